@@ -1,0 +1,40 @@
+# `make demo` and `make test` are all a newcomer needs; both set up .venv themselves.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: demo test slow lint bench lock clean
+
+demo: .venv/examples
+	$(BIN)/octavo run examples/flights
+
+test: .venv/dev lint
+	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not slow"
+
+slow: .venv/dev
+	$(BIN)/python -m pytest -m slow
+
+lint: .venv/dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/pyright
+	$(BIN)/lint-imports
+
+bench: .venv/dev
+	for file in benchmarks/*.py; do $(BIN)/python $$file || exit 1; done
+
+.venv/examples: pyproject.toml requirements.lock
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c requirements.lock -e ".[examples]"
+	touch $@
+
+.venv/dev: pyproject.toml requirements.lock
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c requirements.lock -e ".[examples,dev]"
+	touch $@ .venv/examples
+
+lock:  # needs uv
+	uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --quiet \
+	  --no-header --no-annotate --output-file requirements.lock
+
+clean:
+	rm -rf .venv examples/*/.octavo

@@ -1,0 +1,22 @@
+"""The model bundle: encoder, model arrays, their evaluation and the folder they travel in.
+
+Needs polars, numpy and, from the first prediction on, numba; no training library.
+"""
+
+from octavo.bundle.bundle import FORMAT, Bundle
+from octavo.bundle.columns import ColumnKind
+from octavo.bundle.encoders import ENCODERS, Encoder, LinearEncoder, OrdinalEncoder
+from octavo.bundle.model import LinearModel, Model, TreeModel
+
+__all__ = [
+    "ENCODERS",
+    "FORMAT",
+    "Bundle",
+    "ColumnKind",
+    "Encoder",
+    "LinearEncoder",
+    "LinearModel",
+    "Model",
+    "OrdinalEncoder",
+    "TreeModel",
+]

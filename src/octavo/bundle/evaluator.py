@@ -1,0 +1,99 @@
+"""Compiled evaluation of tree and linear models, row by row.
+
+Each result is computed by the same operations in the same order whether its row comes alone or
+among others: sums run over trees (features) in their order, there is no ``fastmath``, no BLAS and
+no loop over rows that the compiler could turn into vector code. Knows nothing of columns, encoders
+or files.
+
+Importing this module imports numba and compiles (once per machine: the result is cached), so
+`octavo.bundle.model` imports it on first use only.
+"""
+
+import math
+
+from numba import njit, types
+
+LONG = 16_384
+"""Rows from which more than one thread is worth its start."""
+
+
+def _given(dtype: types.Type, ndim: int = 1) -> types.Array:
+    """Make the type of an argument that is only read: a frozen array is as good as another."""
+    return types.Array(dtype, ndim, "C", readonly=True)
+
+
+_MATRIX = _given(types.float64, 2)
+_VECTOR = _given(types.float64)
+_INTS = _given(types.int32)
+_SCORES = types.Array(types.float64, 2, "C")
+
+
+@njit(
+    types.void(
+        _MATRIX, _INTS, _VECTOR, _INTS, _INTS, _given(types.uint8), _VECTOR, _INTS, _VECTOR, _SCORES
+    ),
+    nogil=True,
+    cache=True,
+)
+def trees(X, feature, threshold, left, right, default_left, leaf_value, roots, base_score, out):
+    """Add up the leaves each row falls into: ``out[i, t % n_outputs] += leaf``, tree by tree.
+
+    See `octavo.bundle.TreeModel` for the arrays.
+    """
+    n_outputs = base_score.size
+    for i in range(X.shape[0]):
+        for k in range(n_outputs):
+            out[i, k] = base_score[k]
+        k = 0
+        for t in range(roots.size):
+            node = roots[t]
+            while node >= 0:
+                x = X[i, feature[node]]
+                if x <= threshold[node]:
+                    node = left[node]
+                elif x == x or not default_left[node]:
+                    node = right[node]
+                else:
+                    node = left[node]
+            out[i, k] += leaf_value[~node]
+            k += 1
+            if k == n_outputs:
+                k = 0
+
+
+@njit(types.void(_MATRIX, _MATRIX, _VECTOR, _SCORES), nogil=True, cache=True)
+def linear(X, coef, intercept, out):
+    """Compute ``out[i, k] = X[i] · coef[k] + intercept[k]``, features in their order."""
+    for i in range(X.shape[0]):
+        for k in range(intercept.size):
+            total = 0.0
+            for j in range(X.shape[1]):
+                total += X[i, j] * coef[k, j]
+            out[i, k] = total + intercept[k]
+
+
+@njit(types.void(_SCORES), nogil=True, cache=True)
+def logistic(scores):
+    """Turn log-odds into probabilities in place, without overflow at either end."""
+    for i in range(scores.shape[0]):
+        for k in range(scores.shape[1]):
+            if scores[i, k] >= 0.0:
+                scores[i, k] = 1.0 / (1.0 + math.exp(-scores[i, k]))
+            else:
+                odds = math.exp(scores[i, k])
+                scores[i, k] = odds / (1.0 + odds)
+
+
+@njit(types.void(_SCORES), nogil=True, cache=True)
+def softmax(scores):
+    """Turn each row of scores into probabilities in place."""
+    for i in range(scores.shape[0]):
+        highest = scores[i, 0]
+        for k in range(1, scores.shape[1]):
+            highest = max(highest, scores[i, k])
+        total = 0.0
+        for k in range(scores.shape[1]):
+            scores[i, k] = math.exp(scores[i, k] - highest)
+            total += scores[i, k]
+        for k in range(scores.shape[1]):
+            scores[i, k] /= total

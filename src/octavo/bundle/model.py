@@ -1,0 +1,259 @@
+"""Models as plain arrays: decision trees and linear models, and what they predict.
+
+Knows nothing of the libraries that train them, of columns or of files.
+"""
+
+import abc
+import dataclasses
+import os
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from octavo.definition.problem import Kind
+from octavo.errors import DataError
+
+
+@dataclass(frozen=True, eq=False)
+class Model(abc.ABC):
+    """A model in array form. Immutable; its arrays are read-only; safe to use from many threads.
+
+    A row's result has the same bits alone and in a batch, on one thread and on many.
+    """
+
+    kind: Kind
+    n_features: int
+    """Width of the encoded matrix."""
+
+    form: ClassVar[str]
+    """The word for this form in a bundle."""
+    dtypes: ClassVar[dict[str, type[np.generic]]]
+    """The arrays and their types."""
+
+    def __post_init__(self) -> None:
+        for name, dtype in self.dtypes.items():
+            array = np.array(getattr(self, name), dtype, order="C")
+            array.setflags(write=False)
+            object.__setattr__(self, name, array)
+        self._check()
+        if not self.n_outputs or (self.kind == "multiclass") != (self.n_outputs > 1):
+            raise _broken(f"{self.n_outputs} outputs do not make a {self.kind} model")
+
+    @property
+    @abc.abstractmethod
+    def n_outputs(self) -> int:
+        """Scores per row: the number of classes if there are more than two, else 1."""
+
+    @abc.abstractmethod
+    def _check(self) -> None:
+        """Refuse arrays that the evaluator could not walk safely."""
+
+    @abc.abstractmethod
+    def _fill(self, X: np.ndarray, out: np.ndarray) -> None:
+        """Write the raw scores of the rows of ``X`` to ``out``."""
+
+    def raw(self, X: npt.ArrayLike) -> np.ndarray:
+        """Compute raw scores: log-odds, one score per class, or the value itself.
+
+        Parameters
+        ----------
+        X
+            Encoded rows, shape (n, n_features); NaN is a missing value.
+
+        Returns
+        -------
+        numpy.ndarray
+            float64, shape (n,), or (n, n_outputs) for several classes.
+
+        Raises
+        ------
+        DataError
+            If the width is not ``n_features``.
+        """
+        scores = self._scores(X)
+        return scores if self.n_outputs > 1 else scores[:, 0]
+
+    def predict(self, X: npt.ArrayLike) -> np.ndarray:
+        """Predict: the probability of the positive class, of each class, or the value.
+
+        Parameters
+        ----------
+        X
+            Encoded rows, shape (n, n_features); NaN is a missing value.
+
+        Returns
+        -------
+        numpy.ndarray
+            float64, shape (n,), or (n, n_outputs) for several classes.
+        """
+        from octavo.bundle import evaluator
+
+        scores = self._scores(X)
+        if self.kind == "multiclass":
+            evaluator.softmax(scores)
+            return scores
+        if self.kind == "binary":
+            evaluator.logistic(scores)
+        return scores[:, 0]
+
+    def _scores(self, X: npt.ArrayLike) -> np.ndarray:
+        from octavo.bundle import evaluator
+
+        X = np.ascontiguousarray(X, np.float64)
+        if X.ndim != 2 or X.shape[1] != self.n_features:
+            raise DataError(
+                f"rows of shape {X.shape} do not fit a model of {self.n_features} features.",
+                where="model",
+                fix="Encode them with the encoder of the same bundle.",
+            )
+        out = np.empty((len(X), self.n_outputs))
+        if len(X) < evaluator.LONG:
+            self._fill(X, out)
+            return out
+        parts = os.cpu_count() or 1
+        with ThreadPoolExecutor(parts) as pool:
+            list(pool.map(self._fill, np.array_split(X, parts), np.array_split(out, parts)))
+        return out
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Return the arrays by name."""
+        return {name: getattr(self, name) for name in self.dtypes}
+
+    def meta(self) -> dict[str, Any]:
+        """Return what is not an array, as plain values."""
+        return {"form": self.form, "kind": self.kind, "n_features": self.n_features}
+
+    @staticmethod
+    def of(meta: dict[str, Any], arrays: dict[str, np.ndarray]) -> "Model":
+        """Build the model that `meta` and `arrays` came from.
+
+        Raises
+        ------
+        DataError
+            If they do not make a model.
+        """
+        parts = {**meta, **arrays}
+        form = FORMS.get(parts.pop("form", ""))
+        if form is None or {field.name for field in dataclasses.fields(form)} != parts.keys():
+            raise _broken(f"{sorted(parts)} are not its parts")
+        return form(**parts)
+
+
+@dataclass(frozen=True, eq=False)
+class TreeModel(Model):
+    """A sum of decision trees.
+
+    Inner nodes of all trees lie in one set of arrays, shape (nodes,), leaves in another. A child
+    (and a root) ``c >= 0`` is an inner node, ``c < 0`` the leaf ``~c``; an inner node's children
+    come after it. A row goes left where ``x <= threshold``; NaN goes where ``default_left`` says.
+    Trees take turns over the outputs: tree t adds to output ``t % n_outputs``.
+
+    This is the only comparison and the only rule for missing values. What the libraries do
+    otherwise (``<``, float32 inputs, NaN taken for 0) is folded into thresholds and directions,
+    exactly, where a trained model is taken over.
+    """
+
+    feature: np.ndarray
+    """Column of the encoded matrix."""
+    threshold: np.ndarray
+    """Highest value that goes left; infinite: every value does; NaN: none does."""
+    left: np.ndarray
+    right: np.ndarray
+    default_left: np.ndarray
+    """1 where a missing value goes left, else 0."""
+    leaf_value: np.ndarray
+    """Shape (leaves,)."""
+    roots: np.ndarray
+    """Shape (trees,)."""
+    base_score: np.ndarray
+    """Shape (n_outputs,): the score before the first tree."""
+
+    form = "trees"
+    dtypes: ClassVar = {
+        "feature": np.int32,
+        "threshold": np.float64,
+        "left": np.int32,
+        "right": np.int32,
+        "default_left": np.uint8,
+        "leaf_value": np.float64,
+        "roots": np.int32,
+        "base_score": np.float64,
+    }
+
+    @property
+    def n_outputs(self) -> int:
+        """Scores per row."""
+        return len(self.base_score)
+
+    def _check(self) -> None:
+        if any(array.ndim != 1 for array in self.arrays().values()):
+            raise _broken("an array has more than one dimension")
+        nodes, leaves = len(self.feature), len(self.leaf_value)
+        if any(len(a) != nodes for a in (self.threshold, self.left, self.right, self.default_left)):
+            raise _broken("the arrays of the nodes differ in length")
+        for children in (self.left, self.right, self.roots):
+            if children.size and not (-leaves <= children.min() and children.max() < nodes):
+                raise _broken("a child is outside the trees")
+        for children in (self.left, self.right):
+            if ((children >= 0) & (children <= np.arange(nodes))).any():
+                raise _broken("a node comes after its child")
+        if nodes and not set(np.unique(self.feature)) <= set(range(self.n_features)):
+            raise _broken("a node asks for a feature that does not exist")
+
+    def _fill(self, X: np.ndarray, out: np.ndarray) -> None:
+        from octavo.bundle import evaluator
+
+        evaluator.trees(
+            X,
+            self.feature,
+            self.threshold,
+            self.left,
+            self.right,
+            self.default_left,
+            self.leaf_value,
+            self.roots,
+            self.base_score,
+            out,
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class LinearModel(Model):
+    """A weighted sum of the features for each output."""
+
+    coef: np.ndarray
+    """Shape (n_outputs, n_features)."""
+    intercept: np.ndarray
+    """Shape (n_outputs,)."""
+
+    form = "linear"
+    dtypes: ClassVar = {"coef": np.float64, "intercept": np.float64}
+
+    @property
+    def n_outputs(self) -> int:
+        """Scores per row."""
+        return len(self.intercept)
+
+    def _check(self) -> None:
+        if self.intercept.ndim != 1 or self.coef.shape != (self.n_outputs, self.n_features):
+            raise _broken(f"coefficients of shape {self.coef.shape} do not fit")
+
+    def _fill(self, X: np.ndarray, out: np.ndarray) -> None:
+        from octavo.bundle import evaluator
+
+        evaluator.linear(X, self.coef, self.intercept, out)
+
+
+FORMS: dict[str, type[Model]] = {form.form: form for form in (LinearModel, TreeModel)}
+"""The forms of models a bundle can hold."""
+
+
+def _broken(what: str) -> DataError:
+    return DataError(
+        f"the model's arrays are not consistent: {what}.",
+        where="model",
+        fix="Take the bundle from the candidate store again, or train anew.",
+    )

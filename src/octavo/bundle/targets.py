@@ -1,0 +1,53 @@
+"""Labels as the numbers that algorithms and metrics work with."""
+
+import numpy as np
+import polars as pl
+
+from octavo.definition import Pipeline
+from octavo.errors import DataError
+
+
+def classes_of(label: pl.Series, pipeline: Pipeline) -> list[str]:
+    """Return the classes of a multiclass label, sorted; none for other kinds."""
+    if pipeline.problem.kind != "multiclass":
+        return []
+    return sorted(label.cast(pl.String).unique().to_list())
+
+
+def target_numbers(label: pl.Series, pipeline: Pipeline, classes: list[str]) -> np.ndarray:
+    """Return labels as float64, shape (n,): 0/1 for binary, class numbers, or values.
+
+    Raises
+    ------
+    DataError
+        If a label does not fit the problem's kind.
+    """
+    kind, where = pipeline.problem.kind, f"label {pipeline.label.name!r}"
+    if kind == "multiclass":
+        return _class_numbers(label.cast(pl.String), classes, where)
+    if not (label.dtype == pl.Boolean or label.dtype.is_numeric()):
+        raise DataError(
+            f"a {kind} target cannot be {label.dtype}.",
+            where=where,
+            fix="Make label.value a condition, or a number.",
+        )
+    numbers = label.cast(pl.Float64).to_numpy()
+    if kind == "binary" and not np.isin(numbers, (0.0, 1.0)).all():
+        raise DataError(
+            "a binary target must be true or false (or 1 and 0).",
+            where=where,
+            fix='Make label.value a condition, e.g. pl.col("delay") > 30.',
+        )
+    return numbers
+
+
+def _class_numbers(label: pl.Series, classes: list[str], where: str) -> np.ndarray:
+    numbers = {name: float(number) for number, name in enumerate(classes)}
+    unseen = sorted(set(label.unique()) - set(numbers))
+    if unseen:
+        raise DataError(
+            f"the class {unseen[0]!r} does not occur in the training part.",
+            where=where,
+            fix="Give train a larger share, or join rare classes.",
+        )
+    return label.replace_strict(numbers, return_dtype=pl.Float64).to_numpy()

@@ -1,0 +1,1 @@
+"""The ``octavo`` command, one file per group of commands."""

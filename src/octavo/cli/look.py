@@ -1,0 +1,161 @@
+"""Commands that look: data, features, batches, candidates."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from octavo.cli.run import Folder, Home, Json
+from octavo.errors import DefinitionError, ExitCode
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command("data")(data)
+    app.command("batches")(batches)
+    app.command("candidates")(candidates)
+    features = typer.Typer(help="Features at request time.", no_args_is_help=True)
+    features.command("get")(features_get)
+    app.add_typer(features, name="features")
+
+
+def data(
+    folder: Folder = Path(),
+    split: Annotated[str, typer.Option(help="train, validation, test or all.")] = "all",
+    labels: Annotated[str, typer.Option(help="with, without or both.")] = "with",
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help=".parquet, .csv, .ndjson or .arrow")
+    ] = None,
+    home: Home = None,
+    as_json: Json = False,
+) -> int:
+    """Give the rows of one part of the newest data version."""
+    from octavo.cli.tables import write_table
+    from octavo.project import Project
+
+    frame = Project(folder, home).data(split, labels)
+    if output is not None:
+        write_table(frame, output)
+    if as_json:
+        shape = {"rows": frame.height, "columns": frame.columns}
+        typer.echo(json.dumps(shape | {"output": str(output) if output else None}))
+    elif output is not None:
+        typer.echo(f"{frame.height:,} rows × {frame.width} columns in {output}")
+    else:
+        typer.echo(str(frame))
+    return ExitCode.DONE
+
+
+def features_get(
+    key: Annotated[list[str], typer.Argument(help="The parts of the key, in the view's order.")],
+    view: Annotated[str, typer.Option(help="The view; may be left out if there is one.")] = "",
+    at: Annotated[str, typer.Option(help="Event time, ISO 8601, UTC; default: the newest.")] = "",
+    folder: Annotated[Path, typer.Option("--dir", help="Folder of pipeline.py.")] = Path(),
+    home: Home = None,
+    as_json: Json = False,
+) -> int:
+    """Evaluate the window features of one entity at a time."""
+    from octavo.project import Project
+
+    project = Project(folder, home)
+    views = [v.name for v in project.definition.views]
+    if not view and len(views) != 1:
+        raise DefinitionError("several views could be meant.", fix=f"--view: {', '.join(views)}.")
+    found = project.features().lookup(view or views[0], key, _moment(at))
+    if as_json:
+        typer.echo(json.dumps(found))
+    else:
+        width = max(len(name) for name in found)
+        for name, value in found.items():
+            typer.echo(f"{name:<{width}}  {'-' if value is None else value}")
+    return ExitCode.DONE
+
+
+def _moment(text: str) -> int | None:
+    """Return ISO 8601 as microseconds since the epoch; None for no text."""
+    from datetime import UTC, datetime
+
+    if not text:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise DefinitionError(
+            f"{text!r} is not a time.", where="--at", fix="Write 2013-12-24T15:00."
+        ) from error
+    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return round(moment.timestamp() * 1_000_000)
+
+
+def batches(
+    folder: Folder = Path(),
+    batch: Annotated[str, typer.Option(help="Show the rows of this batch ID.")] = "",
+    rejected: Annotated[bool, typer.Option("--rejected", help="Show rejected rows.")] = False,
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="Write rows there.")] = None,
+    home: Home = None,
+    as_json: Json = False,
+) -> int:
+    """List batches, or read one (accepted or rejected rows) by its ID."""
+    from octavo.cli.tables import print_rows, write_table
+    from octavo.project import Project
+
+    project = Project(folder, home)
+    known = project.catalog.committed()
+    if not batch and not rejected:
+        columns = ["batch_id", "dataset", "rows", "rejected", "bytes", "seconds", "source"]
+        print_rows(known, columns, as_json)
+        return ExitCode.DONE
+    frame = _batch_rows(project, known, batch, rejected)
+    if output is not None:
+        write_table(frame, output)
+        typer.echo(f"{frame.height:,} rows in {output}")
+    elif as_json:
+        typer.echo(json.dumps(frame.to_dicts(), default=str))
+    else:
+        typer.echo(str(frame))
+    return ExitCode.DONE
+
+
+def _batch_rows(project: Any, known: list[dict[str, Any]], batch: str, rejected: bool) -> Any:
+    import polars as pl
+
+    from octavo.stores.raw import RawStore
+
+    raw = RawStore(project.home)
+    chosen = [row for row in known if row["batch_id"] == batch]
+    if batch and not chosen:
+        raise DefinitionError.unknown("batch", batch, [row["batch_id"] for row in known])
+    if not rejected:
+        return raw.scan(chosen[0]["dataset"], chosen).sort("_position").collect()
+    names = list(dict.fromkeys(row["dataset"] for row in chosen or known))
+    parts = [
+        raw.rejected(name, batch or None).select(pl.lit(name).alias("dataset"), pl.all())
+        for name in names
+    ]
+    return pl.concat(parts)
+
+
+def candidates(
+    folder: Folder = Path(),
+    trials: Annotated[bool, typer.Option("--trials", help="All trials, failed ones too.")] = False,
+    home: Home = None,
+    as_json: Json = False,
+) -> int:
+    """List candidates, newest first."""
+    import sqlalchemy as sa
+
+    from octavo.cli.tables import print_rows
+    from octavo.project import Project
+    from octavo.stores import catalog as tables
+
+    catalog = Project(folder, home).catalog
+    if trials:
+        rows = catalog.rows(sa.select(tables.trials))
+        columns = ["study", "number", "algorithm", "state", "figure", "seconds", "error"]
+    else:
+        table = tables.candidates
+        rows = catalog.rows(sa.select(table).order_by(table.c.created_at.desc()))
+        columns = ["candidate_id", "algorithm", "validation", "seconds", "data_version", "params"]
+    print_rows(rows, columns, as_json)
+    return ExitCode.DONE

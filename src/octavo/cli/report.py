@@ -1,0 +1,134 @@
+"""The short report after a run: what was asked, what was found, where things are, what is next."""
+
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from octavo.project import Project
+from octavo.status import outputs
+
+
+def print_report(project: Project, document: dict[str, Any]) -> None:
+    """Print the report to standard output."""
+    console = Console(highlight=False)
+    console.print()
+    console.print(f"[bold]{escape(document['problem']['question'])}[/]")
+    for part in (_answer, _stages, _data, _candidates, _drift):
+        part(console, project, document)
+    console.print(f"\nEverything is stored in {project.home.path}")
+    console.print("Next: " + _next(project, document))
+
+
+def _answer(console: Console, project: Project, document: dict[str, Any]) -> None:
+    verdict = document["verdict"]
+    if verdict is None:
+        console.print(f"[yellow]Not answered yet[/] ({document['state']}).")
+        if document["error"]:
+            console.print(escape(document["error"]))
+        return
+    low, high = verdict["test_interval"]
+    word = "[green]Answered[/]" if verdict["answered"] else "[yellow]Not answered[/]"
+    console.print(
+        f"{word}: {verdict['metric']} on test [bold]{verdict['test']:.3f}[/] "
+        f"(95 % interval {low:.3f} to {high:.3f}, {verdict['test_rows']:,} rows); "
+        f"needed {verdict['threshold']:.3f}, trivial baseline {verdict['baseline']:.3f}."
+    )
+    if not verdict["answered"]:
+        console.print(f"  Why: {escape(verdict['reason'])}.")
+
+
+def _stages(console: Console, project: Project, document: dict[str, Any]) -> None:
+    table = Table(box=None, pad_edge=False, padding=(0, 2))
+    for name in ("stage", "state", "seconds", "rows in", "rows out", "rejected"):
+        table.add_column(name, justify="left" if name in ("stage", "state") else "right")
+    for stage in document["stages"]:
+        seconds = "" if stage["seconds"] is None else f"{stage['seconds']:.1f}"
+        counts = [
+            "" if stage[key] is None else f"{stage[key]:,}"
+            for key in ("rows_in", "rows_out", "rejected")
+        ]
+        table.add_row(stage["name"], stage["state"], seconds, *counts)
+    console.print()
+    console.print(table)
+
+
+def _data(console: Console, project: Project, document: dict[str, Any]) -> None:
+    found = outputs(project.catalog, "ingestion").get("datasets", {})
+    parts = [
+        f"{name} {counts['rows']:,}"
+        + (f" (+{counts['rejected']:,} rejected)" if counts["rejected"] else "")
+        for name, counts in found.items()
+    ]
+    if parts:
+        console.print("\n[bold]Data[/]      " + ", ".join(parts))
+    prepped = outputs(project.catalog, "prep")
+    if prepped:
+        console.print(
+            f"[bold]Features[/]  {prepped['features']} of {prepped['views']} views and the row itself"
+        )
+    parts = [
+        f"{name} {counts['labeled']:,} labeled"
+        + (f", {counts['base_rate']:.1%} positive" if "base_rate" in counts else "")
+        for name, counts in outputs(project.catalog, "segregation").get("parts", {}).items()
+    ]
+    if parts:
+        console.print("[bold]Split[/]     " + "; ".join(parts))
+
+
+def _candidates(console: Console, project: Project, document: dict[str, Any]) -> None:
+    verdict = document["verdict"]
+    if verdict is None:
+        return
+    table = Table(box=None, pad_edge=False, padding=(0, 2))
+    table.add_column("candidate")
+    table.add_column("algorithm")
+    table.add_column(f"{verdict['metric']} on validation", justify="right")
+    table.add_column("seconds", justify="right")
+    live = (document["deployment"] or {}).get("candidate")
+    for row in verdict["ranking"]:
+        mark = " ← deployed" if row["candidate_id"] == live else ""
+        table.add_row(
+            row["candidate_id"], row["algorithm"], f"{row['validation']:.4f}",
+            f"{row['seconds']:.1f}{mark}",
+        )  # fmt: skip
+    console.print()
+    console.print(table)
+    champion = verdict["champion"]
+    if champion and "champion" in champion:
+        console.print(
+            f"Champion {champion['candidate']}: {champion['champion']:.4f}, challenger "
+            f"{champion['challenger']:.4f} on the same {champion['rows']:,} later rows."
+        )
+
+
+def _drift(console: Console, project: Project, document: dict[str, Any]) -> None:
+    found = outputs(project.catalog, "monitoring")
+    if "drift" not in found:
+        return
+    measure, drifted = found["measure"], found["drifted"]
+    worst = sorted(found["drift"].items(), key=lambda item: -item[1][measure])[:5]
+    console.print(
+        f"\n[bold]Drift[/]     {len(drifted)} of {len(found['drift'])} features above "
+        f"{measure} {found['threshold']} in {found['from'][:16]} … {found['to'][:16]}; most: "
+        + ", ".join(f"{name} {values[measure]:.2f}" for name, values in worst)
+    )
+    performance = found["performance"]
+    if performance:
+        console.print(
+            f"[bold]Since[/]     {performance['metric']} {performance['figure']:.3f} on the "
+            f"{performance['labeled']:,} rows of that time whose label has come"
+        )
+
+
+def _next(project: Project, document: dict[str, Any]) -> str:
+    where = project.folder
+    if document["deployment"]:
+        return (
+            f"`octavo up {where}` serves it; `octavo data {where} --split train -o train.parquet` "
+            "gives the training rows; `octavo candidates` and `octavo batches` show more."
+        )
+    if document["verdict"]:
+        return "add features or trials (`octavo config set training.trials 30`), then run again."
+    return f"`octavo run {where}`."

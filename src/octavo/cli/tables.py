@@ -1,0 +1,55 @@
+"""Rows on the terminal, as JSON, or in a file."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from octavo.errors import DefinitionError
+
+
+def print_rows(rows: list[dict[str, Any]], columns: list[str], as_json: bool) -> None:
+    """Print some columns of rows as a table, or all of them as JSON."""
+    if as_json:
+        typer.echo(json.dumps(rows, default=str))
+        return
+    table = Table(box=None, pad_edge=False, padding=(0, 2))
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*(_shown(row[column]) for column in columns))
+    Console(highlight=False).print(table if rows else "None yet.")
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if isinstance(value, int):
+        return f"{value:,}"
+    return str(value)
+
+
+def write_table(frame: pl.DataFrame, path: Path) -> None:
+    """Write a frame in the format its name asks for.
+
+    Raises
+    ------
+    DefinitionError
+        If the ending is not known.
+    """
+    writers = {
+        ".parquet": frame.write_parquet,
+        ".csv": frame.write_csv,
+        ".ndjson": frame.write_ndjson,
+        ".arrow": frame.write_ipc,
+    }
+    if path.suffix not in writers:
+        raise DefinitionError.unknown("format", path.suffix, writers, where=str(path))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    writers[path.suffix](path)

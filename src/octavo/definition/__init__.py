@@ -1,0 +1,33 @@
+"""What a user declares. Frozen, validated when built, fingerprinted; no I/O."""
+
+from octavo.definition.dataset import Check, Dataset, Files
+from octavo.definition.features import AGGREGATES, View, Window
+from octavo.definition.fingerprint import document, fingerprint
+from octavo.definition.label import Label
+from octavo.definition.pipeline import Pipeline
+from octavo.definition.problem import METRICS, Lift, Problem
+from octavo.definition.split import PARTS, SplitByHash, SplitByTime
+from octavo.definition.training import Gate, Monitor, Replace, Training
+
+__all__ = [
+    "AGGREGATES",
+    "METRICS",
+    "PARTS",
+    "Check",
+    "Dataset",
+    "Files",
+    "Gate",
+    "Label",
+    "Lift",
+    "Monitor",
+    "Pipeline",
+    "Problem",
+    "Replace",
+    "SplitByHash",
+    "SplitByTime",
+    "Training",
+    "View",
+    "Window",
+    "document",
+    "fingerprint",
+]

@@ -1,0 +1,166 @@
+"""Stage 2: a dataset, its source, its times and its checks."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Literal
+
+import polars as pl
+
+from octavo.definition.durations import Duration, microseconds
+from octavo.definition.expressions import check_row_expression
+from octavo.definition.fingerprint import Declaration, fingerprint, meaningless
+from octavo.definition.names import check_name, one_of, unique
+from octavo.errors import DefinitionError
+
+
+@dataclass(frozen=True, eq=False)
+class Files(Declaration):
+    """Files on disk: CSV (plain, gzip, zip), Parquet, NDJSON.
+
+    Every file is one batch. Types are inferred over the whole file; the first batch fixes the
+    dataset's schema.
+    """
+
+    patterns: str | Path | Sequence[str | Path] = meaningless()
+    """Paths or globs, relative to the folder of ``pipeline.py``."""
+    columns: Sequence[str] | None = None
+    """The columns to take, None for all of them."""
+    types: Mapping[str, Any] = field(default_factory=dict)
+    """Polars types that win over inference, by column."""
+
+    def __post_init__(self) -> None:
+        many = isinstance(self.patterns, Sequence) and not isinstance(self.patterns, str)
+        patterns = tuple(self.patterns) if many else (self.patterns,)  # type: ignore[arg-type]
+        if not patterns or not all(str(p) for p in patterns):
+            raise DefinitionError(
+                "no file is named.",
+                where="Files",
+                fix='Name one: ov.Files("data/*.csv").',
+            )
+        object.__setattr__(self, "patterns", patterns)
+        if self.columns is not None:
+            object.__setattr__(self, "columns", tuple(self.columns))
+        object.__setattr__(self, "types", dict(self.types))
+
+
+@dataclass(frozen=True, eq=False)
+class Check(Declaration):
+    """A condition every row should meet; a null result counts as met.
+
+    ``reject`` keeps a failing row out of the raw store, in the rejected table; ``flag`` lets it
+    in and counts it; ``stop`` refuses the batch if more than ``tolerate`` of its rows fail.
+    """
+
+    name: str
+    condition: pl.Expr
+    severity: Literal["reject", "flag", "stop"] = "reject"
+    tolerate: float = 0.0
+    """For ``stop``: the share of failing rows (a fraction) that is let through, each rejected."""
+
+    def __post_init__(self) -> None:
+        where = f"Check {self.name!r}"
+        check_row_expression(self.condition, where=where)
+        one_of(self.severity, ("reject", "flag", "stop"), where=f"{where}.severity")
+        if not 0 <= self.tolerate < 1:
+            raise DefinitionError(
+                f"tolerate={self.tolerate} is not a fraction.", where=where, fix="Use 0 … 1."
+            )
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset(Declaration):
+    """A source of events (or of static facts) with a pipeline of its own.
+
+    Raises
+    ------
+    DefinitionError
+        If a name or an expression cannot be used.
+    """
+
+    name: str
+    offline: Files
+    event_id: str | Sequence[str] | None = None
+    """The columns that identify an event; None: every row is an event of its own."""
+    event_time: str | pl.Expr | None = None
+    """When it happened: a column or an expression giving a datetime. None: a static dataset,
+    whose facts hold from the beginning of time."""
+    available: Duration | pl.Expr | None = None
+    """When it could be known: a duration after the event, or an expression giving a datetime.
+    None: at the event time."""
+    where: pl.Expr | None = None
+    """Which rows of the source are events of this dataset; the others stay in the raw store."""
+    columns: Mapping[str, pl.Expr] = field(default_factory=dict)
+    """Computed columns, each from its own row; a later one may use an earlier one."""
+    checks: Sequence[Check] = ()
+    description: str = meaningless()
+
+    def __post_init__(self) -> None:
+        check_name(self.name, where="Dataset.name")
+        where = f"Dataset {self.name!r}"
+        ids = (self.event_id,) if isinstance(self.event_id, str) else tuple(self.event_id or ())
+        object.__setattr__(self, "event_id", ids)
+        object.__setattr__(self, "checks", tuple(self.checks))
+        object.__setattr__(self, "columns", MappingProxyType(dict(self.columns)))
+        unique((c.name for c in self.checks), kind="check", where=where)
+        for name, expression in self.columns.items():
+            check_row_expression(expression, where=f"{where}.columns[{name!r}]")
+        for label in ("event_time", "available", "where"):
+            value = getattr(self, label)
+            if isinstance(value, pl.Expr):
+                check_row_expression(value, where=f"{where}.{label}")
+        if self.available is not None and not isinstance(self.available, pl.Expr):
+            microseconds(self.available, where=f"{where}.available")
+        if self.event_time is None and self.available is not None:
+            raise DefinitionError(
+                "a dataset without event_time cannot have available.",
+                where=where,
+                fix="Declare event_time, or leave available out.",
+            )
+
+    @property
+    def identity(self) -> tuple[str, ...]:
+        """The columns that identify an event; none where every row is one of its own."""
+        return tuple(self.event_id or ())
+
+    @property
+    def is_static(self) -> bool:
+        """Whether its facts have no time of their own."""
+        return self.event_time is None
+
+    @property
+    def time_expression(self) -> pl.Expr:
+        """The event time as an expression (the epoch, for a static dataset)."""
+        if self.event_time is None:
+            return pl.lit(0, dtype=pl.Int64).cast(pl.Datetime("us", "UTC"))
+        return pl.col(self.event_time) if isinstance(self.event_time, str) else self.event_time
+
+    @property
+    def available_expression(self) -> pl.Expr:
+        """When a row could be known, as an expression over its columns."""
+        if isinstance(self.available, pl.Expr):
+            return self.available
+        if self.available is None:
+            return self.time_expression
+        after = microseconds(self.available, where=f"Dataset {self.name!r}.available")
+        return self.time_expression + pl.duration(microseconds=after)
+
+    @cached_property
+    def events_fingerprint(self) -> str:
+        """Fingerprint of what its events are: stamps, which rows, and computed columns."""
+        return fingerprint([self.stamps_fingerprint, self.where, self.columns])
+
+    @cached_property
+    def stamps_fingerprint(self) -> str:
+        """Fingerprint of what is stamped on raw rows: identity, event time, availability."""
+        stamps = [self.time_expression, self.available_expression]
+        needed: dict[str, pl.Expr] = {}
+        open_names = [*self.identity, *(n for e in stamps for n in e.meta.root_names())]
+        while open_names:
+            name = open_names.pop()
+            if name in self.columns and name not in needed:
+                needed[name] = self.columns[name]
+                open_names += needed[name].meta.root_names()
+        return fingerprint([self.name, self.event_id, stamps, dict(sorted(needed.items()))])

@@ -1,0 +1,103 @@
+"""From source rows to events: computed columns, identity and times, as the dataset declares them.
+
+The same functions serve a whole batch and one event at request time. They know nothing of where
+the rows come from.
+"""
+
+import polars as pl
+from polars.exceptions import PolarsError
+
+from octavo.definition.dataset import Dataset
+from octavo.errors import DefinitionError
+
+EVENT_ID = "_event_id"
+"""String; the identifying columns joined by ``|``, null if one of them is."""
+EVENT_TIME = "_event_time"
+"""Datetime[µs, UTC]; when it happened. Null for rows that are no events of the dataset."""
+KNOWN_AT = "_known_at"
+"""Datetime[µs, UTC]; when it could be known: ``max(available(row), clock)``."""
+POSITION = "_position"
+"""Int64; the place in the log among equal ``_known_at``: batch sequence × 2³² + row."""
+
+TIMESTAMP = pl.Datetime("us", "UTC")
+
+
+def evaluate(frame: pl.DataFrame, expressions: list[pl.Expr], *, where: str) -> pl.DataFrame:
+    """Add expressions' results to a frame, naming column and place in what goes wrong."""
+    for expression in expressions:
+        for name in expression.meta.root_names():
+            if name not in frame.columns:
+                shown = [c for c in frame.columns if not c.startswith("_")]
+                raise DefinitionError.unknown("column", name, shown, where=where)
+    try:
+        return frame.with_columns(expressions)
+    except PolarsError as error:
+        raise DefinitionError(
+            f"the expression cannot be computed: {str(error).splitlines()[0]}.",
+            where=where,
+            fix="Cast or convert the columns it uses.",
+        ) from error
+
+
+def computed(dataset: Dataset, frame: pl.DataFrame) -> pl.DataFrame:
+    """Add the dataset's computed columns, in the order they are declared."""
+    for name, expression in dataset.columns.items():
+        place = f"dataset {dataset.name!r}, columns[{name!r}]"
+        frame = evaluate(frame, [expression.alias(name)], where=place)
+    return frame
+
+
+def joined_id(columns: tuple[str, ...]) -> pl.Expr:
+    """Return several columns as one event ID (null if any of them is)."""
+    return pl.concat_str([pl.col(c).cast(pl.String) for c in columns], separator="|")
+
+
+def stamped(dataset: Dataset, frame: pl.DataFrame) -> pl.DataFrame:
+    """Add computed columns, `EVENT_ID`, `EVENT_TIME` and ``_available`` to source rows.
+
+    Rows that ``where`` excludes have a null event time. A dataset without event_id gets a null
+    event ID here; only the batch knows which row it is.
+
+    Raises
+    ------
+    DefinitionError
+        If an expression names an unknown column or gives no datetime.
+    """
+    frame = computed(dataset, frame)
+    place = f"dataset {dataset.name!r}"
+    identity = joined_id(dataset.identity) if dataset.identity else pl.lit(None, dtype=pl.String)
+    frame = evaluate(frame, [identity.alias(EVENT_ID)], where=f"{place}, event_id")
+    is_event = pl.lit(True) if dataset.where is None else dataset.where.fill_null(False)
+    for name, expression in (
+        (EVENT_TIME, dataset.time_expression),
+        ("_available", dataset.available_expression),
+    ):
+        label = "event_time" if name == EVENT_TIME else "available"
+        frame = evaluate(frame, [expression.alias(name)], where=f"{place}, {label}")
+        frame = frame.with_columns(_utc(frame, name, where=f"{place}, {label}"))
+    return evaluate(
+        frame,
+        [pl.when(is_event).then(pl.col(c)).alias(c) for c in (EVENT_TIME, "_available")],
+        where=f"{place}, where",
+    )
+
+
+def _utc(frame: pl.DataFrame, name: str, *, where: str) -> pl.Expr:
+    dtype = frame.schema[name]
+    if isinstance(dtype, pl.Date):
+        dtype = pl.Datetime("us")
+    if not isinstance(dtype, pl.Datetime):
+        raise DefinitionError(
+            f"it gives {dtype}, not a datetime.",
+            where=where,
+            fix="Convert it, e.g. with .str.to_datetime(…) or pl.from_epoch(…).",
+        )
+    column = pl.col(name).cast(pl.Datetime("us", dtype.time_zone))
+    if dtype.time_zone is None:
+        return column.dt.replace_time_zone("UTC")
+    return column.dt.convert_time_zone("UTC")
+
+
+def to_microseconds(column: pl.Series) -> "pl.Series":
+    """Return a datetime column as int64 microseconds since the epoch."""
+    return column.cast(TIMESTAMP).cast(pl.Int64)

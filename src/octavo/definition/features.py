@@ -1,0 +1,204 @@
+"""Stage 3: windows over an entity's past, and the views that keep them."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import NamedTuple
+
+import polars as pl
+
+from octavo.definition.dataset import Dataset
+from octavo.definition.durations import Duration, microseconds, spoken
+from octavo.definition.expressions import check_row_expression
+from octavo.definition.fingerprint import Declaration, fingerprint
+from octavo.definition.names import check_name, one_of, unique
+from octavo.errors import DefinitionError
+
+AGGREGATES = (
+    "count",
+    "sum",
+    "mean",
+    "min",
+    "max",
+    "var",
+    "std",
+    "first",
+    "last",
+    "since_first",
+    "since_last",
+)
+"""What a window can take; ``since_*`` are seconds between the observation and the query."""
+
+
+class WindowFeature(NamedTuple):
+    """One column that a window gives."""
+
+    name: str
+    over: int | None
+    """Length of the window in microseconds; None reaches back to the beginning."""
+    delay: int
+    """How long before the query the window ends, in microseconds."""
+    aggregate: str
+
+
+@dataclass(frozen=True, eq=False)
+class Window(Declaration):
+    """Aggregates of one value over an entity's trailing event time.
+
+    A query at time t sees the observations with event time in ``(t − delay − over, t − delay]``
+    that were known before it. Nulls are skipped; an empty window is null, its count 0.
+    """
+
+    dataset: Dataset
+    """Whose events are observed."""
+    value: str | pl.Expr | None = None
+    """A numeric or boolean column, or a row expression; None counts events."""
+    over: Duration | Sequence[Duration] | None = None
+    """One or more lengths; None reaches back to the beginning (``last`` is an as-of lookup)."""
+    take: str | Sequence[str] = ("count",)
+    """One or more of `AGGREGATES`."""
+    where: pl.Expr | None = None
+    """Which events are observed."""
+    delay: Duration = "0s"
+    """How late the facts are known, when it is the same for all of them."""
+    current: bool = True
+    """Whether a row that is itself an event of this dataset sees itself."""
+    name: str | None = None
+    """Stands for the value in the column names; needed with ``where`` or an expression."""
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.dataset, Dataset):
+            raise DefinitionError(
+                f"{self.dataset!r} is not a dataset.",
+                where="Window",
+                fix="Give the ov.Dataset object first: ov.Window(arrivals, …).",
+            )
+        where = f"Window over {self.dataset.name!r}"
+        single = isinstance(self.over, str) or not isinstance(self.over, Sequence)
+        object.__setattr__(self, "over", (self.over,) if single else tuple(self.over))  # type: ignore[arg-type]
+        object.__setattr__(
+            self, "take", (self.take,) if isinstance(self.take, str) else tuple(self.take)
+        )
+        for aggregate in self.take:
+            one_of(aggregate, AGGREGATES, where=f"{where}.take")
+        if self.value is None and set(self.take) - {"count", "since_first", "since_last"}:
+            raise DefinitionError(
+                "without a value only count and since_* can be taken.",
+                where=where,
+                fix='Name a column: ov.Window(arrivals, "arr_delay", take="mean", …).',
+            )
+        if (self.where is not None or isinstance(self.value, pl.Expr)) and self.name is None:
+            raise DefinitionError(
+                "a window with where= or an expression has no name for its columns.",
+                where=where,
+                fix='Add name="…".',
+            )
+        if self.name is not None:
+            check_name(self.name, where=f"{where}.name")
+        for expression in (self.value, self.where):
+            if isinstance(expression, pl.Expr):
+                check_row_expression(expression, where=where)
+        if any(span == 0 for span, _ in self._spans()):
+            raise DefinitionError("a window of no length is empty.", where=where, fix='Use "1h".')
+
+    def _spans(self) -> Iterator[tuple[int | None, int]]:
+        delay = microseconds(self.delay, where="Window.delay")
+        for over in self.over:  # type: ignore[union-attr]
+            yield (None if over is None else microseconds(over, where="Window.over")), delay
+
+    @property
+    def value_expression(self) -> pl.Expr:
+        """The observed value as an expression (1 where events are only counted)."""
+        if self.value is None:
+            return pl.lit(1.0)
+        return pl.col(self.value) if isinstance(self.value, str) else self.value
+
+    @property
+    def label(self) -> str:
+        """What stands for the value in the column names."""
+        return self.name or (self.value if isinstance(self.value, str) else self.dataset.name)
+
+    @property
+    def horizon(self) -> int | None:
+        """How far back any of its windows reaches, in microseconds; None: to the beginning."""
+        spans = list(self._spans())
+        if any(over is None for over, _ in spans):
+            return None
+        return max((over or 0) + delay for over, delay in spans)
+
+    def features(self, view: str) -> list[WindowFeature]:
+        """Return the columns this window gives in a view, in order."""
+        columns = []
+        for over, delay in self._spans():
+            for aggregate in self.take:
+                parts = [self.label, aggregate]
+                parts += [spoken(over)] if over is not None else []
+                parts += ["delay" + spoken(delay)] if delay else []
+                columns.append(WindowFeature(f"{view}__{'_'.join(parts)}", over, delay, aggregate))
+        return columns
+
+    @cached_property
+    def lane(self) -> str:
+        """Fingerprint of the stream of observations, shared by windows of different lengths."""
+        return fingerprint([self.dataset.events_fingerprint, self.value, self.where])
+
+
+@dataclass(frozen=True, eq=False)
+class View(Declaration):
+    """The window features of one kind of entity: exactly one key, its own log and state."""
+
+    name: str
+    key: str | Sequence[str]
+    """The columns that identify the entity, in every dataset the windows read."""
+    windows: Sequence[Window] = ()
+    on: Mapping[str, str] = field(default_factory=dict)
+    """Maps columns of the predicted rows to columns of the key: ``on={"dest": "origin"}``."""
+    late: Duration = "7d"
+    """How much longer than its longest window the state keeps observations, so that queries and
+    updates that come this late are still answered in full."""
+
+    def __post_init__(self) -> None:
+        check_name(self.name, where="View.name")
+        where = f"View {self.name!r}"
+        object.__setattr__(
+            self, "key", (self.key,) if isinstance(self.key, str) else tuple(self.key)
+        )
+        object.__setattr__(self, "windows", tuple(self.windows))
+        object.__setattr__(self, "on", dict(self.on))
+        if not self.key or not self.windows:
+            raise DefinitionError("a view needs a key and windows.", where=where, fix="Add them.")
+        for column in self.on.values():
+            if column not in self.key:
+                raise DefinitionError.unknown("key column", column, self.key, where=f"{where}.on")
+        microseconds(self.late, where=f"{where}.late")
+        unique((f.name for f in self.features), kind="feature", where=where)
+
+    @property
+    def query_key(self) -> list[str]:
+        """The columns of the predicted rows that identify the entity, in the key's order."""
+        back = {column: asked for asked, column in self.on.items()}
+        return [back.get(column, column) for column in self.key]
+
+    @property
+    def features(self) -> list[WindowFeature]:
+        """All columns of the view, in order."""
+        return [feature for window in self.windows for feature in window.features(self.name)]
+
+    @property
+    def retain(self) -> int | None:
+        """How long after its event time an observation can matter, in microseconds.
+
+        A query sees nothing older than its own ``known_at`` less this; so what the state keeps is
+        a function of the log alone. None where a window reaches back to the beginning.
+        """
+        horizons = [window.horizon for window in self.windows]
+        if any(horizon is None for horizon in horizons):
+            return None
+        return max(h for h in horizons if h is not None) + microseconds(
+            self.late, where="View.late"
+        )
+
+    @property
+    def datasets(self) -> list[str]:
+        """Names of the datasets it observes, in order."""
+        return list(dict.fromkeys(window.dataset.name for window in self.windows))

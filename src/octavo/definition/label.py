@@ -1,0 +1,48 @@
+"""The label: what came true, and when that could be known."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+from octavo.definition.dataset import Dataset
+from octavo.definition.durations import Duration, microseconds
+from octavo.definition.expressions import check_row_expression
+from octavo.definition.fingerprint import Declaration
+from octavo.definition.names import check_name
+from octavo.errors import DefinitionError
+
+
+@dataclass(frozen=True, eq=False)
+class Label(Declaration):
+    """The outcome of a row, found in a dataset by event ID.
+
+    A row is labeled if its label was known at the data version's clock.
+    """
+
+    name: str
+    of: Dataset
+    """The dataset that tells the outcome."""
+    on: str | Sequence[str]
+    """The columns, in both datasets, by which an outcome meets its row: the rows' event ID."""
+    value: pl.Expr
+    """The outcome, from one row of ``of``; null means not known."""
+    mature_after: Duration | None = None
+    """How long after the row's event time a missing outcome counts as ``absent``."""
+    absent: Any = "unknown"
+    """What a mature row without an outcome is: unlabeled (``"unknown"``) or this value."""
+
+    def __post_init__(self) -> None:
+        check_name(self.name, where="Label.name")
+        where = f"Label {self.name!r}"
+        object.__setattr__(self, "on", (self.on,) if isinstance(self.on, str) else tuple(self.on))
+        check_row_expression(self.value, where=f"{where}.value")
+        if (self.absent == "unknown") != (self.mature_after is None):
+            raise DefinitionError(
+                "absent= and mature_after= are of use only together.",
+                where=where,
+                fix='Give both, e.g. absent=False, mature_after="30d", or neither.',
+            )
+        if self.mature_after is not None:
+            microseconds(self.mature_after, where=f"{where}.mature_after")

@@ -1,0 +1,134 @@
+"""The whole definition: one object from which all eight stages work, offline and online."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import polars as pl
+
+from octavo.definition.dataset import Dataset
+from octavo.definition.expressions import check_row_expression, output_name
+from octavo.definition.features import View
+from octavo.definition.fingerprint import Declaration, fingerprint
+from octavo.definition.label import Label
+from octavo.definition.names import unique
+from octavo.definition.problem import Problem
+from octavo.definition.split import SplitByHash, SplitByTime
+from octavo.definition.training import Gate, Monitor, Replace, Training
+from octavo.errors import DefinitionError
+
+
+@dataclass(frozen=True, eq=False)
+class Pipeline(Declaration):
+    """A problem and everything needed to answer it. Building one does no I/O.
+
+    Raises
+    ------
+    DefinitionError
+        If the parts do not fit together.
+    """
+
+    problem: Problem
+    datasets: Sequence[Dataset]
+    rows: Dataset
+    """Whose events are predicted: each is one row."""
+    label: Label
+    views: Sequence[View] = ()
+    row: Sequence[pl.Expr] = ()
+    """Features from the row's own columns."""
+    derived: Sequence[pl.Expr] = ()
+    """Features from row and window features, computed where a row is put together."""
+    split: SplitByTime | SplitByHash = field(default_factory=SplitByTime)
+    training: Training = field(default_factory=Training)
+    gate: Gate = field(default_factory=Gate)
+    deployment: Replace = field(default_factory=Replace)
+    monitor: Monitor = field(default_factory=Monitor)
+
+    def __post_init__(self) -> None:
+        for name in ("datasets", "views", "row", "derived"):
+            object.__setattr__(self, name, tuple(getattr(self, name)))
+        unique((d.name for d in self.datasets), kind="dataset", where="Pipeline.datasets")
+        unique((v.name for v in self.views), kind="view", where="Pipeline.views")
+        self._check_datasets()
+        for kind in ("row", "derived"):
+            for expression in getattr(self, kind):
+                check_row_expression(expression, where=f"Pipeline.{kind}")
+        unique(self.features, kind="feature", where="Pipeline")
+        if not self.features:
+            raise DefinitionError(
+                "there is no feature.", where="Pipeline", fix="Add row= or views=."
+            )
+        self._check_target()
+
+    def _check_datasets(self) -> None:
+        used = [("Pipeline.rows", self.rows), ("Pipeline.label", self.label.of)]
+        used += [(f"View {v.name!r}", w.dataset) for v in self.views for w in v.windows]
+        names = [d.name for d in self.datasets]
+        for where, dataset in used:
+            if dataset.name not in names:
+                raise DefinitionError.unknown("dataset", dataset.name, names, where=where)
+            if dataset not in self.datasets:
+                raise DefinitionError(
+                    f"the dataset {dataset.name!r} is not the one listed in datasets.",
+                    where=where,
+                    fix="Use the same ov.Dataset object in both places.",
+                )
+        if self.rows.is_static or not self.rows.event_id:
+            raise DefinitionError(
+                f"the predicted rows ({self.rows.name!r}) need an event_time and an event_id.",
+                where="Pipeline.rows",
+                fix="Declare both on that dataset.",
+            )
+        if tuple(self.label.on) != self.rows.identity:
+            raise DefinitionError(
+                f"the label meets rows on {list(self.label.on)}, but their event_id is "
+                f"{list(self.rows.identity)}.",
+                where=f"Label {self.label.name!r}",
+                fix="Make label.on the event_id of the predicted rows.",
+            )
+
+    def _check_target(self) -> None:
+        if self.problem.target != self.label.name:
+            raise DefinitionError.unknown(
+                "label", self.problem.target, [self.label.name], where="Problem.target"
+            )
+        if self.label.name in self.features:
+            raise DefinitionError(
+                f"the target {self.label.name!r} is also a feature.",
+                where="Pipeline",
+                fix="Remove it from the features: it would be read from the future.",
+            )
+
+    def dataset(self, name: str) -> Dataset:
+        """Return a dataset by name."""
+        found = {d.name: d for d in self.datasets}
+        if name not in found:
+            raise DefinitionError.unknown("dataset", name, found)
+        return found[name]
+
+    def view(self, name: str) -> View:
+        """Return a view by name."""
+        found = {v.name: v for v in self.views}
+        if name not in found:
+            raise DefinitionError.unknown("view", name, found)
+        return found[name]
+
+    @property
+    def row_features(self) -> list[str]:
+        """Names of the features from the row itself."""
+        return [output_name(e, where="Pipeline.row") for e in self.row]
+
+    @property
+    def derived_features(self) -> list[str]:
+        """Names of the features computed from other features."""
+        return [output_name(e, where="Pipeline.derived") for e in self.derived]
+
+    @property
+    def features(self) -> list[str]:
+        """Names of all features, in the order a model sees them."""
+        windows = [feature.name for view in self.views for feature in view.features]
+        return [*self.row_features, *windows, *self.derived_features]
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes with the meaning of the definition, not with its comments or paths."""
+        return fingerprint(self)

@@ -1,0 +1,110 @@
+"""Stage 1: the business question, in a form that the other stages can act on."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from octavo.definition.fingerprint import Declaration
+from octavo.definition.names import check_name, one_of
+from octavo.errors import DefinitionError
+
+Kind = Literal["binary", "multiclass", "regression"]
+
+METRICS: dict[str, dict[str, bool]] = {
+    "binary": {"average_precision": True, "roc_auc": True, "log_loss": False, "brier": False},
+    "multiclass": {"accuracy": True, "balanced_accuracy": True, "log_loss": False},
+    "regression": {"r2": True, "mae": False, "rmse": False},
+}
+"""For each kind of problem its metrics, and whether more is better."""
+
+
+@dataclass(frozen=True, eq=False)
+class Lift(Declaration):
+    """A target relative to the trivial baseline of the same rows.
+
+    For a metric where more is better the figure must reach ``times`` the baseline's; where less
+    is better, the baseline's divided by ``times``. The baseline predicts the share of positives
+    (the most frequent class; the mean) seen in training, so its average precision is the base rate.
+    """
+
+    times: float
+
+    def __post_init__(self) -> None:
+        if not self.times > 1:
+            raise DefinitionError(
+                f"a lift of {self.times} asks for nothing.", where="Lift", fix="Use more than 1."
+            )
+
+
+@dataclass(frozen=True, eq=False)
+class Problem(Declaration):
+    """The question, and the figure that answers it.
+
+    Raises
+    ------
+    DefinitionError
+        If kind and metric do not go together, or the target figure cannot be reached.
+    """
+
+    question: str
+    """The business question, as a person would ask it."""
+    target: str
+    """Name of the label that answers it for one row."""
+    kind: Kind
+    """``binary``, ``multiclass`` or ``regression``."""
+    metric: str
+    """What is measured on validation and test; see `METRICS`."""
+    at_least: float | Lift | None = None
+    """The figure (or lift) from which the question counts as answered; more is better."""
+    at_most: float | None = None
+    """The same for a metric where less is better."""
+
+    def __post_init__(self) -> None:
+        check_name(self.target, where="Problem.target")
+        one_of(self.kind, METRICS, where="Problem.kind")
+        one_of(self.metric, METRICS[self.kind], where="Problem.metric")
+        if (self.at_least is None) == (self.at_most is None):
+            raise DefinitionError(
+                "the figure that answers the question is not said exactly once.",
+                where="Problem",
+                fix="Give either at_least=… (a number or ov.Lift(2.5)) or at_most=….",
+            )
+        absolute = isinstance(self.at_least, int | float)
+        if absolute and not self.more_is_better:
+            self._wrong_way("at_most")
+        if self.at_most is not None and self.more_is_better:
+            self._wrong_way("at_least")
+        if (
+            absolute
+            and self.metric in ("average_precision", "roc_auc", "accuracy")
+            and (
+                not 0 < float(self.at_least) <= 1  # type: ignore[arg-type]
+            )
+        ):
+            raise DefinitionError(
+                f"{self.metric} lies between 0 and 1; {self.at_least} cannot be its target.",
+                where="Problem.at_least",
+                fix="Give a fraction such as 0.4, or ov.Lift(2.5).",
+            )
+
+    def _wrong_way(self, right: str) -> None:
+        direction = "more" if self.more_is_better else "less"
+        raise DefinitionError(
+            f"for {self.metric} {direction} is better.", where="Problem", fix=f"Use {right}=…."
+        )
+
+    @property
+    def more_is_better(self) -> bool:
+        """Whether a larger figure is a better one."""
+        return METRICS[self.kind][self.metric]
+
+    def threshold(self, baseline: float) -> float:
+        """Return the figure to reach, given the trivial baseline's on the same rows."""
+        if isinstance(self.at_least, Lift):
+            times = self.at_least.times
+            return baseline * times if self.more_is_better else baseline / times
+        return float(self.at_least if self.at_least is not None else self.at_most)  # type: ignore[arg-type]
+
+    def answers(self, figure: float, baseline: float) -> bool:
+        """Say whether a figure answers the question."""
+        threshold = self.threshold(baseline)
+        return figure >= threshold if self.more_is_better else figure <= threshold

@@ -1,0 +1,73 @@
+"""Stages 5 and 6: what is tried, for how long, and what a candidate must do to pass."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from octavo.definition.durations import Duration, microseconds
+from octavo.definition.fingerprint import Declaration
+from octavo.errors import DefinitionError
+
+
+@dataclass(frozen=True, eq=False)
+class Training(Declaration):
+    """Which algorithms are searched, and how far.
+
+    Every value is the default of a setting of the config service (``octavo config set
+    training.trials 30``); the version of the settings used is recorded with each run.
+    """
+
+    algorithms: Sequence[Any] = ("lightgbm", "xgboost", "logistic")
+    """Names from the library, or objects with its protocol (``octavo.Algorithm``)."""
+    trials: int = 12
+    """Trials at the most, over all algorithms. Each algorithm begins with its defaults."""
+    budget: Duration = "10m"
+    """No trial is begun after this long. A run that must be repeated exactly ends by ``trials``;
+    in any case the number of trials done is recorded, and a resumed run does that many."""
+    seed: int = 7
+    threads: int = 2
+    """Threads of one fit; fixed, since a sum's order, and so its last bit, depends on it."""
+
+    def __post_init__(self) -> None:
+        if isinstance(self.algorithms, str) or not self.algorithms:
+            raise DefinitionError(
+                "algorithms is not a list.", where="Training", fix='algorithms=["lightgbm"].'
+            )
+        object.__setattr__(self, "algorithms", tuple(self.algorithms))
+        microseconds(self.budget, where="Training.budget")
+        if self.trials < 1 or self.threads < 1:
+            raise DefinitionError(
+                "trials and threads must be at least 1.", where="Training", fix="Use 1 or more."
+            )
+
+
+@dataclass(frozen=True, eq=False)
+class Gate(Declaration):
+    """What the chosen candidate must do on test besides answering the problem."""
+
+    beat_champion_by: float = 0.0
+    """By how much its figure must be better than the deployed champion's, on test rows later
+    than both trainings; in units of the problem's metric."""
+
+
+@dataclass(frozen=True, eq=False)
+class Replace(Declaration):
+    """Stage 7: the passed candidate takes the champion's place at once."""
+
+
+@dataclass(frozen=True, eq=False)
+class Monitor(Declaration):
+    """Stage 8: what is watched after deployment."""
+
+    window: Duration = "7d"
+    """How much of the newest data is compared with the training data."""
+    drift: str = "psi"
+    """The figure that raises the alarm: ``psi``, ``js`` or ``ks``."""
+    threshold: float = 0.25
+    """Drift from which a feature counts as drifted (0.25 is the customary PSI for a shift)."""
+
+    def __post_init__(self) -> None:
+        if self.drift not in ("psi", "js", "ks"):
+            raise DefinitionError.unknown("drift measure", self.drift, ("psi", "js", "ks"))
+        if microseconds(self.window, where="Monitor.window") == 0:
+            raise DefinitionError("window is empty.", where="Monitor", fix='window="7d".')

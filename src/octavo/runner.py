@@ -1,0 +1,303 @@
+"""What to run next, and why.
+
+The eight stages in order. A stage runs if what it depends on is not what it was when it last
+succeeded; so a killed run resumes at the stage it was killed in, and a run with nothing new does
+nothing. Only the runner reacts to what stages wrote; stages do not know of each other.
+"""
+
+import os
+import subprocess
+import time
+import traceback
+import uuid
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import sqlalchemy as sa
+from sqlalchemy import exc
+
+import octavo
+from octavo.definition import Pipeline, fingerprint
+from octavo.engines import LocalEngine
+from octavo.errors import OctavoError, ResourceError
+from octavo.services.config import ConfigService
+from octavo.services.notifications import NotificationService
+from octavo.stages.contract import Context, Outcome, Stage
+from octavo.stages.deployment import offline as deployment
+from octavo.stages.evaluation import offline as evaluation
+from octavo.stages.ingestion import offline as ingestion
+from octavo.stages.monitoring import offline as monitoring
+from octavo.stages.prep import offline as prep
+from octavo.stages.problem import offline as problem
+from octavo.stages.segregation import offline as segregation
+from octavo.stages.segregation.api import SplitRows
+from octavo.stages.training import offline as training
+from octavo.stores import catalog as tables
+from octavo.stores.catalog import Catalog, Row
+from octavo.stores.home import Home
+from octavo.stores.versions import latest
+
+STAGES: dict[str, Stage] = {
+    "problem": problem,
+    "ingestion": ingestion,
+    "prep": prep,
+    "segregation": segregation,
+    "training": training,
+    "evaluation": evaluation,
+    "deployment": deployment,
+    "monitoring": monitoring,
+}
+"""The one list of steps that run, dry run and status walk."""
+
+
+class Display(Protocol):
+    """Where a run shows itself; the terminal's is in `octavo.cli`."""
+
+    def began(self, stage: str, reason: str) -> None:
+        """Say that a stage begins, and why."""
+
+    def progress(self, stage: str, task: str, done: float, total: float) -> None:
+        """Say how far a task of a stage is."""
+
+    def ended(self, stage: str, outcome: Outcome, seconds: float) -> None:
+        """Say what a stage did."""
+
+    def unchanged(self, stage: str) -> None:
+        """Say that a stage had nothing to do."""
+
+    def notify(self, severity: str, text: str) -> None:
+        """Show a notification."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a run did."""
+
+    run_id: str | None
+    """None if there was nothing to do."""
+    ran: list[str]
+
+
+class Runner:
+    """Runs the stages of one pipeline in one home.
+
+    Parameters
+    ----------
+    now
+        The clock, microseconds since the epoch.
+    """
+
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        folder: Path,
+        home: Home,
+        catalog: Catalog,
+        display: Display,
+        now: Callable[[], int] = tables.now,
+    ) -> None:
+        self.pipeline = pipeline
+        self.folder = folder
+        self.home = home
+        self.catalog = catalog
+        self.display = display
+        self.now = now
+        self.config = ConfigService(pipeline, catalog)
+        self.engine = LocalEngine()
+        self._rows: SplitRows | None = None
+
+    def run(self, stages: Sequence[str]) -> Result:
+        """Run those of the stages that have something to do, in order.
+
+        Raises
+        ------
+        OctavoError
+            What went wrong, after it was recorded; the next run continues at that stage.
+        """
+        with self.home.lock():
+            notifications = NotificationService(self.catalog, self.home.log, self.display.notify)
+            run: Row | None = None
+            ran: list[str] = []
+            for name in stages:
+                context = self._context(run["run_id"] if run else "", name)
+                try:
+                    inputs, reason = self._due(context, name)
+                    if reason is None:
+                        self.display.unchanged(name)
+                        continue
+                    if run is None:
+                        run = self._begin_run(f"{name}: {reason}")
+                        context = self._context(run["run_id"], name)
+                    self._run_stage(context, name, inputs, reason)
+                    ran.append(name)
+                except BaseException as error:
+                    run = run or self._begin_run(f"{name}: failed before it began")
+                    self._fail(run["run_id"], name, error)
+                    raise
+                finally:
+                    notifications.tell()
+            if run is not None:
+                self._finish_run(run["run_id"], "succeeded", None)
+            return Result(run["run_id"] if run else None, ran)
+
+    def plan(self, stages: Sequence[str]) -> list[tuple[str, str]]:
+        """Return (stage, reason) of what a run would do; what follows a due stage is due too."""
+        due: list[tuple[str, str]] = []
+        for name in stages:
+            if due:
+                due.append((name, f"{due[0][0]} comes first and may change what it reads"))
+                continue
+            _, reason = self._due(self._context("", name), name)
+            if reason:
+                due.append((name, reason))
+        return due
+
+    def _context(self, run_id: str, stage: str) -> Context:
+        return Context(
+            pipeline=self.pipeline,
+            folder=self.folder,
+            home=self.home,
+            catalog=self.catalog,
+            engine=self.engine,
+            run_id=run_id,
+            settings=self.config.training(),
+            config_version=self.config.version,
+            segregation=self._segregation,
+            progress=lambda task, done, total: self.display.progress(stage, task, done, total),
+            now=self.now,
+        )
+
+    def _segregation(self) -> SplitRows:
+        """Return the newest data version's rows, read once per run."""
+        document = latest(self.catalog)
+        if self._rows is None or self._rows.document != document:
+            self._rows = SplitRows(self.pipeline, self.home, self.catalog, document)
+        return self._rows
+
+    def _due(self, context: Context, name: str) -> tuple[str, str | None]:
+        """Return the fingerprint of a stage's inputs, and why it must run (None: it need not)."""
+        inputs = fingerprint(STAGES[name].inputs(context))
+        table = tables.stage_runs
+        last = self.catalog.one(
+            sa.select(table).where(table.c.stage == name).order_by(table.c.id.desc())
+        )
+        if last is None:
+            return inputs, "it never ran"
+        if last["state"] != "succeeded":
+            return inputs, f"the last run of it {last['state'].replace('running', 'was killed')}"
+        return inputs, None if last["inputs"] == inputs else "what it reads has changed"
+
+    def _begin_run(self, reason: str) -> Row:
+        """Take up the unfinished run of this definition, or begin a new one."""
+        table = tables.runs
+        last = self.catalog.one(sa.select(table).order_by(table.c.started_at.desc()))
+        same = last is not None and last["definition"] == self.pipeline.fingerprint
+        if last is not None and same and last["state"] != "succeeded":
+            with self.catalog.transaction() as connection:
+                resumed = table.update().where(table.c.run_id == last["run_id"])
+                connection.execute(resumed.values(state="running", error=None, finished_at=None))
+            return last
+        run = {
+            "run_id": f"run-{uuid.uuid4().hex[:10]}",
+            "definition": self.pipeline.fingerprint,
+            "code_version": code_version(self.folder),
+            "config_version": self.config.version,
+            "state": "running",
+            "reason": reason,
+            "started_at": self.now(),
+        }
+        self.catalog.insert(table, **run)
+        return run
+
+    def _run_stage(self, context: Context, name: str, inputs: str, reason: str) -> None:
+        self.display.began(name, reason)
+        began = time.monotonic()
+        table = tables.stage_runs
+        with self.catalog.transaction() as connection:
+            row = connection.execute(
+                table.insert().values(
+                    run_id=context.run_id,
+                    stage=name,
+                    inputs=inputs,
+                    state="running",
+                    reason=reason,
+                    started_at=self.now(),
+                )
+            ).inserted_primary_key
+        try:
+            outcome = _run_guarded(STAGES[name], context)
+        except BaseException as error:
+            state = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
+            self._end_stage(row[0], state, time.monotonic() - began)  # type: ignore[index]
+            raise
+        seconds = time.monotonic() - began
+        self._end_stage(row[0], "succeeded", seconds, outcome)  # type: ignore[index]
+        self.display.ended(name, outcome, seconds)
+
+    def _end_stage(
+        self, row: int, state: str, seconds: float, outcome: Outcome | None = None
+    ) -> None:
+        values: dict[str, Any] = {"state": state, "seconds": seconds, "finished_at": self.now()}
+        if outcome is not None:
+            values |= {
+                "rows_in": outcome.rows_in,
+                "rows_out": outcome.rows_out,
+                "rejected": outcome.rejected,
+                "outputs": outcome.outputs,
+            }
+        table = tables.stage_runs
+        with self.catalog.transaction() as connection:
+            connection.execute(table.update().where(table.c.id == row).values(**values))
+
+    def _fail(self, run_id: str, stage: str, error: BaseException) -> None:
+        """Record a failure; if even that fails (a full disk), the error itself still gets out."""
+        interrupted = isinstance(error, KeyboardInterrupt)
+        text = "interrupted" if interrupted else str(error) or type(error).__name__
+        with suppress(exc.SQLAlchemyError):
+            self._finish_run(run_id, "interrupted" if interrupted else "failed", text)
+            self.catalog.emit(
+                "run failed",
+                stage,
+                severity="error",
+                run_id=run_id,
+                error=text.splitlines()[0],
+                trace=None if isinstance(error, OctavoError) else traceback.format_exc(),
+            )
+
+    def _finish_run(self, run_id: str, state: str, error: str | None) -> None:
+        table = tables.runs
+        with self.catalog.transaction() as connection:
+            connection.execute(
+                table.update()
+                .where(table.c.run_id == run_id)
+                .values(state=state, error=error, finished_at=self.now())
+            )
+
+
+def _run_guarded(stage: Stage, context: Context) -> Outcome:
+    """Run a stage, turning what the operating system refuses into an error with a next step."""
+    try:
+        return stage.run(context)
+    except (OSError, exc.OperationalError) as error:
+        raise ResourceError(
+            f"the machine refused: {error}.",
+            where=str(context.home.path),
+            fix="Free some disk space or fix the permissions; then run again: it continues here.",
+        ) from error
+
+
+def code_version(folder: Path) -> str:
+    """Return Octavo's version and, where the folder is under git, its commit."""
+    command = ["git", "-C", str(folder), "describe", "--always", "--dirty"]
+    environment = {**os.environ, "GIT_OPTIONAL_LOCKS": "0"}
+    try:
+        found = subprocess.run(
+            command, capture_output=True, text=True, timeout=5, env=environment, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return octavo.__version__
+    commit = found.stdout.strip()
+    return f"{octavo.__version__}+{commit}" if commit else octavo.__version__

@@ -1,0 +1,1 @@
+"""What serves all stages: settings, notifications, serving. No stage knows of them."""

@@ -1,0 +1,90 @@
+"""Decoding events that come one at a time, typed as the raw store types them."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime
+from typing import Any
+
+import msgspec
+import polars as pl
+
+from octavo.errors import DataError
+
+
+def _python_type(dtype: Any) -> Any:
+    if dtype == pl.Int64:
+        return int
+    if dtype == pl.Float64:
+        return float
+    if dtype == pl.Boolean:
+        return bool
+    if dtype == pl.Date:
+        return date
+    return datetime if isinstance(dtype, pl.Datetime) else str
+
+
+class EventDecoder:
+    """JSON to frames of events of one dataset.
+
+    A missing column is null; an unknown one, or a value of another type, is an error that names
+    the column. Datetimes are ISO 8601; without an offset they are UTC, as in files.
+
+    Parameters
+    ----------
+    schema
+        Column to Polars type.
+    """
+
+    def __init__(self, schema: Mapping[str, Any]) -> None:
+        self.schema = dict(schema)
+        fields = [(f"c{i}", _python_type(t) | None, None) for i, t in enumerate(schema.values())]
+        event = msgspec.defstruct(
+            "Event",
+            fields,
+            rename={f"c{i}": name for i, name in enumerate(schema)},
+            forbid_unknown_fields=True,
+        )
+        request = msgspec.defstruct(
+            "Request", [("events", list[event])], forbid_unknown_fields=True
+        )
+        self._decoder = msgspec.json.Decoder(request)
+
+    def decode(self, body: bytes) -> Sequence[Any]:
+        """Return the events of ``{"events": [{column: value, …}, …]}``.
+
+        Raises
+        ------
+        DataError
+            Naming field and reason.
+        """
+        try:
+            events = self._decoder.decode(body).events  # type: ignore[attr-defined]
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise DataError(
+                f"{error}.".replace("..", "."),
+                where="request body",
+                fix='Send {"events": [{"column": value, …}]}; columns: ' + ", ".join(self.schema),
+            ) from error
+        if not events:
+            raise DataError("there is no event.", where="events", fix="Send at least one.")
+        return events
+
+    def frame(self, events: Sequence[Any]) -> pl.DataFrame:
+        """Return decoded events as a typed frame, a row each."""
+        columns = {}
+        for number, (name, dtype) in enumerate(self.schema.items()):
+            values = [getattr(event, f"c{number}") for event in events]
+            if isinstance(dtype, pl.Datetime):
+                values = [_utc(value) for value in values]
+            try:
+                columns[name] = pl.Series(name, values, dtype=dtype)
+            except (OverflowError, TypeError) as error:
+                raise DataError(
+                    f"{error}.", where=f"column {name!r}", fix=f"Send values of {dtype}."
+                ) from error
+        return pl.DataFrame(columns)
+
+
+def _utc(value: datetime | None) -> datetime | None:
+    if value is None or value.tzinfo is None:
+        return value if value is None else value.replace(tzinfo=UTC)
+    return value.astimezone(UTC)

@@ -1,0 +1,73 @@
+"""Batch scoring of a file of raw events, by the same path as one event over HTTP."""
+
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from octavo.definition.events import EVENT_ID, EVENT_TIME, stamped
+from octavo.engines import LocalEngine
+from octavo.services.serving import Scorer
+from octavo.stages.ingestion.files import read_file
+from octavo.stores import catalog as tables
+from octavo.stores.home import Home
+from octavo.stores.predictions import PredictionStore
+
+BLOCK = 50_000
+"""Rows scored together; they bound memory and change no result."""
+
+
+@dataclass(frozen=True)
+class ScoredFile:
+    """Answers for all rows that could be read, and the rows that could not."""
+
+    answers: pl.DataFrame
+    rejected: pl.DataFrame
+    """``_row, text, column, rule, reason``."""
+
+
+def score_file(scorer: Scorer, home: Home, path: Path) -> ScoredFile:
+    """Predict for every event of a file and log it.
+
+    Columns beyond the dataset's are ignored, so a file may hold more than what is published.
+
+    Raises
+    ------
+    DataError
+        If the file cannot be read or lacks a column.
+    """
+    dataset = scorer.pipeline.rows
+    parsed = read_file(
+        path,
+        columns=tuple(scorer.schema),
+        schema=scorer.schema,
+        where_label=f"{path.name} as {dataset.name!r}",
+        engine=LocalEngine(),
+    )
+    usable, refused = _usable(scorer, parsed.frame)
+    store, writer = PredictionStore(home), f"score-{uuid.uuid4().hex[:12]}"
+    answers = []
+    for number, block in enumerate(usable.drop("_row").iter_slices(BLOCK)):
+        scored = scorer.score(block)
+        answers.append(scorer.as_table(scored))
+        records = scorer.records(scored, origin="score", at=tables.now(), latency_us=None)
+        store.append(records, writer=writer, version=number + 1)
+    empty = scorer.as_table(scorer.score(usable.drop("_row").clear())) if not answers else None
+    return ScoredFile(
+        pl.concat(answers) if empty is None else empty, pl.concat([parsed.rejected, refused])
+    )
+
+
+def _usable(scorer: Scorer, frame: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Divide rows into those with an event ID and time, and the rest with the reason."""
+    rows = stamped(scorer.pipeline.rows, frame)
+    bad = rows.select(pl.col(EVENT_ID).is_null() | pl.col(EVENT_TIME).is_null()).to_series()
+    refused = frame.filter(bad).select(
+        "_row",
+        pl.struct(list(scorer.schema)).struct.json_encode().alias("text"),
+        pl.lit(None, dtype=pl.String).alias("column"),
+        pl.lit("event_time").alias("rule"),
+        pl.lit("the event ID or event time cannot be computed").alias("reason"),
+    )
+    return frame.filter(~bad), refused

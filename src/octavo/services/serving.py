@@ -1,0 +1,181 @@
+"""Answering with the live deployment: events in, features looked up, predictions out, all logged.
+
+Serves one event over HTTP and a file of millions by the same path; knows nothing of wires.
+"""
+
+import threading
+import time
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from octavo.bundle import Bundle
+from octavo.definition import Pipeline
+from octavo.definition.events import EVENT_ID, EVENT_TIME, TIMESTAMP
+from octavo.errors import DataError
+from octavo.services.requests import EventDecoder
+from octavo.stages.deployment.offline import outputs
+from octavo.stages.prep.online import OnlineFeatures
+from octavo.stores import catalog as tables
+from octavo.stores.catalog import Catalog
+from octavo.stores.home import Home
+from octavo.stores.predictions import SCHEMA, PredictionStore, as_json
+from octavo.stores.schemas import from_json
+
+
+@dataclass(frozen=True)
+class Scored:
+    """Predictions and the features they were made from, a row each."""
+
+    predictions: np.ndarray
+    """float64, shape (rows,), or (rows, classes)."""
+    features: pl.DataFrame
+
+
+class Scorer:
+    """The live deployment as a function from source rows to predictions. Thread-safe.
+
+    Raises
+    ------
+    DataError
+        If nothing is deployed, or what is deployed was trained on features that the definition
+        no longer gives.
+    """
+
+    def __init__(self, pipeline: Pipeline, home: Home, catalog: Catalog) -> None:
+        live = catalog.live_deployment()
+        if live is None:
+            raise DataError("nothing is deployed.", fix="Run `octavo run` until a model is ready.")
+        self.pipeline = pipeline
+        self.deployment_id: str = live["deployment_id"]
+        self.candidate_id: str = live["candidate_id"]
+        self.bundle = Bundle.load(home.candidate(self.candidate_id))
+        self.features = OnlineFeatures(pipeline, home, catalog)
+        if dict(self.bundle.fingerprints) != self.features.fingerprints:
+            raise DataError(
+                "it was trained on features that the definition no longer gives.",
+                where=f"deployed {self.candidate_id}",
+                fix="Run `octavo run` to train on the new ones.",
+            )
+        schemas = {row["dataset"]: row["schema"] for row in catalog.rows(tables.datasets.select())}
+        self.schema = from_json(schemas[pipeline.rows.name])
+        self.decoder = EventDecoder(self.schema)
+
+    def score(self, source: pl.DataFrame) -> Scored:
+        """Predict for source rows, each a virtual query at its own event time.
+
+        Raises
+        ------
+        DataError
+            If an event ID or event time cannot be computed, naming the row.
+        """
+        features = self.features.of_rows(source)
+        for column, what in ((EVENT_ID, "event ID"), (EVENT_TIME, "event time")):
+            if features[column].null_count():
+                row = int(np.argmax(features[column].is_null().to_numpy()))
+                raise DataError(
+                    f"its {what} cannot be computed.",
+                    where=f"event {row}",
+                    fix=f"Give every column that the {what} is made of.",
+                )
+        return Scored(self.bundle.predict(features), features)
+
+    def as_table(self, scored: Scored) -> pl.DataFrame:
+        """Return event ID, event time and prediction (one column for each class)."""
+        found = scored.predictions
+        if found.ndim == 1:
+            columns = {self.bundle.target: found}
+        else:
+            names = [f"{self.bundle.target}={name}" for name in self.bundle.classes]
+            columns = {name: found[:, i] for i, name in enumerate(names)}
+        return scored.features.select(EVENT_ID, EVENT_TIME).with_columns(
+            pl.Series(name, values) for name, values in columns.items()
+        )
+
+    def records(
+        self, scored: Scored, *, origin: str, at: int, latency_us: int | None
+    ) -> pl.DataFrame:
+        """Return the prediction records of scored rows."""
+        found, frame = scored.predictions, scored.features
+        keys = [c for c in frame.columns if c.startswith("key:")]
+        entities = pl.struct(pl.col(c).alias(c.removeprefix("key:")) for c in keys)
+        request = uuid.uuid4().hex[:16]
+        return frame.select(
+            pl.format("{}:{}", pl.lit(request), pl.int_range(pl.len())).alias("prediction_id"),
+            EVENT_ID,
+            EVENT_TIME,
+            pl.lit(self.deployment_id).alias("deployment_id"),
+            pl.lit(self.candidate_id).alias("candidate_id"),
+            pl.lit("champion").alias("variant"),
+            pl.lit(origin).alias("origin"),
+            pl.Series("prediction", found if found.ndim == 1 else found.max(axis=1)),
+            outputs(self.bundle, found).alias("outputs"),
+            pl.struct(list(self.bundle.schema)).struct.json_encode().alias("features"),
+            entities.struct.json_encode().alias("entities"),
+            pl.lit(as_json(self.features.positions)).alias("positions"),
+            pl.lit(at, dtype=pl.Int64).cast(TIMESTAMP).alias("at"),
+            pl.lit(latency_us, dtype=pl.Int64).alias("latency_us"),
+        ).select(list(SCHEMA))
+
+
+class PredictionLog:
+    """Writes predictions in the background, in blocks; `close` writes what is left.
+
+    A prediction is answered before it is logged: one that was answered within the last
+    ``every`` seconds before a kill may be missing. Counters say how many were logged and lost.
+    """
+
+    def __init__(self, store: PredictionStore, every: float = 1.0) -> None:
+        self.store = store
+        self.every = every
+        self.logged = 0
+        self.lost = 0
+        self._writer = f"log-{uuid.uuid4().hex[:12]}"
+        self._version = 0
+        self._waiting: list[pl.DataFrame] = []
+        self._lock = threading.Lock()
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._work, name="prediction-log", daemon=True)
+        self._thread.start()
+
+    def add(self, records: pl.DataFrame) -> None:
+        """Queue the records of one request."""
+        with self._lock:
+            self._waiting.append(records)
+
+    def _work(self) -> None:
+        while not self._stop.wait(self.every):
+            self._flush()
+        self._flush()
+
+    def _flush(self) -> None:
+        with self._lock:
+            waiting, self._waiting = self._waiting, []
+        if not waiting:
+            return
+        block = pl.concat(waiting)
+        try:
+            self.store.append(block, writer=self._writer, version=self._version + 1)
+        except (OSError, DataError):
+            self.lost += block.height
+            return
+        self._version += 1
+        self.logged += block.height
+
+    def close(self) -> None:
+        """Write what is waiting and stop."""
+        self._stop.set()
+        self._thread.join()
+
+
+def score_events(scorer: Scorer, log: PredictionLog, events: Sequence[Any]) -> pl.DataFrame:
+    """Predict for decoded events and log it; return the table of answers."""
+    began = time.perf_counter_ns()
+    scored = scorer.score(scorer.decoder.frame(events))
+    latency = (time.perf_counter_ns() - began) // 1000
+    log.add(scorer.records(scored, origin="http", at=tables.now(), latency_us=latency))
+    return scorer.as_table(scored)

@@ -1,0 +1,98 @@
+"""What a stage is given and what it gives back."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import polars as pl
+
+from octavo.definition import Pipeline
+from octavo.engines import LocalEngine
+from octavo.stores.catalog import Catalog
+from octavo.stores.features import FeatureStore
+from octavo.stores.home import Home
+from octavo.stores.predictions import PredictionStore
+from octavo.stores.raw import RawStore
+
+
+class Progress(Protocol):
+    """Where a stage tells how far it is."""
+
+    def __call__(self, task: str, done: float, total: float) -> None:
+        """Say that ``done`` of ``total`` (in any unit, the same for both) of a task is done."""
+
+
+class Segregation(Protocol):
+    """The only way by which training and evaluation reach data."""
+
+    @property
+    def data_version(self) -> str:
+        """The data version that is read."""
+        ...
+
+    @property
+    def features(self) -> dict[str, dict[str, Any]]:
+        """For every feature table its fingerprint and the preps that count."""
+        ...
+
+    def data(self, split: str = "all", labels: str = "with") -> pl.DataFrame:
+        """Return the rows of one part: stamps, features and, with labels, the label."""
+        ...
+
+
+@dataclass(frozen=True)
+class Context:
+    """All that a stage works with. It holds no data of its own."""
+
+    pipeline: Pipeline
+    folder: Any
+    """Folder of ``pipeline.py``; relative file patterns begin there."""
+    home: Home
+    catalog: Catalog
+    engine: LocalEngine
+    run_id: str
+    settings: Mapping[str, Any]
+    """The training settings of one version of the config service."""
+    config_version: int
+    segregation: Callable[[], Segregation]
+    progress: Progress
+    now: Callable[[], int]
+    """The clock, microseconds since the epoch."""
+
+    @property
+    def raw(self) -> RawStore:
+        """The raw store."""
+        return RawStore(self.home)
+
+    @property
+    def features(self) -> FeatureStore:
+        """The offline feature store."""
+        return FeatureStore(self.home)
+
+    @property
+    def predictions(self) -> PredictionStore:
+        """The prediction store."""
+        return PredictionStore(self.home)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a stage did."""
+
+    rows_in: int
+    rows_out: int
+    rejected: int = 0
+    outputs: dict[str, Any] = field(default_factory=dict)
+    """Plain JSON values, kept with the run."""
+
+
+class Stage(Protocol):
+    """A module ``offline.py`` with these two functions."""
+
+    def inputs(self, context: Context) -> Any:
+        """Return, as JSON, what the stage depends on; the same again means nothing to do."""
+        ...
+
+    def run(self, context: Context) -> Outcome:
+        """Do the work. Killed at any instant and run again, it gives the same."""
+        ...

@@ -1,0 +1,1 @@
+"""Stage 7, deployment: the passed candidate goes live."""

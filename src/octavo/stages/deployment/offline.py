@@ -1,0 +1,140 @@
+"""Put the passed candidate in the champion's place, and score the newest rows with it."""
+
+from typing import Any
+
+import numpy as np
+import polars as pl
+import sqlalchemy as sa
+
+from octavo.bundle import Bundle
+from octavo.definition.durations import microseconds
+from octavo.definition.events import EVENT_ID, EVENT_TIME, TIMESTAMP
+from octavo.errors import DataError
+from octavo.stages.contract import Context, Outcome
+from octavo.stores import catalog as tables
+from octavo.stores.catalog import Row
+from octavo.stores.predictions import SCHEMA
+
+SERVABLE_ROWS = 256
+"""Rows on which a bundle must give, one by one, what it gives for all together."""
+
+
+def inputs(context: Context) -> Any:
+    """Return the newest verdict and the data version to score."""
+    verdict = newest_verdict(context)
+    return [verdict["candidate_id"], verdict["answered"], context.segregation().data_version]
+
+
+def newest_verdict(context: Context) -> Row:
+    """Return the newest verdict's row."""
+    table = tables.verdicts
+    found = context.catalog.one(sa.select(table).order_by(table.c.id.desc()))
+    if found is None:
+        raise DataError("nothing has been evaluated yet.", fix="Run `octavo evaluate` first.")
+    return found
+
+
+def run(context: Context) -> Outcome:
+    """Deploy if the problem is answered; either way the champion scores the newest rows."""
+    verdict = newest_verdict(context)
+    live = context.catalog.live_deployment()
+    if verdict["answered"] and (live is None or live["candidate_id"] != verdict["candidate_id"]):
+        live = _replace(context, verdict["candidate_id"], live)
+    if live is None:
+        return Outcome(rows_in=0, rows_out=0, outputs={"deployment": None, "scored": 0})
+    rows = _newest_rows(context)
+    bundle = Bundle.load(context.home.candidate(live["candidate_id"]))
+    frame = _predicted(context, live, bundle, rows)
+    store = context.predictions
+    version = (store.log.transaction_version("batch") or 0) if store.log.exists() else 0
+    known = store.scan().filter(pl.col("deployment_id") == live["deployment_id"])
+    new = frame.lazy().join(known, on="prediction_id", how="anti").collect()
+    if new.height:
+        store.append(new, writer="batch", version=version + 1)
+    return Outcome(
+        rows_in=rows.height,
+        rows_out=frame.height,
+        outputs={
+            "deployment": live["deployment_id"],
+            "candidate": live["candidate_id"],
+            "scored": frame.height,
+        },
+    )
+
+
+def _replace(context: Context, candidate_id: str, live: Row | None) -> Row:
+    """Check that the bundle is servable and make it the live one, in one transaction."""
+    bundle = Bundle.load(context.home.candidate(candidate_id))
+    _check_servable(bundle, context.segregation().data("validation").head(SERVABLE_ROWS))
+    now = context.now()
+    table = tables.deployments
+    number = len(context.catalog.rows(sa.select(table.c.deployment_id))) + 1
+    row = {
+        "deployment_id": f"deployment-{number}",
+        "candidate_id": candidate_id,
+        "run_id": context.run_id,
+        "live_from": now,
+        "live_to": None,
+    }
+    with context.catalog.transaction() as connection:
+        connection.execute(table.update().where(table.c.live_to.is_(None)).values(live_to=now))
+        connection.execute(table.insert().values(**row))
+        tables.emit(
+            connection,
+            "deployed",
+            candidate_id,
+            run_id=context.run_id,
+            deployment=row["deployment_id"],
+            replaced=live["candidate_id"] if live else None,
+        )
+    return row
+
+
+def _check_servable(bundle: Bundle, rows: pl.DataFrame) -> None:
+    together = bundle.predict(rows)
+    single = np.concatenate([bundle.predict(rows.slice(i, 1)) for i in range(rows.height)])
+    if not np.array_equal(together, single):
+        raise DataError(
+            "one row alone is predicted otherwise than among others.",
+            where=f"candidate of {bundle.algorithm}",
+            fix="This is a fault of the algorithm's array form; it was not deployed.",
+        )
+
+
+def _newest_rows(context: Context) -> pl.DataFrame:
+    """Return the rows of the newest monitoring window, labeled or not."""
+    rows = context.segregation().data("all", labels="both")
+    window = microseconds(context.pipeline.monitor.window, where="Monitor.window")
+    times = rows[EVENT_TIME].cast(pl.Int64)
+    return rows.filter(times > np.max(times.to_numpy()) - window)
+
+
+def _predicted(context: Context, live: Row, bundle: Bundle, rows: pl.DataFrame) -> pl.DataFrame:
+    """Return predictions for prepped rows, in the prediction store's form."""
+    found = bundle.predict(rows)
+    preps = context.segregation().features
+    positions = {name: max(version["preps"]) for name, version in preps.items()}
+    return rows.select(
+        pl.format("{}:batch:{}", pl.lit(live["deployment_id"]), EVENT_ID).alias("prediction_id"),
+        EVENT_ID,
+        EVENT_TIME,
+        pl.lit(live["deployment_id"]).alias("deployment_id"),
+        pl.lit(live["candidate_id"]).alias("candidate_id"),
+        pl.lit("champion").alias("variant"),
+        pl.lit("batch").alias("origin"),
+        pl.Series("prediction", found if found.ndim == 1 else found.max(axis=1)),
+        outputs(bundle, found).alias("outputs"),
+        pl.struct(list(bundle.schema)).struct.json_encode().alias("features"),
+        pl.lit("{}").alias("entities"),
+        pl.lit(pl.Series([positions]).struct.json_encode()[0]).alias("positions"),
+        pl.lit(context.now(), dtype=pl.Int64).cast(TIMESTAMP).alias("at"),
+        pl.lit(None, dtype=pl.Int64).alias("latency_us"),
+    ).select(list(SCHEMA))
+
+
+def outputs(bundle: Bundle, found: np.ndarray) -> pl.Series:
+    """Return predictions as JSON objects: one number, or one for each class."""
+    if found.ndim == 1:
+        return pl.DataFrame({bundle.target: found}).to_struct().struct.json_encode()
+    columns = {str(name): found[:, i] for i, name in enumerate(bundle.classes)}
+    return pl.DataFrame(columns).to_struct().struct.json_encode()

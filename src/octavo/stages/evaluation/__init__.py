@@ -1,0 +1,1 @@
+"""Stage 6, evaluation: which candidate answers the problem, if any."""

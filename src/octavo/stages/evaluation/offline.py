@@ -1,0 +1,224 @@
+"""Choose on validation, judge once on test, and say whether the problem is answered."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import sqlalchemy as sa
+
+from octavo.bundle import Bundle
+from octavo.bundle.metrics import figure, interval, trivial
+from octavo.bundle.targets import target_numbers
+from octavo.definition import fingerprint
+from octavo.definition.events import EVENT_TIME
+from octavo.errors import DataError
+from octavo.stages.contract import Context, Outcome
+from octavo.stores import catalog as tables
+from octavo.stores.catalog import Row
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What evaluation found; figures are in units of the problem's metric."""
+
+    answered: bool
+    reason: str
+    candidate: str
+    algorithm: str
+    metric: str
+    validation: float
+    validation_baseline: float
+    validation_threshold: float
+    test: float
+    test_interval: tuple[float, float]
+    baseline: float
+    threshold: float
+    test_rows: int
+    champion: dict[str, Any] | None
+    """The deployed champion: its ID, both figures on the rows later than both trainings, and
+    how many these are."""
+    ranking: list[dict[str, Any]]
+
+
+def inputs(context: Context) -> Any:
+    """Return the study of candidates, the problem and the gate."""
+    return [_study(context), fingerprint([context.pipeline.problem, context.pipeline.gate])]
+
+
+def _study(context: Context) -> str:
+    table = tables.studies
+    query = sa.select(table).where(table.c.finished_at.is_not(None))
+    found = context.catalog.one(query.order_by(table.c.finished_at.desc()))
+    if found is None:
+        raise DataError("no training has finished yet.", fix="Run `octavo train` first.")
+    return found["study"]
+
+
+def run(context: Context) -> Outcome:
+    """Judge the best candidate and broadcast the verdict."""
+    problem = context.pipeline.problem
+    segregation = context.segregation()
+    ranking = _ranking(context)
+    best = ranking[0]
+    bundle = Bundle.load(context.home.candidate(best["candidate_id"]))
+    truths = _truths(context, bundle)
+    base = {
+        part: figure(
+            problem.metric, truths[part], trivial(problem.kind, truths["train"], truths[part].size)
+        )
+        for part in ("validation", "test")
+    }
+    _count_reading(context, best["candidate_id"], segregation.data_version, "verdict")
+    test = segregation.data("test")
+    predicted = bundle.predict(test)
+    found = figure(problem.metric, truths["test"], predicted)
+    low, high = interval(problem.metric, truths["test"], predicted)
+    champion = _against_champion(context, bundle, test, truths["test"], predicted)
+    answered, reason = _judge(context, best["validation"], found, base, champion)
+    verdict = Verdict(
+        answered=answered,
+        reason=reason,
+        candidate=best["candidate_id"],
+        algorithm=best["algorithm"],
+        metric=problem.metric,
+        validation=best["validation"],
+        validation_baseline=base["validation"],
+        validation_threshold=problem.threshold(base["validation"]),
+        test=found,
+        test_interval=(low, high),
+        baseline=base["test"],
+        threshold=problem.threshold(base["test"]),
+        test_rows=test.height,
+        champion=champion,
+        ranking=[
+            {key: row[key] for key in ("candidate_id", "algorithm", "validation", "seconds")}
+            for row in ranking
+        ],
+    )
+    _record(context, verdict)
+    return Outcome(
+        rows_in=truths["validation"].size + test.height,
+        rows_out=int(answered),
+        outputs=asdict(verdict),
+    )
+
+
+def _ranking(context: Context) -> list[Row]:
+    """Return the study's candidates, best on validation first; equal ones by age."""
+    trials, candidates = tables.trials, tables.candidates
+    query = (
+        sa.select(candidates, trials.c.number)
+        .join(trials, trials.c.candidate_id == candidates.c.candidate_id)
+        .where(trials.c.study == _study(context))
+        .order_by(trials.c.number)
+    )
+    rows = list({row["candidate_id"]: row for row in context.catalog.rows(query)}.values())
+    sign = -1 if context.pipeline.problem.more_is_better else 1
+    return sorted(rows, key=lambda row: (sign * row["validation"], row["number"]))
+
+
+def _truths(context: Context, bundle: Bundle) -> dict[str, np.ndarray]:
+    """Return the labels of the three parts as numbers."""
+    pipeline, segregation = context.pipeline, context.segregation()
+    classes = list(bundle.classes)
+    return {
+        part: target_numbers(segregation.data(part)[pipeline.label.name], pipeline, classes)
+        for part in ("train", "validation", "test")
+    }
+
+
+def _count_reading(context: Context, candidate_id: str, data_version: str, purpose: str) -> None:
+    """Record that test is about to be read; the same reading of a resumed run counts once."""
+    table = tables.test_readings
+    same = sa.select(table).where(
+        table.c.run_id == context.run_id,
+        table.c.candidate_id == candidate_id,
+        table.c.purpose == purpose,
+    )
+    if context.catalog.one(same) is None:
+        context.catalog.insert(
+            table,
+            run_id=context.run_id,
+            candidate_id=candidate_id,
+            data_version=data_version,
+            purpose=purpose,
+            at=context.now(),
+        )
+
+
+def _against_champion(
+    context: Context, bundle: Bundle, test: Any, truth: np.ndarray, predicted: np.ndarray
+) -> dict[str, Any] | None:
+    """Compare with the deployed champion on the test rows later than both trainings."""
+    live = context.catalog.live_deployment()
+    row = context.catalog.candidate(live["candidate_id"]) if live else None
+    if row is None or row["study"] == _study(context):
+        return None  # none yet, or a resumed run that had deployed already
+    champion_id = row["candidate_id"]
+    champion = Bundle.load(context.home.candidate(champion_id))
+    missing = sorted(set(champion.schema) - set(test.columns))
+    if missing:
+        return {"candidate": champion_id, "rows": 0, "why": f"needs {', '.join(missing[:3])}"}
+    end = champion.learned.get("trained_until")
+    later = (test[EVENT_TIME].cast(int) > end).to_numpy() if end else np.ones(truth.size, bool)
+    if np.unique(truth[later]).size < 2:
+        return {"candidate": champion_id, "rows": int(later.sum()), "why": "too few later rows"}
+    _count_reading(context, champion_id, context.segregation().data_version, "champion")
+    metric = context.pipeline.problem.metric
+    return {
+        "candidate": champion_id,
+        "rows": int(later.sum()),
+        "champion": figure(metric, truth[later], champion.predict(test)[later]),
+        "challenger": figure(metric, truth[later], predicted[later]),
+    }
+
+
+def _judge(
+    context: Context,
+    validation: float,
+    test: float,
+    base: dict[str, float],
+    champion: dict[str, Any] | None,
+) -> tuple[bool, str]:
+    """Say whether the problem is answered, and why."""
+    problem = context.pipeline.problem
+    for part, found in (("validation", validation), ("test", test)):
+        if not problem.answers(found, base[part]):
+            needed = problem.threshold(base[part])
+            return False, f"{problem.metric} on {part} is {found:.4f}, {needed:.4f} is needed"
+    if champion and "champion" in champion:
+        gain = champion["challenger"] - champion["champion"]
+        gain = gain if problem.more_is_better else -gain
+        if gain < context.pipeline.gate.beat_champion_by:
+            return False, (
+                f"the champion {champion['candidate']} is not beaten: "
+                f"{champion['champion']:.4f} against {champion['challenger']:.4f}"
+            )
+    return (
+        True,
+        f"{problem.metric} on test is {test:.4f}, {problem.threshold(base['test']):.4f} needed",
+    )
+
+
+def _record(context: Context, verdict: Verdict) -> None:
+    with context.catalog.transaction() as connection:
+        connection.execute(
+            tables.verdicts.delete().where(tables.verdicts.c.run_id == context.run_id)
+        )
+        connection.execute(
+            tables.verdicts.insert().values(
+                run_id=context.run_id,
+                candidate_id=verdict.candidate,
+                answered=int(verdict.answered),
+                document=asdict(verdict),
+                at=context.now(),
+            )
+        )
+        tables.emit(
+            connection,
+            "model ready" if verdict.answered else "no candidate answers the problem",
+            f"{verdict.candidate} ({verdict.algorithm})",
+            severity="info" if verdict.answered else "warning",
+            run_id=context.run_id,
+            reason=verdict.reason,
+        )

@@ -1,0 +1,1 @@
+"""Stage 2, ingestion: from sources to the raw store."""

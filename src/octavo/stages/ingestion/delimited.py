@@ -1,0 +1,242 @@
+"""Delimited text: CSV and its cousins, every value as text.
+
+The first record names the columns. Blanks around names are dropped; a column without a name is
+called after its place (``column_3``); a name given twice is an error. The delimiter is the one of
+``,``, ``;``, tab and ``|`` under which most records have as many fields as the header (a file
+named .tsv is separated by tabs). It knows nothing of types.
+"""
+
+import csv
+import io
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from itertools import pairwise
+
+import numpy as np
+import polars as pl
+
+from octavo.engines import Engine
+from octavo.errors import DataError
+from octavo.stages.ingestion.loaded import ROW, Loaded, Rejection, Wanted
+from octavo.stages.ingestion.opening import Source, text_begun
+from octavo.stages.ingestion.records import BLOCK, Block, Records, blocks, find_quotes, split
+from octavo.stages.ingestion.types import Declared, Typed, cast, infer
+
+_DELIMITERS = ",;\t|"
+_SAMPLE = 1 << 20  # bytes the delimiter is told from
+
+
+@dataclass(frozen=True, slots=True)
+class _Header:
+    names: tuple[str, ...]
+    delimiter: str
+    chosen: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """The records of one block: those that can be read, and those that cannot.
+
+    Attributes
+    ----------
+    frame
+        Columns of text and `ROW`, counted from the block's first record.
+    faults
+        Record, rule and reason.
+    data, records
+        The block, to quote from.
+    done
+        Bytes of the file on disk read so far.
+    """
+
+    frame: pl.DataFrame
+    faults: list[tuple[int, str, str]]
+    data: bytes
+    records: Records
+    done: int
+
+    def text(self, record: int) -> str:
+        """Return the original text of a record of this block."""
+        text = self.data[self.records.starts[record] : self.records.ends[record]]
+        return text.decode(errors="backslashreplace")
+
+
+def load(
+    source: Source, wanted: Wanted, engine: Engine, progress: Callable[[int, int], None]
+) -> Loaded:
+    """Read a delimited text file.
+
+    Raises
+    ------
+    DataError
+        If the file is no such text, has no rows or other columns than before.
+    """
+    head = text_begun(source, BLOCK)
+    header, body = _header(head, source)
+    names = wanted.choose(header.names, source.place)
+    chosen = tuple(header.names.index(name) for name in names)
+    header = _Header(header.names, header.delimiter, chosen)
+    todo = blocks(body, source.read, header.delimiter, lambda: source.done)
+    parts: list[Part] = []
+    for part in engine.map(partial(_read, header), todo):
+        parts.append(part)
+        progress(part.done, source.total)
+    if not any(part.records.starts.size for part in parts):
+        raise DataError(
+            "the file has a header but no rows.",
+            where=source.place,
+            fix="Deliver it with rows, or not at all.",
+        )
+    return joined(parts, names, infer, _cast)
+
+
+def joined(
+    parts: list[Part],
+    names: list[str],
+    infer: Callable[[pl.Series], Typed],
+    cast: Callable[[pl.Series, pl.DataType, Declared | None], Typed],
+) -> Loaded:
+    """Put the parts of a file together, numbering records through it."""
+    before = np.cumsum([0, *(part.records.starts.size for part in parts)])
+    frames, rejected = [], []
+    for first, part in zip(before.tolist(), parts, strict=False):
+        frames.append(part.frame.with_columns(pl.col(ROW) + first))
+        for record, rule, why in part.faults:
+            rejected.append(Rejection(first + record, part.text(record), None, rule, why))
+
+    def text(row: int) -> str:
+        place = int(np.searchsorted(before, row, side="right")) - 1
+        return parts[place].text(row - int(before[place]))
+
+    frame = pl.concat(frames, how="diagonal")
+    absent = [pl.lit(None, pl.String).alias(name) for name in names if name not in frame.columns]
+    frame = frame.with_columns(absent).select(*names, ROW)
+    return Loaded(frame, rejected, int(before[-1]), text, infer, cast)
+
+
+def _cast(text: pl.Series, dtype: pl.DataType, given: Declared | None) -> Typed:
+    pattern = given.pattern if given else None
+    return cast(text, dtype, pattern=pattern, codes=given is not None)
+
+
+def _header(head: bytes, source: Source) -> tuple[_Header, bytes]:
+    """Read the column names; return them and what follows."""
+    cut = head.rfind(b"\n", 0, _SAMPLE) + 1 or head.find(b"\n") + 1
+    sample = head[:cut] if cut and len(head) > _SAMPLE else head.rstrip(b"\n") + b"\n"
+    delimiters = "\t" if source.name.lower().endswith((".tsv", ".tsv.gz")) else _DELIMITERS
+    delimiter = max(delimiters, key=partial(_agreement, sample))
+    block = _block(sample, delimiter)
+    records = split(block, delimiter)
+    begin, end = int(records.starts[0]), int(records.ends[0])
+    if block.quotes.broken.size and block.quotes.broken[0] == begin:
+        raise DataError(
+            "the quotes of the header are broken.", where=source.place, fix="Correct the header."
+        )
+    text = io.StringIO(head[begin:end].decode(errors="backslashreplace"), newline="")
+    found = next(csv.reader(text, delimiter=delimiter))
+    names = [name.strip() or f"column_{place}" for place, name in enumerate(found, 1)]
+    twice = [name for name, times in Counter(names).items() if times > 1]
+    if twice:
+        raise DataError(
+            f"the header names {', '.join(map(repr, twice))} more than once.",
+            where=source.place,
+            fix="Rename the columns so that each name is used once.",
+        )
+    return _Header(tuple(names), delimiter), head[end:].lstrip(b"\r\n")
+
+
+def _agreement(sample: bytes, delimiter: str) -> tuple[float, int]:
+    """Return how well a delimiter divides records like the header."""
+    fields = split(_block(sample, delimiter), delimiter).fields[:1000]
+    width = int(fields[0])
+    return (float((fields == width).mean()), width) if width > 1 else (0.0, 0)
+
+
+def _block(text: bytes, delimiter: str) -> Block:
+    return Block(text, find_quotes(text, delimiter, last=True), len(text))
+
+
+def _read(header: _Header, block: Block) -> Part:
+    """Read one block: tell faulty records from good ones, and let Polars take these apart."""
+    records = split(block, header.delimiter)
+    width = len(header.names)
+    broken = records.holding(block.quotes.broken)
+    foreign = not_utf8(block.data, records)
+    good = (records.fields == width) & ~broken & ~foreign
+    faults: list[tuple[int, str, str]] = []
+    for record in np.flatnonzero(~good).tolist():
+        if broken[record]:
+            faults.append((record, "quotes", "a quoted field does not end where it should"))
+        elif foreign[record]:
+            faults.append((record, "encoding", "it is not UTF-8 text"))
+        else:
+            count = int(records.fields[record])
+            fields = "1 field" if count == 1 else f"{count} fields"
+            faults.append((record, "fields", f"has {fields}, the header has {width}"))
+    literal = records.holding(block.quotes.literal)
+    kept = np.flatnonzero(good)
+    text = _text_of(block, records, kept, literal[kept], header.delimiter)
+    frame = _columns(text, header)
+    if frame.height != kept.size:
+        raise RuntimeError(f"{kept.size} records were found, but {frame.height} were read")
+    return Part(frame.with_columns(pl.Series(ROW, kept)), faults, block.data, records, block.done)
+
+
+def _columns(text: bytes, header: _Header) -> pl.DataFrame:
+    names = [header.names[place] for place in header.chosen]
+    if not text:
+        return pl.DataFrame(schema=dict.fromkeys(names, pl.String))
+    frame = pl.read_csv(
+        text,
+        has_header=False,
+        separator=header.delimiter,
+        schema={str(place): pl.String for place in range(len(header.names))},
+        columns=header.chosen,
+        infer_schema=False,
+    )
+    return frame.select(pl.col(str(p)).alias(header.names[p]) for p in header.chosen)
+
+
+def _text_of(
+    block: Block, records: Records, kept: np.ndarray, literal: np.ndarray, delimiter: str
+) -> bytes:
+    """Return the text of some records alone, with ordinary quotes written as RFC 4180 wants."""
+    if not kept.size:
+        return b""
+    text = np.frombuffer(block.data, np.uint8)
+    starts, ends = records.starts[kept], records.ends[kept]
+    after = ends + 1 + (text[ends] == ord("\r"))
+    cuts = (starts[1:] != after[:-1]) | literal[1:] | literal[:-1]
+    edges = [0, *(np.flatnonzero(cuts) + 1).tolist(), kept.size]
+    pieces = []
+    for first, end in pairwise(edges):
+        if literal[first]:
+            pieces.append(_requoted(block, int(starts[first]), int(ends[first]), delimiter))
+        else:
+            pieces.append(block.data[int(starts[first]) : int(after[end - 1])])
+    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+
+def _requoted(block: Block, start: int, end: int, delimiter: str) -> bytes:
+    text = np.frombuffer(block.data, np.uint8)[start:end]
+    at = start + np.flatnonzero(text == ord(delimiter))
+    at = at[np.searchsorted(block.quotes.marks, at) % 2 == 0].tolist()
+    fields = [block.data[a + 1 : b] for a, b in pairwise((start - 1, *at, end))]
+    quoted = [f if f[:1] == b'"' else b'"%b"' % f.replace(b'"', b'""') for f in fields]
+    return delimiter.encode().join(quoted) + b"\n"
+
+
+def not_utf8(data: bytes, records: Records) -> np.ndarray:
+    """Return which records are no UTF-8 text, as a Boolean array."""
+    foreign = np.zeros(records.starts.size, bool)
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        for record, (start, end) in enumerate(zip(records.starts, records.ends, strict=True)):
+            try:
+                data[start:end].decode()
+            except UnicodeDecodeError:
+                foreign[record] = True
+    return foreign

@@ -1,0 +1,242 @@
+"""Files to the raw store: every dataset at the same time, each on its own, every file one batch.
+
+The plan is made and written first, in the order of datasets and files, so that the sequence of
+batches, and with it the order of the log, does not depend on which thread is faster or on when a
+run was killed.
+"""
+
+import os
+import time
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from octavo.definition import Dataset, fingerprint
+from octavo.errors import DataError, DefinitionError, OctavoError
+from octavo.stages.contract import Context, Outcome
+from octavo.stages.ingestion.accept import accept
+from octavo.stages.ingestion.files import content_hash, expand, read_file
+from octavo.stores import catalog as tables
+from octavo.stores.catalog import Row
+from octavo.stores.schemas import from_json, to_json
+
+
+def inputs(context: Context) -> Any:
+    """Return the source files with size and time of change, and how rows are stamped."""
+    return {
+        dataset.name: {
+            "stamps": dataset.stamps_fingerprint,
+            "files": [
+                [str(p), p.stat().st_size, p.stat().st_mtime_ns] for p in _files(context, dataset)
+            ],
+        }
+        for dataset in context.pipeline.datasets
+    }
+
+
+def run(context: Context) -> Outcome:
+    """Ingest all new files; those ingested before are recognized by content."""
+    for dataset in context.pipeline.datasets:
+        _check_stamps(context, dataset)
+    planned = _plan(context)
+    failed: list[OctavoError] = []
+    with ThreadPoolExecutor(
+        max_workers=min(len(context.pipeline.datasets), os.cpu_count() or 1)
+    ) as pool:
+        futures = [
+            pool.submit(_ingest_dataset, context, dataset, planned[dataset.name])
+            for dataset in context.pipeline.datasets
+        ]
+        for future in futures:
+            try:
+                future.result()
+            except OctavoError as error:
+                failed.append(error)
+    if failed:
+        raise failed[0] if len(failed) == 1 else DataError("\n".join(str(e) for e in failed))
+    return _outcome(context, {b["batch_id"] for plan in planned.values() for b, _ in plan})
+
+
+def _files(context: Context, dataset: Dataset) -> list[Path]:
+    return expand(dataset.offline.patterns, Path(context.folder))  # type: ignore[arg-type]
+
+
+def _check_stamps(context: Context, dataset: Dataset) -> None:
+    """Refuse to mix rows stamped under two definitions of identity and time in one raw store."""
+    table = tables.datasets
+    known = context.catalog.one(sa.select(table).where(table.c.dataset == dataset.name))
+    if known and known["stamps"] != dataset.stamps_fingerprint:
+        raise DefinitionError(
+            "event_id, event_time or available changed since its batches were ingested.",
+            where=f"dataset {dataset.name!r}",
+            fix="Run `octavo run --fresh` to ingest everything anew under the new definition.",
+        )
+
+
+def _plan(context: Context) -> dict[str, list[tuple[Row, Path]]]:
+    """Give every new file a batch ID, a sequence and a clock; return what is to be ingested."""
+    plan: dict[str, list[tuple[Row, Path]]] = {}
+    sources = {d.name: _files(context, d) for d in context.pipeline.datasets}
+    hashes = {
+        path: content_hash(path) for paths in sources.values() for path in dict.fromkeys(paths)
+    }
+    table = tables.batches
+    with context.catalog.transaction() as connection:
+        known = {
+            (row.dataset, row.content_hash): dict(row._mapping)
+            for row in connection.execute(sa.select(table))
+        }
+        newest = max((row["sequence"] for row in known.values()), default=0)
+        for name, paths in sources.items():
+            plan[name] = []
+            clock = _clock(context, name, list(known.values()))
+            for path in paths:
+                batch = known.get((name, hashes[path]))
+                if batch is None:
+                    newest += 1
+                    batch = _planned(context, name, path, hashes[path], newest, clock)
+                    connection.execute(table.insert().values(**batch))
+                    known[name, hashes[path]] = batch
+                if batch["state"] == "planned" and batch not in [b for b, _ in plan[name]]:
+                    plan[name].append((batch, path))
+    return plan
+
+
+def _clock(context: Context, dataset: str, batches: list[Row]) -> int | None:
+    """Return the newest ``known_at`` prepped in the pipeline; None for a dataset's first load."""
+    rows = context.catalog.rows(sa.select(tables.feature_versions))
+    prepped = max((row["position"] for row in rows), default=-1)
+    first_load = not any(
+        b["dataset"] == dataset and b["state"] == "committed" and b["sequence"] <= prepped
+        for b in batches
+    )
+    return None if first_load else max((row["clock"] for row in rows), default=None)
+
+
+def _planned(
+    context: Context, dataset: str, path: Path, content: str, sequence: int, clock: int | None
+) -> Row:
+    return {
+        "batch_id": _uuid7(context.now()),
+        "dataset": dataset,
+        "sequence": sequence,
+        "source": str(path),
+        "content_hash": content,
+        "state": "planned",
+        "run_id": context.run_id,
+        "clock": clock,
+        "planned_at": context.now(),
+    }
+
+
+def _uuid7(at: int) -> str:
+    """Return a UUIDv7 (RFC 9562) for a time in microseconds."""
+    value = ((at // 1000) << 80) | (uuid.uuid4().int & ((1 << 80) - 1))
+    value = (value & ~(0xF << 76)) | (0x7 << 76)
+    return str(uuid.UUID(int=(value & ~(0x3 << 62)) | (0x2 << 62)))
+
+
+def _ingest_dataset(context: Context, dataset: Dataset, plan: list[tuple[Row, Path]]) -> None:
+    for batch, path in plan:
+        try:
+            _ingest_batch(context, dataset, batch, path)
+        except OctavoError as error:
+            context.catalog.emit(
+                "batch failed",
+                f"{dataset.name}: {path.name}",
+                severity="error",
+                run_id=context.run_id,
+                error=str(error),
+            )
+            raise
+
+
+def _ingest_batch(context: Context, dataset: Dataset, batch: Row, path: Path) -> None:
+    began = time.monotonic()
+    table = tables.datasets
+    known = context.catalog.one(sa.select(table).where(table.c.dataset == dataset.name))
+    label = f"dataset {dataset.name!r}"
+    parsed = read_file(
+        path,
+        columns=dataset.offline.columns,
+        schema=from_json(known["schema"]) if known else None,
+        overrides=dataset.offline.types,
+        where_label=label,
+        engine=context.engine,
+        progress=lambda done, total: context.progress(dataset.name, done, total),
+    )
+    accepted = accept(dataset, parsed, batch, context.raw, context.catalog.committed(dataset.name))
+    version = context.raw.append(dataset.name, batch["batch_id"], accepted.rows, accepted.rejected)
+    newest = accepted.rows["_known_at"].max()
+    with context.catalog.transaction() as connection:
+        tables.put(
+            connection,
+            table,
+            dataset=dataset.name,
+            stamps=dataset.stamps_fingerprint,
+            schema=to_json(parsed.schema),
+        )
+        connection.execute(
+            tables.batches.update()
+            .where(tables.batches.c.batch_id == batch["batch_id"])
+            .values(
+                state="committed",
+                rows=accepted.rows.height,
+                rejected=accepted.rejected.height,
+                bytes=parsed.bytes,
+                newest=None if newest is None else _microseconds(newest),
+                schema_fingerprint=fingerprint(to_json(parsed.schema)),
+                delta_version=version,
+                seconds=time.monotonic() - began,
+                committed_at=context.now(),
+            )
+        )
+        tables.emit(
+            connection,
+            "batch committed",
+            f"{dataset.name}: {path.name}",
+            run_id=context.run_id,
+            batch_id=batch["batch_id"],
+            rows=accepted.rows.height,
+            rejected=accepted.rejected.height,
+        )
+        if accepted.rejected.height:
+            tables.emit(
+                connection,
+                "rows rejected",
+                f"{dataset.name}: {path.name}",
+                severity="warning",
+                run_id=context.run_id,
+                batch_id=batch["batch_id"],
+                rejected=accepted.rejected.height,
+                rules=dict(accepted.rejected.group_by("rule").len().iter_rows()),
+            )
+
+
+def _microseconds(moment: Any) -> int:
+    return round(moment.timestamp() * 1_000_000)
+
+
+def _outcome(context: Context, new: set[str]) -> Outcome:
+    batches = context.catalog.committed()
+    read = [b for b in batches if b["batch_id"] in new] or batches
+    rows, rejected = sum(b["rows"] for b in read), sum(b["rejected"] for b in read)
+    return Outcome(
+        rows_in=rows + rejected,
+        rows_out=rows,
+        rejected=rejected,
+        outputs={
+            "new_batches": len(new),
+            "datasets": {
+                d.name: {
+                    "batches": sum(b["dataset"] == d.name for b in batches),
+                    "rows": sum(b["rows"] for b in batches if b["dataset"] == d.name),
+                    "rejected": sum(b["rejected"] for b in batches if b["dataset"] == d.name),
+                }
+                for d in context.pipeline.datasets
+            },
+        },
+    )

@@ -1,0 +1,273 @@
+"""From text to typed columns: what a value may be, decided over the whole column.
+
+Six types exist in a dataset: ``Int64``, ``Float64``, ``Boolean``, ``Date``,
+``Datetime("us", "UTC")`` and ``String``. The module knows nothing of files and records.
+
+How a text is read:
+
+- Null is one of `NULL_TOKENS`, spelled exactly so, in String columns too.
+- Blanks around a value are ignored, except in a String column, where they belong to the value.
+- An integer is ``[+-]digits`` within 64 bits. A number is what Python's ``float`` takes without
+  underscores: infinity by name is one, ``1e400`` and further spellings of ``nan`` are none.
+- Digits with a leading zero (``007``) are a code, not a number: one of them makes a column String.
+  So does a whole number beyond 64 bits where all are whole: these are identifiers.
+- Booleans are ``true``, ``True``, ``TRUE`` and ``false``, ``False``, ``FALSE``; ``yes`` and ``no``
+  stay String, ``0`` and ``1`` are integers.
+- Dates and times are read by `octavo.stages.ingestion.moments`.
+- A column without any value is String. If a later batch brings values, declare its type.
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import polars as pl
+
+from octavo.errors import DefinitionError
+from octavo.stages.ingestion.moments import open_order, read_moments
+
+TIME = pl.Datetime("us", "UTC")
+"""How every time is stored: microseconds since the epoch, UTC."""
+
+NULL_TOKENS = ("", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None", "-", "?")
+"""The texts that mean "no value"."""
+
+ENOUGH = 0.99
+"""The share of a column's values which must fit a type for the column to take it."""
+
+MANY = 100
+"""With fewer values than this a column takes a type only if all of them fit."""
+
+_TRUE, _FALSE = ("true", "True", "TRUE"), ("false", "False", "FALSE")
+_CODE = r"^[+-]?0\d"
+_WHOLE = r"^[+-]?\d+$"
+_EXACT = 2.0**53  # whole floats up to here are integers without doubt
+_SHOWN = 60  # characters of a value quoted in a reason
+
+_NOUNS: dict[pl.DataType, str] = {
+    pl.Int64(): "an integer",
+    pl.Float64(): "a number",
+    pl.Boolean(): "true or false",
+    pl.Date(): "a date",
+    TIME: "a date and time",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Typed:
+    """One column after its type was decided.
+
+    Attributes
+    ----------
+    values
+        The typed values; null where the source has none and where the text does not fit.
+    bad
+        Boolean, same length: a value is there and does not fit the type.
+    """
+
+    values: pl.Series
+    bad: pl.Series
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """A column type given by the user.
+
+    Attributes
+    ----------
+    dtype
+        One of the dataset's types.
+    pattern
+        How dates or times are written, in the directives of ``strptime``; None: as usual.
+    """
+
+    dtype: pl.DataType
+    pattern: str | None = None
+
+
+def storable(dtype: pl.DataType) -> pl.DataType | None:
+    """Return the dataset type that holds the values of ``dtype``, or None.
+
+    Integers widen to Int64, floats and decimals to Float64, every Datetime becomes microseconds
+    in UTC (one without a zone is taken as UTC), categories become String.
+    """
+    if dtype.is_integer():
+        return pl.Int64()
+    if dtype.is_float() or dtype.is_decimal():
+        return pl.Float64()
+    if isinstance(dtype, pl.Datetime):
+        return TIME
+    if isinstance(dtype, pl.String | pl.Categorical | pl.Enum | pl.Null):
+        return pl.String()
+    return dtype if isinstance(dtype, pl.Boolean | pl.Date) else None
+
+
+def declared(overrides: Mapping[str, object], *, where: str) -> dict[str, Declared]:
+    """Return the user's types, or say which cannot be one.
+
+    Parameters
+    ----------
+    overrides
+        Column to a Polars type, or to the format of its dates or times (``"%d/%m/%Y %H:%M"``).
+    where
+        Place named in an error.
+
+    Raises
+    ------
+    DefinitionError
+        If a declaration is neither a type of a dataset nor a format.
+    """
+    types: dict[str, Declared] = {}
+    for name, given in overrides.items():
+        kind = given() if isinstance(given, type) and issubclass(given, pl.DataType) else given
+        dtype = storable(kind) if isinstance(kind, pl.DataType) else None
+        if isinstance(kind, str) and "%" in kind:
+            timed = re.search(r"%[-_0]?[HIMSTRXcfpskrzZ+:#.]", kind)
+            types[name] = Declared(TIME if timed else pl.Date(), kind)
+        elif dtype is None or isinstance(kind, pl.Null):
+            raise DefinitionError(
+                f"column {name!r} is declared as {given!r}, which a dataset cannot hold.",
+                where=where,
+                fix="Declare Int64, Float64, Boolean, Date, Datetime or String, or the format of "
+                "its dates, such as '%d/%m/%Y'.",
+            )
+        else:
+            types[name] = Declared(dtype)
+    return types
+
+
+def infer(text: pl.Series) -> Typed:
+    """Decide the type of a column of texts from all its values.
+
+    The first type that every value fits wins, in the order integer, number, Boolean, date, time.
+    Failing that, the type most values fit, if these are at least `ENOUGH` of at least `MANY`;
+    the others are bad. Failing that String, where nothing is bad.
+    """
+    present = _present(text)
+    total = present.count()
+    best: pl.Series | None = None
+    for values in _readings(present) if total else ():
+        if best is None or values.count() > best.count():
+            best = values
+        if best.count() == total:
+            break
+    if best is None or best.count() < (ENOUGH * total if total >= MANY else total):
+        return cast(text, pl.String())
+    return _typed(best, present)
+
+
+def cast(
+    text: pl.Series,
+    dtype: pl.DataType,
+    *,
+    pattern: str | None = None,
+    codes: bool = False,
+    nulls: Sequence[str] = NULL_TOKENS,
+) -> Typed:
+    """Read a column of texts as a known type; what does not fit is bad.
+
+    Parameters
+    ----------
+    text
+        String series.
+    dtype
+        One of the dataset's types.
+    pattern
+        The format of dates or times, where declared.
+    codes
+        Take digits with leading zeros as numbers: the user said that they are.
+    nulls
+        Which texts mean "no value".
+    """
+    if isinstance(dtype, pl.String):
+        values = _only(text, ~text.is_in(nulls))
+        return Typed(values, values.is_null() & False)
+    present = _present(text, nulls)
+    if pattern is not None:
+        return _typed(_by_pattern(present, dtype, pattern), present)
+    if isinstance(dtype, pl.Int64):
+        values = _whole(present)
+    elif isinstance(dtype, pl.Float64):
+        values = _numbers(present)
+    elif isinstance(dtype, pl.Boolean):
+        values = _booleans(present)
+    else:
+        moments = read_moments(present)
+        values = moments.when
+        if isinstance(dtype, pl.Date):
+            values = _only(values.dt.date(), ~moments.timed)
+    if dtype.is_numeric() and not codes:
+        values = _only(values, ~present.str.contains(_CODE))
+    return _typed(values, present)
+
+
+def reason(column: str, value: str, dtype: pl.DataType) -> str:
+    """Say why a value of a column does not fit a type."""
+    shown = value if len(value) <= _SHOWN else value[:_SHOWN] + "…"
+    noun = _NOUNS[dtype]
+    if dtype.is_numeric() and re.match(_CODE, value.strip()):
+        return f"{shown!r} is a code with leading zeros, not {noun}"
+    if dtype.is_temporal() and open_order(value.strip()):
+        return (
+            f"{shown!r} leaves open which is the day and which the month; declare the format, "
+            f"for example types={{{column!r}: '%d/%m/%Y'}}"
+        )
+    return f"{shown!r} is not {noun}"
+
+
+def _readings(present: pl.Series) -> Iterator[pl.Series]:
+    """Give the column as each type that can be inferred; null where a value does not fit."""
+    numbers = _numbers(present)
+    if numbers.count() and not present.str.contains(_CODE).any():
+        integers = present.cast(pl.Int64, strict=False)
+        beyond = integers.count() < numbers.count()
+        if not (beyond and present.str.contains(_WHOLE).sum() == numbers.count()):
+            yield integers
+            yield numbers
+    yield _booleans(present)
+    moments = read_moments(present)
+    yield _only(moments.when.dt.date(), ~moments.timed)
+    yield moments.when
+
+
+def _present(text: pl.Series, nulls: Sequence[str] = NULL_TOKENS) -> pl.Series:
+    stripped = text.str.strip_chars()
+    return _only(stripped, ~stripped.is_in(nulls))
+
+
+def _only(values: pl.Series, keep: pl.Series) -> pl.Series:
+    return pl.select(pl.when(keep).then(values).alias(values.name)).to_series()
+
+
+def _typed(values: pl.Series, present: pl.Series) -> Typed:
+    return Typed(values, values.is_null() & present.is_not_null())
+
+
+def _numbers(present: pl.Series) -> pl.Series:
+    values = present.cast(pl.Float64, strict=False)
+    if values.is_finite().all():
+        return values
+    named = values.is_infinite() & present.str.contains("(?i)inf")
+    return _only(values, values.is_finite() | named)
+
+
+def _whole(present: pl.Series) -> pl.Series:
+    """Return integers, also those written as floats without a fraction (``3.0``)."""
+    values = present.cast(pl.Int64, strict=False)
+    if values.count() == present.count():
+        return values
+    numbers = _numbers(present)
+    exact = (numbers == numbers.floor()) & (numbers.abs() <= _EXACT)
+    return values.zip_with(values.is_not_null(), _only(numbers, exact).cast(pl.Int64))
+
+
+def _booleans(present: pl.Series) -> pl.Series:
+    return _only(present.is_in(_TRUE), present.is_in((*_TRUE, *_FALSE)))
+
+
+def _by_pattern(present: pl.Series, dtype: pl.DataType, pattern: str) -> pl.Series:
+    if isinstance(dtype, pl.Date):
+        return present.str.to_date(pattern, strict=False)
+    zone = "UTC" if re.search("%[:#]*z", pattern) else None
+    values = present.str.to_datetime(pattern, time_unit="us", time_zone=zone, strict=False)
+    return values if zone else values.dt.replace_time_zone("UTC")

@@ -1,0 +1,1 @@
+"""Stage 8, monitoring: drift, performance and health of what is live."""

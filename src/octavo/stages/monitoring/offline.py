@@ -1,0 +1,113 @@
+"""Compare the newest window with the training data, and predictions with what came true."""
+
+from typing import Any
+
+import numpy as np
+import polars as pl
+import sqlalchemy as sa
+
+from octavo.bundle import Bundle
+from octavo.bundle.metrics import figure
+from octavo.bundle.profile import MEASURES, Profile, load_profile, shares
+from octavo.bundle.targets import target_numbers
+from octavo.definition import fingerprint
+from octavo.definition.durations import microseconds
+from octavo.definition.events import EVENT_ID, EVENT_TIME
+from octavo.stages.contract import Context, Outcome
+from octavo.stores import catalog as tables
+
+
+def inputs(context: Context) -> Any:
+    """Return the live deployment, the data version, the monitor and the predictions so far."""
+    live = context.catalog.live_deployment()
+    log = context.predictions.log
+    return [
+        live["deployment_id"] if live else None,
+        context.segregation().data_version,
+        fingerprint(context.pipeline.monitor),
+        log.version() if log.exists() else None,
+    ]
+
+
+def run(context: Context) -> Outcome:
+    """Measure drift of features and predictions, and performance where labels have come."""
+    live = context.catalog.live_deployment()
+    if live is None:
+        return Outcome(rows_in=0, rows_out=0, outputs={"deployment": None})
+    rows = context.segregation().data("all", labels="both")
+    times = rows[EVENT_TIME].cast(pl.Int64)
+    window = microseconds(context.pipeline.monitor.window, where="Monitor.window")
+    newest = rows.filter(times > np.max(times.to_numpy()) - window)
+    folder = context.home.candidate(live["candidate_id"])
+    reference, bundle = load_profile(folder), Bundle.load(folder)
+    drift = _drift(reference["features"], newest)
+    predictions = _predictions(context, live["deployment_id"], newest)
+    if predictions.height:
+        drift |= _drift({"prediction": reference["prediction"]}, predictions)
+    monitor = context.pipeline.monitor
+    drifted = sorted(
+        (name for name, found in drift.items() if found[monitor.drift] >= monitor.threshold),
+        key=lambda name: -drift[name][monitor.drift],
+    )
+    performance = _performance(context, bundle, predictions, newest)
+    with context.catalog.transaction() as connection:
+        tables.emit(
+            connection,
+            "drift" if drifted else "no drift",
+            f"{len(drifted)} of {len(drift)} features",
+            severity="warning" if drifted else "info",
+            run_id=context.run_id,
+            drifted=drifted[:20],
+        )
+    return Outcome(
+        rows_in=newest.height,
+        rows_out=predictions.height,
+        outputs={
+            "deployment": live["deployment_id"],
+            "window": monitor.window,
+            "from": str(newest[EVENT_TIME].min()),
+            "to": str(newest[EVENT_TIME].max()),
+            "measure": monitor.drift,
+            "threshold": monitor.threshold,
+            "drifted": drifted,
+            "drift": drift,
+            "performance": performance,
+        },
+    )
+
+
+def _drift(reference: Profile, newest: pl.DataFrame) -> dict[str, dict[str, float]]:
+    """Return every drift measure, and the change of the share of nulls, for every column."""
+    found = {}
+    for column, described in reference.items():
+        then, now = described["shares"], shares(newest[column], described)
+        found[column] = {name: measure(then, now) for name, measure in MEASURES.items()}
+        found[column]["nulls"] = now[-1] - then[-1]
+    return found
+
+
+def _predictions(context: Context, deployment_id: str, newest: pl.DataFrame) -> pl.DataFrame:
+    """Return the newest prediction of each row of the window, with its event ID."""
+    known = context.predictions.scan().filter(pl.col("deployment_id") == deployment_id)
+    known = known.join(newest.lazy().select(EVENT_ID), on=EVENT_ID, how="semi")
+    return known.sort("at", "prediction_id").unique(EVENT_ID, keep="last").collect()
+
+
+def _performance(
+    context: Context, bundle: Bundle, predictions: pl.DataFrame, newest: pl.DataFrame
+) -> dict[str, Any] | None:
+    """Return the problem's figure on predictions whose labels have come; None without any."""
+    problem, label = context.pipeline.problem, context.pipeline.label.name
+    known = newest.filter(pl.col(label).is_not_null()).select(EVENT_ID, label)
+    joined = predictions.join(known, on=EVENT_ID)
+    if joined[label].n_unique() < 2 or problem.kind == "multiclass":
+        return None
+    truth = target_numbers(joined[label], context.pipeline, list(bundle.classes))
+    verdict = context.catalog.one(sa.select(tables.verdicts).order_by(tables.verdicts.c.id.desc()))
+    return {
+        "metric": problem.metric,
+        "figure": figure(problem.metric, truth, joined["prediction"].to_numpy()),
+        "test": verdict["document"]["test"] if verdict else None,
+        "labeled": joined.height,
+        "base_rate": float(truth.mean()) if problem.kind == "binary" else None,
+    }

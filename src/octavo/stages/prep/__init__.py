@@ -1,0 +1,1 @@
+"""Stage 3, prep: from raw batches to features, offline and at request time."""

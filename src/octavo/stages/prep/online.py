@@ -1,0 +1,122 @@
+"""Features at request time: the state that history left, asked by a row that is not in it."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import polars as pl
+
+from octavo.definition import Pipeline, View
+from octavo.definition.events import EVENT_ID, EVENT_TIME, TIMESTAMP, stamped
+from octavo.definition.events import evaluate as with_expressions
+from octavo.definition.versions import feature_fingerprints, row_keys
+from octavo.errors import DataError, DefinitionError
+from octavo.stages.prep.lanes import as_columns, asked, lanes
+from octavo.stores.catalog import Catalog
+from octavo.stores.features import with_derived
+from octavo.stores.home import Home
+from octavo.windows import ViewState, evaluate
+
+class OnlineFeatures:
+    """Features of rows that are asked for, not ingested.
+
+    Thread-safe: nothing changes after it is built. A new prep needs a new object.
+
+    Raises
+    ------
+    DataError
+        If the definition's features have not been prepped.
+    """
+
+    def __init__(self, pipeline: Pipeline, home: Home, catalog: Catalog) -> None:
+        self.pipeline = pipeline
+        loaded = {batch["dataset"] for batch in catalog.committed()}
+        self.fingerprints = feature_fingerprints(pipeline, loaded)
+        self.states: dict[str, ViewState] = {}
+        for view in pipeline.views:
+            version = catalog.feature_version(view.name, self.fingerprints[view.name])
+            if version is None:
+                raise DataError(
+                    "its features have not been prepped.",
+                    where=f"view {view.name!r}",
+                    fix="Run `octavo run`.",
+                )
+            self.states[view.name] = ViewState.load(home.path / version["state"])
+
+    @property
+    def positions(self) -> dict[str, int]:
+        """The position each view's state had reached."""
+        return {name: state.position for name, state in self.states.items()}
+
+    def of_rows(self, source: pl.DataFrame) -> pl.DataFrame:
+        """Return the features of source rows, each a virtual query at its own event time.
+
+        Parameters
+        ----------
+        source
+            Columns of the predicted rows' dataset, typed as in the raw store.
+
+        Returns
+        -------
+        polars.DataFrame
+            `EVENT_ID`, `EVENT_TIME`, ``key:`` columns and the features, a row each in order.
+        """
+        pipeline = self.pipeline
+        rows = stamped(pipeline.rows, source)
+        keys = [pl.col(c).alias(f"key:{c}") for c in row_keys(pipeline)]
+        found = with_expressions(rows, [*pipeline.row, *keys], where="Pipeline.row").select(
+            EVENT_ID, EVENT_TIME, *(f"key:{c}" for c in row_keys(pipeline)), *pipeline.row_features
+        )
+        for view in pipeline.views:
+            found = found.with_columns(self._windows(view, rows))
+        return with_derived(pipeline, found)
+
+    def lookup(self, view_name: str, key: Sequence[str], at: int | None) -> dict[str, Any]:
+        """Return the window features of one entity at a time.
+
+        Parameters
+        ----------
+        key
+            The parts of the key, as text; integers are recognized.
+        at
+            Event time in microseconds; None for the newest the state knows.
+
+        Raises
+        ------
+        DataError
+            If the state no longer holds what a window that long ago needs.
+        """
+        view, state = self.pipeline.view(view_name), self.states[view_name]
+        if len(key) != len(view.key):
+            raise DefinitionError(
+                f"its key has {len(view.key)} parts ({', '.join(view.key)}), {len(key)} were given.",
+                where=f"view {view_name!r}",
+                fix="Give one value for each.",
+            )
+        at = state.clock if at is None else at
+        self._check_reach(view, state, at)
+        values = [int(part) if part.lstrip("-").isdigit() else part for part in key]
+        columns: dict[str, Any] = {c: [v] for c, v in zip(view.query_key, values, strict=True)}
+        rows = pl.DataFrame(columns).with_columns(
+            pl.lit(at, dtype=pl.Int64).cast(TIMESTAMP).alias(EVENT_TIME)
+        )
+        return pl.DataFrame(self._windows(view, rows)).row(0, named=True)
+
+    def _check_reach(self, view: View, state: ViewState, at: int) -> None:
+        horizons = [window.horizon for window in view.windows]
+        if view.retain is None or at - max(h or 0 for h in horizons) >= state.clock - view.retain:
+            return
+        since = pl.Series([state.clock - view.retain]).cast(TIMESTAMP)[0]
+        raise DataError(
+            f"its state holds observations since {since:%Y-%m-%d %H:%M}; a window reaches further.",
+            where=f"view {view.name!r}",
+            fix="Ask for a later time; `octavo data` has the features of past rows.",
+        )
+
+    def _windows(self, view: View, rows: pl.DataFrame) -> list[pl.Series]:
+        """Ask a view's state; ``rows`` need key columns and `EVENT_TIME`."""
+        entity, event_time, mask = asked(view, rows)
+        columns: dict[str, pl.Series] = {}
+        for lane in lanes(view):
+            found = evaluate(self.states[view.name], lane.name, lane.plan, entity, event_time)
+            columns |= as_columns(lane, found, mask)
+        return [columns[feature.name] for feature in view.features]

@@ -1,0 +1,1 @@
+"""Stage 1, problem: what is asked, and which figure answers it."""

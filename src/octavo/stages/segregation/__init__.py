@@ -1,0 +1,1 @@
+"""Stage 4, segregation: train, validation and test as a rule over a data version."""

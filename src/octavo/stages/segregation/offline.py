@@ -1,0 +1,87 @@
+"""Fix a data version and the rule that divides it; rows themselves are not copied."""
+
+from typing import Any
+
+from octavo.definition import PARTS, SplitByTime, fingerprint
+from octavo.definition.versions import feature_fingerprints
+from octavo.errors import DataError
+from octavo.stages.contract import Context, Outcome
+from octavo.stages.segregation.api import SplitRows, time_cuts
+from octavo.stores import catalog as tables
+from octavo.stores import versions
+
+
+def inputs(context: Context) -> Any:
+    """Return the data version that prep has made, label and split."""
+    pipeline = context.pipeline
+    return [_current(context)["data_version"], fingerprint([pipeline.label, pipeline.split])]
+
+
+def _current(context: Context) -> versions.Document:
+    loaded = {batch["dataset"] for batch in context.catalog.committed()}
+    return versions.current(context.catalog, feature_fingerprints(context.pipeline, loaded))
+
+
+def run(context: Context) -> Outcome:
+    """Store the data version with its cuts and counts.
+
+    Raises
+    ------
+    DataError
+        If nothing is labeled, the label is constant, or a part is empty.
+    """
+    pipeline = context.pipeline
+    document = _current(context)
+    rows = SplitRows(pipeline, context.home, context.catalog, document)
+    labeled = rows.labeled()
+    _check_label(context, labeled)
+    if isinstance(pipeline.split, SplitByTime):
+        document |= {"cuts": time_cuts(pipeline.split, labeled)}
+    split = fingerprint([pipeline.label, pipeline.split])
+    document["data_version"] += f"-{split[:6]}"
+    rows = SplitRows(pipeline, context.home, context.catalog, document)
+    counts = {part: _count(rows, part) for part in PARTS}
+    for part in PARTS:
+        if not counts[part]["labeled"]:
+            raise DataError(
+                f"the {part} part has no labeled row.",
+                where=f"split of {labeled.height} labeled rows",
+                fix="Give it a larger share, or shorten the gap.",
+            )
+    context.catalog.put(
+        tables.data_versions,
+        data_version=document["data_version"],
+        document=document | {"counts": counts},
+        created_at=context.now(),
+    )
+    return Outcome(
+        rows_in=rows.height,
+        rows_out=sum(c["rows"] for c in counts.values()),
+        outputs={"data_version": document["data_version"], "parts": counts},
+    )
+
+
+def _check_label(context: Context, labeled: Any) -> None:
+    name = context.pipeline.label.name
+    if not labeled.height:
+        raise DataError(
+            f"no row has a known {name!r}.",
+            where=f"label {name!r} of dataset {context.pipeline.label.of.name!r}",
+            fix="Check label.on and label.value: event IDs must be the same in both datasets.",
+        )
+    if labeled[name].n_unique() < 2:
+        raise DataError(
+            f"the target {name!r} is constant: {labeled[name][0]} in all {labeled.height} rows.",
+            where=f"label {name!r}",
+            fix="There is nothing to learn; check label.value.",
+        )
+
+
+def _count(rows: SplitRows, part: str) -> dict[str, Any]:
+    frame = rows.data(part, labels="both", columns=[])
+    label = frame[rows.pipeline.label.name]
+    labeled = label.drop_nulls()
+    counts: dict[str, Any] = {"rows": frame.height, "labeled": labeled.len()}
+    if rows.pipeline.problem.kind == "binary" and labeled.len():
+        counts["base_rate"] = labeled.cast(bool).mean()
+    return counts

@@ -1,0 +1,59 @@
+"""The library of algorithms: interchangeable, by name, the user's own among them.
+
+Importing it loads no training library; fitting loads the one that is used.
+"""
+
+from octavo.errors import DefinitionError
+from octavo.stages.training.algorithms.contract import TOLERANCE, Algorithm, Fitted, take_over
+from octavo.stages.training.algorithms.hist_gradient_boosting import HistGradientBoosting
+from octavo.stages.training.algorithms.lightgbm import LightGBM
+from octavo.stages.training.algorithms.linear import Logistic, Ridge
+from octavo.stages.training.algorithms.xgboost import XGBoost
+
+_LIBRARY: dict[str, Algorithm] = {
+    algorithm.name: algorithm
+    for algorithm in (HistGradientBoosting(), LightGBM(), Logistic(), Ridge(), XGBoost())
+}
+
+
+def names() -> list[str]:
+    """List the algorithms of the library."""
+    return sorted(_LIBRARY)
+
+
+def get(algorithm: str | Algorithm) -> Algorithm:
+    """Return an algorithm by its name, or a user's own as it is.
+
+    Raises
+    ------
+    DefinitionError
+        If there is none of that name, or the object lacks a member of `Algorithm`.
+    """
+    if isinstance(algorithm, str):
+        if algorithm not in _LIBRARY:
+            raise DefinitionError.unknown(
+                "algorithm", algorithm, names(), where="Training.algorithms"
+            )
+        return _LIBRARY[algorithm]
+    if isinstance(algorithm, type) or not isinstance(algorithm, Algorithm):
+        raise DefinitionError(
+            f"{algorithm!r} is not an algorithm.",
+            where="Training.algorithms",
+            fix="Give a name, or an object with name, encoder, kinds, defaults, space and fit.",
+        )
+    return algorithm
+
+
+__all__ = [
+    "TOLERANCE",
+    "Algorithm",
+    "Fitted",
+    "HistGradientBoosting",
+    "LightGBM",
+    "Logistic",
+    "Ridge",
+    "XGBoost",
+    "get",
+    "names",
+    "take_over",
+]

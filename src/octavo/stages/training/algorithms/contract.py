@@ -1,0 +1,188 @@
+"""The contract of a training algorithm, and what holds for all of them.
+
+An algorithm turns a matrix and a target into a model in array form. It knows nothing of columns,
+splits, searches, or files.
+"""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+import numpy as np
+
+from octavo.bundle import Model
+from octavo.definition.problem import Kind
+from octavo.errors import DataError, DefinitionError
+
+if TYPE_CHECKING:
+    from optuna.trial import BaseTrial
+
+TOLERANCE = 1e-5
+"""Largest difference allowed between a model and its native form, relative to the largest score
+(at least 1). XGBoost adds up in float32; the others agree to the last bit or nearly so."""
+
+
+class Fitted(Protocol):
+    """A trained model, still in the hands of its library."""
+
+    def native_raw(self, X: np.ndarray) -> np.ndarray:
+        """Compute the library's own raw scores, shaped as `octavo.bundle.Model.raw` does."""
+        ...
+
+    def model(self) -> Model:
+        """Take the model over into array form."""
+        ...
+
+
+@runtime_checkable
+class Algorithm(Protocol):
+    """A way to train. Stateless; a user's own object with these members is as good as ours.
+
+    Promise: the same rows, parameters, seed and threads give the same arrays, bit for bit.
+    """
+
+    name: str
+    """By which definitions, candidates and messages call it."""
+    encoder: str
+    """The encoder its matrix comes from: ``ordinal`` (missing is NaN) or ``linear`` (no NaN)."""
+    kinds: frozenset[Kind]
+    """The kinds of problem it can learn."""
+
+    def defaults(self) -> dict[str, Any]:
+        """Return the parameters of the first trial: sensible without any search."""
+        ...
+
+    def space(self, trial: "BaseTrial") -> dict[str, Any]:
+        """Draw parameters, with the same keys as `defaults`."""
+        ...
+
+    def fit(
+        self,
+        X: np.ndarray,
+        y: np.ndarray,
+        params: Mapping[str, Any],
+        *,
+        kind: Kind,
+        seed: int,
+        threads: int,
+    ) -> Fitted:
+        """Train.
+
+        Parameters
+        ----------
+        X
+            Encoded rows, float64, shape (n, features), C order.
+        y
+            Shape (n,): 0 or 1 for binary; 0 … classes − 1, each of which occurs, for multiclass;
+            finite numbers for regression.
+        params
+            Parameters by the library's names; what is left out has its value in `defaults`.
+        kind
+            One of `kinds`.
+        seed
+            For all that is drawn at random.
+        threads
+            How many to use, exactly.
+        """
+        ...
+
+
+def count_classes(algorithm: Algorithm, y: np.ndarray, kind: Kind) -> int:
+    """Check a target and return how many classes it has; 0 for regression.
+
+    Raises
+    ------
+    DefinitionError
+        If the algorithm does not learn this kind.
+    DataError
+        If the target is not as `Algorithm.fit` asks.
+    """
+    if kind not in algorithm.kinds:
+        raise DefinitionError(
+            f"{algorithm.name!r} does not learn a {kind} problem, only {sorted(algorithm.kinds)}.",
+            where="Training.algorithms",
+            fix="Leave it out, or take another.",
+        )
+    if not np.isfinite(y).all():
+        raise DataError(
+            "the target has missing or infinite values.",
+            where="training rows",
+            fix="Train on labeled rows only.",
+        )
+    if kind == "regression":
+        return 0
+    values = np.unique(y)
+    if len(values) < 2 or (values != np.arange(len(values))).any():
+        raise DataError(
+            f"the target has the values {values[:10].tolist()}, not 0, 1, … up to the last class.",
+            where="training rows",
+            fix="Take more rows for training, or merge classes too rare to occur there.",
+        )
+    if kind == "binary" and len(values) != 2:
+        raise DataError(
+            f"a binary target has {len(values)} classes.",
+            where="training rows",
+            fix='Declare the problem as kind="multiclass".',
+        )
+    return len(values)
+
+
+def settings(
+    algorithm: Algorithm, params: Mapping[str, Any], fixed: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Put a library's parameters together: defaults, then the trial's, then what must be so.
+
+    Raises
+    ------
+    DefinitionError
+        If ``params`` sets what the contract fixes, such as the objective or the seed.
+    """
+    for key in sorted(params.keys() & fixed.keys()):
+        raise DefinitionError(
+            f"{key!r} follows from the problem and the training settings.",
+            where=f"parameters of {algorithm.name!r}",
+            fix="Leave it out.",
+        )
+    return {**algorithm.defaults(), **params, **fixed}
+
+
+def take_over(algorithm: Algorithm, fitted: Fitted, X: np.ndarray) -> Model:
+    """Take a fitted model over into array form, checked against the native one.
+
+    Parameters
+    ----------
+    algorithm
+        By which it was fitted; named in messages.
+    fitted
+        What `Algorithm.fit` returned.
+    X
+        Encoded rows to check on, such as those of the validation split.
+
+    Raises
+    ------
+    DefinitionError
+        If there is no array form, or its scores are not the native ones.
+    """
+    where = f"algorithm {algorithm.name!r}"
+    convert = getattr(fitted, "model", None)
+    model = convert() if callable(convert) else None
+    if not isinstance(model, Model):
+        raise DefinitionError(
+            "its fitted model has no array form.",
+            where=where,
+            fix="Let model() return an octavo.bundle.TreeModel or LinearModel.",
+        )
+    native, own = np.asarray(fitted.native_raw(X), np.float64), model.raw(X)
+    if native.shape != own.shape:
+        raise DefinitionError(
+            f"native scores have shape {native.shape}, those of the array form {own.shape}.",
+            where=where,
+            fix="Return one score per row, or one per row and class, from both.",
+        )
+    difference = np.abs(native - own).max(initial=0.0)
+    if not difference <= TOLERANCE * max(1.0, np.abs(native).max(initial=0.0)):
+        raise DefinitionError(
+            f"the array form is off by {difference:.3g} from the native scores.",
+            where=where,
+            fix="Correct what model() returns.",
+        )
+    return model

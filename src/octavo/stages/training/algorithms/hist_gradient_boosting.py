@@ -1,0 +1,123 @@
+"""scikit-learn's histogram gradient boosting: no library beyond scikit-learn.
+
+Its trees are read from ``_predictors`` (``sklearn/ensemble/_hist_gradient_boosting/predictor.py``),
+which has no public form.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from octavo.bundle import TreeModel
+from octavo.definition.problem import Kind
+from octavo.stages.training.algorithms.contract import count_classes, settings
+from octavo.stages.training.algorithms.trees import Tree, join
+
+if TYPE_CHECKING:
+    from optuna.trial import BaseTrial
+
+_LARGEST = 1e300
+"""Training values end here: scikit-learn interpolates between them, and so must not overflow."""
+
+
+class HistGradientBoosting:
+    """``HistGradientBoostingClassifier`` or ``…Regressor``; parameters by their names."""
+
+    name = "hist_gradient_boosting"
+    encoder = "ordinal"
+    kinds: frozenset[Kind] = frozenset({"binary", "multiclass", "regression"})
+
+    def defaults(self) -> dict[str, Any]:
+        """Return parameters that do well on 10⁴ to 10⁶ rows."""
+        return {
+            "max_iter": 300,
+            "learning_rate": 0.05,
+            "max_leaf_nodes": 31,
+            "min_samples_leaf": 50,
+            "l2_regularization": 1.0,
+            "max_features": 0.7,
+        }
+
+    def space(self, trial: BaseTrial) -> dict[str, Any]:
+        """Draw parameters."""
+        return {
+            "max_iter": trial.suggest_int("max_iter", 100, 600, step=50),
+            "learning_rate": trial.suggest_float("learning_rate", 0.02, 0.2, log=True),
+            "max_leaf_nodes": trial.suggest_int("max_leaf_nodes", 15, 127, log=True),
+            "min_samples_leaf": trial.suggest_int("min_samples_leaf", 5, 300, log=True),
+            "l2_regularization": trial.suggest_float("l2_regularization", 1e-3, 100.0, log=True),
+            "max_features": trial.suggest_float("max_features", 0.3, 1.0),
+        }
+
+    def fit(
+        self,
+        X: np.ndarray,
+        y: np.ndarray,
+        params: Mapping[str, Any],
+        *,
+        kind: Kind,
+        seed: int,
+        threads: int,
+    ) -> FittedHistGradientBoosting:
+        """Train; see `octavo.stages.training.algorithms.Algorithm`."""
+        from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+        from threadpoolctl import threadpool_limits
+
+        count_classes(self, y, kind)
+        fixed = {
+            "loss": "squared_error" if kind == "regression" else "log_loss",
+            "random_state": seed,
+            "early_stopping": False,
+            "categorical_features": None,
+        }
+        form = (
+            HistGradientBoostingRegressor
+            if kind == "regression"
+            else HistGradientBoostingClassifier
+        )
+        estimator = form(**settings(self, params, fixed))
+        X = np.clip(X, -_LARGEST, _LARGEST)
+        X[:, np.isnan(X).all(axis=0)] = 0.0  # scikit-learn cannot bin a column without a value
+        with threadpool_limits(threads):
+            estimator.fit(X, y)
+        return FittedHistGradientBoosting(estimator, kind)
+
+
+@dataclass(frozen=True)
+class FittedHistGradientBoosting:
+    """A trained estimator."""
+
+    estimator: Any
+    kind: Kind
+
+    def native_raw(self, X: np.ndarray) -> np.ndarray:
+        """Compute raw scores with scikit-learn."""
+        if self.kind == "regression":
+            return self.estimator.predict(X)
+        return self.estimator.decision_function(X)
+
+    def model(self) -> TreeModel:
+        """Read the trees from the estimator's predictors."""
+        trees = [_tree(one.nodes) for round_ in self.estimator._predictors for one in round_]
+        return join(
+            trees,
+            np.ravel(self.estimator._baseline_prediction),
+            kind=self.kind,
+            n_features=self.estimator.n_features_in_,
+        )
+
+
+def _tree(nodes: np.ndarray) -> Tree:
+    return Tree.of_mixed(
+        leaf=nodes["is_leaf"],
+        feature=nodes["feature_idx"],
+        threshold=nodes["num_threshold"],
+        left=nodes["left"],
+        right=nodes["right"],
+        default_left=nodes["missing_go_to_left"],
+        value=nodes["value"],
+    )

@@ -1,0 +1,115 @@
+"""Linear models with an L2 penalty: logistic regression for classes, ridge for numbers.
+
+One parameter, ``l2``: the weight of the squared coefficients beside the loss summed over the rows
+(scikit-learn's ``1 / C`` and ``alpha``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from octavo.bundle import LinearModel
+from octavo.definition.problem import Kind
+from octavo.stages.training.algorithms.contract import count_classes, settings
+
+if TYPE_CHECKING:
+    from optuna.trial import BaseTrial
+
+
+class _Penalized:
+    encoder = "linear"
+
+    def defaults(self) -> dict[str, Any]:
+        """Return a light penalty."""
+        return {"l2": 1.0}
+
+    def space(self, trial: BaseTrial) -> dict[str, Any]:
+        """Draw the penalty."""
+        return {"l2": trial.suggest_float("l2", 1e-2, 1e4, log=True)}
+
+
+class Logistic(_Penalized):
+    """``LogisticRegression`` with L-BFGS; several classes by softmax.
+
+    Parameters: ``l2``, and scikit-learn's ``class_weight``, ``tol``, ``max_iter``.
+    """
+
+    name = "logistic"
+    kinds: frozenset[Kind] = frozenset({"binary", "multiclass"})
+
+    def fit(
+        self,
+        X: np.ndarray,
+        y: np.ndarray,
+        params: Mapping[str, Any],
+        *,
+        kind: Kind,
+        seed: int,
+        threads: int,
+    ) -> FittedLinear:
+        """Train; see `octavo.stages.training.algorithms.Algorithm`. Nothing is drawn at random."""
+        from sklearn.linear_model import LogisticRegression
+        from threadpoolctl import threadpool_limits
+
+        count_classes(self, y, kind)
+        chosen = {"max_iter": 1000, **settings(self, params, {"solver": "lbfgs"})}
+        estimator = LogisticRegression(C=1.0 / chosen.pop("l2"), **chosen)
+        with threadpool_limits(threads):
+            estimator.fit(X, y)
+        return FittedLinear(estimator, kind)
+
+
+class Ridge(_Penalized):
+    """``Ridge``, solved exactly. Parameter: ``l2``."""
+
+    name = "linear"
+    kinds: frozenset[Kind] = frozenset({"regression"})
+
+    def fit(
+        self,
+        X: np.ndarray,
+        y: np.ndarray,
+        params: Mapping[str, Any],
+        *,
+        kind: Kind,
+        seed: int,
+        threads: int,
+    ) -> FittedLinear:
+        """Train; see `octavo.stages.training.algorithms.Algorithm`. Nothing is drawn at random."""
+        from sklearn.linear_model import Ridge as Estimator
+        from threadpoolctl import threadpool_limits
+
+        count_classes(self, y, kind)
+        chosen = settings(self, params, {"solver": "cholesky"})
+        estimator = Estimator(alpha=chosen.pop("l2"), **chosen)
+        with threadpool_limits(threads):
+            estimator.fit(X, y)
+        return FittedLinear(estimator, kind)
+
+
+@dataclass(frozen=True)
+class FittedLinear:
+    """A trained estimator."""
+
+    estimator: Any
+    kind: Kind
+
+    def native_raw(self, X: np.ndarray) -> np.ndarray:
+        """Compute raw scores with scikit-learn."""
+        if self.kind == "regression":
+            return self.estimator.predict(X)
+        return self.estimator.decision_function(X)
+
+    def model(self) -> LinearModel:
+        """Take the coefficients."""
+        coef = np.atleast_2d(self.estimator.coef_)
+        return LinearModel(
+            kind=self.kind,
+            n_features=coef.shape[1],
+            coef=coef,
+            intercept=np.atleast_1d(self.estimator.intercept_),
+        )

@@ -1,0 +1,83 @@
+"""Trees one by one, as the libraries list them, joined into one `TreeModel`.
+
+Knows nothing of any library.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from octavo.bundle import TreeModel
+from octavo.definition.problem import Kind
+
+
+@dataclass(frozen=True)
+class Tree:
+    """One tree, numbered by itself. Nodes and leaves as in `octavo.bundle.TreeModel`."""
+
+    feature: np.ndarray
+    threshold: np.ndarray
+    left: np.ndarray
+    right: np.ndarray
+    default_left: np.ndarray
+    leaf_value: np.ndarray
+
+    @classmethod
+    def of_mixed(
+        cls,
+        *,
+        leaf: np.ndarray,
+        feature: np.ndarray,
+        threshold: np.ndarray,
+        left: np.ndarray,
+        right: np.ndarray,
+        default_left: np.ndarray,
+        value: np.ndarray,
+    ) -> "Tree":
+        """Build a tree from arrays that hold inner nodes and leaves together, the root first.
+
+        Each array has shape (nodes + leaves,); ``leaf`` says which entries are leaves.
+        """
+        leaf = leaf.astype(bool)
+        number = np.where(leaf, ~(np.cumsum(leaf) - 1), np.cumsum(~leaf) - 1)
+        return cls(
+            feature=feature[~leaf],
+            threshold=threshold[~leaf],
+            left=number[left[~leaf]],
+            right=number[right[~leaf]],
+            default_left=default_left[~leaf],
+            leaf_value=value[leaf],
+        )
+
+
+def join(
+    trees: Sequence[Tree], base_score: np.ndarray, *, kind: Kind, n_features: int
+) -> TreeModel:
+    """Put trees into one model. They take turns over the outputs, as `TreeModel` says."""
+    nodes = np.cumsum([0, *(len(tree.feature) for tree in trees)])
+    leaves = np.cumsum([0, *(len(tree.leaf_value) for tree in trees)])
+
+    def shifted(children: np.ndarray, t: int) -> np.ndarray:
+        return np.where(children >= 0, children + nodes[t], children - leaves[t])
+
+    def all_of(name: str) -> np.ndarray:
+        return np.concatenate([getattr(tree, name) for tree in trees] or [np.empty(0)])
+
+    def children_of(name: str) -> np.ndarray:
+        shares = [shifted(getattr(tree, name), t) for t, tree in enumerate(trees)]
+        return np.concatenate(shares or [np.empty(0)])
+
+    roots = [nodes[t] if len(tree.feature) else ~leaves[t] for t, tree in enumerate(trees)]
+    return TreeModel(
+        kind=kind,
+        n_features=n_features,
+        feature=all_of("feature"),
+        threshold=all_of("threshold"),
+        left=children_of("left"),
+        right=children_of("right"),
+        default_left=all_of("default_left"),
+        leaf_value=all_of("leaf_value"),
+        roots=np.array(roots),
+        base_score=base_score,
+    )

@@ -1,0 +1,175 @@
+"""XGBoost: gradient-boosted trees over histograms, grown level by level.
+
+XGBoost rounds inputs to float32 and goes left where ``x < threshold`` (``src/predictor``); its
+trees are taken over so that ``x <= threshold`` in float64 decides the same for every x. It adds
+leaves up in float32, so raw scores differ in their last float32 digits.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from octavo.bundle import TreeModel
+from octavo.definition.problem import Kind
+from octavo.errors import DefinitionError
+from octavo.stages.training.algorithms.contract import count_classes, settings
+from octavo.stages.training.algorithms.trees import Tree, join
+
+if TYPE_CHECKING:
+    from optuna.trial import BaseTrial
+    from xgboost import Booster, DMatrix
+
+_OBJECTIVES = {
+    "binary": "binary:logistic",
+    "multiclass": "multi:softprob",
+    "regression": "reg:squarederror",
+}
+_LARGEST = float(np.finfo(np.float32).max)
+
+
+class XGBoost:
+    """``xgboost.train``; parameters by XGBoost's names, and ``num_boost_round``."""
+
+    name = "xgboost"
+    encoder = "ordinal"
+    kinds: frozenset[Kind] = frozenset({"binary", "multiclass", "regression"})
+
+    def defaults(self) -> dict[str, Any]:
+        """Return parameters that do well on 10⁴ to 10⁷ rows with few positives."""
+        return {
+            "num_boost_round": 400,
+            "learning_rate": 0.05,
+            "max_depth": 6,
+            "min_child_weight": 5.0,
+            "subsample": 0.8,
+            "colsample_bytree": 0.7,
+            "reg_lambda": 1.0,
+        }
+
+    def space(self, trial: BaseTrial) -> dict[str, Any]:
+        """Draw parameters."""
+        return {
+            "num_boost_round": trial.suggest_int("num_boost_round", 100, 800, step=50),
+            "learning_rate": trial.suggest_float("learning_rate", 0.02, 0.3, log=True),
+            "max_depth": trial.suggest_int("max_depth", 3, 10),
+            "min_child_weight": trial.suggest_float("min_child_weight", 0.5, 100.0, log=True),
+            "subsample": trial.suggest_float("subsample", 0.5, 1.0),
+            "colsample_bytree": trial.suggest_float("colsample_bytree", 0.3, 1.0),
+            "reg_lambda": trial.suggest_float("reg_lambda", 1e-2, 100.0, log=True),
+        }
+
+    def fit(
+        self,
+        X: np.ndarray,
+        y: np.ndarray,
+        params: Mapping[str, Any],
+        *,
+        kind: Kind,
+        seed: int,
+        threads: int,
+    ) -> FittedXGBoost:
+        """Train; see `octavo.stages.training.algorithms.Algorithm`."""
+        import xgboost
+
+        classes = count_classes(self, y, kind)
+        fixed = {
+            "objective": _OBJECTIVES[kind],
+            "seed": seed,
+            "nthread": threads,
+            "tree_method": "hist",
+            "verbosity": 0,
+        }
+        if kind == "multiclass":
+            fixed["num_class"] = classes
+        chosen = settings(self, params, fixed)
+        rounds = chosen.pop("num_boost_round")
+        booster = xgboost.train(chosen, _matrix(X, threads, y), rounds)
+        return FittedXGBoost(booster, kind, threads)
+
+
+def _matrix(X: np.ndarray, threads: int, y: np.ndarray | None = None) -> DMatrix:
+    """Hand rows over, values beyond float32 as its largest: XGBoost refuses infinite ones."""
+    import xgboost
+
+    return xgboost.DMatrix(
+        np.clip(X, -_LARGEST, _LARGEST), label=y, missing=np.nan, nthread=threads
+    )
+
+
+@dataclass(frozen=True)
+class FittedXGBoost:
+    """A trained Booster."""
+
+    booster: Booster
+    kind: Kind
+    threads: int
+
+    def native_raw(self, X: np.ndarray) -> np.ndarray:
+        """Compute margins with XGBoost."""
+        return self.booster.predict(_matrix(X, self.threads), output_margin=True)
+
+    def model(self) -> TreeModel:
+        """Read the trees from the JSON model, which holds every float32 exactly."""
+        learner = json.loads(self.booster.save_raw("json"))["learner"]
+        gradient = learner["gradient_booster"]
+        if gradient["name"] != "gbtree":
+            raise _unsupported(f"booster={gradient['name']}")
+        base_score = _margins(learner["learner_model_param"]["base_score"], self.kind)
+        order = gradient["model"]["tree_info"]
+        if order != [t % len(base_score) for t in range(len(order))]:
+            raise _unsupported("several trees per round and class")
+        trees = [_tree(tree) for tree in gradient["model"]["trees"]]
+        return join(trees, base_score, kind=self.kind, n_features=self.booster.num_features())
+
+
+def _margins(base_score: str, kind: Kind) -> np.ndarray:
+    """Read the base score, "[5E-1]" or "[1E0,2E0]"; for binary it is a probability."""
+    scores = np.array(json.loads(base_score), np.float32, ndmin=1)
+    if kind == "binary":
+        scores = -np.log(np.float32(1) / scores - np.float32(1))
+    return scores.astype(np.float64)
+
+
+def _tree(tree: Mapping[str, Any]) -> Tree:
+    if tree["tree_param"]["size_leaf_vector"] != "1":
+        raise _unsupported("multi_strategy=multi_output_tree")
+    left = np.array(tree["left_children"])
+    condition = np.array(tree["split_conditions"], np.float32)
+    return Tree.of_mixed(
+        leaf=left < 0,
+        feature=np.array(tree["split_indices"]),
+        threshold=highest_below(condition),
+        left=left,
+        right=np.array(tree["right_children"]),
+        default_left=np.array(tree["default_left"]),
+        value=condition.astype(np.float64),
+    )
+
+
+def highest_below(threshold: np.ndarray) -> np.ndarray:
+    """Find the highest float64 that is less than a float32 threshold once rounded to float32.
+
+    Rounding is monotone, so ``float32(x) < threshold`` is the same as ``x <= highest_below``. The
+    boundary is the middle between the threshold and its neighbour below, which goes to the even
+    one. Inputs beyond float32 count as its largest: all are below +inf, and none below the least.
+    """
+    below = np.nextafter(threshold, np.float32(-np.inf)).astype(np.float64)
+    with np.errstate(invalid="ignore", over="ignore"):
+        middle = below + (threshold.astype(np.float64) - below) / 2
+        rounded = middle.astype(np.float32)
+    highest = np.where(rounded < threshold, middle, np.nextafter(middle, -np.inf))
+    highest = np.where(threshold == np.inf, np.inf, highest)
+    return np.where(threshold <= -_LARGEST, np.nan, highest)
+
+
+def _unsupported(what: str) -> DefinitionError:
+    return DefinitionError(
+        f"a model with {what} has no array form.",
+        where="parameters of 'xgboost'",
+        fix="Leave that parameter out.",
+    )

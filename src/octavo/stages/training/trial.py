@@ -1,0 +1,114 @@
+"""One trial: encode, fit, check the arrays against the native model, measure, store."""
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from octavo.bundle import ENCODERS, Bundle
+from octavo.bundle.metrics import figure
+from octavo.bundle.profile import Profile, profile, save_profile
+from octavo.bundle.targets import classes_of, target_numbers
+from octavo.definition import Pipeline
+from octavo.definition.events import EVENT_TIME
+from octavo.stages.contract import Context, Segregation
+from octavo.stages.training.algorithms import take_over
+from octavo.stages.training.search import Proposal
+
+
+@dataclass(frozen=True)
+class Material:
+    """What all trials of a search share; it stays in memory while they run."""
+
+    train: pl.DataFrame
+    validation: pl.DataFrame
+    truth: np.ndarray
+    """Shape (train rows,): 0/1, class numbers or values."""
+    validation_truth: np.ndarray
+    classes: list[str]
+    trained_until: int
+    """Newest event time the search sees, microseconds."""
+
+    @classmethod
+    def of(cls, pipeline: Pipeline, segregation: Segregation) -> "Material":
+        """Read the training and validation parts and turn labels into numbers."""
+        train, validation = segregation.data("train"), segregation.data("validation")
+        name, features = pipeline.label.name, pipeline.features
+        classes = classes_of(train[name], pipeline)
+        seen = pl.concat([train[EVENT_TIME], validation[EVENT_TIME]]).cast(pl.Int64)
+        return cls(
+            train.select(features),
+            validation.select(features),
+            target_numbers(train[name], pipeline, classes),
+            target_numbers(validation[name], pipeline, classes),
+            classes,
+            int(np.max(seen.to_numpy())),
+        )
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A candidate on disk and its figure on validation."""
+
+    candidate_id: str
+    figure: float
+
+
+def run_trial(
+    context: Context, proposal: Proposal, material: Material, segregation: Segregation
+) -> Trained:
+    """Fit one candidate and store it under the hash of what it computes."""
+    pipeline = context.pipeline
+    bundle = _fit(context, proposal, material, segregation)
+    predicted = bundle.predict(material.validation)
+    found = figure(pipeline.problem.metric, material.validation_truth, predicted)
+    candidate_id = f"candidate-{bundle.content_hash[:12]}"
+    folder = context.home.candidate(candidate_id)
+    if not folder.exists():
+        bundle.save(folder)
+    save_profile(_profile(material, bundle, predicted), folder)
+    return Trained(candidate_id, found)
+
+
+def _fit(
+    context: Context, proposal: Proposal, material: Material, segregation: Segregation
+) -> Bundle:
+    pipeline, settings, algorithm = context.pipeline, context.settings, proposal.algorithm
+    began = time.monotonic()
+    encoder = ENCODERS[algorithm.encoder].fit(material.train)
+    matrix = encoder.transform(material.train)
+    encoded = time.monotonic()
+    fitted = algorithm.fit(
+        matrix,
+        material.truth,
+        proposal.params,
+        kind=pipeline.problem.kind,
+        seed=settings["seed"],
+        threads=settings["threads"],
+    )
+    ended = time.monotonic()
+    model = take_over(algorithm, fitted, encoder.transform(material.validation))
+    return Bundle(
+        model=model,
+        encoder=encoder,
+        target=pipeline.label.name,
+        algorithm=algorithm.name,
+        classes=tuple(material.classes),
+        params=proposal.params,
+        learned={
+            "trained_until": material.trained_until,
+            "rows": material.train.height,
+            "mean": float(material.truth.mean()),
+        },
+        fingerprints={name: v["fingerprint"] for name, v in segregation.features.items()},
+        data_version={"id": segregation.data_version, "features": segregation.features},
+        timings={"encode": encoded - began, "fit": ended - encoded},
+    )
+
+
+def _profile(material: Material, bundle: Bundle, predicted: np.ndarray) -> Profile:
+    """Describe the training features, and the predictions made on validation."""
+    output = predicted if predicted.ndim == 1 else predicted.max(axis=1)
+    described = profile(material.train, list(bundle.schema))
+    return {"features": described} | profile(pl.DataFrame({"prediction": output}), ["prediction"])

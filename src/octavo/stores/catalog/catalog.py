@@ -1,0 +1,176 @@
+"""The catalog: what exists and what is live. Data themselves are elsewhere.
+
+Writes are short transactions; a commit is durable (SQLite, journal mode DELETE, synchronous FULL).
+Several processes may read and write; SQLite serialises the writers, who wait up to 30 seconds.
+"""
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import event, exc
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+from sqlalchemy.pool import NullPool
+
+from octavo.errors import ResourceError
+from octavo.stores.catalog import schema
+
+HEAD = "0001"
+"""The newest migration; a test compares it with the folder."""
+
+Row = dict[str, Any]
+
+
+def now() -> int:
+    """Return the wall clock in microseconds since the epoch."""
+    return time.time_ns() // 1000
+
+
+class Catalog:
+    """The tables of one home.
+
+    Parameters
+    ----------
+    path
+        The SQLite file; created, and migrated to `HEAD`, when opened.
+
+    Raises
+    ------
+    ResourceError
+        If the file cannot be opened or was written by a newer Octavo.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.engine = sa.create_engine(
+            f"sqlite:///{path}", poolclass=NullPool, connect_args={"timeout": 30}
+        )
+        event.listen(self.engine, "connect", _configure)
+        try:
+            self._migrate()
+        except exc.DatabaseError as error:
+            raise ResourceError(
+                f"the catalog cannot be opened ({error.__cause__ or error}).",
+                where=str(path),
+                fix="Check the disk and the file's permissions, or delete the home to start over.",
+            ) from error
+
+    def _migrate(self) -> None:
+        with self.engine.begin() as connection:
+            known = sa.inspect(connection).has_table("alembic_version")
+            version = sa.text("select version_num from alembic_version")
+            at = connection.scalar(version) if known else ""
+            if at == HEAD:
+                return
+            if at and at > HEAD:
+                raise ResourceError(
+                    f"the catalog is at version {at}, this Octavo knows {HEAD}.",
+                    where=str(self.path),
+                    fix="Upgrade Octavo.",
+                )
+            from alembic import command  # only a new or old catalog pays for loading Alembic
+            from alembic.config import Config
+
+            config = Config()
+            config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+
+    @contextmanager
+    def transaction(self) -> Iterator[sa.Connection]:
+        """Give a connection; all that is done on it is committed together or not at all."""
+        with self.engine.begin() as connection:
+            yield connection
+
+    def rows(self, query: sa.Select[Any]) -> list[Row]:
+        """Return the rows of a query as dictionaries."""
+        with self.engine.connect() as connection:
+            return [dict(row) for row in connection.execute(query).mappings()]
+
+    def one(self, query: sa.Select[Any]) -> Row | None:
+        """Return the first row of a query, or None."""
+        found = self.rows(query.limit(1))
+        return found[0] if found else None
+
+    def insert(self, table: sa.Table, **values: Any) -> None:
+        """Insert one row in a transaction of its own."""
+        with self.transaction() as connection:
+            connection.execute(table.insert().values(**values))
+
+    def put(self, table: sa.Table, **values: Any) -> None:
+        """Insert one row, or replace the one of the same primary key."""
+        with self.transaction() as connection:
+            put(connection, table, **values)
+
+    def emit(self, kind: str, subject: str, *, severity: str = "info", **document: Any) -> None:
+        """Write an event in a transaction of its own."""
+        with self.transaction() as connection:
+            emit(connection, kind, subject, severity=severity, **document)
+
+    def live_deployment(self) -> Row | None:
+        """Return the deployment that answers now, or None."""
+        table = schema.deployments
+        return self.one(sa.select(table).where(table.c.live_to.is_(None)))
+
+    def candidate(self, candidate_id: str) -> Row | None:
+        """Return a candidate's row, or None."""
+        table = schema.candidates
+        return self.one(sa.select(table).where(table.c.candidate_id == candidate_id))
+
+    def data_version(self, data_version: str) -> Row | None:
+        """Return a data version's document, or None."""
+        table = schema.data_versions
+        found = self.one(sa.select(table).where(table.c.data_version == data_version))
+        return found["document"] if found else None
+
+    def committed(self, dataset: str | None = None) -> list[Row]:
+        """Return the committed batches in the order of their sequence."""
+        table = schema.batches
+        query = sa.select(table).where(table.c.state == "committed").order_by(table.c.sequence)
+        return self.rows(query.where(table.c.dataset == dataset) if dataset else query)
+
+    def feature_version(self, name: str, fingerprint: str | None = None) -> Row | None:
+        """Return the newest feature version of a view (or of the rows), or None."""
+        table = schema.feature_versions
+        query = sa.select(table).where(table.c.name == name).order_by(table.c.id.desc())
+        if fingerprint is not None:
+            query = query.where(table.c.fingerprint == fingerprint)
+        return self.one(query)
+
+
+def put(connection: sa.Connection, table: sa.Table, **values: Any) -> None:
+    """Insert one row, or replace the one of the same primary key."""
+    keys: Sequence[sa.Column[Any]] = list(table.primary_key.columns)
+    statement = sqlite_insert(table).values(**values)
+    connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=values))
+
+
+def emit(
+    connection: sa.Connection,
+    kind: str,
+    subject: str,
+    *,
+    run_id: str | None = None,
+    severity: str = "info",
+    **document: Any,
+) -> None:
+    """Write an event together with the change it tells of."""
+    connection.execute(
+        schema.events.insert().values(
+            run_id=run_id,
+            kind=kind,
+            subject=subject,
+            severity=severity,
+            document=document,
+            at=now(),
+        )
+    )
+
+
+def _configure(connection: Any, _record: Any) -> None:
+    connection.execute("pragma journal_mode = delete")
+    connection.execute("pragma synchronous = full")

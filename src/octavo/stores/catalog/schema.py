@@ -1,0 +1,210 @@
+"""The catalog's tables. Times are int64 microseconds since the epoch, UTC.
+
+A change here needs a migration in ``migrations/versions``; a test compares the two.
+"""
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Column,
+    Float,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+metadata = MetaData()
+
+definitions = Table(
+    "definitions",
+    metadata,
+    Column("fingerprint", String, primary_key=True),
+    Column("pipeline", String, nullable=False),
+    Column("problem", JSON, nullable=False),
+    Column("document", JSON, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+)
+
+datasets = Table(
+    "datasets",
+    metadata,
+    Column("dataset", String, primary_key=True),
+    Column("stamps", String, nullable=False),
+    Column("schema", JSON, nullable=False),
+)
+
+batches = Table(
+    "batches",
+    metadata,
+    Column("batch_id", String, primary_key=True),
+    Column("dataset", String, nullable=False),
+    Column("sequence", Integer, nullable=False, unique=True),
+    Column("source", Text, nullable=False),
+    Column("content_hash", String, nullable=False),
+    Column("state", String, nullable=False),
+    Column("run_id", String, nullable=False),
+    Column("clock", BigInteger),
+    Column("rows", BigInteger),
+    Column("rejected", BigInteger),
+    Column("bytes", BigInteger),
+    Column("newest", BigInteger),
+    Column("schema_fingerprint", String),
+    Column("delta_version", BigInteger),
+    Column("seconds", Float),
+    Column("quality", JSON),
+    Column("planned_at", BigInteger, nullable=False),
+    Column("committed_at", BigInteger),
+    UniqueConstraint("dataset", "content_hash", name="one_batch_per_content"),
+)
+
+feature_versions = Table(
+    "feature_versions",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("name", String, nullable=False),
+    Column("fingerprint", String, nullable=False),
+    Column("position", BigInteger, nullable=False),
+    Column("clock", BigInteger, nullable=False),
+    Column("rows", BigInteger, nullable=False),
+    Column("too_late", BigInteger, nullable=False),
+    Column("state", String),
+    Column("run_id", String, nullable=False),
+    Column("committed_at", BigInteger, nullable=False),
+    UniqueConstraint("name", "fingerprint", "position", name="one_version_per_position"),
+)
+
+data_versions = Table(
+    "data_versions",
+    metadata,
+    Column("data_version", String, primary_key=True),
+    Column("document", JSON, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+)
+
+runs = Table(
+    "runs",
+    metadata,
+    Column("run_id", String, primary_key=True),
+    Column("definition", String, nullable=False),
+    Column("code_version", String, nullable=False),
+    Column("config_version", Integer, nullable=False),
+    Column("state", String, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("error", Text),
+    Column("started_at", BigInteger, nullable=False),
+    Column("finished_at", BigInteger),
+)
+
+stage_runs = Table(
+    "stage_runs",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("run_id", String, nullable=False),
+    Column("stage", String, nullable=False),
+    Column("inputs", String, nullable=False),
+    Column("state", String, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("seconds", Float),
+    Column("rows_in", BigInteger),
+    Column("rows_out", BigInteger),
+    Column("rejected", BigInteger),
+    Column("outputs", JSON),
+    Column("started_at", BigInteger, nullable=False),
+    Column("finished_at", BigInteger),
+    Index("stage_runs_by_stage", "stage", "id"),
+)
+
+trials = Table(
+    "trials",
+    metadata,
+    Column("study", String, primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("algorithm", String, nullable=False),
+    Column("params", JSON, nullable=False),
+    Column("state", String, nullable=False),
+    Column("figure", Float),
+    Column("seconds", Float),
+    Column("candidate_id", String),
+    Column("error", Text),
+)
+
+studies = Table(
+    "studies",
+    metadata,
+    Column("study", String, primary_key=True),
+    Column("trials", Integer),
+    Column("started_at", BigInteger, nullable=False),
+    Column("finished_at", BigInteger),
+)
+
+candidates = Table(
+    "candidates",
+    metadata,
+    Column("candidate_id", String, primary_key=True),
+    Column("study", String, nullable=False),
+    Column("run_id", String, nullable=False),
+    Column("algorithm", String, nullable=False),
+    Column("params", JSON, nullable=False),
+    Column("data_version", String, nullable=False),
+    Column("config_version", Integer, nullable=False),
+    Column("validation", Float, nullable=False),
+    Column("seconds", Float, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+)
+
+test_readings = Table(
+    "test_readings",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("run_id", String, nullable=False),
+    Column("candidate_id", String, nullable=False),
+    Column("data_version", String, nullable=False),
+    Column("purpose", String, nullable=False),
+    Column("at", BigInteger, nullable=False),
+)
+
+verdicts = Table(
+    "verdicts",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("run_id", String, nullable=False, unique=True),
+    Column("candidate_id", String, nullable=False),
+    Column("answered", Integer, nullable=False),
+    Column("document", JSON, nullable=False),
+    Column("at", BigInteger, nullable=False),
+)
+
+deployments = Table(
+    "deployments",
+    metadata,
+    Column("deployment_id", String, primary_key=True),
+    Column("candidate_id", String, nullable=False),
+    Column("run_id", String, nullable=False),
+    Column("live_from", BigInteger, nullable=False),
+    Column("live_to", BigInteger),
+)
+
+config = Table(
+    "config",
+    metadata,
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    Column("document", JSON, nullable=False),
+    Column("comment", Text, nullable=False),
+    Column("at", BigInteger, nullable=False),
+)
+
+events = Table(
+    "events",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("run_id", String),
+    Column("kind", String, nullable=False),
+    Column("subject", String, nullable=False),
+    Column("severity", String, nullable=False),
+    Column("document", JSON, nullable=False),
+    Column("at", BigInteger, nullable=False),
+)

@@ -1,0 +1,78 @@
+"""The home folder: where everything embedded lives. Deleting it starts over."""
+
+import contextlib
+import fcntl
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from octavo.errors import ResourceError
+
+
+@dataclass(frozen=True)
+class Home:
+    """Paths below one home folder."""
+
+    path: Path
+
+    @property
+    def catalog(self) -> Path:
+        """The catalog's SQLite file."""
+        return self.path / "catalog.db"
+
+    def raw(self, dataset: str) -> Path:
+        """Delta table of a dataset's accepted rows."""
+        return self.path / "raw" / dataset
+
+    def rejected(self, dataset: str) -> Path:
+        """Delta table of a dataset's rejected rows, with their reasons."""
+        return self.path / "rejected" / dataset
+
+    def features(self, name: str, fingerprint: str) -> Path:
+        """Delta table of one version of a view's features (or of the rows')."""
+        return self.path / "features" / name / fingerprint
+
+    def state(self, view: str, fingerprint: str, position: int) -> Path:
+        """The saved window state of a view after a position."""
+        return self.path / "state" / view / f"{fingerprint}-{position}"
+
+    def candidate(self, candidate_id: str) -> Path:
+        """Folder of a candidate's bundle, profile and timings."""
+        return self.path / "candidates" / candidate_id
+
+    @property
+    def predictions(self) -> Path:
+        """Delta table of all predictions."""
+        return self.path / "predictions"
+
+    @property
+    def log(self) -> Path:
+        """The log file."""
+        return self.path / "octavo.log"
+
+    @contextlib.contextmanager
+    def lock(self) -> Iterator[None]:
+        """Hold the home for one run; the lock goes with the process, however that ends.
+
+        Raises
+        ------
+        ResourceError
+            If another process is running the pipeline.
+        """
+        self.path.mkdir(parents=True, exist_ok=True)
+        with (self.path / "lock").open("a+") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                file.seek(0)
+                owner = file.read().strip() or "unknown"
+                raise ResourceError(
+                    f"another run is under way (process {owner}).",
+                    where=str(self.path),
+                    fix="Wait for it, or stop it; `octavo status` shows how far it is.",
+                ) from error
+            file.truncate(0)
+            file.write(str(os.getpid()))
+            file.flush()
+            yield

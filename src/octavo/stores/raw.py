@@ -1,0 +1,98 @@
+"""The raw store: every accepted row of a dataset under its batch, and every rejected one.
+
+Rows are the source's own columns, the stamps of `octavo.definition.events` and ``_batch_id``.
+Append-only; what counts is what the catalog calls committed.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import polars as pl
+
+from octavo.definition import Dataset
+from octavo.definition.events import EVENT_ID, EVENT_TIME, KNOWN_AT, POSITION, computed
+from octavo.stores.catalog import Row
+from octavo.stores.delta import DeltaLog
+from octavo.stores.home import Home
+
+ROWS_PER_BATCH = 1 << 32
+"""Positions reserved for one batch: position = sequence × 2³² + row of the file."""
+
+STAMPS = (EVENT_ID, EVENT_TIME, KNOWN_AT, POSITION, "_batch_id")
+
+REJECTED_SCHEMA = {
+    "_batch_id": pl.String,
+    "_row": pl.Int64,
+    "text": pl.String,
+    "column": pl.String,
+    "rule": pl.String,
+    "reason": pl.String,
+}
+
+
+class RawStore:
+    """Raw and rejected tables of all datasets of one home."""
+
+    def __init__(self, home: Home) -> None:
+        self.home = home
+
+    def append(
+        self, dataset: str, batch_id: str, rows: pl.DataFrame, rejected: pl.DataFrame
+    ) -> int:
+        """Write a batch: all of it, once, however often it is tried. Returns the Delta version.
+
+        Rejected rows go first, so that a batch that counts as written has lost nothing.
+        """
+        if rejected.height:
+            rejected = rejected.with_columns(_batch_id=pl.lit(batch_id)).select(list(REJECTED_SCHEMA))
+            DeltaLog(self.home.rejected(dataset)).append(rejected, app_id=batch_id, version=1)
+        log = DeltaLog(self.home.raw(dataset))
+        log.append(rows, app_id=batch_id, version=1)
+        return log.version()
+
+    def scan(self, dataset: str, batches: Sequence[Row]) -> pl.LazyFrame:
+        """Return the raw rows of some committed batches, lazily, in no order."""
+        ids = [batch["batch_id"] for batch in batches]
+        return DeltaLog(self.home.raw(dataset)).scan().filter(pl.col("_batch_id").is_in(ids))
+
+    def rejected(self, dataset: str, batch_id: str | None = None) -> pl.DataFrame:
+        """Return rejected rows: original text, row of the file, rule and reason."""
+        log = DeltaLog(self.home.rejected(dataset))
+        if not log.exists():
+            return pl.DataFrame(schema=REJECTED_SCHEMA)
+        rows = log.scan()
+        if batch_id is not None:
+            rows = rows.filter(pl.col("_batch_id") == batch_id)
+        return rows.sort("_batch_id", "_row").collect()
+
+    def events(
+        self, dataset: Dataset, batches: Sequence[Row], columns: Sequence[str] | None = None
+    ) -> pl.DataFrame:
+        """Return the events of some batches in log order: ``(known_at, position)``.
+
+        Parameters
+        ----------
+        dataset
+            Its ``where`` decides which raw rows are events; computed columns are added.
+        batches
+            Committed batches; there must be at least one.
+        columns
+            The columns wanted besides the stamps; None for all of them.
+        """
+        frame = self.scan(dataset.name, batches).filter(pl.col(EVENT_TIME).is_not_null()).collect()
+        frame = computed(dataset, frame).sort(KNOWN_AT, POSITION)
+        return frame if columns is None else frame.select(*STAMPS, *dict.fromkeys(columns))
+
+
+def quality_of(frame: pl.DataFrame) -> dict[str, dict[str, Any]]:
+    """Return per source column: nulls, distinct values, and the range where there is one."""
+    source = frame.select(pl.exclude(*STAMPS))
+    report: dict[str, dict[str, Any]] = {}
+    for column in source.get_columns():
+        found: dict[str, Any] = {"nulls": column.null_count(), "distinct": column.n_unique()}
+        if column.dtype.is_numeric():
+            found |= {"min": column.min(), "max": column.max(), "mean": column.mean()}
+        elif column.dtype.is_temporal():
+            found |= {"min": str(column.min()), "max": str(column.max())}
+        report[column.name] = found
+    return report

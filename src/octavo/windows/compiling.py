@@ -1,0 +1,41 @@
+"""How the kernel is compiled by numba: three sorts of functions, and when a cache is stale.
+
+Only *entries* are called from Python: each has one signature, whose inputs may be read-only, and
+is kept in numba's cache; the rest is compiled into them. This module knows nothing of what they
+compute.
+"""
+
+import zlib
+from collections.abc import Iterable
+from pathlib import Path
+from types import ModuleType
+
+import numba as nb
+
+part = nb.njit
+"""A step of an entry that may allocate."""
+
+hot = nb.njit(_nrt=False, error_model="numpy")
+"""A step of a loop over rows: it must not allocate, and so does not count references.
+
+Counting is atomic; on arrays which threads share it costs more than the work itself.
+"""
+
+inlined = nb.njit(_nrt=False, error_model="numpy", forceinline=True)
+"""A hot step that takes many arrays: passing them would cost more than the step."""
+
+
+def entry(signature: object):
+    """Compile a function that Python calls, without the interpreter's lock."""
+    return nb.njit(signature, nogil=True, cache=True)
+
+
+def source_of(modules: Iterable[ModuleType]) -> int:
+    """Checksum of the source of some modules.
+
+    Numba drops a cached function when its own file changes, not when a module does whose
+    functions were compiled into it. But variables an entry closes over are part of its cache key:
+    an entry that closes over this number is compiled anew when any of the modules changes.
+    """
+    paths = [Path(module.__file__) for module in modules if module.__file__]
+    return zlib.crc32(b"".join(path.read_bytes() for path in paths))

@@ -1,0 +1,56 @@
+"""A row is encoded to the same bits alone and among others, whatever it holds."""
+
+import datetime as dt
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from octavo.bundle import ENCODERS, Encoder
+
+SCHEMA = {
+    "real": pl.Float64,
+    "whole": pl.Int64,
+    "flag": pl.Boolean,
+    "word": pl.String,
+    "wait": pl.Duration("us"),
+}
+WORDS = st.sampled_from(["", "a", "b", "ä", "<other>", "A"])
+ROW = st.tuples(
+    st.none() | st.floats(),
+    st.none() | st.integers(-(2**63), 2**63 - 1),
+    st.none() | st.booleans(),
+    st.none() | WORDS | st.text(max_size=3),
+    st.none() | st.timedeltas(dt.timedelta(days=-9999), dt.timedelta(days=9999)),
+)
+
+
+def frame(rows):
+    return pl.DataFrame(rows, schema=SCHEMA, orient="row")
+
+
+@pytest.mark.parametrize("flavour", sorted(ENCODERS))
+@given(train=st.lists(ROW, max_size=12), rows=st.lists(ROW, min_size=1, max_size=12))
+@settings(max_examples=60, deadline=None)
+def test_frame_against_row_by_row(flavour, train, rows):
+    encoder = ENCODERS[flavour].fit(frame(train))
+    new = frame(rows)
+    whole = encoder.transform(new)
+    single = [encoder.transform(new[i : i + 1]) for i in range(new.height)]
+    assert whole.tobytes() == np.concatenate(single).tobytes()
+    assert Encoder.from_dict(encoder.to_dict()).transform(new).tobytes() == whole.tobytes()
+    assert whole.shape == (new.height, len(encoder.names))
+
+
+@given(train=st.lists(ROW, max_size=12), rows=st.lists(ROW, min_size=1, max_size=12))
+@settings(max_examples=60, deadline=None)
+def test_linear_encoding_is_finite_and_ordinal_codes_come_back(train, rows):
+    train, new = frame(train), frame(rows)
+    assert np.isfinite(ENCODERS["linear"].fit(train).transform(new)).all()
+    counts = train["word"].drop_nulls().value_counts().rows()
+    order = [word for word, _ in sorted(counts, key=lambda pair: (-pair[1], pair[0]))]
+    codes = ENCODERS["ordinal"].fit(train).transform(new)[:, 3]
+    for word, code in zip(new["word"].to_list(), codes.tolist(), strict=True):
+        assert (word not in order and np.isnan(code)) or order[int(code)] == word

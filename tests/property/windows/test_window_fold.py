@@ -1,0 +1,127 @@
+"""The fold against the plainest model, bit for bit."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from window_oracle import exact_variance, model, same_bits
+from window_strategies import EVERYTHING, HARSH, PLANS, RETAIN, VALUES, Log, logs
+
+from octavo.windows import Aggregate, LanePlan, Observations, Queries, Span, fold
+
+RELAXED = settings(deadline=None, max_examples=300)
+
+
+@RELAXED
+@given(logs(), st.one_of(PLANS, EVERYTHING), RETAIN, st.randoms(use_true_random=False))
+def test_fold_equals_the_model_whatever_the_order_of_rows(log, plan, retain, random):
+    observations, queries = log.observations(), log.queries()
+    expected = model(observations, queries, plan, retain)
+
+    assert same_bits(fold(observations, queries, plan, retain), expected)
+
+    rows, asked = list(range(len(observations))), list(range(len(queries)))
+    random.shuffle(rows)
+    random.shuffle(asked)
+    shuffled = fold(
+        observations.take(np.array(rows, int)), queries.take(np.array(asked, int)), plan, retain
+    )
+    assert same_bits(shuffled, expected[asked])
+
+
+def whole(values: list[float]) -> np.ndarray:
+    """Every aggregate of one window over all the values."""
+    size = len(values)
+    zeros = np.zeros(size, np.int64)
+    return fold(
+        Observations(zeros, zeros, zeros, np.arange(size), np.array(values)),
+        Queries([0], [0], [0], [size]),
+        LanePlan(tuple((Span(None), aggregate) for aggregate in Aggregate)),
+    )[0]
+
+
+@RELAXED
+@given(st.lists(st.one_of(VALUES, st.floats(allow_nan=False, allow_infinity=False)), min_size=1))
+@example([1e308, 1e308, -1e308])
+@example([1.7976931348623157e308, 1.7976931348623157e308])
+@example([5e-324, 1e308, 5e-324])
+@example([1.0, 2.0**-53, 2.0**-200])
+@example([1.0, 2.0**-53])
+@example(HARSH)
+def test_one_window_of_any_values(values):
+    log = Log(*[[0] * len(values)] * 3, list(range(len(values))), values, [True] * len(values), [])
+    log.query = [False] * len(values)
+    plan = LanePlan(tuple((Span(None), aggregate) for aggregate in Aggregate))
+    expected = model(log.observations(), Queries([0], [0], [0], [len(values)]), plan, None)[0]
+    assert same_bits(whole(values), expected)
+
+
+@RELAXED
+@given(st.lists(st.floats(-1e150, 1e150), min_size=2, max_size=30))
+def test_variance_is_within_two_units_of_the_exact_one(values):
+    variance = whole(values)[Aggregate.VAR]
+    expected = float(exact_variance(values))
+    assert abs(variance - expected) <= 2 * math.ulp(expected)
+    assert (whole(values)[Aggregate.STD] == 0) == (len(set(values)) == 1)
+
+
+@RELAXED
+@given(logs(), st.data())
+def test_what_comes_later_in_the_log_never_shows(log, data):
+    plan, retain = data.draw(EVERYTHING), data.draw(RETAIN)
+    cut = data.draw(st.integers(0, len(log)))
+    before = fold(log.observations(), log.queries(), plan, retain)
+    for row in range(cut, len(log)):
+        log.value[row] = data.draw(VALUES)
+        log.time[row] = data.draw(st.integers(0, 24))
+        log.entity[row] = data.draw(st.sampled_from([1, 2, 3]))
+        log.update[row] = data.draw(st.booleans())
+    after = fold(log.observations(), log.queries(), plan, retain)
+    early = np.flatnonzero(log.query) < cut
+    assert same_bits(after[early], before[early])
+
+
+@pytest.mark.parametrize("disorder", ["none", "late rows", "random"])
+@pytest.mark.parametrize("retain", [None, 40_000])
+def test_long_windows_use_the_tree_and_still_agree(disorder, retain):
+    """Thousands of observations per entity: several levels of blocks, sums in them."""
+    random = np.random.default_rng(7)
+    size = 9_000
+    time = np.sort(random.integers(0, 100_000, size))
+    if disorder == "late rows":
+        late = random.random(size) < 0.05
+        time[late] -= random.integers(0, 50_000, late.sum())
+    elif disorder == "random":
+        random.shuffle(time)
+    known = np.arange(size) * 11
+    value = np.round(random.normal(0, 1e3, size), 2) * 10.0 ** random.integers(-3, 3, size)
+    value[random.random(size) < 0.001] = np.inf
+    entity = np.zeros(size, np.uint64)
+    observations = Observations(entity, time, known, np.zeros(size), value)
+    asked = np.sort(random.choice(size, 60, replace=False))
+    queries = Queries(entity[asked], time[asked], known[asked], np.zeros(len(asked)))
+    plan = LanePlan(
+        tuple(
+            (span, aggregate)
+            for span in (Span(None), Span(60_000, 500), Span(300))
+            for aggregate in Aggregate
+        )
+    )
+    expected = model(observations, queries, plan, retain)
+    # The kernel is driven by every row's query, and only a sample of the answers is modelled.
+    every = Queries(entity, time, known, np.zeros(size))
+    assert same_bits(fold(observations, every, plan, retain)[asked], expected)
+
+
+def test_threads_do_not_show():
+    random = np.random.default_rng(3)
+    size = 30_000
+    entity = random.zipf(1.3, size).astype(np.uint64)
+    time = np.sort(random.integers(0, 10**6, size))
+    rows = Observations(entity, time, time, np.arange(size), random.normal(size=size))
+    queries = Queries(entity, time, time, np.arange(size))
+    plan = LanePlan(tuple((Span(50_000), aggregate) for aggregate in Aggregate))
+    one = fold(rows, queries, plan, threads=1)
+    assert same_bits(fold(rows, queries, plan, threads=4), one)
