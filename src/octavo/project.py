@@ -10,8 +10,6 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal
 
-import polars as pl
-
 from octavo import status
 from octavo.definition import Pipeline
 from octavo.errors import DefinitionError, OctavoError
@@ -20,6 +18,7 @@ from octavo.services.config import ConfigService
 from octavo.services.serving import Scorer
 from octavo.stages.prep.online import OnlineFeatures
 from octavo.stages.segregation.api import SplitRows
+from octavo.stages.training import algorithms
 from octavo.stores import versions
 from octavo.stores.catalog import Catalog
 from octavo.stores.home import Home
@@ -168,7 +167,19 @@ def load_definition(folder: Path) -> Pipeline:
         raise DefinitionError(
             "it defines no `pipeline = ov.Pipeline(…)`.", where=str(script), fix="Add one."
         )
+    for algorithm in pipeline.algorithms:
+        _check_algorithm(algorithm, pipeline.problem.kind)
     return pipeline
+
+
+def _check_algorithm(given: Any, kind: str) -> None:
+    algorithm = algorithms.get(given)
+    if kind not in algorithm.kinds:
+        raise DefinitionError(
+            f"{algorithm.name!r} learns {', '.join(sorted(algorithm.kinds))}, not {kind}.",
+            where="Training.algorithms",
+            fix="Leave it out, or take another.",
+        )
 
 
 def _execute(script: Path) -> ModuleType:
@@ -182,7 +193,7 @@ def _execute(script: Path) -> ModuleType:
     except OctavoError as error:
         where = f"{_place(script, error)}, {error.where}" if error.where else _place(script, error)
         raise DefinitionError(error.what, where=where, fix=error.fix) from error
-    except Exception as error:  # noqa: BLE001  the user's own code runs here
+    except (Exception, SystemExit) as error:  # the user's own code runs here
         raise DefinitionError(
             f"{type(error).__name__}: {error}.", where=_place(script, error), fix="Correct it."
         ) from error

@@ -8,6 +8,7 @@ import sys
 import time
 
 import polars as pl
+
 from octavo.stores.delta import DeltaLog
 
 WRITER = """

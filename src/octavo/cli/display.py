@@ -6,11 +6,12 @@ from types import TracebackType
 from typing import Self
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
 from octavo.stages.contract import Outcome
 
-_COLOURS = {"info": "cyan", "warning": "yellow", "error": "red"}
+_COLOURS = {"info": "cyan", "warning": "yellow"}
 
 
 class TerminalDisplay:
@@ -44,7 +45,9 @@ class TerminalDisplay:
 
     def began(self, stage: str, reason: str) -> None:
         """Begin a stage's line."""
-        self.tasks = {"": self.progress_bars.add_task(f"[bold]{stage:<12}[/] {reason}", total=None)}
+        self.tasks = {
+            "": self.progress_bars.add_task(f"[bold]{stage:<12}[/] {escape(reason)}", total=None)
+        }
 
     def progress(self, stage: str, task: str, done: float, total: float) -> None:
         """Move a task's bar."""
@@ -64,8 +67,10 @@ class TerminalDisplay:
         """Say nothing: what is up to date is no news."""
 
     def notify(self, severity: str, text: str) -> None:
-        """Print a notification above the bars."""
-        self.console.print(f"  [{_COLOURS[severity]}]•[/] {text}", highlight=False)
+        """Print a notification above the bars; errors end the run, and are told then."""
+        if severity != "error":
+            mark = f"  [{_COLOURS[severity]}]•[/] "
+            self.console.print(mark + escape(text), soft_wrap=True)
 
     def _clear(self) -> None:
         for task in self.tasks.values():

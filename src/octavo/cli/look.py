@@ -109,9 +109,12 @@ def batches(
     frame = _batch_rows(project, known, batch, rejected)
     if output is not None:
         write_table(frame, output)
-        typer.echo(f"{frame.height:,} rows in {output}")
+    if output is not None and as_json:
+        typer.echo(json.dumps({"rows": frame.height, "output": str(output)}))
     elif as_json:
         typer.echo(json.dumps(frame.to_dicts(), default=str))
+    elif output is not None:
+        typer.echo(f"{frame.height:,} rows in {output}")
     else:
         typer.echo(str(frame))
     return ExitCode.DONE

@@ -39,15 +39,20 @@ def main() -> None:
             ExitCode.FAILED,
             debug,
         )
+    except SystemExit:
+        raise
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = ExitCode.FAILED
-    except Exception as error:  # noqa: BLE001  the outermost boundary
+    except OSError as error:
+        fix = "Check the path, its permissions and the space on the disk."
+        code = _say(f"the machine refused: {error}. {fix}", ExitCode.FAILED, debug)
+    except BaseException as error:  # noqa: BLE001  the outermost boundary; panics of Polars too
         code = _unexpected(error, debug)
     sys.exit(int(code or 0))
 
 
-def _unexpected(error: Exception, debug: bool) -> int:
+def _unexpected(error: BaseException, debug: bool) -> int:
     if hasattr(error, "format_message"):  # the command line itself was wrong
         return _say(f"{error.format_message()} See `octavo --help`.", ExitCode.USAGE, debug)  # type: ignore[attr-defined]
     what = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"

@@ -66,7 +66,7 @@ def _data(console: Console, project: Project, document: dict[str, Any]) -> None:
     prepped = outputs(project.catalog, "prep")
     if prepped:
         console.print(
-            f"[bold]Features[/]  {prepped['features']} of {prepped['views']} views and the row itself"
+            f"[bold]Features[/]  {prepped['features']}, of {prepped['views']} views and the row"
         )
     parts = [
         f"{name} {counts['labeled']:,} labeled"

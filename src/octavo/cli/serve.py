@@ -23,6 +23,7 @@ def up(
     home: Home = None,
 ) -> int:
     """Serve the live deployment over HTTP until stopped."""
+    import signal
     import socket
 
     import uvicorn
@@ -49,6 +50,10 @@ def up(
     typer.echo(f"Serving {scorer.candidate_id} ({scorer.bundle.algorithm}), {scorer.deployment_id}")
     typer.echo(f"  POST {address}/v1/pipelines/{project.name}/predict")
     typer.echo(f"  GET  {address}/health   {address}/metrics")
+    for stop in (signal.SIGINT, signal.SIGTERM):
+        # uvicorn drains, then raises the signal again for whoever was there before: stopping a
+        # server is no failure.
+        signal.signal(stop, lambda *_: None)
     config = uvicorn.Config(app, log_level="warning", access_log=False, lifespan="on")
     uvicorn.Server(config).run(sockets=[listener])
     return ExitCode.DONE

@@ -7,6 +7,7 @@ from typing import Any
 import polars as pl
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from octavo.errors import DefinitionError
@@ -32,7 +33,7 @@ def _shown(value: Any) -> str:
         return f"{value:.4g}"
     if isinstance(value, int):
         return f"{value:,}"
-    return str(value)
+    return escape(str(value))
 
 
 def write_table(frame: pl.DataFrame, path: Path) -> None:

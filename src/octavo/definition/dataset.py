@@ -9,7 +9,8 @@ from typing import Any, Literal
 
 import polars as pl
 
-from octavo.definition.durations import Duration, microseconds
+from octavo.definition.arguments import columns, instance, listed
+from octavo.definition.durations import Duration, microseconds, written
 from octavo.definition.expressions import check_row_expression
 from octavo.definition.fingerprint import Declaration, fingerprint, meaningless
 from octavo.definition.names import check_name, one_of, unique
@@ -32,9 +33,9 @@ class Files(Declaration):
     """Polars types that win over inference, by column."""
 
     def __post_init__(self) -> None:
-        many = isinstance(self.patterns, Sequence) and not isinstance(self.patterns, str)
-        patterns = tuple(self.patterns) if many else (self.patterns,)  # type: ignore[arg-type]
-        if not patterns or not all(str(p) for p in patterns):
+        single = isinstance(self.patterns, str | Path)
+        patterns = (self.patterns,) if single else tuple(self.patterns)  # type: ignore[arg-type]
+        if not patterns or not all(isinstance(p, str | Path) and str(p) for p in patterns):
             raise DefinitionError(
                 "no file is named.",
                 where="Files",
@@ -42,7 +43,8 @@ class Files(Declaration):
             )
         object.__setattr__(self, "patterns", patterns)
         if self.columns is not None:
-            object.__setattr__(self, "columns", tuple(self.columns))
+            object.__setattr__(self, "columns", columns(self.columns, where="Files.columns"))
+        instance(self.types, Mapping, where="Files.types")
         object.__setattr__(self, "types", dict(self.types))
 
 
@@ -64,6 +66,7 @@ class Check(Declaration):
         where = f"Check {self.name!r}"
         check_row_expression(self.condition, where=where)
         one_of(self.severity, ("reject", "flag", "stop"), where=f"{where}.severity")
+        instance(self.tolerate, (int, float), where=f"{where}.tolerate")
         if not 0 <= self.tolerate < 1:
             raise DefinitionError(
                 f"tolerate={self.tolerate} is not a fraction.", where=where, fix="Use 0 … 1."
@@ -100,25 +103,34 @@ class Dataset(Declaration):
     def __post_init__(self) -> None:
         check_name(self.name, where="Dataset.name")
         where = f"Dataset {self.name!r}"
-        ids = (self.event_id,) if isinstance(self.event_id, str) else tuple(self.event_id or ())
+        instance(self.offline, Files, where=f"{where}.offline")
+        ids = columns(self.event_id or (), where=f"{where}.event_id")
         object.__setattr__(self, "event_id", ids)
-        object.__setattr__(self, "checks", tuple(self.checks))
+        checks = listed(self.checks, Check, where=f"{where}.checks")
+        object.__setattr__(self, "checks", checks)
+        instance(self.columns, Mapping, where=f"{where}.columns")
         object.__setattr__(self, "columns", MappingProxyType(dict(self.columns)))
         unique((c.name for c in self.checks), kind="check", where=where)
-        for name, expression in self.columns.items():
-            check_row_expression(expression, where=f"{where}.columns[{name!r}]")
-        for label in ("event_time", "available", "where"):
-            value = getattr(self, label)
-            if isinstance(value, pl.Expr):
-                check_row_expression(value, where=f"{where}.{label}")
-        if self.available is not None and not isinstance(self.available, pl.Expr):
-            microseconds(self.available, where=f"{where}.available")
+        self._check_expressions(where)
         if self.event_time is None and self.available is not None:
             raise DefinitionError(
                 "a dataset without event_time cannot have available.",
                 where=where,
                 fix="Declare event_time, or leave available out.",
             )
+
+    def _check_expressions(self, where: str) -> None:
+        for name, expression in self.columns.items():
+            check_row_expression(expression, where=f"{where}.columns[{name!r}]")
+        if self.where is not None:
+            check_row_expression(self.where, where=f"{where}.where")
+        if not isinstance(self.event_time, str | None):
+            check_row_expression(self.event_time, where=f"{where}.event_time")
+        if isinstance(self.available, pl.Expr):
+            check_row_expression(self.available, where=f"{where}.available")
+        elif self.available is not None:
+            after = written(self.available, where=f"{where}.available")
+            object.__setattr__(self, "available", after)
 
     @property
     def identity(self) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ the rows come from.
 """
 
 import polars as pl
-from polars.exceptions import PolarsError
+from polars.exceptions import PanicException, PolarsError
 
 from octavo.definition.dataset import Dataset
 from octavo.errors import DefinitionError
@@ -31,7 +31,7 @@ def evaluate(frame: pl.DataFrame, expressions: list[pl.Expr], *, where: str) -> 
                 raise DefinitionError.unknown("column", name, shown, where=where)
     try:
         return frame.with_columns(expressions)
-    except PolarsError as error:
+    except (PolarsError, PanicException) as error:
         raise DefinitionError(
             f"the expression cannot be computed: {str(error).splitlines()[0]}.",
             where=where,
@@ -40,11 +40,34 @@ def evaluate(frame: pl.DataFrame, expressions: list[pl.Expr], *, where: str) -> 
 
 
 def computed(dataset: Dataset, frame: pl.DataFrame) -> pl.DataFrame:
-    """Add the dataset's computed columns, in the order they are declared."""
+    """Add the dataset's computed columns, in the order they are declared.
+
+    None replaces a column of the source: the raw store keeps what was delivered.
+    """
     for name, expression in dataset.columns.items():
         place = f"dataset {dataset.name!r}, columns[{name!r}]"
+        if name in frame.columns:
+            raise DefinitionError(
+                "the source has a column of this name.", where=place, fix="Choose another name."
+            )
         frame = evaluate(frame, [expression.alias(name)], where=place)
     return frame
+
+
+def condition(frame: pl.DataFrame, expression: pl.Expr, *, where: str) -> pl.Series:
+    """Return for each row whether an expression holds; null where it cannot be said.
+
+    Raises
+    ------
+    DefinitionError
+        If the expression is no condition, or names an unknown column.
+    """
+    met = evaluate(frame, [expression.alias("_met")], where=where)["_met"]
+    if met.dtype not in (pl.Boolean, pl.Null):
+        raise DefinitionError(
+            f"it gives {met.dtype}, not true or false.", where=where, fix="Compare with a value."
+        )
+    return met.cast(pl.Boolean)
 
 
 def joined_id(columns: tuple[str, ...]) -> pl.Expr:
@@ -67,7 +90,6 @@ def stamped(dataset: Dataset, frame: pl.DataFrame) -> pl.DataFrame:
     place = f"dataset {dataset.name!r}"
     identity = joined_id(dataset.identity) if dataset.identity else pl.lit(None, dtype=pl.String)
     frame = evaluate(frame, [identity.alias(EVENT_ID)], where=f"{place}, event_id")
-    is_event = pl.lit(True) if dataset.where is None else dataset.where.fill_null(False)
     for name, expression in (
         (EVENT_TIME, dataset.time_expression),
         ("_available", dataset.available_expression),
@@ -75,11 +97,11 @@ def stamped(dataset: Dataset, frame: pl.DataFrame) -> pl.DataFrame:
         label = "event_time" if name == EVENT_TIME else "available"
         frame = evaluate(frame, [expression.alias(name)], where=f"{place}, {label}")
         frame = frame.with_columns(_utc(frame, name, where=f"{place}, {label}"))
-    return evaluate(
-        frame,
-        [pl.when(is_event).then(pl.col(c)).alias(c) for c in (EVENT_TIME, "_available")],
-        where=f"{place}, where",
-    )
+    if dataset.where is None:
+        return frame
+    is_event = condition(frame, dataset.where, where=f"{place}, where").fill_null(False)
+    stamps = [pl.col(EVENT_TIME), pl.col("_available")]
+    return frame.with_columns(pl.when(is_event).then(stamp) for stamp in stamps)
 
 
 def _utc(frame: pl.DataFrame, name: str, *, where: str) -> pl.Expr:

@@ -3,14 +3,15 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import polars as pl
 
+from octavo.definition.arguments import columns, instance, listed
 from octavo.definition.dataset import Dataset
-from octavo.definition.durations import Duration, microseconds, spoken
+from octavo.definition.durations import Duration, microseconds, spoken, written
 from octavo.definition.expressions import check_row_expression
-from octavo.definition.fingerprint import Declaration, fingerprint
+from octavo.definition.fingerprint import BY_NAME, Declaration, fingerprint
 from octavo.definition.names import check_name, one_of, unique
 from octavo.errors import DefinitionError
 
@@ -49,7 +50,7 @@ class Window(Declaration):
     that were known before it. Nulls are skipped; an empty window is null, its count 0.
     """
 
-    dataset: Dataset
+    dataset: Dataset = field(metadata=BY_NAME)
     """Whose events are observed."""
     value: str | pl.Expr | None = None
     """A numeric or boolean column, or a row expression; None counts events."""
@@ -75,10 +76,17 @@ class Window(Declaration):
             )
         where = f"Window over {self.dataset.name!r}"
         single = isinstance(self.over, str) or not isinstance(self.over, Sequence)
-        object.__setattr__(self, "over", (self.over,) if single else tuple(self.over))  # type: ignore[arg-type]
-        object.__setattr__(
-            self, "take", (self.take,) if isinstance(self.take, str) else tuple(self.take)
-        )
+        spans: Sequence[Any] = (self.over,) if single else self.over  # type: ignore[assignment]
+        over = (None if o is None else written(o, where=f"{where}.over") for o in spans)
+        object.__setattr__(self, "over", tuple(over))
+        object.__setattr__(self, "delay", written(self.delay, where=f"{where}.delay"))
+        object.__setattr__(self, "take", columns(self.take, where=f"{where}.take"))
+        if not self.over or not self.take:
+            raise DefinitionError(
+                "over or take is an empty list.",
+                where=where,
+                fix="Name something, or leave it out.",
+            )
         for aggregate in self.take:
             one_of(aggregate, AGGREGATES, where=f"{where}.take")
         if self.value is None and set(self.take) - {"count", "since_first", "since_last"}:
@@ -95,9 +103,10 @@ class Window(Declaration):
             )
         if self.name is not None:
             check_name(self.name, where=f"{where}.name")
-        for expression in (self.value, self.where):
-            if isinstance(expression, pl.Expr):
-                check_row_expression(expression, where=where)
+        if not isinstance(self.value, str | None):
+            check_row_expression(self.value, where=f"{where}.value")
+        if self.where is not None:
+            check_row_expression(self.where, where=f"{where}.where")
         if any(span == 0 for span, _ in self._spans()):
             raise DefinitionError("a window of no length is empty.", where=where, fix='Use "1h".')
 
@@ -160,17 +169,21 @@ class View(Declaration):
     def __post_init__(self) -> None:
         check_name(self.name, where="View.name")
         where = f"View {self.name!r}"
-        object.__setattr__(
-            self, "key", (self.key,) if isinstance(self.key, str) else tuple(self.key)
-        )
-        object.__setattr__(self, "windows", tuple(self.windows))
+        if self.name == "rows":
+            raise DefinitionError(
+                "'rows' is the name of the rows' own features.", where=where, fix="Choose another."
+            )
+        object.__setattr__(self, "key", columns(self.key, where=f"{where}.key"))
+        windows = listed(self.windows, Window, where=f"{where}.windows")
+        object.__setattr__(self, "windows", windows)
+        instance(self.on, Mapping, where=f"{where}.on")
         object.__setattr__(self, "on", dict(self.on))
         if not self.key or not self.windows:
             raise DefinitionError("a view needs a key and windows.", where=where, fix="Add them.")
         for column in self.on.values():
             if column not in self.key:
                 raise DefinitionError.unknown("key column", column, self.key, where=f"{where}.on")
-        microseconds(self.late, where=f"{where}.late")
+        object.__setattr__(self, "late", written(self.late, where=f"{where}.late"))
         unique((f.name for f in self.features), kind="feature", where=where)
 
     @property

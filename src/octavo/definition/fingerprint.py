@@ -3,6 +3,7 @@
 import dataclasses
 import json
 from collections.abc import Callable, Mapping
+from datetime import date, time
 from functools import cached_property
 from typing import Any
 
@@ -10,11 +11,16 @@ import polars as pl
 import xxhash
 
 from octavo.definition.expressions import expression_document
+from octavo.errors import DefinitionError
 
 
 def meaningless(default: Any = "") -> Any:
     """Declare a dataclass field that says nothing about meaning (a description, a path)."""
     return dataclasses.field(default=default, metadata={"meaning": False}, compare=False)
+
+
+BY_NAME = {"by_name": True}
+"""Metadata of a field that holds another declaration, written down by its name alone."""
 
 
 class Declaration:
@@ -54,8 +60,13 @@ def _shallow(thing: Any) -> Any:
 
 
 def _fields(thing: Any, inner: Callable[[Any], Any]) -> dict[str, Any]:
-    names = [f.name for f in dataclasses.fields(thing) if f.metadata.get("meaning", True)]
-    return {"is": type(thing).__name__, **{name: inner(getattr(thing, name)) for name in names}}
+    found = {"is": type(thing).__name__}
+    for field in dataclasses.fields(thing):
+        if field.metadata.get("meaning", True):
+            value = getattr(thing, field.name)
+            short = inner is document and field.metadata.get("by_name")
+            found[field.name] = value.name if short else inner(value)
+    return found
 
 
 def _plain(thing: Any, inner: Callable[[Any], Any]) -> Any:
@@ -69,7 +80,17 @@ def _plain(thing: Any, inner: Callable[[Any], Any]) -> Any:
         return thing
     if isinstance(thing, type | pl.DataType):
         return str(thing)
-    return {"is": type(thing).__name__, "name": getattr(thing, "name", "")}
+    if isinstance(thing, date | time):
+        return {"is": type(thing).__name__, "at": thing.isoformat()}
+    if dataclasses.is_dataclass(thing):
+        return _fields(thing, inner)
+    if isinstance(getattr(thing, "name", None), str):
+        return {"is": type(thing).__name__, "name": thing.name}
+    raise DefinitionError(
+        f"{thing!r} has no fixed meaning.",
+        where="the definition",
+        fix="Use plain values, Polars expressions and the declarations of octavo.",
+    )
 
 
 def _digest(plain: Any) -> str:

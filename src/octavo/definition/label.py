@@ -1,15 +1,16 @@
 """The label: what came true, and when that could be known."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import polars as pl
 
+from octavo.definition.arguments import columns, instance
 from octavo.definition.dataset import Dataset
-from octavo.definition.durations import Duration, microseconds
+from octavo.definition.durations import Duration, written
 from octavo.definition.expressions import check_row_expression
-from octavo.definition.fingerprint import Declaration
+from octavo.definition.fingerprint import BY_NAME, Declaration
 from octavo.definition.names import check_name
 from octavo.errors import DefinitionError
 
@@ -22,7 +23,7 @@ class Label(Declaration):
     """
 
     name: str
-    of: Dataset
+    of: Dataset = field(metadata=BY_NAME)
     """The dataset that tells the outcome."""
     on: str | Sequence[str]
     """The columns, in both datasets, by which an outcome meets its row: the rows' event ID."""
@@ -36,7 +37,8 @@ class Label(Declaration):
     def __post_init__(self) -> None:
         check_name(self.name, where="Label.name")
         where = f"Label {self.name!r}"
-        object.__setattr__(self, "on", (self.on,) if isinstance(self.on, str) else tuple(self.on))
+        instance(self.of, Dataset, where=f"{where}.of")
+        object.__setattr__(self, "on", columns(self.on, where=f"{where}.on"))
         check_row_expression(self.value, where=f"{where}.value")
         if (self.absent == "unknown") != (self.mature_after is None):
             raise DefinitionError(
@@ -45,4 +47,5 @@ class Label(Declaration):
                 fix='Give both, e.g. absent=False, mature_after="30d", or neither.',
             )
         if self.mature_after is not None:
-            microseconds(self.mature_after, where=f"{where}.mature_after")
+            after = written(self.mature_after, where=f"{where}.mature_after")
+            object.__setattr__(self, "mature_after", after)

@@ -2,13 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import polars as pl
 
+from octavo.definition.arguments import instance, listed
 from octavo.definition.dataset import Dataset
 from octavo.definition.expressions import check_row_expression, output_name
 from octavo.definition.features import View
-from octavo.definition.fingerprint import Declaration, fingerprint
+from octavo.definition.fingerprint import BY_NAME, Declaration, fingerprint
 from octavo.definition.label import Label
 from octavo.definition.names import unique
 from octavo.definition.problem import Problem
@@ -29,7 +31,7 @@ class Pipeline(Declaration):
 
     problem: Problem
     datasets: Sequence[Dataset]
-    rows: Dataset
+    rows: Dataset = field(metadata=BY_NAME)
     """Whose events are predicted: each is one row."""
     label: Label
     views: Sequence[View] = ()
@@ -44,20 +46,34 @@ class Pipeline(Declaration):
     monitor: Monitor = field(default_factory=Monitor)
 
     def __post_init__(self) -> None:
-        for name in ("datasets", "views", "row", "derived"):
-            object.__setattr__(self, name, tuple(getattr(self, name)))
+        self._check_kinds()
         unique((d.name for d in self.datasets), kind="dataset", where="Pipeline.datasets")
         unique((v.name for v in self.views), kind="view", where="Pipeline.views")
         self._check_datasets()
         for kind in ("row", "derived"):
             for expression in getattr(self, kind):
                 check_row_expression(expression, where=f"Pipeline.{kind}")
-        unique(self.features, kind="feature", where="Pipeline")
-        if not self.features:
-            raise DefinitionError(
-                "there is no feature.", where="Pipeline", fix="Add row= or views=."
-            )
+        self._check_features()
         self._check_target()
+        fingerprint(self)  # fails if anything in it has no fixed meaning
+
+    def _check_kinds(self) -> None:
+        lists = {"datasets": Dataset, "views": View, "row": pl.Expr, "derived": pl.Expr}
+        for name, kind in lists.items():
+            items = listed(getattr(self, name), kind, where=f"Pipeline.{name}")
+            object.__setattr__(self, name, items)
+        parts = {
+            "problem": Problem,
+            "rows": Dataset,
+            "label": Label,
+            "split": (SplitByTime, SplitByHash),
+            "training": Training,
+            "gate": Gate,
+            "deployment": Replace,
+            "monitor": Monitor,
+        }
+        for name, kind in parts.items():
+            instance(getattr(self, name), kind, where=f"Pipeline.{name}")
 
     def _check_datasets(self) -> None:
         used = [("Pipeline.rows", self.rows), ("Pipeline.label", self.label.of)]
@@ -85,6 +101,35 @@ class Pipeline(Declaration):
                 where=f"Label {self.label.name!r}",
                 fix="Make label.on the event_id of the predicted rows.",
             )
+
+    def _check_features(self) -> None:
+        unique(self.features, kind="feature", where="Pipeline")
+        if not self.features:
+            raise DefinitionError(
+                "there is no feature.", where="Pipeline", fix="Add row= or views=."
+            )
+        for name in self.features:
+            if name.startswith(("_", "key:")):
+                raise DefinitionError(
+                    f"the feature {name!r} is named as Octavo names its own columns.",
+                    where="Pipeline",
+                    fix='Rename it with .alias("…").',
+                )
+        for expression in self.derived:
+            for name in expression.meta.root_names():
+                self._check_derived(output_name(expression, where="Pipeline.derived"), name)
+
+    def _check_derived(self, feature: str, used: str) -> None:
+        """Refuse what cannot be a feature or column; whether a column exists only data can tell."""
+        where = f"Pipeline.derived, {feature!r}"
+        if used in self.derived_features:
+            raise DefinitionError(
+                f"it uses {used!r}, which is itself derived.",
+                where=where,
+                fix=f"Write out what {used!r} is.",
+            )
+        if used not in self.features and used.split("__")[0] in [v.name for v in self.views]:
+            raise DefinitionError.unknown("feature", used, self.features, where=where)
 
     def _check_target(self) -> None:
         if self.problem.target != self.label.name:
@@ -127,6 +172,14 @@ class Pipeline(Declaration):
         """Names of all features, in the order a model sees them."""
         windows = [feature.name for view in self.views for feature in view.features]
         return [*self.row_features, *windows, *self.derived_features]
+
+    @property
+    def algorithms(self) -> Sequence[Any]:
+        """The algorithms to search: those named, or the usual ones for the problem's kind."""
+        if self.training.algorithms is not None:
+            return self.training.algorithms
+        linear = "linear" if self.problem.kind == "regression" else "logistic"
+        return ("lightgbm", "xgboost", linear)
 
     @property
     def fingerprint(self) -> str:

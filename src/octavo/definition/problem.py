@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from octavo.definition.arguments import instance
 from octavo.definition.fingerprint import Declaration
 from octavo.definition.names import check_name, one_of
 from octavo.errors import DefinitionError
@@ -29,6 +30,7 @@ class Lift(Declaration):
     times: float
 
     def __post_init__(self) -> None:
+        instance(self.times, (int, float), where="Lift")
         if not self.times > 1:
             raise DefinitionError(
                 f"a lift of {self.times} asks for nothing.", where="Lift", fix="Use more than 1."
@@ -68,22 +70,31 @@ class Problem(Declaration):
                 where="Problem",
                 fix="Give either at_least=… (a number or ov.Lift(2.5)) or at_most=….",
             )
-        absolute = isinstance(self.at_least, int | float)
-        if absolute and not self.more_is_better:
+        if self.at_most is not None:
+            instance(self.at_most, (int, float), where="Problem.at_most")
+            if self.more_is_better:
+                self._wrong_way("at_least")
+        if self.at_least is not None:
+            instance(self.at_least, (int, float, Lift), where="Problem.at_least")
+            self._check_at_least()
+
+    def _check_at_least(self) -> None:
+        if isinstance(self.at_least, Lift):
+            if self.metric == "r2":
+                raise DefinitionError(
+                    "the trivial baseline's r2 is 0, and so is any multiple of it.",
+                    where="Problem.at_least",
+                    fix="Give a number, such as 0.3.",
+                )
+            return
+        if not self.more_is_better:
             self._wrong_way("at_most")
-        if self.at_most is not None and self.more_is_better:
-            self._wrong_way("at_least")
-        if (
-            absolute
-            and self.metric in ("average_precision", "roc_auc", "accuracy")
-            and (
-                not 0 < float(self.at_least) <= 1  # type: ignore[arg-type]
-            )
-        ):
+        if not 0 < float(self.at_least) <= 1:  # type: ignore[arg-type]
             raise DefinitionError(
-                f"{self.metric} lies between 0 and 1; {self.at_least} cannot be its target.",
+                f"{self.metric} is at most 1, and 0 asks for nothing; {self.at_least} cannot be "
+                "its target.",
                 where="Problem.at_least",
-                fix="Give a fraction such as 0.4, or ov.Lift(2.5).",
+                fix="Give a fraction such as 0.4.",
             )
 
     def _wrong_way(self, right: str) -> None:

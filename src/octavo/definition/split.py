@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from octavo.definition.durations import Duration, microseconds
+from octavo.definition.arguments import columns, instance
+from octavo.definition.durations import Duration, written
 from octavo.definition.fingerprint import Declaration
 from octavo.errors import DefinitionError
 
@@ -13,6 +14,8 @@ PARTS = ("train", "validation", "test")
 def _check_shares(split: "SplitByTime | SplitByHash") -> None:
     where = type(split).__name__
     shares = (split.train, split.validation, split.test)
+    for share in shares:
+        instance(share, (int, float), where=where)
     if min(shares) <= 0 or abs(sum(shares) - 1) > 1e-9:
         raise DefinitionError(
             f"train, validation and test are {shares}: not three shares of one whole.",
@@ -36,7 +39,7 @@ class SplitByTime(Declaration):
 
     def __post_init__(self) -> None:
         _check_shares(self)
-        microseconds(self.gap, where="SplitByTime.gap")
+        object.__setattr__(self, "gap", written(self.gap, where="SplitByTime.gap"))
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +59,7 @@ class SplitByHash(Declaration):
 
     def __post_init__(self) -> None:
         _check_shares(self)
-        entity = (self.entity,) if isinstance(self.entity, str) else tuple(self.entity)
+        entity = columns(self.entity, where="SplitByHash.entity")
         if not entity:
             raise DefinitionError("no entity is named.", where="SplitByHash", fix="Name a column.")
         object.__setattr__(self, "entity", entity)

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from octavo.definition.durations import Duration, microseconds
+from octavo.definition.arguments import instance, whole_number
+from octavo.definition.durations import Duration, written
 from octavo.definition.fingerprint import Declaration
 from octavo.errors import DefinitionError
 
@@ -17,8 +18,10 @@ class Training(Declaration):
     training.trials 30``); the version of the settings used is recorded with each run.
     """
 
-    algorithms: Sequence[Any] = ("lightgbm", "xgboost", "logistic")
-    """Names from the library, or objects with its protocol (``octavo.Algorithm``)."""
+    algorithms: Sequence[Any] | None = None
+    """Names from the library, or objects with its protocol
+    (``octavo.stages.training.algorithms.Algorithm``); None: gradient boosting and a linear model,
+    as suit the problem's kind."""
     trials: int = 12
     """Trials at the most, over all algorithms. Each algorithm begins with its defaults."""
     budget: Duration = "10m"
@@ -29,16 +32,20 @@ class Training(Declaration):
     """Threads of one fit; fixed, since a sum's order, and so its last bit, depends on it."""
 
     def __post_init__(self) -> None:
-        if isinstance(self.algorithms, str) or not self.algorithms:
+        if self.algorithms is not None:
+            if not isinstance(self.algorithms, list | tuple) or not self.algorithms:
+                raise DefinitionError(
+                    "algorithms is not a list.", where="Training", fix='algorithms=["lightgbm"].'
+                )
+            object.__setattr__(self, "algorithms", tuple(self.algorithms))
+        object.__setattr__(self, "budget", written(self.budget, where="Training.budget"))
+        if self.budget == "0s":
             raise DefinitionError(
-                "algorithms is not a list.", where="Training", fix='algorithms=["lightgbm"].'
+                "no trial could begin.", where="Training.budget", fix='budget="10m".'
             )
-        object.__setattr__(self, "algorithms", tuple(self.algorithms))
-        microseconds(self.budget, where="Training.budget")
-        if self.trials < 1 or self.threads < 1:
-            raise DefinitionError(
-                "trials and threads must be at least 1.", where="Training", fix="Use 1 or more."
-            )
+        whole_number(self.trials, least=1, where="Training.trials")
+        whole_number(self.threads, least=1, where="Training.threads")
+        whole_number(self.seed, least=0, where="Training.seed")
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,6 +55,9 @@ class Gate(Declaration):
     beat_champion_by: float = 0.0
     """By how much its figure must be better than the deployed champion's, on test rows later
     than both trainings; in units of the problem's metric."""
+
+    def __post_init__(self) -> None:
+        instance(self.beat_champion_by, (int, float), where="Gate.beat_champion_by")
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,6 +78,10 @@ class Monitor(Declaration):
 
     def __post_init__(self) -> None:
         if self.drift not in ("psi", "js", "ks"):
-            raise DefinitionError.unknown("drift measure", self.drift, ("psi", "js", "ks"))
-        if microseconds(self.window, where="Monitor.window") == 0:
+            raise DefinitionError.unknown(
+                "drift measure", str(self.drift), ("psi", "js", "ks"), where="Monitor.drift"
+            )
+        instance(self.threshold, (int, float), where="Monitor.threshold")
+        object.__setattr__(self, "window", written(self.window, where="Monitor.window"))
+        if self.window == "0s":
             raise DefinitionError("window is empty.", where="Monitor", fix='window="7d".')

@@ -35,8 +35,8 @@ class Engine(Protocol):
         Raises
         ------
         Exception
-            The first error, in the order of the partitions, of ``function`` or of the iterator.
-            Partitions not yet begun are then not begun; it is *not* promised that those already
-            running are interrupted.
+            The first error of ``function``, in the order of the partitions; one of ``partitions``
+            itself comes as soon as it is met. Partitions not yet begun are then not begun; it is
+            *not* promised that those already running are interrupted.
         """
         ...

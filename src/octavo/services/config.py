@@ -49,7 +49,7 @@ class ConfigService:
         """Return setting to (value, where it comes from)."""
         declared = self.pipeline.training
         defaults: dict[str, Any] = {key: getattr(declared, key) for key in KEYS}
-        defaults["algorithms"] = [getattr(a, "name", a) for a in declared.algorithms]
+        defaults["algorithms"] = [getattr(a, "name", a) for a in self.pipeline.algorithms]
         defaults["budget"] = str(declared.budget)
         newest = self._newest()
         overrides = newest["document"]

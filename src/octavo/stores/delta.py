@@ -14,7 +14,7 @@ What is not: an order of rows between files; that data files of failed or killed
 removed (vacuum does it); unsigned integers, categories, durations and nested types (Delta has
 none, or reads them back as others: store UInt64 reinterpreted as Int64). A power failure within
 the few milliseconds in which a checkpoint is written, one commit in `CHECKPOINT`, can leave a
-``_last_checkpoint`` to be deleted by hand; no row is lost by that.
+damaged one to be deleted by hand, with ``_last_checkpoint``; no row is lost by that.
 
 The module knows nothing of what the rows mean.
 """
@@ -173,6 +173,9 @@ class DeltaLog:
                 table = self._found() or self._created(frame)
                 done = table.transaction_version(app_id)
                 if done is not None and done >= version:
+                    # Its writer may have died between the commit and the disk.
+                    newest = table.version()
+                    self._sync_log(max(0, newest - 2 * CHECKPOINT), newest)
                     return None
                 with contextlib.suppress(CommitFailedError):
                     ready = self._conforming(table, frame, merge=merge)
@@ -297,8 +300,10 @@ class DeltaLog:
             path.unlink(missing_ok=True)
 
     def _sync_log(self, first: int, last: int) -> None:
-        """Bring commits to disk."""
-        self._sync(*(f"_delta_log/{version:020}.json" for version in range(first, last + 1)))
+        """Bring commits to disk; those long in a checkpoint may be gone."""
+        if self._folder is not None:
+            entries = (f"_delta_log/{version:020}.json" for version in range(first, last + 1))
+            self._sync(*(entry for entry in entries if (self._folder / entry).exists()))
 
     def _sync(self, *names: str) -> None:
         if self._folder is not None:

@@ -51,8 +51,9 @@ class FeatureStore:
         frame = self.scan(ROWS, versions[ROWS]).collect()
         for view in pipeline.views:
             names = [feature.name for feature in view.features]
-            found = self.scan(view.name, versions[view.name]).select(EVENT_ID, *names).collect()
-            frame = frame.join(found, on=EVENT_ID, how="left", validate="1:1")
+            # A row's position stands for its event ID: as unique, and an integer.
+            found = self.scan(view.name, versions[view.name]).select(POSITION, *names).collect()
+            frame = frame.join(found, on=POSITION, how="left", validate="1:1")
         frame = with_derived(pipeline, frame).sort(KNOWN_AT, POSITION)
         stamps = [EVENT_ID, EVENT_TIME, KNOWN_AT, POSITION]
         keys = [c for c in frame.columns if c.startswith("key:")]

@@ -34,7 +34,7 @@ class Home:
         return self.path / "features" / name / fingerprint
 
     def state(self, view: str, fingerprint: str, position: int) -> Path:
-        """The saved window state of a view after a position."""
+        """State file of a view after a position."""
         return self.path / "state" / view / f"{fingerprint}-{position}"
 
     def candidate(self, candidate_id: str) -> Path:

@@ -44,7 +44,8 @@ class RawStore:
         Rejected rows go first, so that a batch that counts as written has lost nothing.
         """
         if rejected.height:
-            rejected = rejected.with_columns(_batch_id=pl.lit(batch_id)).select(list(REJECTED_SCHEMA))
+            rejected = rejected.with_columns(_batch_id=pl.lit(batch_id))
+            rejected = rejected.select(list(REJECTED_SCHEMA))
             DeltaLog(self.home.rejected(dataset)).append(rejected, app_id=batch_id, version=1)
         log = DeltaLog(self.home.raw(dataset))
         log.append(rows, app_id=batch_id, version=1)

@@ -29,8 +29,20 @@ def current(catalog: Catalog, features: dict[str, str]) -> Document:
         ``batches`` (their IDs), ``features`` (name to fingerprint and preps) and
         ``data_version``: a hash of the batches' contents and order and of the fingerprints, so
         that equal data have equal versions wherever they are loaded.
+
+    Raises
+    ------
+    DataError
+        If a table has not been prepped.
     """
     found = {name: _preps(catalog, name, wanted) for name, wanted in features.items()}
+    for name, rows in found.items():
+        if not rows:
+            raise DataError(
+                "its features have not been prepped.",
+                where=f"view {name!r}",
+                fix="Run `octavo prep`, or `octavo run`.",
+            )
     position = min(max(row["position"] for row in rows) for rows in found.values())
     batches = [b for b in catalog.committed() if b["sequence"] <= position]
     contents = [[b["dataset"], b["sequence"], b["content_hash"]] for b in batches]

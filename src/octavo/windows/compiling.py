@@ -9,25 +9,28 @@ import zlib
 from collections.abc import Iterable
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numba as nb
 
-part = nb.njit
+compiled: Any = nb.njit  # whose annotations leave out the options used here
+
+part = compiled
 """A step of an entry that may allocate."""
 
-hot = nb.njit(_nrt=False, error_model="numpy")
+hot = compiled(_nrt=False, error_model="numpy")
 """A step of a loop over rows: it must not allocate, and so does not count references.
 
 Counting is atomic; on arrays which threads share it costs more than the work itself.
 """
 
-inlined = nb.njit(_nrt=False, error_model="numpy", forceinline=True)
+inlined = compiled(_nrt=False, error_model="numpy", forceinline=True)
 """A hot step that takes many arrays: passing them would cost more than the step."""
 
 
 def entry(signature: object):
     """Compile a function that Python calls, without the interpreter's lock."""
-    return nb.njit(signature, nogil=True, cache=True)
+    return compiled(signature, nogil=True, cache=True)
 
 
 def source_of(modules: Iterable[ModuleType]) -> int:

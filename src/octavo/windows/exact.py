@@ -12,7 +12,7 @@ This module knows nothing of windows or time.
 """
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -43,14 +43,26 @@ class Form(NamedTuple):
     """int64 places of one row."""
 
 
+@inlined
+def bits_of(number) -> Any:
+    """Return the bits of a number's float64 as an int64."""
+    return np.float64(number).view(np.int64)
+
+
 @hot
-def form_of(values, size, sums, squares):
-    """Choose the shortest form that holds sums of ``values[:size]``."""
+def counts_only():
+    """Form of a row that keeps how many values it holds, and no sums."""
+    return Form(0, 0, FIRST)
+
+
+@hot
+def form_of(values, sums, squares):
+    """Choose the shortest form that holds sums of ``values``."""
     if not sums:
-        return Form(0, 0, FIRST)
+        return counts_only()
     lowest, highest = 2000, -2000
-    for i in range(size):
-        bits = np.float64(values[i]).view(np.int64)
+    for value in values:
+        bits = bits_of(value)
         field = (bits >> 52) & EXPONENT
         fraction = bits & FRACTION
         if field == EXPONENT or (field == 0 and fraction == 0):
@@ -71,7 +83,7 @@ def form_of(values, size, sums, squares):
 @inlined
 def bit_length(number):
     """Bits of an integer in [1, 2**53], read from the exponent of its exact float."""
-    return ((np.float64(number).view(np.int64) >> 52) & EXPONENT) - 1022
+    return ((bits_of(number) >> 52) & EXPONENT) - 1022
 
 
 @inlined
@@ -87,7 +99,7 @@ def add(row, at, form, value, sign):
     row[at + COUNT] += sign
     if form.limbs == 0:
         return
-    bits = np.float64(value).view(np.int64)
+    bits = bits_of(value)
     field = (bits >> 52) & EXPONENT
     fraction = bits & FRACTION
     if field == EXPONENT:
@@ -204,7 +216,7 @@ def rounded(digits, top):
 
 @inlined
 def scaled(number, power):
-    """``number * 2**power``, rounded once; ``number`` is 0 or between 2**-60 and 2**64."""
+    """Round ``number * 2**power`` once; ``number`` is 0 or between 2**-60 and 2**64."""
     if -900 < power < 900:
         return number * np.int64((power + 1023) << 52).view(np.float64)
     return math.ldexp(number, power)
@@ -282,9 +294,9 @@ def excess(row, first, limbs, count, digits):
 
 
 @inlined
-def merge(row, at, other, start, width, sign):
-    """Add or remove a whole row, given in the same form."""
-    for i in range(width):
+def merge(row, at, other, start, form, sign):
+    """Add or remove a whole row of the same form."""
+    for i in range(form.width):
         row[at + i] += sign * other[start + i]
 
 

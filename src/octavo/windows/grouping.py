@@ -1,5 +1,7 @@
 """Grouping a log by entity, in numba. Knows nothing of event time, values or windows."""
 
+from typing import NamedTuple
+
 import numba as nb
 import numpy as np
 
@@ -10,51 +12,56 @@ FIELD = nb.types.Array(nb.int64, 1, "C", readonly=True)
 EMPTY = -1
 
 
+class Table(NamedTuple):
+    """An open-addressing hash table from entities to numbers."""
+
+    entities: np.ndarray
+    """uint64 (a power of two,)."""
+    numbers: np.ndarray
+    """int64: number of the entity in the same slot, or ``EMPTY``."""
+
+
 @hot
-def slot_of(table, keys, entity, mask):
-    """Slot of an entity in the open-addressing table, or the empty slot where it belongs."""
+def slot_of(table, entity):
+    """Slot of an entity, or the empty one where it belongs."""
     # Entities are hashes already, but small integers must not be slow: spread them (Fibonacci).
-    slot = np.int64((entity * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(32)) & mask
-    while table[slot] != EMPTY and keys[table[slot]] != entity:
+    spread = (entity * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(32)
+    mask = table.numbers.size - 1
+    slot = np.int64(spread) & mask
+    while table.numbers[slot] != EMPTY and table.entities[slot] != entity:
         slot = (slot + 1) & mask
     return slot
 
 
 @part
-def grown(table, keys, known):
-    """Table of twice the size with the same entities."""
-    larger = np.full(table.size * 2, EMPTY, np.int64)
-    for i in range(known):
-        larger[slot_of(larger, keys, keys[i], larger.size - 1)] = i
-    return larger
+def sized(size):
+    """Make an empty table."""
+    return Table(np.empty(size, np.uint64), np.full(size, EMPTY, np.int64))
 
 
 @part
-def number(entities, table, keys, known, numbers):
-    """Number every row's entity by first appearance, adding new ones to ``keys``."""
-    before = EMPTY
+def number_rows(entities, table, known):
+    """Give the entity of every row a number by first appearance, after the ``known`` ones.
+
+    Returns the numbers, the table (a larger one if it had to grow) and how many are known now.
+    """
+    numbers = np.empty(entities.size, np.int64)
     for row in range(entities.size):
         entity = entities[row]
-        if before != EMPTY and keys[before] == entity:
-            numbers[row] = before
-            continue
-        slot = slot_of(table, keys, entity, table.size - 1)
-        if table[slot] == EMPTY:
-            table[slot] = known
-            if known == keys.size:
-                longer = np.empty(keys.size * 2, np.uint64)
-                longer[: keys.size] = keys
-                keys = longer
-            keys[known] = entity
+        slot = slot_of(table, entity)
+        if table.numbers[slot] == EMPTY:
+            table.entities[slot] = entity
+            table.numbers[slot] = known
             known += 1
-            if 2 * known > table.size:
-                before = known - 1
-                numbers[row] = before
-                table = grown(table, keys, known)
-                continue
-        before = table[slot]
-        numbers[row] = before
-    return table, keys, known
+        numbers[row] = table.numbers[slot]
+        if 2 * known > table.numbers.size:
+            small, table = table, sized(4 * table.numbers.size)
+            for old in range(small.numbers.size):
+                if small.numbers[old] != EMPTY:
+                    slot = slot_of(table, small.entities[old])
+                    table.entities[slot] = small.entities[old]
+                    table.numbers[slot] = small.numbers[old]
+    return numbers, table, known
 
 
 @part
@@ -103,13 +110,9 @@ def arrange(
     and for every query how many observations are before it in the log: it sees, of its entity,
     the rows below that number.
     """
-    table = np.full(1024, EMPTY, np.int64)
-    keys = np.empty(512, np.uint64)
-    numbers = np.empty(entity.size, np.int64)
-    asked_numbers = np.empty(asked_entity.size, np.int64)
-    table, keys, known_keys = number(entity, table, keys, 0, numbers)
-    table, keys, known_keys = number(asked_entity, table, keys, known_keys, asked_numbers)
-    rows, starts = collect(numbers, known_keys)
-    asked_rows, asked_starts = collect(asked_numbers, known_keys)
+    numbers, table, entities = number_rows(entity, sized(1024), 0)
+    asked_numbers, table, entities = number_rows(asked_entity, table, entities)
+    rows, starts = collect(numbers, entities)
+    asked_rows, asked_starts = collect(asked_numbers, entities)
     reach = merge(known, position, asked_known, asked_position, include_current)
     return rows, starts, asked_rows, asked_starts, reach

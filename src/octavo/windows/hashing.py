@@ -14,6 +14,7 @@ windows, shards or state.
 import datetime as dt
 import operator
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -66,7 +67,7 @@ def hash_one(*parts: object) -> int:
     return combined
 
 
-def hash_key(columns: Sequence[object]) -> np.ndarray:
+def hash_key(columns: Sequence[Any]) -> np.ndarray:
     """Hash the key in each row of some columns.
 
     Parameters

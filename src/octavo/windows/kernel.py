@@ -113,8 +113,8 @@ def _fold_in_order(
         )  # fmt: skip
 
     work = sizes + np.diff(asked_starts)
-    threads = threads or _cores()
-    if threads == 1 or work.sum() < PARALLEL:
+    threads = 1 if work.sum() < PARALLEL else threads or _cores()
+    if threads == 1:
         run((0, len(work)))
         return out
     with ThreadPoolExecutor(threads) as pool:

@@ -4,8 +4,8 @@ Rows may come in any order. This module knows nothing of plans, windows or state
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
-from typing import Self
+from dataclasses import dataclass
+from typing import ClassVar, Self
 
 import numpy as np
 
@@ -28,6 +28,8 @@ class Queries:
     Arrays are taken as they are where dtype and layout agree, so they must not change later.
     """
 
+    NAMES: ClassVar[tuple[str, ...]] = ("entity", "event_time", "known_at", "position")
+
     entity: np.ndarray
     """uint64: stable hash of the key."""
     event_time: np.ndarray
@@ -39,8 +41,8 @@ class Queries:
 
     def __post_init__(self) -> None:
         size = len(self.entity)
-        for name, array in self.arrays().items():
-            array = np.ascontiguousarray(array, DTYPES[name])
+        for name, given in self.arrays().items():
+            array = _as(given, DTYPES[name], name)
             object.__setattr__(self, name, array)
             if array.shape != (size,):
                 raise DataError(
@@ -62,30 +64,40 @@ class Queries:
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Return the arrays by name."""
-        return {each.name: getattr(self, each.name) for each in fields(self)}
+        return {name: getattr(self, name) for name in self.NAMES}
 
-    def take(self, rows: np.ndarray) -> Self:
-        """Rows by index or mask."""
-        return type(self)(**{name: array[rows] for name, array in self.arrays().items()})
+    def take(self, rows: np.ndarray | slice) -> Self:
+        """Rows by index, mask or slice."""
+        return self._checked({name: array[rows] for name, array in self.arrays().items()})
 
     @classmethod
     def empty(cls) -> Self:
         """No rows."""
-        return cls(**{each.name: np.empty(0, DTYPES[each.name]) for each in fields(cls)})
+        return cls._checked({name: np.empty(0, DTYPES[name]) for name in cls.NAMES})
 
     @classmethod
     def concatenate(cls, parts: Sequence[Self]) -> Self:
         """All rows of the parts, one part after the other."""
         if len(parts) == 1:
             return parts[0]
-        tables = [part.arrays() for part in parts]
-        names = [each.name for each in fields(cls)]
-        return cls(**{name: np.concatenate([table[name] for table in tables]) for name in names})
+        return cls._checked(
+            {name: np.concatenate([getattr(part, name) for part in parts]) for name in cls.NAMES}
+        )
+
+    @classmethod
+    def _checked(cls, arrays: dict[str, np.ndarray]) -> Self:
+        """Make rows of arrays that were checked before: a request has no time for it twice."""
+        rows = cls.__new__(cls)
+        for name, array in arrays.items():
+            object.__setattr__(rows, name, np.ascontiguousarray(array))
+        return rows
 
 
 @dataclass(frozen=True, eq=False)
 class Observations(Queries):
     """Updates of one lane: non-null values, each at its place in the log."""
+
+    NAMES: ClassVar[tuple[str, ...]] = (*Queries.NAMES, "value")
 
     value: np.ndarray
     """float64: the value; infinities are allowed, NaN is not."""
@@ -99,3 +111,14 @@ class Observations(Queries):
                 where=f"value, first in row {int(missing.argmax())}",
                 fix="Drop nulls before folding: a lane holds non-null observations only.",
             )
+
+
+def _as(given: np.ndarray | Sequence, dtype: np.dtype, name: str) -> np.ndarray:
+    """Bring to dtype and layout; what would lose digits or signs is refused."""
+    if isinstance(given, np.ndarray) and not np.can_cast(given.dtype, dtype, "same_kind"):
+        raise DataError(
+            f"dtype {given.dtype} where {dtype} was expected.",
+            where=name,
+            fix=f"Give {dtype}; times are microseconds since 1970-01-01 UTC.",
+        )
+    return np.ascontiguousarray(given, dtype)

@@ -125,7 +125,7 @@ class LanePlan:
             raise DefinitionError(f"{error}.", where="columns", fix=f"Known: {known}.") from None
         object.__setattr__(self, "columns", columns)
 
-    @property
+    @cached_property
     def horizon(self) -> int | None:
         """How far before its event time a query may look, microseconds; None without limit."""
         reach = [None if span.over is None else span.over + span.delay for span, _ in self.columns]

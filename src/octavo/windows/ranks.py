@@ -30,13 +30,17 @@ class Ranks(NamedTuple):
     active: np.ndarray
     """bool (size,): whether the log has reached the observation."""
     first: np.ndarray
-    """int64 (DEEPEST + 1,): level ``l`` of the tree begins at node ``first[l - 1]``."""
+    """int64 (DEEPEST,): level ``l`` of the tree begins at node ``first[l - 1]``."""
     least: np.ndarray
     """float64 (nodes,): smallest active value of each block."""
     greatest: np.ndarray
     """float64 (nodes,): largest active value of each block."""
     sums: np.ndarray
-    """int64 (nodes * form.width,): exact sums of each block, or its count alone."""
+    """int64 (nodes * form.width,): exact sums of each block."""
+    form: exact.Form
+    """Form of the sums; it may be without limbs and keep the counts only."""
+    depth: int
+    """Levels of the tree."""
 
 
 @part
@@ -65,26 +69,65 @@ def largest_block(rank, end, depth):
 
 
 @inlined
-def node_of(ranks, rank, level):
+def node_of(held, rank, level):
     """Index of the node at ``level`` above ``rank``."""
-    return ranks.first[level - 1] + (rank >> (BITS * level))
+    return held.first[level - 1] + (rank >> (BITS * level))
+
+
+@part
+def ranked(times, values, tree, sums):
+    """Rank observations given in log order, none of them active yet.
+
+    ``tree`` asks for the tree, ``sums`` is the form of the sums in it. Returns the ranks, and for
+    every observation in log order its own.
+    """
+    size = times.size
+    places = np.arange(size)
+    if not ascending(times):
+        order = np.argsort(times, kind="mergesort")
+        places[order] = np.arange(size)
+        times, values = times[order], values[order]
+    first = np.empty(DEEPEST, np.int64)
+    depth, nodes = lay_levels(size, first) if tree else (0, 0)
+    held = Ranks(
+        times,
+        values,
+        np.zeros(size, np.bool_),
+        first,
+        np.full(nodes, np.inf),
+        np.full(nodes, -np.inf),
+        np.zeros(nodes * sums.width, np.int64),
+        sums,
+        depth,
+    )
+    return held, places
+
+
+@part
+def ascending(times):
+    """Whether event times never step back."""
+    for i in range(1, times.size):  # noqa: SIM110 - numba has no all() of a generator
+        if times[i - 1] > times[i]:
+            return False
+    return True
 
 
 @inlined
-def activate(ranks, rank, depth, form):
+def activate(held, rank):
     """Let the observation at ``rank`` be seen."""
-    ranks.active[rank] = True
-    value = ranks.values[rank]
-    for level in range(1, depth + 1):
-        node = node_of(ranks, rank, level)
-        ranks.least[node] = min(ranks.least[node], value)
-        ranks.greatest[node] = max(ranks.greatest[node], value)
-        exact.add(ranks.sums, node * form.width, form, value, 1)
+    held.active[rank] = True
+    value = held.values[rank]
+    for level in range(1, held.depth + 1):
+        node = node_of(held, rank, level)
+        held.least[node] = min(held.least[node], value)
+        held.greatest[node] = max(held.greatest[node], value)
+        exact.add(held.sums, node * held.form.width, held.form, value, 1)
 
 
 @hot
-def seek(times, size, near, bound):
+def seek(times, near, bound):
     """First rank whose event time is after ``bound``, searched outwards from ``near``."""
+    size = times.size
     step = 1
     if near < size and times[near] <= bound:
         low, high = near, near + 1
@@ -110,51 +153,53 @@ def seek(times, size, near, bound):
 
 
 @hot
-def extremes(ranks, start, end, depth):
+def extremes(held, start, end):
     """Smallest and largest active value in ``[start, end)``."""
     least, greatest = np.inf, -np.inf
     rank = start
     while rank < end:
-        level = largest_block(rank, end, depth)
+        level = largest_block(rank, end, held.depth)
         if level:
-            node = node_of(ranks, rank, level)
-            least = min(least, ranks.least[node])
-            greatest = max(greatest, ranks.greatest[node])
-        elif ranks.active[rank]:
-            least = min(least, ranks.values[rank])
-            greatest = max(greatest, ranks.values[rank])
+            node = node_of(held, rank, level)
+            least = min(least, held.least[node])
+            greatest = max(greatest, held.greatest[node])
+        elif held.active[rank]:
+            least = min(least, held.values[rank])
+            greatest = max(greatest, held.values[rank])
         rank += 1 << (BITS * level)
     return least, greatest
 
 
+@inlined
+def is_empty(held, rank, level):
+    """Whether the block at ``level`` above ``rank`` has no active observation."""
+    return held.sums[node_of(held, rank, level) * held.form.width + exact.COUNT] == 0
+
+
 @hot
-def earliest(ranks, start, end, depth, width):
+def earliest(held, start, end):
     """First active rank in ``[start, end)``, which must hold one."""
     rank = start
-    while rank < end:
-        level = largest_block(rank, end, depth)
-        while level and ranks.sums[node_of(ranks, rank, level) * width + exact.COUNT]:
+    while not held.active[rank]:
+        level = largest_block(rank, end, held.depth)
+        while level and not is_empty(held, rank, level):
             level -= 1
-        if level == 0 and ranks.active[rank]:
-            break
         rank += 1 << (BITS * level)
     return rank
 
 
 @hot
-def latest(ranks, start, end, depth, width):
+def latest(held, start, end):
     """Last active rank in ``[start, end)``, which must hold one."""
-    rank = end
-    while rank > start:
+    rank = end - 1
+    while not held.active[rank]:
         level = 0
-        while level < depth:
+        while level < held.depth:
             span = 1 << (BITS * (level + 1))
-            if rank & (span - 1) or rank - span < start:
+            if (rank + 1) & (span - 1) or rank + 1 - span < start:
                 break
-            if ranks.sums[node_of(ranks, rank - 1, level + 1) * width + exact.COUNT]:
+            if not is_empty(held, rank, level + 1):
                 break
             level += 1
         rank -= 1 << (BITS * level)
-        if level == 0 and ranks.active[rank]:
-            break
     return rank

@@ -85,9 +85,12 @@ class LaneState:
             Leave out what happened at or before this event time, microseconds.
         """
         entities = np.unique(np.asarray(entities, np.uint64))
-        found = [run.take(_rows_of(run.entity, entities)) for run in self.runs]
-        if after is not None:
-            found = [each.take(each.event_time > after) for each in found]
+        found = []
+        for run in self.runs:
+            rows = _rows_of(run.entity, entities)
+            if after is not None:
+                rows = rows[run.event_time[rows] > after]
+            found.append(run.take(rows))
         return Observations.concatenate(found) if found else Observations.empty()
 
 

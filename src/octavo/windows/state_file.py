@@ -11,6 +11,7 @@ import json
 import os
 import struct
 import sys
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -51,7 +52,7 @@ def write(path: Path, about: dict[str, object], arrays: Arrays) -> None:
     ]
     header = json.dumps({"about": about, "arrays": listed}, ensure_ascii=False).encode()
     header += b" " * (-len(header) % 8)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.tmp")
     digest = xxhash.xxh3_64()
     try:
         with temporary.open("wb") as file:
@@ -86,7 +87,7 @@ def read(path: Path) -> tuple[dict, dict[str, dict[str, np.ndarray]]]:
         raise _unreadable(path, f"state could not be read: {error.strerror}.") from error
     if raw.size < PREFIX.size + CHECKSUM.size:
         raise _unreadable(path, f"a file of {raw.size} bytes is no state; it was cut short.")
-    magic, version, length = PREFIX.unpack_from(raw)
+    magic, version, length = PREFIX.unpack_from(raw.data)
     if magic != MAGIC:
         raise _unreadable(path, "the file is no Octavo state.")
     if version != VERSION:
@@ -94,8 +95,8 @@ def read(path: Path) -> tuple[dict, dict[str, dict[str, np.ndarray]]]:
             path, f"state of format version {version}; this Octavo reads version {VERSION}."
         )
     body = raw[: -CHECKSUM.size]
-    (expected,) = CHECKSUM.unpack_from(raw, body.size)
-    if xxhash.xxh3_64_intdigest(body) != expected:
+    (expected,) = CHECKSUM.unpack_from(raw.data, body.size)
+    if xxhash.xxh3_64_intdigest(body.data) != expected:
         raise _unreadable(path, "the file is damaged: its checksum does not match.")
     start = PREFIX.size + length
     header = json.loads(body[PREFIX.size : start].tobytes())

@@ -13,11 +13,11 @@ import numpy as np
 
 from octavo.windows import compiling, exact, plan, ranks
 from octavo.windows.compiling import entry, hot, inlined, part
-from octavo.windows.exact import Form
 from octavo.windows.plan import UNBOUNDED, Aggregate
-from octavo.windows.ranks import Ranks
+from octavo.windows.ranks import BITS, largest_block, node_of
 
 COUNT, SUM, MEAN, MIN, MAX, VAR, STD, FIRST, LAST, SINCE_FIRST, SINCE_LAST = map(int, Aggregate)
+AGGREGATES = len(Aggregate)
 
 SUMS = 1 << SUM | 1 << MEAN | 1 << VAR | 1 << STD
 TOTALS = 1 << SUM | 1 << MEAN
@@ -65,46 +65,50 @@ class Windows(NamedTuple):
     """float64 (spans,): extremes, unless stale."""
     stale: np.ndarray
     """bool (spans,): an extreme has left the window; find it again before reading."""
+    form: exact.Form
+    """Form of the sums."""
+    digits: np.ndarray
+    """int64: scratch for reading the sums."""
+    answers: np.ndarray
+    """float64 (aggregates,): scratch for the answers of one window."""
 
 
 @inlined
-def include(windows, span, form, value):
-    """Add one value to a window."""
-    exact.add(windows.sums, span * form.width, form, value, 1)
-    windows.least[span] = min(windows.least[span], value)
-    windows.greatest[span] = max(windows.greatest[span], value)
+def include(windows, span, least, greatest):
+    """Widen a window's extremes."""
+    windows.least[span] = min(windows.least[span], least)
+    windows.greatest[span] = max(windows.greatest[span], greatest)
 
 
 @inlined
-def shift(windows, span, held, form, depth, start, end, sign):
-    """Add or remove the active ranks in ``[start, end)``, by whole blocks up to ``depth``."""
-    at = span * form.width
+def shift(windows, span, held, start, end, sign):
+    """Add or remove the active ranks in ``[start, end)``; by blocks, if these hold sums."""
+    form = windows.form
+    depth = held.depth if held.form.width == form.width else 0
     rank = start
     while rank < end:
-        level = ranks.largest_block(rank, end, depth)
+        level = largest_block(rank, end, depth)
         if level:
-            node = ranks.node_of(held, rank, level)
-            exact.merge(windows.sums, at, held.sums, node * form.width, form.width, sign)
+            node = node_of(held, rank, level)
             least, greatest = held.least[node], held.greatest[node]
+            exact.merge(windows.sums, span * form.width, held.sums, node * form.width, form, sign)
         elif held.active[rank]:
             least = greatest = held.values[rank]
-            exact.add(windows.sums, at, form, least, sign)
+            exact.add(windows.sums, span * form.width, form, least, sign)
         else:
             rank += 1
             continue
-        if sign < 0:
-            if least <= windows.least[span] or greatest >= windows.greatest[span]:
-                windows.stale[span] = True
-        else:
-            windows.least[span] = min(windows.least[span], least)
-            windows.greatest[span] = max(windows.greatest[span], greatest)
-        rank += 1 << (ranks.BITS * level)
+        if sign > 0:
+            include(windows, span, least, greatest)
+        elif least <= windows.least[span] or greatest >= windows.greatest[span]:
+            windows.stale[span] = True
+        rank += 1 << (BITS * level)
 
 
 @inlined
-def clear(windows, span, form):
+def clear(windows, span):
     """Empty a window."""
-    for i in range(span * form.width, (span + 1) * form.width):
+    for i in range(span * windows.form.width, (span + 1) * windows.form.width):
         windows.sums[i] = 0
     windows.least[span] = np.inf
     windows.greatest[span] = -np.inf
@@ -112,135 +116,81 @@ def clear(windows, span, form):
 
 
 @inlined
-def slide(windows, span, held, form, depth, low, high):
+def slide(windows, span, held, low, high):
     """Move a window to the ranks ``[low, high)``, by the shorter of two ways."""
     old_low, old_high = windows.low[span], windows.high[span]
     if high - low <= abs(low - old_low) + abs(high - old_high):
-        clear(windows, span, form)
+        clear(windows, span)
         old_low = old_high = low
     start, end, sign = (low, old_low, 1) if low < old_low else (old_low, low, -1)
-    shift(windows, span, held, form, depth, start, end, sign)
+    shift(windows, span, held, start, end, sign)
     start, end, sign = (old_high, high, 1) if high > old_high else (high, old_high, -1)
-    shift(windows, span, held, form, depth, start, end, sign)
+    shift(windows, span, held, start, end, sign)
     windows.low[span] = low
     windows.high[span] = high
 
 
 @inlined
-def read(windows, span, held, form, depth, tree_width, plan, time, digits, out, row):
-    """Write the aggregates of one window into the columns that ask for them."""
-    count = windows.sums[span * form.width + exact.COUNT]
-    needs = plan.needs[span] if count else 0
-    low, high = windows.low[span], windows.high[span]
-    whole = mean = variance = deviation = least = greatest = np.nan
-    early = late = 0
+def read(windows, span, held, needs, time):
+    """Compute the aggregates of one window that are needed into ``windows.answers``."""
+    at = span * windows.form.width
+    answers = windows.answers
+    count = windows.sums[at + exact.COUNT]
+    answers[COUNT] = count
+    if count == 0:
+        answers[COUNT + 1 :] = np.nan
+        return
     if needs & TOTALS:
-        whole, mean = exact.total(windows.sums, span * form.width, form, digits)
+        answers[SUM], answers[MEAN] = exact.total(windows.sums, at, windows.form, windows.digits)
     if needs & SPREADS:
-        variance, deviation = exact.spread(windows.sums, span * form.width, form, digits)
+        answers[VAR], answers[STD] = exact.spread(windows.sums, at, windows.form, windows.digits)
+    low, high = windows.low[span], windows.high[span]
     if needs & EXTREMES:
         if windows.stale[span]:
-            least, greatest = ranks.extremes(held, low, high, depth)
-            windows.least[span], windows.greatest[span] = least, greatest
+            windows.least[span], windows.greatest[span] = ranks.extremes(held, low, high)
             windows.stale[span] = False
         # Adding +0.0 turns -0.0 into +0.0: which of the two was met first must not show.
-        least, greatest = windows.least[span] + 0.0, windows.greatest[span] + 0.0
+        answers[MIN], answers[MAX] = windows.least[span] + 0.0, windows.greatest[span] + 0.0
     if needs & EARLIEST:
-        early = ranks.earliest(held, low, high, depth, tree_width)
+        rank = ranks.earliest(held, low, high)
+        answers[FIRST], answers[SINCE_FIRST] = held.values[rank], (time - held.times[rank]) / 1e6
     if needs & LATEST:
-        late = ranks.latest(held, low, high, depth, tree_width)
-    for i in range(plan.starts[span], plan.starts[span + 1]):
-        aggregate = plan.columns[i, 1]
-        number = np.nan
-        if aggregate == COUNT:
-            number = np.float64(count)
-        elif count == 0:
-            pass
-        elif aggregate == SUM:
-            number = whole
-        elif aggregate == MEAN:
-            number = mean
-        elif aggregate == MIN:
-            number = least
-        elif aggregate == MAX:
-            number = greatest
-        elif aggregate == VAR:
-            number = variance
-        elif aggregate == STD:
-            number = deviation
-        elif aggregate == FIRST:
-            number = held.values[early]
-        elif aggregate == LAST:
-            number = held.values[late]
-        elif aggregate == SINCE_FIRST:
-            number = (time - held.times[early]) / 1e6
-        elif aggregate == SINCE_LAST:
-            number = (time - held.times[late]) / 1e6
-        out[row, plan.columns[i, 0]] = number
+        rank = ranks.latest(held, low, high)
+        answers[LAST], answers[SINCE_LAST] = held.values[rank], (time - held.times[rank]) / 1e6
 
 
-@part
-def log_order(log, start, end):
-    """Rows of one entity by (known, position); equal ones as they came."""
-    rows = log.order[start:end]
-    for i in range(1, rows.size):
-        before, after = log.known[rows[i - 1]], log.known[rows[i]]
-        if before > after or (
-            before == after and log.position[rows[i - 1]] > log.position[rows[i]]
-        ):
-            rows = rows[np.argsort(log.position[rows], kind="mergesort")]
-            return rows[np.argsort(log.known[rows], kind="mergesort")]
-    return rows
-
-
-@part
-def time_order(times):
-    """Log indices by event time; equal ones in log order."""
-    for i in range(1, times.size):
-        if times[i - 1] > times[i]:
-            return np.argsort(times, kind="mergesort")
-    return np.arange(times.size)
-
-
-@part
-def wanders(times):
-    """Whether event times step back along the log."""
-    for i in range(1, times.size):
-        if times[i - 1] > times[i]:
-            return True
-    return False
+@inlined
+def activate(rank, held, windows):
+    """Let an observation be seen, by the windows too which already reach over its time."""
+    ranks.activate(held, rank)
+    value = held.values[rank]
+    for span in range(windows.low.size):
+        if windows.low[span] <= rank < windows.high[span]:
+            exact.add(windows.sums, span * windows.form.width, windows.form, value, 1)
+            include(windows, span, value, value)
 
 
 @hot
-def answer(
-    rows, places, asked, windows, held, form, depth, tree_form, shift_depth, digits, plan, out
-):
-    """Read the log of one entity: activate what a query may see, then answer it."""
-    spans = plan.needs.size
-    size = rows.size
+def answer(rows, places, held, windows, asked, plan, out):
+    """Read the log of one entity: let be seen what is before a query, then answer it."""
     reached = 0
     for i in range(asked.rows.size):
-        while reached < size and rows[reached] < asked.reach[i]:
-            rank = places[reached]
-            ranks.activate(held, rank, depth, tree_form)
-            for span in range(spans):
-                if windows.low[span] <= rank < windows.high[span]:
-                    include(windows, span, form, held.values[rank])
+        while reached < rows.size and rows[reached] < asked.reach[i]:
+            activate(places[reached], held, windows)
             reached += 1
         time = asked.times[i]
-        for span in range(spans):
+        for span in range(plan.needs.size):
             over, end = plan.spans[span, 0], time - plan.spans[span, 1]
-            high = ranks.seek(held.times, size, windows.high[span], end)
+            high = ranks.seek(held.times, windows.high[span], end)
             low = 0
             if over != UNBOUNDED:
-                low = ranks.seek(held.times, size, windows.low[span], end - over)
+                low = ranks.seek(held.times, windows.low[span], end - over)
             if asked.floor.size:
-                low = max(low, ranks.seek(held.times, size, windows.low[span], asked.floor[i]))
-            slide(windows, span, held, form, shift_depth, min(low, high), high)
-            read(
-                windows, span, held, form, depth, tree_form.width, plan, time, digits,
-                out, asked.rows[i],
-            )  # fmt: skip
+                low = max(low, ranks.seek(held.times, windows.low[span], asked.floor[i]))
+            slide(windows, span, held, min(low, high), high)
+            read(windows, span, held, plan.needs[span], time)
+            for j in range(plan.starts[span], plan.starts[span + 1]):
+                out[asked.rows[i], plan.columns[j, 0]] = windows.answers[plan.columns[j, 1]]
 
 
 @part
@@ -249,28 +199,11 @@ def fold_entity(rows, times, values, asked, plan, out):
     needs = 0
     for span in range(plan.needs.size):
         needs |= plan.needs[span]
-    size = rows.size
-    places = np.arange(size)
-    if not ascending(times):
-        order = np.argsort(times, kind="mergesort")
-        places[order] = np.arange(size)
-        times, values = times[order], values[order]
-    wandering = size > LONG and not ascending(asked.times)
-    form = exact.form_of(values, size, needs & SUMS, needs & SPREADS)
-    tree_form = form if wandering else Form(0, 0, exact.FIRST)
-    tree = np.empty(ranks.DEEPEST + 1, np.int64)
-    depth, nodes = 0, 0
-    if wandering or needs & (EXTREMES | EARLIEST | LATEST):
-        depth, nodes = ranks.lay_levels(size, tree)
-    held = Ranks(
-        times,
-        values,
-        np.zeros(size, np.bool_),
-        tree,
-        np.full(nodes, np.inf),
-        np.full(nodes, -np.inf),
-        np.zeros(nodes * tree_form.width, np.int64),
-    )
+    form = exact.form_of(values, needs & SUMS, needs & SPREADS)
+    # Windows that only move forward pass every observation once: sums in the tree would not pay.
+    wandering = rows.size > LONG and not ranks.ascending(asked.times)
+    tree = wandering or needs & (EXTREMES | EARLIEST | LATEST) != 0
+    held, places = ranks.ranked(times, values, tree, form if wandering else exact.counts_only())
     spans = plan.needs.size
     windows = Windows(
         np.zeros(spans, np.int64),
@@ -279,12 +212,11 @@ def fold_entity(rows, times, values, asked, plan, out):
         np.full(spans, np.inf),
         np.full(spans, -np.inf),
         np.zeros(spans, np.bool_),
+        form,
+        np.empty(exact.scratch_size(form), np.int64),
+        np.empty(AGGREGATES),
     )
-    digits = np.empty(exact.scratch_size(form), np.int64)
-    shift_depth = depth if wandering else 0
-    answer(
-        rows, places, asked, windows, held, form, depth, tree_form, shift_depth, digits, plan, out
-    )
+    answer(rows, places, held, windows, asked, plan, out)
 
 
 ROWS = nb.types.Array(nb.int64, 1, "C", readonly=True)

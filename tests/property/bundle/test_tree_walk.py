@@ -58,7 +58,7 @@ def walk(tree, row):
     base=st.lists(LEAVES, min_size=1, max_size=3),
     rows=st.lists(st.tuples(*[NUMBERS] * FEATURES), min_size=1, max_size=9),
 )
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_walk(trees, base, rows):
     model = TreeModel(
         kind="regression" if len(base) == 1 else "multiclass",

@@ -14,7 +14,7 @@ from octavo.stages.ingestion.types import NULL_TOKENS, TIME, cast, infer
 QUICK = settings(max_examples=100, deadline=None)
 ENGINE = LocalEngine(workers=2)
 DATES = st.dates(dt.date(1, 1, 2), dt.date(9999, 12, 30))
-TIMES = st.datetimes(dt.datetime(1, 1, 3), dt.datetime(9999, 12, 29))
+TIMES = st.datetimes().filter(lambda moment: 1 < moment.year < 9999)
 ZONES = st.integers(-14 * 60, 14 * 60).map(lambda m: dt.timezone(dt.timedelta(minutes=m)))
 
 
@@ -86,7 +86,7 @@ CELLS = st.one_of(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.lists(CELLS, max_size=8).map(lambda few: few * 40), st.lists(CELLS, max_size=3))
 def test_a_column_is_read_the_same_when_its_type_is_known_beforehand(many, few):
     text = pl.Series("x", many + few, dtype=pl.String)
@@ -109,7 +109,7 @@ SCALARS = {
 }
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(st.data())
 def test_json_values_keep_their_types(tmp_path_factory, data):
     kinds = data.draw(st.lists(st.sampled_from(sorted(SCALARS)), min_size=1, max_size=2))

@@ -36,7 +36,7 @@ def whole(values: list[float]) -> np.ndarray:
     size = len(values)
     zeros = np.zeros(size, np.int64)
     return fold(
-        Observations(zeros, zeros, zeros, np.arange(size), np.array(values)),
+        Observations(zeros.view(np.uint64), zeros, zeros, np.arange(size), np.array(values)),
         Queries([0], [0], [0], [size]),
         LanePlan(tuple((Span(None), aggregate) for aggregate in Aggregate)),
     )[0]
@@ -99,9 +99,9 @@ def test_long_windows_use_the_tree_and_still_agree(disorder, retain):
     value = np.round(random.normal(0, 1e3, size), 2) * 10.0 ** random.integers(-3, 3, size)
     value[random.random(size) < 0.001] = np.inf
     entity = np.zeros(size, np.uint64)
-    observations = Observations(entity, time, known, np.zeros(size), value)
+    observations = Observations(entity, time, known, np.arange(size), value)
     asked = np.sort(random.choice(size, 60, replace=False))
-    queries = Queries(entity[asked], time[asked], known[asked], np.zeros(len(asked)))
+    queries = Queries(entity[asked], time[asked], known[asked], asked)
     plan = LanePlan(
         tuple(
             (span, aggregate)
@@ -111,7 +111,7 @@ def test_long_windows_use_the_tree_and_still_agree(disorder, retain):
     )
     expected = model(observations, queries, plan, retain)
     # The kernel is driven by every row's query, and only a sample of the answers is modelled.
-    every = Queries(entity, time, known, np.zeros(size))
+    every = Queries(entity, time, known, np.arange(size))
     assert same_bits(fold(observations, every, plan, retain)[asked], expected)
 
 

@@ -75,9 +75,7 @@ def logs(draw, most=40):
     rows = sorted(draw(st.lists(OPERATION, max_size=most)), key=lambda row: row[2])
     # Positions only order operations of one known_at: let them fall where it grows.
     positions = [i if i % 7 else i - 50 for i in range(len(rows))]
-    rows = sorted(
-        zip(rows, positions, strict=True), key=lambda each: (each[0][2], each[1])
-    )
+    rows = sorted(zip(rows, positions, strict=True), key=lambda each: (each[0][2], each[1]))
     return Log(
         [row[0] for row, _ in rows],
         [row[1] for row, _ in rows],
@@ -94,9 +92,9 @@ SPANS = st.builds(
 )
 PLANS = st.builds(
     LanePlan,
-    st.lists(
-        st.tuples(SPANS, st.sampled_from(list(Aggregate))), min_size=1, max_size=12
-    ).map(tuple),
+    st.lists(st.tuples(SPANS, st.sampled_from(list(Aggregate))), min_size=1, max_size=12).map(
+        tuple
+    ),
     st.booleans(),
 )
 EVERYTHING = st.builds(

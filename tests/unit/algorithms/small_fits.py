@@ -45,7 +45,7 @@ def target(kind):
 
 
 @functools.cache
-def fitted(name, kind, seed=1, threads=2):
+def fitted(name, kind, seed=1, threads=1):
     algorithm = algorithms.get(name)
     return algorithm.fit(
         rows(algorithm.encoder), target(kind), SMALL[name], kind=kind, seed=seed, threads=threads

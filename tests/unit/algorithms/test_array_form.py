@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from small_fits import CASES, SMALL, fitted, rows, target
 
@@ -101,8 +101,8 @@ def test_all_edges_one_by_one(name, kind):
 
 @each_case
 def test_same_inputs_same_arrays(name, kind):
-    again = fitted.__wrapped__(name, kind).model()
-    for part, array in fitted(name, kind).model().arrays().items():
+    one, again = (fitted.__wrapped__(name, kind, threads=2).model() for _ in range(2))
+    for part, array in one.arrays().items():
         assert array.tobytes() == again.arrays()[part].tobytes()
 
 
@@ -155,11 +155,17 @@ def test_base_scores_of_rare_positives():
     st.floats(width=32, allow_nan=False),
     st.lists(st.floats(allow_nan=False), max_size=20),
 )
+@example(float(np.finfo(np.float32).max), [math.inf, -math.inf])
+@example(-float(np.finfo(np.float32).max), [math.inf, -math.inf])
+@example(math.inf, [math.inf, -math.inf])
+@example(0.0, [])
 @settings(max_examples=300, deadline=None)
 def test_float32_thresholds_decide_the_same_in_float64(threshold, xs):
     single = np.array([threshold], np.float32)
     own = highest_below(single)[0]
-    for near in (threshold, float(np.nextafter(single, np.float32(-np.inf))[0])):
+    with np.errstate(over="ignore"):
+        below = float(np.nextafter(single, np.float32(-np.inf))[0])
+    for near in (threshold, below):
         middle = (threshold + near) / 2
         for x in (near, middle):
             xs += [x, math.nextafter(x, math.inf), math.nextafter(x, -math.inf)]

@@ -13,7 +13,7 @@ from octavo.definition.events import (
     KNOWN_AT,
     POSITION,
     TIMESTAMP,
-    evaluate,
+    condition,
     stamped,
 )
 from octavo.errors import DataError
@@ -85,19 +85,18 @@ def _checked(
     dataset: Dataset, check: Check, rows: pl.DataFrame
 ) -> tuple[str, str | None, pl.Expr, str]:
     where = f"dataset {dataset.name!r}, check {check.name!r}"
-    met = evaluate(rows, [check.condition.alias("_met")], where=where)["_met"]
-    bad = ~met.fill_null(True)
+    bad = ~condition(rows, check.condition, where=where).fill_null(True)
     share = bad.sum() / max(rows.height, 1)
     if check.severity == "stop" and share > check.tolerate:
         raise DataError(
-            f"{bad.sum()} of {rows.height} rows fail ({share:.2%}, tolerated {check.tolerate:.2%}); "
-            f"the first is row {rows['_row'].filter(bad)[0]}.",
+            f"{bad.sum()} of {rows.height} rows fail, {share:.2%} where {check.tolerate:.2%} are "
+            f"tolerated; the first is row {rows['_row'].filter(bad)[0]}.",
             where=where,
             fix="Nothing was ingested. Correct the file, or change the check.",
         )
     column = ", ".join(check.condition.meta.root_names())
-    condition = ~check.condition.fill_null(True)
-    return f"check:{check.name}", column, condition, f"the check {check.name!r} fails"
+    failing = ~check.condition.fill_null(True)
+    return f"check:{check.name}", column, failing, f"the check {check.name!r} fails"
 
 
 def _seen_before(

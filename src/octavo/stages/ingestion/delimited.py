@@ -209,21 +209,23 @@ def _text_of(
     starts, ends = records.starts[kept], records.ends[kept]
     after = ends + 1 + (text[ends] == ord("\r"))
     cuts = (starts[1:] != after[:-1]) | literal[1:] | literal[:-1]
-    edges = [0, *(np.flatnonzero(cuts) + 1).tolist(), kept.size]
-    pieces = []
-    for first, end in pairwise(edges):
-        if literal[first]:
-            pieces.append(_requoted(block, int(starts[first]), int(ends[first]), delimiter))
-        else:
-            pieces.append(block.data[int(starts[first]) : int(after[end - 1])])
+    firsts = np.concatenate(([0], np.flatnonzero(cuts) + 1))
+    lasts = np.append(firsts[1:], kept.size) - 1
+    pieces = [block.data[a:b] for a, b in zip(starts[firsts], after[lasts], strict=True)]
+    for place in np.flatnonzero(literal[firsts]).tolist():
+        alone = firsts[place]
+        pieces[place] = _requoted(block.data[starts[alone] : ends[alone]], delimiter)
     return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
 
-def _requoted(block: Block, start: int, end: int, delimiter: str) -> bytes:
-    text = np.frombuffer(block.data, np.uint8)[start:end]
-    at = start + np.flatnonzero(text == ord(delimiter))
-    at = at[np.searchsorted(block.quotes.marks, at) % 2 == 0].tolist()
-    fields = [block.data[a + 1 : b] for a, b in pairwise((start - 1, *at, end))]
+def _requoted(record: bytes, delimiter: str) -> bytes:
+    fields = record.split(delimiter.encode())
+    if b'"' in (field[:1] for field in fields):
+        marks = find_quotes(record + b"\n", delimiter, last=True).marks
+        text = np.frombuffer(record, np.uint8)
+        at = np.flatnonzero(text == ord(delimiter))
+        at = at[np.searchsorted(marks, at) % 2 == 0].tolist()
+        fields = [record[a + 1 : b] for a, b in pairwise((-1, *at, len(record)))]
     quoted = [f if f[:1] == b'"' else b'"%b"' % f.replace(b'"', b'""') for f in fields]
     return delimiter.encode().join(quoted) + b"\n"
 

@@ -19,6 +19,7 @@ from octavo.engines import Engine
 from octavo.errors import DataError
 from octavo.stages.ingestion import delimited, json_lines, parquet, types
 from octavo.stages.ingestion.loaded import ROW, Loaded, Rejection, Wanted
+from octavo.stages.ingestion.moments import open_order
 from octavo.stages.ingestion.opening import Source, file_of, opened
 from octavo.stages.ingestion.types import Typed
 
@@ -110,6 +111,7 @@ def read_file(
     )
     with opened(Path(path), where_label) as source:
         loaded = _load(Path(path), source, wanted, engine, progress or _silent)
+        (progress or _silent)(source.total, source.total)
     names = [name for name in loaded.frame.columns if name != ROW]
     typed = list(engine.map(partial(_typed, wanted, loaded), names))
     return _divided(loaded, typed, source.total, source.place, is_first=schema is None)
@@ -148,9 +150,10 @@ def expand(patterns: Sequence[str | Path], base_dir: str | Path) -> list[Path]:
     """
     found: set[Path] = set()
     for pattern in map(str, patterns):
-        whole = Path(base_dir, pattern)
-        matches = [whole] if whole.exists() else map(Path, glob.glob(str(whole), recursive=True))
-        files = {path for path in matches if path.is_file()}
+        whole, names = Path(base_dir, pattern), [pattern]
+        if not whole.exists():
+            names = glob.glob(pattern, root_dir=base_dir, recursive=True)
+        files = {path for name in names if (path := Path(base_dir, name)).is_file()}
         if not files:
             raise _no_match(pattern, whole)
         found |= files
@@ -181,7 +184,7 @@ def _load(
     path: Path, source: Source, wanted: Wanted, engine: Engine, progress: Callable[[int, int], None]
 ) -> Loaded:
     if source.kind == "parquet":
-        return parquet.load(path, source, wanted, progress)
+        return parquet.load(path, source, wanted)
     text = delimited if source.kind == "csv" else json_lines
     return text.load(source, wanted, engine, progress)
 
@@ -201,7 +204,10 @@ def _divided(
     rejected = list(loaded.rejected)
     rows = loaded.frame[ROW]
     for column in typed:
-        for at in column.bad.arg_true().to_list():
+        bad = column.bad.arg_true().to_list()
+        if len(bad) > (1 - types.ENOUGH) * rows.len():
+            _check_order(loaded, column, bad[0], place)
+        for at in bad:
             if at not in faulty:
                 faulty.add(at)
                 rejected.append(_misfit(loaded, column, at, rows[at]))
@@ -226,8 +232,20 @@ def _divided(
     )
 
 
+def _check_order(loaded: Loaded, column: Typed, at: int, place: str) -> None:
+    """Refuse a file, rather than most of its rows, if it does not tell day from month."""
+    name = column.values.name
+    value = loaded.shown(loaded.frame[name][at])
+    if column.values.dtype.is_temporal() and open_order(value):
+        raise DataError(
+            f"in column {name!r}, {value!r} and others leave open which is the day and which the "
+            "month.",
+            where=place,
+            fix=f"Declare the format, for example types={{{name!r}: '%d/%m/%Y'}}.",
+        )
+
+
 def _misfit(loaded: Loaded, column: Typed, at: int, row: int) -> Rejection:
     name = column.values.name
-    value = str(loaded.frame[name][at])
-    why = types.reason(name, value, column.values.dtype)
+    why = types.reason(loaded.shown(loaded.frame[name][at]), column.values.dtype)
     return Rejection(row, loaded.text(row), name, "type", f"column {name!r}: {why}")

@@ -6,7 +6,7 @@ It knows nothing of formats.
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import polars as pl
 
@@ -53,6 +53,8 @@ class Loaded:
         Decides the type of a column.
     cast
         Reads a column as a type known from earlier batches or declared.
+    shown
+        Gives a value of the frame as a reader of messages knows it.
     """
 
     frame: pl.DataFrame
@@ -61,6 +63,7 @@ class Loaded:
     text: Callable[[int], str]
     infer: Callable[[pl.Series], Typed]
     cast: Callable[[pl.Series, pl.DataType, Declared | None], Typed]
+    shown: Callable[[Any], str] = str
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ run was killed.
 """
 
 import os
+import threading
 import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
@@ -43,25 +44,43 @@ def run(context: Context) -> Outcome:
         _check_stamps(context, dataset)
     planned = _plan(context)
     failed: list[OctavoError] = []
+    stop = threading.Event()
     with ThreadPoolExecutor(
         max_workers=min(len(context.pipeline.datasets), os.cpu_count() or 1)
     ) as pool:
         futures = [
-            pool.submit(_ingest_dataset, context, dataset, planned[dataset.name])
+            pool.submit(_ingest_dataset, context, dataset, planned[dataset.name], stop)
             for dataset in context.pipeline.datasets
         ]
-        for future in futures:
-            try:
-                future.result()
-            except OctavoError as error:
-                failed.append(error)
+        try:
+            for future in futures:
+                try:
+                    future.result()
+                except OctavoError as error:
+                    failed.append(error)
+        finally:
+            stop.set()  # interrupted: the batches under way are finished, no other is begun
     if failed:
-        raise failed[0] if len(failed) == 1 else DataError("\n".join(str(e) for e in failed))
-    return _outcome(context, {b["batch_id"] for plan in planned.values() for b, _ in plan})
+        raise _together(failed)
+    return _outcome(context)
+
+
+def _together(failed: list[OctavoError]) -> OctavoError:
+    """Return what went wrong in several datasets as one error, whose author must act first."""
+    if len(failed) == 1:
+        return failed[0]
+    kind = DataError
+    if all(isinstance(error, DefinitionError) for error in failed):
+        kind = DefinitionError
+    return kind(" And ".join(str(error) for error in failed))
 
 
 def _files(context: Context, dataset: Dataset) -> list[Path]:
-    return expand(dataset.offline.patterns, Path(context.folder))  # type: ignore[arg-type]
+    try:
+        return expand(dataset.offline.patterns, Path(context.folder))  # type: ignore[arg-type]
+    except DataError as error:
+        where = f"dataset {dataset.name!r}, {error.where}"
+        raise DataError(error.what, where=where, fix=error.fix) from error
 
 
 def _check_stamps(context: Context, dataset: Dataset) -> None:
@@ -139,8 +158,12 @@ def _uuid7(at: int) -> str:
     return str(uuid.UUID(int=(value & ~(0x3 << 62)) | (0x2 << 62)))
 
 
-def _ingest_dataset(context: Context, dataset: Dataset, plan: list[tuple[Row, Path]]) -> None:
+def _ingest_dataset(
+    context: Context, dataset: Dataset, plan: list[tuple[Row, Path]], stop: threading.Event
+) -> None:
     for batch, path in plan:
+        if stop.is_set():
+            return
         try:
             _ingest_batch(context, dataset, batch, path)
         except OctavoError as error:
@@ -220,16 +243,17 @@ def _microseconds(moment: Any) -> int:
     return round(moment.timestamp() * 1_000_000)
 
 
-def _outcome(context: Context, new: set[str]) -> Outcome:
+def _outcome(context: Context) -> Outcome:
+    """Count what this run read, over all its resumptions."""
     batches = context.catalog.committed()
-    read = [b for b in batches if b["batch_id"] in new] or batches
+    read = [b for b in batches if b["run_id"] == context.run_id]
     rows, rejected = sum(b["rows"] for b in read), sum(b["rejected"] for b in read)
     return Outcome(
         rows_in=rows + rejected,
         rows_out=rows,
         rejected=rejected,
         outputs={
-            "new_batches": len(new),
+            "new_batches": len(read),
             "datasets": {
                 d.name: {
                     "batches": sum(b["dataset"] == d.name for b in batches),

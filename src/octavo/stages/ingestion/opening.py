@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import IO, cast
 
-from octavo.errors import DataError
+from octavo.errors import DataError, ResourceError
 
 _KINDS = {
     ".csv": "csv",
@@ -68,6 +68,8 @@ class Source:
         ------
         DataError
             If the packed file is cut off or damaged.
+        ResourceError
+            If the disk fails.
         """
         try:
             return self._stream.read(size)
@@ -75,6 +77,12 @@ class Source:
             raise _cut_off(self.place) from error
         except (gzip.BadGzipFile, zipfile.BadZipFile, zlib.error) as error:
             raise _damaged(self.place, error) from error
+        except OSError as error:
+            raise ResourceError(
+                f"the file cannot be read: {error.strerror}.",
+                where=self.place,
+                fix="Check the disk.",
+            ) from error
 
 
 def kind_of(name: str, *, place: str) -> str:

@@ -7,7 +7,6 @@ types differ from the dataset's is refused as a whole, except that integers are 
 are expected. It knows nothing of text files.
 """
 
-from collections.abc import Callable
 from pathlib import Path
 
 import polars as pl
@@ -20,9 +19,7 @@ from octavo.stages.ingestion.opening import Source
 from octavo.stages.ingestion.types import TIME, Declared, Typed
 
 
-def load(
-    path: Path, source: Source, wanted: Wanted, progress: Callable[[int, int], None]
-) -> Loaded:
+def load(path: Path, source: Source, wanted: Wanted) -> Loaded:
     """Read a Parquet file.
 
     Raises
@@ -31,8 +28,9 @@ def load(
         If the file is damaged, has no rows, other columns, or other types than before.
     """
     try:
-        names = wanted.choose(pl.read_parquet_schema(path), source.place)
-        frame = pl.read_parquet(path, columns=names, glob=False).select(names)
+        file = pl.scan_parquet(path, glob=False)
+        names = wanted.choose(file.collect_schema(), source.place)
+        frame = file.select(names).collect()
     except (PolarsError, OSError) as error:
         raise DataError(
             f"the Parquet file cannot be read: {str(error).splitlines()[0]}.",
@@ -46,7 +44,6 @@ def load(
             fix="Deliver it with rows, or not at all.",
         )
     _check_types(frame.schema, wanted, source.place)
-    progress(source.total, source.total)
     numbered = frame.with_columns(pl.int_range(pl.len(), dtype=pl.Int64).alias(ROW))
     return Loaded(
         numbered,

@@ -17,11 +17,13 @@ How a text is read:
 - A column without any value is String. If a later batch brings values, declare its type.
 """
 
+import datetime as dt
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import polars as pl
+from polars.exceptions import PolarsError
 
 from octavo.errors import DefinitionError
 from octavo.stages.ingestion.moments import open_order, read_moments
@@ -33,10 +35,9 @@ NULL_TOKENS = ("", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None", "-"
 """The texts that mean "no value"."""
 
 ENOUGH = 0.99
-"""The share of a column's values which must fit a type for the column to take it."""
+"""The share of a column's values which must fit a type for the column to take it.
 
-MANY = 100
-"""With fewer values than this a column takes a type only if all of them fit."""
+Of fewer than a hundred values this is all of them."""
 
 _TRUE, _FALSE = ("true", "True", "TRUE"), ("false", "False", "FALSE")
 _CODE = r"^[+-]?0\d"
@@ -121,9 +122,8 @@ def declared(overrides: Mapping[str, object], *, where: str) -> dict[str, Declar
     for name, given in overrides.items():
         kind = given() if isinstance(given, type) and issubclass(given, pl.DataType) else given
         dtype = storable(kind) if isinstance(kind, pl.DataType) else None
-        if isinstance(kind, str) and "%" in kind:
-            timed = re.search(r"%[-_0]?[HIMSTRXcfpskrzZ+:#.]", kind)
-            types[name] = Declared(TIME if timed else pl.Date(), kind)
+        if isinstance(kind, str) and (dtype := _written_as(kind)):
+            types[name] = Declared(dtype, kind)
         elif dtype is None or isinstance(kind, pl.Null):
             raise DefinitionError(
                 f"column {name!r} is declared as {given!r}, which a dataset cannot hold.",
@@ -140,8 +140,8 @@ def infer(text: pl.Series) -> Typed:
     """Decide the type of a column of texts from all its values.
 
     The first type that every value fits wins, in the order integer, number, Boolean, date, time.
-    Failing that, the type most values fit, if these are at least `ENOUGH` of at least `MANY`;
-    the others are bad. Failing that String, where nothing is bad.
+    Failing that, the type most values fit, if these are at least `ENOUGH` of them; the
+    others are bad. Failing that String, where nothing is bad.
     """
     present = _present(text)
     total = present.count()
@@ -151,7 +151,7 @@ def infer(text: pl.Series) -> Typed:
             best = values
         if best.count() == total:
             break
-    if best is None or best.count() < (ENOUGH * total if total >= MANY else total):
+    if best is None or best.count() < ENOUGH * total:
         return cast(text, pl.String())
     return _typed(best, present)
 
@@ -201,17 +201,14 @@ def cast(
     return _typed(values, present)
 
 
-def reason(column: str, value: str, dtype: pl.DataType) -> str:
-    """Say why a value of a column does not fit a type."""
+def reason(value: str, dtype: pl.DataType) -> str:
+    """Say why a value does not fit a type."""
     shown = value if len(value) <= _SHOWN else value[:_SHOWN] + "…"
     noun = _NOUNS[dtype]
     if dtype.is_numeric() and re.match(_CODE, value.strip()):
         return f"{shown!r} is a code with leading zeros, not {noun}"
     if dtype.is_temporal() and open_order(value.strip()):
-        return (
-            f"{shown!r} leaves open which is the day and which the month; declare the format, "
-            f"for example types={{{column!r}: '%d/%m/%Y'}}"
-        )
+        return f"{shown!r} leaves open which is the day and which the month"
     return f"{shown!r} is not {noun}"
 
 
@@ -263,6 +260,17 @@ def _whole(present: pl.Series) -> pl.Series:
 
 def _booleans(present: pl.Series) -> pl.Series:
     return _only(present.is_in(_TRUE), present.is_in((*_TRUE, *_FALSE)))
+
+
+def _written_as(pattern: str) -> pl.DataType | None:
+    """Return what a format of strptime describes: a date, a time, or None if it tells no day."""
+    moment = pl.Series([dt.datetime(2001, 2, 3, 4, 5, 6, tzinfo=dt.UTC)], dtype=TIME)
+    dtype = TIME if re.search(r"%[-_0.:#]*\d?[HIMSTRXcfpPkrlszZ+]", pattern) else pl.Date()
+    try:
+        read = _by_pattern(moment.dt.strftime(pattern), dtype, pattern)
+    except PolarsError:
+        return None
+    return dtype if (read.dt.date() == moment.dt.date()).any() else None
 
 
 def _by_pattern(present: pl.Series, dtype: pl.DataType, pattern: str) -> pl.Series:

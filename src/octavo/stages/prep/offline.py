@@ -77,9 +77,10 @@ def run(context: Context) -> Outcome:
             run_id=context.run_id,
             position=position,
         )
+    rows = context.catalog.feature_version(ROWS, wanted[ROWS])
     return Outcome(
-        rows_in=events.read,
-        rows_out=next((v["rows"] for v in versions if v["name"] == ROWS), 0),
+        rows_in=sum(batch["rows"] for batch in batches),
+        rows_out=rows["rows"] if rows else 0,
         outputs={
             "features": len(context.pipeline.features),
             "views": len(context.pipeline.views),
@@ -109,11 +110,6 @@ class _Events:
             return frame
         new = [b["batch_id"] for b in batches if b["sequence"] > position]
         return frame.filter(pl.col("_batch_id").is_in(new))
-
-    @property
-    def read(self) -> int:
-        """Number of events read."""
-        return sum(frame.height for frame in self.frames.values())
 
 
 def _prep_rows(
@@ -171,7 +167,7 @@ def _prep_view(
     for lane in lanes(view):
         columns |= as_columns(lane, results[lane.name], mask)
     order = [feature.name for feature in view.features]
-    frame = rows.select(EVENT_ID, EVENT_TIME).with_columns([columns[c] for c in order])
+    frame = rows.select(EVENT_ID, EVENT_TIME, POSITION).with_columns([columns[c] for c in order])
     context.features.append(name, fingerprint, frame, position)
     return {
         "rows": (known["rows"] if known else 0) + frame.height,

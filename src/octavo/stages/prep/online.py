@@ -16,6 +16,7 @@ from octavo.stores.features import with_derived
 from octavo.stores.home import Home
 from octavo.windows import ViewState, evaluate
 
+
 class OnlineFeatures:
     """Features of rows that are asked for, not ingested.
 
@@ -43,9 +44,9 @@ class OnlineFeatures:
             self.states[view.name] = ViewState.load(home.path / version["state"])
 
     @property
-    def positions(self) -> dict[str, int]:
-        """The position each view's state had reached."""
-        return {name: state.position for name, state in self.states.items()}
+    def positions(self) -> dict[str, tuple[int, int]]:
+        """How far in the log each view's state had come: (known_at in microseconds, position)."""
+        return {name: (state.clock, state.position) for name, state in self.states.items()}
 
     def of_rows(self, source: pl.DataFrame) -> pl.DataFrame:
         """Return the features of source rows, each a virtual query at its own event time.
@@ -88,7 +89,7 @@ class OnlineFeatures:
         view, state = self.pipeline.view(view_name), self.states[view_name]
         if len(key) != len(view.key):
             raise DefinitionError(
-                f"its key has {len(view.key)} parts ({', '.join(view.key)}), {len(key)} were given.",
+                f"its key is {', '.join(view.key)}; {len(key)} values were given.",
                 where=f"view {view_name!r}",
                 fix="Give one value for each.",
             )

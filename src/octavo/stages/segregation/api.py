@@ -130,7 +130,7 @@ class SplitRows:
 
     def _part(self, part: str) -> pl.Series:
         if isinstance(self.pipeline.split, SplitByHash):
-            return _hash_part(self.pipeline.split, self._rows, part)
+            return hash_part(self.pipeline.split, self._rows, part)
         split, cuts = self.pipeline.split, self.document["cuts"]
         times = self._rows[EVENT_TIME].cast(pl.Int64)
         gap = microseconds(split.gap, where="SplitByTime.gap")
@@ -154,7 +154,8 @@ def time_cuts(split: SplitByTime, labeled: pl.DataFrame) -> dict[str, int]:
     }
 
 
-def _hash_part(split: SplitByHash, rows: pl.DataFrame, part: str) -> pl.Series:
+def hash_part(split: SplitByHash, rows: pl.DataFrame, part: str) -> pl.Series:
+    """Return which rows fall into a part, by the hash of their ``key:`` columns."""
     keys = [f"key:{column}" for column in split.entity]
     for key in keys:
         if key not in rows.columns:

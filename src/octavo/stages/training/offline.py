@@ -4,6 +4,7 @@ Trial k's parameters are a function of the trials before it alone, so that a sea
 resumed proposes what the undisturbed one would have.
 """
 
+import os
 import time
 from typing import Any
 
@@ -17,6 +18,10 @@ from octavo.stages.training.search import Proposal, propose
 from octavo.stages.training.trial import Material, run_trial
 from octavo.stores import catalog as tables
 
+# Threads of a fit that wait for each other by spinning multiply its time on a busy machine. Read
+# when the first training library is loaded, which happens within a trial.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
 
 def inputs(context: Context) -> Any:
     """Return the data version, the settings and the features and metric asked for."""
@@ -28,7 +33,7 @@ def inputs(context: Context) -> Any:
         fingerprint(
             [pipeline.row, pipeline.derived, pipeline.problem.metric, pipeline.problem.kind]
         ),
-        [getattr(a, "name", a) for a in pipeline.training.algorithms],
+        [getattr(a, "name", a) for a in pipeline.algorithms],
     ]
 
 

@@ -26,7 +26,7 @@ def propose(
     Algorithms for Hyper-Parameter Optimization (2011), as in Optuna.
     """
     names = settings["algorithms"]
-    own = {getattr(a, "name", a): a for a in pipeline.training.algorithms}
+    own = {getattr(a, "name", a): a for a in pipeline.algorithms}
     name = names[number % len(names)]
     algorithm = get(own.get(name, name))
     if number < len(names):

@@ -84,7 +84,7 @@ class HistGradientBoosting:
         X[:, np.isnan(X).all(axis=0)] = 0.0  # scikit-learn cannot bin a column without a value
         with threadpool_limits(threads):
             estimator.fit(X, y)
-        return FittedHistGradientBoosting(estimator, kind)
+        return FittedHistGradientBoosting(estimator, kind, threads)
 
 
 @dataclass(frozen=True)
@@ -93,12 +93,16 @@ class FittedHistGradientBoosting:
 
     estimator: Any
     kind: Kind
+    threads: int
 
     def native_raw(self, X: np.ndarray) -> np.ndarray:
         """Compute raw scores with scikit-learn."""
-        if self.kind == "regression":
-            return self.estimator.predict(X)
-        return self.estimator.decision_function(X)
+        from threadpoolctl import threadpool_limits
+
+        regression = self.kind == "regression"
+        score = self.estimator.predict if regression else self.estimator.decision_function
+        with threadpool_limits(self.threads):
+            return score(X)
 
     def model(self) -> TreeModel:
         """Read the trees from the estimator's predictors."""

@@ -158,8 +158,8 @@ def highest_below(threshold: np.ndarray) -> np.ndarray:
     boundary is the middle between the threshold and its neighbour below, which goes to the even
     one. Inputs beyond float32 count as its largest: all are below +inf, and none below the least.
     """
-    below = np.nextafter(threshold, np.float32(-np.inf)).astype(np.float64)
     with np.errstate(invalid="ignore", over="ignore"):
+        below = np.nextafter(threshold, np.float32(-np.inf)).astype(np.float64)
         middle = below + (threshold.astype(np.float64) - below) / 2
         rounded = middle.astype(np.float32)
     highest = np.where(rounded < threshold, middle, np.nextafter(middle, -np.inf))

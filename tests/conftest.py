@@ -1,0 +1,118 @@
+"""What tests share: a small project that is quickly written and run, and the command line."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+SHOP = Path(__file__).parent / "shop" / "pipeline.py"
+OPENED = datetime(2024, 1, 1, tzinfo=UTC)
+PRODUCTS = 12
+
+
+def history(*, seed: int, orders: int, customers: int, days: int) -> dict[str, pl.DataFrame]:
+    """Invent the shop's past: some customers, and the online channel, return more than others."""
+    rng = np.random.default_rng(seed)
+    price = rng.integers(5, 60, PRODUCTS).astype(float)
+    habit = rng.beta(0.5, 1.5, customers)
+    seconds = np.sort(rng.integers(0, days * 86_400, orders))
+    customer, product = rng.integers(0, customers, orders), rng.integers(0, PRODUCTS, orders)
+    pieces, online = rng.integers(1, 6, orders), rng.random(orders) < 0.5
+    risk = 0.05 + 0.6 * habit[customer] + 0.1 * online + 0.03 * pieces
+    returned = rng.random(orders) < risk
+    decided = seconds + rng.integers(1, 6 * 86_400, orders)
+    placed = pl.DataFrame(
+        {
+            "order_id": np.arange(1, orders + 1),
+            "ordered_at": [OPENED + timedelta(seconds=int(s)) for s in seconds],
+            "customer": [f"c{n:02}" for n in customer],
+            "product": [f"p{n:02}" for n in product],
+            "channel": np.where(online, "online", "store"),
+            "amount": price[product] * pieces,
+        }
+    )
+    ended = placed.select("order_id", "ordered_at", "customer").with_columns(
+        pl.Series("decided_at", [OPENED + timedelta(seconds=int(s)) for s in decided]),
+        pl.Series("outcome", np.where(returned, "returned", "kept")),
+    )
+    goods = pl.DataFrame({"product": [f"p{n:02}" for n in range(PRODUCTS)], "price": price})
+    return {"orders": placed, "returns": ended, "products": goods}
+
+
+def write_project(
+    folder: Path,
+    *,
+    orders: int = 2000,
+    customers: int = 50,
+    days: int = 60,
+    seed: int = 7,
+    parts: int = 1,
+    edits: Mapping[str, str] | None = None,
+) -> Path:
+    """Write a folder with ``pipeline.py`` and its CSV files, and return it.
+
+    Parameters
+    ----------
+    folder
+        Made if missing; what it holds under the same names is overwritten.
+    orders, customers, days, seed
+        Size of the invented history; equal values give equal bytes.
+    parts
+        Files per event dataset, oldest first: ``orders-0.csv``, ``orders-1.csv``, …
+    edits
+        Text of ``pipeline.py`` to replace; each must occur exactly once.
+    """
+    (folder / "data").mkdir(parents=True, exist_ok=True)
+    for name, frame in history(seed=seed, orders=orders, customers=customers, days=days).items():
+        files = 1 if name == "products" else parts
+        for number, part in enumerate(frame.iter_slices(-(-frame.height // files))):
+            file = f"{name}.csv" if files == 1 else f"{name}-{number}.csv"
+            part.write_csv(folder / "data" / file)
+    rewrite(folder / "pipeline.py", edits or {}, SHOP.read_text())
+    return folder
+
+
+def rewrite(path: Path, edits: Mapping[str, str], text: str | None = None) -> None:
+    """Replace pieces of a file's text, each of which must occur exactly once."""
+    text = path.read_text() if text is None else text
+    for old, new in edits.items():
+        assert text.count(old) == 1, f"{old!r} occurs {text.count(old)} times"
+        text = text.replace(old, new)
+    path.write_text(text)
+
+
+def command(*arguments: str | Path) -> list[str]:
+    """Return the octavo command as it is started in a process of its own."""
+    return [sys.executable, "-m", "octavo", *map(str, arguments)]
+
+
+def run_octavo(
+    *arguments: str | Path, environment: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run the octavo command to its end."""
+    return subprocess.run(
+        command(*arguments),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+        env={**os.environ, **(environment or {})},
+    )
+
+
+@pytest.fixture(scope="session")
+def make_project() -> Callable[..., Path]:
+    """Give `write_project`: ``make_project(tmp_path, parts=3)``."""
+    return write_project
+
+
+@pytest.fixture(scope="session")
+def octavo() -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Give `run_octavo`: ``octavo("run", folder, "--json")``."""
+    return run_octavo

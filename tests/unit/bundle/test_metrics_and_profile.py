@@ -1,0 +1,89 @@
+import numpy as np
+import polars as pl
+import pytest
+from sklearn import metrics as sklearn_metrics
+
+from octavo.bundle.metrics import figure, interval, resampled, trivial
+from octavo.bundle.profile import (
+    jensen_shannon,
+    kolmogorov_smirnov,
+    load_profile,
+    profile,
+    psi,
+    save_profile,
+    shares,
+)
+from octavo.definition import METRICS
+
+
+@pytest.fixture
+def binary():
+    rng = np.random.default_rng(0)
+    truth = (rng.random(800) < 0.2).astype(float)
+    return truth, np.clip(truth * 0.3 + rng.random(800) * 0.7, 0, 1)
+
+
+def test_every_declared_metric_can_be_measured(binary):
+    truth, score = binary
+    classes = np.stack([1 - score, score], axis=1)
+    for kind, names in METRICS.items():
+        predicted = classes if kind == "multiclass" else score
+        for name in names:
+            assert np.isfinite(figure(name, truth, predicted)), name
+
+
+def test_the_trivial_baseline_of_average_precision_is_the_base_rate(binary):
+    truth, _ = binary
+    assert figure("average_precision", truth, trivial("binary", truth, 800)) == truth.mean()
+    assert figure("r2", truth, trivial("regression", truth, 800)) == pytest.approx(0)
+
+
+def test_resampling_by_weights_is_resampling_rows(binary):
+    truth, score = binary
+    rng = np.random.default_rng(3)
+    rows = rng.integers(0, 800, 800)
+    expected = sklearn_metrics.average_precision_score(truth[rows], score[rows])
+    found = resampled("average_precision", truth, [score], resamples=1, seed=3)[0, 0]
+    assert found == pytest.approx(expected, abs=1e-12)
+
+
+def test_the_interval_holds_the_figure_and_narrows_with_rows(binary):
+    truth, score = binary
+    low, high = interval("roc_auc", truth, score)
+    assert low < figure("roc_auc", truth, score) < high
+    wide = interval("roc_auc", truth[:100], score[:100])
+    assert wide[1] - wide[0] > high - low
+
+
+def test_psi_of_a_known_case():
+    # By hand: (0.2−0.5)·ln(0.2/0.5) + (0.8−0.5)·ln(0.8/0.5)
+    assert psi([0.5, 0.5], [0.2, 0.8]) == pytest.approx(0.27489 + 0.14100, abs=1e-4)
+    assert psi([0.3, 0.7], [0.3, 0.7]) == 0
+
+
+def test_distances_at_their_ends():
+    assert jensen_shannon([1, 0], [0, 1]) == pytest.approx(1)
+    assert jensen_shannon([0.4, 0.6], [0.4, 0.6]) == 0
+    assert kolmogorov_smirnov([0.5, 0.5, 0], [0, 0.5, 0.5]) == pytest.approx(0.5)
+
+
+def test_a_profile_describes_numbers_text_booleans_and_nulls(tmp_path):
+    frame = pl.DataFrame(
+        {
+            "x": [float(i) for i in range(99)] + [None],
+            "t": ["a"] * 60 + ["b"] * 39 + [None],
+            "flag": [True] * 30 + [False] * 70,
+            "empty": pl.Series([None] * 100, dtype=pl.Float64),
+        }
+    )
+    described = profile(frame, frame.columns)
+    for column, found in described.items():
+        assert sum(found["shares"]) == pytest.approx(1), column
+        assert shares(frame[column], found) == found["shares"]
+    assert described["x"]["shares"][-1] == 0.01
+    assert described["empty"]["shares"][-1] == 1
+    assert described["t"]["shares"] == [0.6, 0.39, 0.0, 0.01]
+    newer = pl.Series("t", ["c", "a", None, None])
+    assert shares(newer, described["t"]) == [0.25, 0.0, 0.25, 0.5]
+    save_profile(described, tmp_path)
+    assert load_profile(tmp_path) == described

@@ -1,0 +1,286 @@
+"""What cannot be meant is refused when it is declared, in words that name field and fix."""
+
+import polars as pl
+import pytest
+from definitions import label, orders, pipeline, problem, view, window
+
+import octavo as ov
+from octavo.errors import DefinitionError, ExitCode
+
+amount = pl.col("amount")
+static = ov.Dataset("orders", ov.Files("x.csv"))
+other = ov.Dataset("other", ov.Files("x.csv"), event_id="order_id", event_time="at")
+
+MESSAGES = [
+    # names: the nearest that exist
+    (
+        lambda: problem(metric="average_precison"),
+        "Problem.metric: there is no choice 'average_precison'. Did you mean 'average_precision'?",
+    ),
+    (
+        lambda: problem(kind="classification"),
+        "Problem.kind: there is no choice 'classification'. Known: binary, multiclass, regression.",
+    ),
+    (
+        lambda: window(orders(), take="maen"),
+        "Window over 'orders'.take: there is no choice 'maen'. Did you mean 'mean'?",
+    ),
+    (
+        lambda: pipeline(datasets=[other]),
+        "Pipeline.rows: there is no dataset 'orders'. Known: other.",
+    ),
+    (
+        lambda: pipeline(problem=problem(target="retuned")),
+        "Problem.target: there is no label 'retuned'. Did you mean 'returned'?",
+    ),
+    (
+        lambda: ov.View("v", key="dest", windows=[window(orders())], on={"origin": "dst"}),
+        "View 'v'.on: there is no key column 'dst'. Did you mean 'dest'?",
+    ),
+    (
+        lambda: ov.Check("c", amount > 0, "rejct"),
+        "Check 'c'.severity: there is no choice 'rejct'. Did you mean 'reject'?",
+    ),
+    (
+        lambda: ov.Monitor(drift="pis"),
+        "Monitor.drift: there is no drift measure 'pis'. Did you mean 'psi'?",
+    ),
+    # the problem
+    (
+        lambda: problem(at_least=None),
+        "Problem: the figure that answers the question is not said exactly once. "
+        "Give either at_least=… (a number or ov.Lift(2.5)) or at_most=….",
+    ),
+    (
+        lambda: problem(metric="log_loss"),
+        "Problem: for log_loss less is better. Use at_most=….",
+    ),
+    (
+        lambda: problem(at_least=None, at_most=0.5),
+        "Problem: for roc_auc more is better. Use at_least=….",
+    ),
+    (
+        lambda: problem(at_least=70),
+        "Problem.at_least: roc_auc is at most 1, and 0 asks for nothing; 70 cannot be its target. "
+        "Give a fraction such as 0.4.",
+    ),
+    (
+        lambda: problem(kind="regression", metric="r2", at_least=ov.Lift(2)),
+        "Problem.at_least: the trivial baseline's r2 is 0, and so is any multiple of it. "
+        "Give a number, such as 0.3.",
+    ),
+    (lambda: ov.Lift(1), "Lift: a lift of 1 asks for nothing. Use more than 1."),
+    (
+        lambda: problem(target="re turned"),
+        "Problem.target: 're turned' is not a name. "
+        "Use letters, digits and single underscores, beginning with a letter.",
+    ),
+    # datasets
+    (lambda: ov.Files(""), 'Files: no file is named. Name one: ov.Files("data/*.csv").'),
+    (
+        lambda: ov.Files("x.csv", columns=[1]),
+        'Files.columns: [1] names no columns. Write "name", or ["one", "another"].',
+    ),
+    (
+        lambda: ov.Dataset("orders", "orders.csv"),  # type: ignore[arg-type]
+        "Dataset 'orders'.offline: 'orders.csv' is not of the kind Files. Give one.",
+    ),
+    (
+        lambda: ov.Dataset("orders__x", ov.Files("x.csv")),
+        "Dataset.name: 'orders__x' is not a name. "
+        "Use letters, digits and single underscores, beginning with a letter.",
+    ),
+    (
+        lambda: ov.Dataset("orders", ov.Files("x.csv"), available="1h"),
+        "Dataset 'orders': a dataset without event_time cannot have available. "
+        "Declare event_time, or leave available out.",
+    ),
+    (
+        lambda: orders(available="1 hour"),
+        "Dataset 'orders'.available: '1 hour' is not a duration. "
+        'Write number and unit (us, ms, s, m, h, d, w): "30m", "1h", "7d", "1d12h".',
+    ),
+    (
+        lambda: orders(where="amount > 0"),
+        "Dataset 'orders'.where: 'amount > 0' is not a Polars expression. Write pl.col(…).",
+    ),
+    (
+        lambda: orders(event_time=5),
+        "Dataset 'orders'.event_time: 5 is not a Polars expression. Write pl.col(…).",
+    ),
+    (
+        lambda: orders(columns={"twice": "amount"}),
+        "Dataset 'orders'.columns['twice']: 'amount' is not a Polars expression. Write pl.col(…).",
+    ),
+    (
+        lambda: orders(columns={"before": amount.shift(1)}),
+        "Dataset 'orders'.columns['before']: the expression col(\"amount\").shift([dyn int: 1]) "
+        "looks at other rows. It may only use its own row; use a Window for anything else.",
+    ),
+    (
+        lambda: orders(checks=[ov.Check("c", amount > 0), ov.Check("c", amount > 1)]),
+        "Dataset 'orders': the check 'c' is declared twice. Rename one of them.",
+    ),
+    (
+        lambda: ov.Check("c", amount > 0, tolerate=5),
+        "Check 'c': tolerate=5 is not a fraction. Use 0 … 1.",
+    ),
+    # windows and views
+    (
+        lambda: ov.Window("orders", "amount"),  # type: ignore[arg-type]
+        "Window: 'orders' is not a dataset. "
+        "Give the ov.Dataset object first: ov.Window(arrivals, …).",
+    ),
+    (
+        lambda: window(orders(), value=None, take="mean"),
+        "Window over 'orders': without a value only count and since_* can be taken. "
+        'Name a column: ov.Window(arrivals, "arr_delay", take="mean", …).',
+    ),
+    (
+        lambda: window(orders(), value=amount * 2),
+        "Window over 'orders': a window with where= or an expression has no name for its columns. "
+        'Add name="…".',
+    ),
+    (
+        lambda: window(orders(), over="0s"),
+        "Window over 'orders': a window of no length is empty. Use \"1h\".",
+    ),
+    (
+        lambda: window(orders(), over=[]),
+        "Window over 'orders': over or take is an empty list. Name something, or leave it out.",
+    ),
+    (
+        lambda: window(orders(), over=["1d", "a week"]),
+        "Window over 'orders'.over: 'a week' is not a duration. "
+        'Write number and unit (us, ms, s, m, h, d, w): "30m", "1h", "7d", "1d12h".',
+    ),
+    (
+        lambda: window(orders(), value=amount.cum_sum(), name="x"),
+        "Window over 'orders'.value: the expression col(\"amount\").cum_sum() looks at other rows. "
+        "It may only use its own row; use a Window for anything else.",
+    ),
+    (
+        lambda: ov.View("v", key="x", windows=window(orders())),  # type: ignore[arg-type]
+        "View 'v'.windows: a value of type Window is not a list. Write it in brackets: [ … ].",
+    ),
+    (
+        lambda: ov.View("rows", key="x", windows=[window(orders())]),
+        "View 'rows': 'rows' is the name of the rows' own features. Choose another.",
+    ),
+    (
+        lambda: ov.View("v", key=[], windows=[window(orders())]),
+        "View 'v': a view needs a key and windows. Add them.",
+    ),
+    (
+        lambda: ov.View("v", key="x", windows=[window(orders()), window(orders())]),
+        "View 'v': the feature 'v__amount_count_1d' is declared twice. Rename one of them.",
+    ),
+    # label, split, training
+    (
+        lambda: label(orders(), absent=False),
+        "Label 'returned': absent= and mature_after= are of use only together. "
+        'Give both, e.g. absent=False, mature_after="30d", or neither.',
+    ),
+    (
+        lambda: ov.SplitByTime(train=0.7, validation=0.2, test=0.2),
+        "SplitByTime: train, validation and test are (0.7, 0.2, 0.2): not three shares of one "
+        "whole. Give three fractions above 0 that sum to 1, such as 0.7, 0.15, 0.15.",
+    ),
+    (lambda: ov.SplitByHash([]), "SplitByHash: no entity is named. Name a column."),
+    (
+        lambda: ov.Training(algorithms="lightgbm"),
+        'Training: algorithms is not a list. algorithms=["lightgbm"].',
+    ),
+    (
+        lambda: ov.Training(trials=0),
+        "Training.trials: 0 is not a whole number from 1 on. Use one.",
+    ),
+    (
+        lambda: ov.Training(threads=1.5),  # type: ignore[arg-type]
+        "Training.threads: 1.5 is not a whole number from 1 on. Use one.",
+    ),
+    (
+        lambda: ov.Training(budget="0s"),
+        'Training.budget: no trial could begin. budget="10m".',
+    ),
+    (lambda: ov.Monitor(window="0d"), 'Monitor: window is empty. window="7d".'),
+    # the whole
+    (
+        lambda: pipeline(static),
+        "Pipeline.rows: the predicted rows ('orders') need an event_time and an event_id. "
+        "Declare both on that dataset.",
+    ),
+    (
+        lambda: pipeline(label=label(orders(), on="id")),
+        "Label 'returned': the label meets rows on ['id'], but their event_id is ['order_id']. "
+        "Make label.on the event_id of the predicted rows.",
+    ),
+    (
+        lambda: pipeline(label=label(orders(where=amount > 0))),
+        "Pipeline.label: the dataset 'orders' is not the one listed in datasets. "
+        "Use the same ov.Dataset object in both places.",
+    ),
+    (
+        lambda: pipeline(views=[], row=[], derived=[]),
+        "Pipeline: there is no feature. Add row= or views=.",
+    ),
+    (
+        lambda: pipeline(row=[amount, (amount * 2).alias("amount")]),
+        "Pipeline: the feature 'amount' is declared twice. Rename one of them.",
+    ),
+    (
+        lambda: pipeline(row=[amount.alias("returned")]),
+        "Pipeline: the target 'returned' is also a feature. "
+        "Remove it from the features: it would be read from the future.",
+    ),
+    (
+        lambda: pipeline(row=[amount.alias("_event_time")]),
+        "Pipeline: the feature '_event_time' is named as Octavo names its own columns. "
+        'Rename it with .alias("…").',
+    ),
+    (
+        lambda: pipeline(derived=[amount.alias("one"), (pl.col("one") * 2).alias("two")]),
+        "Pipeline.derived: 'two' uses 'one', which is itself derived. Write out what 'one' is.",
+    ),
+    (
+        lambda: pipeline(row=amount),
+        "Pipeline.row: a value of type Expr is not a list. Write it in brackets: [ … ].",
+    ),
+    (
+        lambda: pipeline(problem="which?"),
+        "Pipeline.problem: 'which?' is not of the kind Problem. Give one.",
+    ),
+    (
+        lambda: pipeline(views=[view(orders()), view(orders())]),
+        "Pipeline.views: the view 'customer' is declared twice. Rename one of them.",
+    ),
+    (
+        lambda: pipeline().dataset("ordres"),
+        "there is no dataset 'ordres'. Did you mean 'orders'?",
+    ),
+    (
+        lambda: pipeline().view("costumer"),
+        "there is no view 'costumer'. Did you mean 'customer'?",
+    ),
+]
+
+
+@pytest.mark.parametrize(("declare", "message"), MESSAGES, ids=[m[:50] for _, m in MESSAGES])
+def test_refused_in_these_words(declare, message):
+    with pytest.raises(DefinitionError) as refused:
+        declare()
+    assert str(refused.value) == message
+    assert refused.value.fix, "every message says what to do next"
+    assert refused.value.exit_code == ExitCode.USAGE
+
+
+def test_a_declaration_cannot_be_changed():
+    with pytest.raises(AttributeError):
+        orders().name = "other"  # type: ignore[misc]
+
+
+def test_one_word_stands_for_a_list_of_one():
+    assert ov.Files("x.csv", columns="amount").columns == ("amount",)
+    assert orders().identity == ("order_id",)
+    assert window(orders(), over="1d", take="mean").take == ("mean",)
+    assert view(orders()).key == ("customer",)
