@@ -9,7 +9,7 @@ import polars as pl
 from octavo.definition.events import EVENT_ID, EVENT_TIME, stamped
 from octavo.engines import LocalEngine
 from octavo.services.serving import Scorer
-from octavo.stages.ingestion.files import read_file
+from octavo.stages.ingestion.files import Parsed, read_file
 from octavo.stores import catalog as tables
 from octavo.stores.home import Home
 from octavo.stores.predictions import PredictionStore
@@ -45,7 +45,7 @@ def score_file(scorer: Scorer, home: Home, path: Path) -> ScoredFile:
         where_label=f"{path.name} as {dataset.name!r}",
         engine=LocalEngine(),
     )
-    usable, refused = _usable(scorer, parsed.frame)
+    usable, refused = _usable(scorer, parsed)
     store, writer = PredictionStore(home), f"score-{uuid.uuid4().hex[:12]}"
     answers = []
     for number, block in enumerate(usable.drop("_row").iter_slices(BLOCK)):
@@ -59,13 +59,15 @@ def score_file(scorer: Scorer, home: Home, path: Path) -> ScoredFile:
     )
 
 
-def _usable(scorer: Scorer, frame: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+def _usable(scorer: Scorer, parsed: Parsed) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Divide rows into those with an event ID and time, and the rest with the reason."""
+    frame = parsed.frame
     rows = stamped(scorer.pipeline.rows, frame)
     bad = rows.select(pl.col(EVENT_ID).is_null() | pl.col(EVENT_TIME).is_null()).to_series()
-    refused = frame.filter(bad).select(
+    numbers = frame.filter(bad)["_row"]
+    refused = pl.DataFrame(numbers).select(
         "_row",
-        pl.struct(list(scorer.schema)).struct.json_encode().alias("text"),
+        pl.Series("text", [parsed.text(row) for row in numbers], dtype=pl.String),
         pl.lit(None, dtype=pl.String).alias("column"),
         pl.lit("event_time").alias("rule"),
         pl.lit("the event ID or event time cannot be computed").alias("reason"),

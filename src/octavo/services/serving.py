@@ -16,7 +16,7 @@ import polars as pl
 from octavo.bundle import Bundle
 from octavo.definition import Pipeline
 from octavo.definition.events import EVENT_ID, EVENT_TIME, TIMESTAMP
-from octavo.errors import DataError
+from octavo.errors import DataError, OctavoError
 from octavo.services.requests import EventDecoder
 from octavo.stages.deployment.offline import outputs
 from octavo.stages.prep.online import OnlineFeatures
@@ -160,7 +160,7 @@ class PredictionLog:
         block = pl.concat(waiting)
         try:
             self.store.append(block, writer=self._writer, version=self._version + 1)
-        except (OSError, DataError):
+        except (OSError, OctavoError):
             self.lost += block.height
             return
         self._version += 1

@@ -9,7 +9,17 @@ import pytest
 import octavo
 import octavo.definition
 
-HEAVY = "numba sklearn lightgbm xgboost optuna sqlalchemy uvicorn deltalake rich".split()
+HEAVY = [
+    "numba",
+    "sklearn",
+    "lightgbm",
+    "xgboost",
+    "optuna",
+    "sqlalchemy",
+    "uvicorn",
+    "deltalake",
+    "rich",
+]
 
 LOAD = """
 import sys, time

@@ -16,9 +16,9 @@ SCHEMA = {
 }
 
 
-def frame(text):
+def frame(text, encoding="utf-8"):
     decoder = EventDecoder(SCHEMA)
-    return decoder.frame(decoder.decode(text.encode()))
+    return decoder.frame(decoder.decode(text.encode(encoding)))
 
 
 def test_values_are_typed_as_the_raw_store_types_them():
@@ -49,5 +49,4 @@ def test_values_are_typed_as_the_raw_store_types_them():
 )
 def test_what_does_not_fit_names_field_and_reason(body, says):
     with pytest.raises(DataError, match=says):
-        decoder = EventDecoder(SCHEMA)
-        decoder.frame(decoder.decode(body.encode("latin-1")))
+        frame(body, "latin-1")

@@ -45,9 +45,13 @@ def test_a_file_that_is_no_catalog_is_refused(tmp_path):
 
 
 def test_a_failed_transaction_leaves_nothing(catalog):
-    with pytest.raises(ZeroDivisionError), catalog.transaction() as connection:
-        tables.emit(connection, "deployed", "x")
-        raise ZeroDivisionError
+    def fail():
+        with catalog.transaction() as connection:
+            tables.emit(connection, "deployed", "x")
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
     assert catalog.rows(sa.select(tables.events)) == []
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import polars as pl
 
@@ -17,6 +16,7 @@ from octavo.definition.events import (
     stamped,
 )
 from octavo.errors import DataError
+from octavo.stages.ingestion.files import Parsed
 from octavo.stores.catalog import Row
 from octavo.stores.raw import REJECTED_SCHEMA, ROWS_PER_BATCH, RawStore
 
@@ -28,12 +28,11 @@ class Accepted:
     rows: pl.DataFrame
     """Source columns and stamps, ready for the raw store."""
     rejected: pl.DataFrame
-    """``_row, text, column, rule, reason``; rows the parser refused carry the file's own text,
-    rows refused here their values as JSON."""
+    """``_row, text, column, rule, reason``; the text is the file's own."""
 
 
 def accept(
-    dataset: Dataset, parsed: Any, batch: Row, raw: RawStore, earlier: list[Row]
+    dataset: Dataset, parsed: Parsed, batch: Row, raw: RawStore, earlier: list[Row]
 ) -> Accepted:
     """Stamp rows with identity, times and position, and set aside those that cannot be used.
 
@@ -49,11 +48,11 @@ def accept(
         rows = rows.with_columns(own.alias(EVENT_ID))
     rejected = [parsed.rejected.select(list(REJECTED_SCHEMA)[1:])]
     for rule, column, bad, reason in _rules(dataset, rows):
-        rejected.append(_set_aside(rows.filter(bad), source, rule, column, reason))
+        rejected.append(_set_aside(parsed, rows.filter(bad), rule, column, reason))
         rows = rows.filter(~bad)
     if dataset.event_id:
         for rule, bad, reason in _seen_before(dataset.name, rows, source, raw, earlier):
-            rejected.append(_set_aside(rows.filter(bad), source, rule, None, reason))
+            rejected.append(_set_aside(parsed, rows.filter(bad), rule, None, reason))
             rows = rows.filter(~bad)
     clock = pl.lit(batch["clock"], dtype=pl.Int64).cast(TIMESTAMP)
     rows = rows.with_columns(
@@ -128,11 +127,11 @@ def _seen_before(
 
 
 def _set_aside(
-    rows: pl.DataFrame, source: list[str], rule: str, column: str | None, reason: str
+    parsed: Parsed, rows: pl.DataFrame, rule: str, column: str | None, reason: str
 ) -> pl.DataFrame:
     return rows.select(
         "_row",
-        pl.struct(source).struct.json_encode().alias("text"),
+        pl.Series("text", [parsed.text(row) for row in rows["_row"]], dtype=pl.String),
         pl.lit(column, dtype=pl.String).alias("column"),
         pl.lit(rule).alias("rule"),
         pl.lit(reason).alias("reason"),

@@ -54,6 +54,8 @@ class Parsed:
         Size of the file on disk.
     records
         Number of records in the file.
+    text
+        Gives a record as it stands in the file, by its number.
     """
 
     frame: pl.DataFrame
@@ -61,6 +63,7 @@ class Parsed:
     schema: dict[str, pl.DataType]
     bytes: int
     records: int
+    text: Callable[[int], str]
 
 
 def read_file(
@@ -229,6 +232,7 @@ def _divided(
         {column.values.name: column.values.dtype for column in typed},
         size,
         loaded.records,
+        loaded.text,
     )
 
 

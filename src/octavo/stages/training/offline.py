@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from octavo.definition import fingerprint
 from octavo.definition.durations import microseconds
-from octavo.errors import DataError
+from octavo.errors import DataError, OctavoError
 from octavo.stages.contract import Context, Outcome, Segregation
 from octavo.stages.training.search import Proposal, propose
 from octavo.stages.training.trial import Material, run_trial
@@ -99,7 +99,9 @@ def _tried(
     try:
         found = run_trial(context, proposal, material, segregation)
         trial |= {"state": "complete", "figure": found.figure, "candidate_id": found.candidate_id}
-    except (ValueError, RuntimeError, MemoryError, ArithmeticError, TypeError) as error:
+    except OctavoError:
+        raise
+    except Exception as error:  # noqa: BLE001  a library's or the user's own code runs here
         trial |= {"state": "failed", "error": f"{type(error).__name__}: {error}"}
     trial["seconds"] = time.monotonic() - began
     with context.catalog.transaction() as connection:

@@ -1,0 +1,317 @@
+"""Bad input through the command line: one clear paragraph, the right exit code, nothing half-done.
+
+Each run is a process of its own, as a user starts it.
+"""
+
+import contextlib
+import fcntl
+import gzip
+import json
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from octavo.project import load
+from octavo.stores.raw import RawStore
+
+FAILED, USAGE, NO_CANDIDATE = 1, 2, 3
+SMALL = {"orders": 120, "customers": 10}
+MISSING = "no file matches 'data/orders*.csv'"
+
+
+def said(done, code: int) -> str:
+    """Check that a command failed as it should, and return the one thing it said."""
+    assert done.returncode == code, done.stderr
+    assert done.stdout == ""
+    assert "Traceback" not in done.stderr
+    *stages, last = done.stderr.splitlines()
+    assert all(line.startswith("✓ ") for line in stages), done.stderr
+    assert last.startswith("octavo: ")
+    assert "did not expect" not in last
+    return last.removeprefix("octavo: ")
+
+
+def check_agreement(folder: Path) -> dict[str, int]:
+    """Check that the catalog and the raw store know the same batches; return rows by dataset."""
+    project = load(folder)
+    rows = {}
+    for dataset in project.definition.datasets:
+        committed = project.catalog.committed(dataset.name)
+        rows[dataset.name] = sum(batch["rows"] for batch in committed)
+        if not committed:
+            assert not project.home.raw(dataset.name).exists()
+            continue
+        stored = RawStore(project.home).scan(dataset.name, committed)
+        found = dict(stored.group_by("_batch_id").len().collect().iter_rows())
+        assert found == {b["batch_id"]: b["rows"] for b in committed if b["rows"]}
+    return rows
+
+
+# --- What is wrong in pipeline.py, and seen before any data are read ---------------------------
+
+DEFINITIONS = {
+    "a syntax error": (
+        {"row=[": "row=[[("},
+        "pipeline.py:52: SyntaxError: closing parenthesis ']' does not match opening parenthesis "
+        "'(' (pipeline.py, line 52). Correct it.",
+    ),
+    "a misspelled dataset": (
+        {"ov.Window(products": "ov.Window(prodcts"},
+        "pipeline.py:50: NameError: name 'prodcts' is not defined. Correct it.",
+    ),
+    "a misspelled argument": (
+        {"trials=1": "trails=1"},
+        "pipeline.py:58: TypeError: Training.__init__() got an unexpected keyword argument "
+        "'trails'. Correct it.",
+    ),
+    "a misspelled metric": (
+        {'"average_precision"': '"average_precsion"'},
+        "pipeline.py:25, Problem.metric: there is no choice 'average_precsion'. "
+        "Did you mean 'average_precision'?",
+    ),
+    "a misspelled algorithm": (
+        {'"logistic"': '"logistc"'},
+        "Training.algorithms: there is no algorithm 'logistc'. Did you mean 'logistic'?",
+    ),
+    "an algorithm of another kind": (
+        {'"logistic"': '"linear"'},
+        "Training.algorithms: 'linear' learns regression, not binary. "
+        "Leave it out, or take another.",
+    ),
+    "a misspelled feature in derived": (
+        {"product__price_last": "product__prize_last"},
+        "pipeline.py:24, Pipeline.derived, 'pieces': there is no feature 'product__prize_last'. "
+        "Did you mean 'product__price_last'?",
+    ),
+    "a feature of other rows": (
+        {'row=[pl.col("channel")': 'row=[pl.col("amount") - pl.col("amount").shift(1)'},
+        'pipeline.py:24, Pipeline.row: the expression col("amount").shift([dyn int: 1]) looks at '
+        "other rows. It may only use its own row; use a Window for anything else.",
+    ),
+    "no pipeline": (
+        {"pipeline = ov.Pipeline(": "pipelin = ov.Pipeline("},
+        "FOLDER/pipeline.py: it defines no `pipeline = ov.Pipeline(…)`. Add one.",
+    ),
+    "a script that exits": (
+        {"import octavo as ov\n": "import octavo as ov\n\nraise SystemExit(0)\n"},
+        "pipeline.py:7: SystemExit: 0. Correct it.",
+    ),
+}
+
+
+@pytest.mark.parametrize(("edits", "message"), DEFINITIONS.values(), ids=DEFINITIONS)
+def test_a_bad_definition_fails_before_data_are_read(
+    tmp_path, make_project, octavo, edits, message
+):
+    folder = make_project(tmp_path, edits=edits, **SMALL)
+    assert said(octavo("run", folder), USAGE) == message.replace("FOLDER", str(folder))
+    assert not (folder / ".octavo").exists()
+
+
+def test_no_pipeline_at_all(tmp_path, octavo):
+    message = f"{tmp_path}: there is no pipeline.py. Name the folder: `octavo run DIR`."
+    assert said(octavo("run", tmp_path), USAGE) == message
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            ["run", "DIR", "--to", "trainig"],
+            "there is no stage 'trainig'. Did you mean 'training'?",
+        ),
+        (
+            ["config", "set", "training.trails", "3", "--dir", "DIR"],
+            "there is no setting 'training.trails'. "
+            "Did you mean 'training.trials' or 'training.threads'?",
+        ),
+        (["rnu", "DIR"], "No such command 'rnu'. Did you mean 'run'? See `octavo --help`."),
+    ],
+    ids=["stage", "setting", "command"],
+)
+def test_a_misspelled_command_line(tmp_path, make_project, octavo, arguments, message):
+    folder = make_project(tmp_path, **SMALL)
+    given = [folder if argument == "DIR" else argument for argument in arguments]
+    assert said(octavo(*given), USAGE) == message
+
+
+# --- What only the data can tell ---------------------------------------------------------------
+
+EVENT_TIME = 'event_time="ordered_at",\n    checks'
+COLUMNS = {
+    "event time": (
+        {EVENT_TIME: EVENT_TIME.replace("ordered_at", "ordred_at")},
+        "dataset 'orders', event_time: there is no column 'ordred_at'. "
+        "Did you mean 'ordered_at'?",
+    ),
+    "two datasets": (
+        {
+            EVENT_TIME: EVENT_TIME.replace("ordered_at", "ordred_at"),
+            "decided_at": "decidd_at",
+        },
+        "dataset 'orders', event_time: there is no column 'ordred_at'. Did you mean 'ordered_at'? "
+        "And dataset 'returns', available: there is no column 'decidd_at'. "
+        "Did you mean 'decided_at' or 'ordered_at'?",
+    ),
+    "text as event time": (
+        {EVENT_TIME: EVENT_TIME.replace("ordered_at", "customer")},
+        "dataset 'orders', event_time: it gives String, not a datetime. "
+        "Convert it, e.g. with .str.to_datetime(…) or pl.from_epoch(…).",
+    ),
+    "check": (
+        {'pl.col("amount") > 0': 'pl.col("amuont") > 0'},
+        "dataset 'orders', check 'amount is positive': there is no column 'amuont'. "
+        "Did you mean 'amount'?",
+    ),
+    "check without a condition": (
+        {'pl.col("amount") > 0': 'pl.col("amount") * 2'},
+        "dataset 'orders', check 'amount is positive': it gives Float64, not true or false. "
+        "Compare with a value.",
+    ),
+    "computed column": (
+        {EVENT_TIME: 'columns={"amount": pl.col("amount") * 2},\n    ' + EVENT_TIME},
+        "dataset 'orders', columns['amount']: the source has a column of this name. "
+        "Choose another name.",
+    ),
+    "row feature": (
+        {'row=[pl.col("channel")': 'row=[pl.col("chanel")'},
+        "Pipeline.row: there is no column 'chanel'. Did you mean 'channel'?",
+    ),
+    "window": (
+        {
+            'ov.Window(orders, "amount"': 'ov.Window(orders, "amuont"',
+            "customer__amount_mean_7d": "customer__amuont_mean_7d",
+        },
+        "view 'customer', window over 'orders': there is no column 'amuont'. "
+        "Did you mean 'amount'?",
+    ),
+    "window over text": (
+        {
+            'ov.Window(orders, "amount"': 'ov.Window(orders, "channel"',
+            "customer__amount_mean_7d": "customer__channel_mean_7d",
+        },
+        "view 'customer', window over 'orders', 'channel': the values are String; a window takes "
+        "numbers and booleans. "
+        "Give a numeric column or a condition, or count events without a value.",
+    ),
+    "label": (
+        {'value=pl.col("outcome")': 'value=pl.col("outcme")'},
+        "label 'returned': there is no column 'outcme'. Did you mean 'outcome'?",
+    ),
+}
+
+
+@pytest.mark.parametrize(("edits", "message"), COLUMNS.values(), ids=COLUMNS)
+def test_a_misspelled_column_and_the_nearest(tmp_path, make_project, octavo, edits, message):
+    folder = make_project(tmp_path, edits=edits, **SMALL)
+    assert said(octavo("run", folder, "--to", "segregation"), USAGE) == message
+    check_agreement(folder)
+    make_project(tmp_path, **SMALL)  # corrected
+    again = octavo("run", folder, "--to", "segregation", "--json")
+    assert again.returncode == 0, again.stderr
+    assert check_agreement(folder) == {"orders": 120, "returns": 120, "products": 12}
+
+
+TARGETS = {
+    "constant": (
+        {'pl.col("outcome") == "returned"': 'pl.col("outcome") != "lost"'},
+        "label 'returned': the target 'returned' is constant: True in all 120 rows. "
+        "There is nothing to learn; check label.value.",
+    ),
+    "never known": (
+        {'on="order_id", value=pl.col("outcome") == "returned"': 'on="order_id", '
+         'value=pl.when(pl.col("outcome") == "lost").then(pl.lit(True))'},
+        "label 'returned' of dataset 'returns': no row has a known 'returned'. "
+        "Check label.on and label.value: event IDs must be the same in both datasets.",
+    ),
+    "in no train part": (
+        {'gap="1d"': 'gap="60d"'},
+        "split of 120 labeled rows: the train part has no labeled row. "
+        "Give it a larger share, or shorten the gap.",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("edits", "message"), TARGETS.values(), ids=TARGETS)
+def test_a_target_that_cannot_be_learned(tmp_path, make_project, octavo, edits, message):
+    folder = make_project(tmp_path, edits=edits, **SMALL)
+    assert said(octavo("run", folder), FAILED) == message
+
+
+# --- Files -------------------------------------------------------------------------------------
+
+
+def truncate(file: Path) -> None:
+    packed = gzip.compress(file.read_bytes())
+    file.unlink()
+    file.with_name("orders.csv.gz").write_bytes(packed[: len(packed) // 2])
+
+
+def as_garbage(file: Path) -> None:
+    file.write_bytes(bytes(range(256)) * 40)
+
+
+FILES = {
+    "missing": (Path.unlink, "no file matches 'data/orders*'."),
+    "empty": (lambda file: file.write_text(""), "the file is empty."),
+    "only a header": (
+        lambda file: file.write_text("order_id,ordered_at,customer,product,channel,amount\n"),
+        "the file has a header but no rows.",
+    ),
+    "cut off": (truncate, "the file ends in the middle: it was cut off or is still being written."),
+    "garbage": (as_garbage, "its first line is not UTF-8 text"),
+}
+
+
+@pytest.mark.parametrize(("spoil", "message"), FILES.values(), ids=FILES)
+def test_a_bad_file(tmp_path, make_project, octavo, spoil, message):
+    edits = {"data/orders*.csv": "data/orders*"}
+    folder = make_project(tmp_path, edits=edits, **SMALL)
+    file = folder / "data" / "orders.csv"
+    good = file.read_bytes()
+    spoil(file)
+    found = said(octavo("run", folder), FAILED)
+    assert found.startswith("dataset 'orders', ")
+    assert message in found
+    assert check_agreement(folder) == {"orders": 0, "returns": 120, "products": 12}
+    (folder / "data" / "orders.csv.gz").unlink(missing_ok=True)
+    file.write_bytes(good)
+    assert octavo("run", folder, "--to", "ingestion").returncode == 0
+    assert check_agreement(folder) == {"orders": 120, "returns": 120, "products": 12}
+
+
+def test_parquet_of_another_schema_than_the_batch_before(tmp_path, make_project, octavo):
+    edits = {"data/orders*.csv": "data/orders*.parquet"}
+    folder = make_project(tmp_path, edits=edits, **SMALL)
+    frame = pl.read_csv(folder / "data" / "orders.csv", try_parse_dates=True)
+    first, second = (folder / "data" / f"orders-{n}.parquet" for n in (0, 1))
+    frame.head(60).write_parquet(first)
+    assert octavo("run", folder, "--to", "ingestion").returncode == 0
+    frame.tail(60).with_columns(pl.col("amount").cast(pl.String)).write_parquet(second)
+    found = said(octavo("run", folder, "--to", "ingestion"), FAILED)
+    assert "'amount' is String, not Float64" in found
+    assert check_agreement(folder)["orders"] == 60
+    frame.tail(60).rename({"amount": "amuont"}).write_parquet(second)
+    found = said(octavo("run", folder, "--to", "ingestion"), FAILED)
+    assert "'amount' (is it 'amuont'?)" in found
+    frame.tail(60).write_parquet(second)
+    assert octavo("run", folder, "--to", "ingestion").returncode == 0
+    assert check_agreement(folder)["orders"] == 120
+
+
+# --- The machine -------------------------------------------------------------------------------
+
+
+def test_a_full_disk(tmp_path, make_project, octavo):
+    """Too small for the raw store; with more space the same command goes on."""
+    folder, disk = make_project(tmp_path / "shop", **SMALL), tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=SIZE", "tmpfs", str(disk)]
+    mounted = shutil.which("mount") and subprocess.run(mount, capture_output=True, check=False)
+    if not mounted or mounted.returncode:
+        pytest.skip("needs the right to mount a small disk")
