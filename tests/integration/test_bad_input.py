@@ -146,8 +146,7 @@ EVENT_TIME = 'event_time="ordered_at",\n    checks'
 COLUMNS = {
     "event time": (
         {EVENT_TIME: EVENT_TIME.replace("ordered_at", "ordred_at")},
-        "dataset 'orders', event_time: there is no column 'ordred_at'. "
-        "Did you mean 'ordered_at'?",
+        "dataset 'orders', event_time: there is no column 'ordred_at'. Did you mean 'ordered_at'?",
     ),
     "two datasets": (
         {

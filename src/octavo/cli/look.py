@@ -92,16 +92,22 @@ def batches(
     folder: Folder = Path(),
     batch: Annotated[str, typer.Option(help="Show the rows of this batch ID.")] = "",
     rejected: Annotated[bool, typer.Option("--rejected", help="Show rejected rows.")] = False,
+    quality: Annotated[bool, typer.Option("--quality", help="Show the quality report.")] = False,
     output: Annotated[Path | None, typer.Option("-o", "--output", help="Write rows there.")] = None,
     home: Home = None,
     as_json: Json = False,
 ) -> int:
-    """List batches, or read one (accepted or rejected rows) by its ID."""
+    """List batches, or read one (accepted rows, rejected rows, quality) by its ID."""
     from octavo.cli.tables import print_rows, write_table
     from octavo.project import Project
 
     project = Project(folder, home)
     known = project.catalog.committed()
+    if quality:
+        reports = [row for row in known if not batch or row["batch_id"] == batch]
+        columns = ["dataset", "column", "nulls", "distinct", "min", "mean", "max"]
+        print_rows([line for row in reports for line in _quality(row)], columns, as_json)
+        return ExitCode.DONE
     if not batch and not rejected:
         columns = ["batch_id", "dataset", "rows", "rejected", "bytes", "seconds", "source"]
         print_rows(known, columns, as_json)
@@ -118,6 +124,17 @@ def batches(
     else:
         typer.echo(str(frame))
     return ExitCode.DONE
+
+
+def _quality(batch: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return a line for each column of a batch, and one for each flagging check."""
+    report = batch["quality"] or {"columns": {}, "flagged": {}}
+    blank = dict.fromkeys(("nulls", "distinct", "min", "mean", "max"))
+    about = {"dataset": batch["dataset"], "batch_id": batch["batch_id"]}
+    lines = [about | {"column": c} | blank | found for c, found in report["columns"].items()]
+    for check, count in report["flagged"].items():
+        lines.append(about | {"column": f"flagged by {check!r}: {count} rows"} | blank)
+    return lines
 
 
 def _batch_rows(project: Any, known: list[dict[str, Any]], batch: str, rejected: bool) -> Any:

@@ -94,6 +94,6 @@ def quality_of(frame: pl.DataFrame) -> dict[str, dict[str, Any]]:
         if column.dtype.is_numeric():
             found |= {"min": column.min(), "max": column.max(), "mean": column.mean()}
         elif column.dtype.is_temporal():
-            found |= {"min": str(column.min()), "max": str(column.max())}
+            found |= {"min": str(column.min())[:19], "max": str(column.max())[:19]}
         report[column.name] = found
     return report
