@@ -1,5 +1,6 @@
 """What tests share: a small project that is quickly written and run, and the command line."""
 
+import fcntl
 import os
 import subprocess
 import sys
@@ -60,7 +61,7 @@ def write_project(
     Parameters
     ----------
     folder
-        Made if missing; what it holds under the same names is overwritten.
+        Made if missing; files in it that are already as they would be written are not touched.
     orders, customers, days, seed
         Size of the invented history; equal values give equal bytes.
     parts
@@ -73,18 +74,18 @@ def write_project(
         files = 1 if name == "products" else parts
         for number, part in enumerate(frame.iter_slices(-(-frame.height // files))):
             file = f"{name}.csv" if files == 1 else f"{name}-{number}.csv"
-            part.write_csv(folder / "data" / file)
-    rewrite(folder / "pipeline.py", edits or {}, SHOP.read_text())
+            _write(folder / "data" / file, part.write_csv())
+    script = SHOP.read_text()
+    for old, new in (edits or {}).items():
+        assert script.count(old) == 1, f"{old!r} occurs {script.count(old)} times"
+        script = script.replace(old, new)
+    _write(folder / "pipeline.py", script)
     return folder
 
 
-def rewrite(path: Path, edits: Mapping[str, str], text: str | None = None) -> None:
-    """Replace pieces of a file's text, each of which must occur exactly once."""
-    text = path.read_text() if text is None else text
-    for old, new in edits.items():
-        assert text.count(old) == 1, f"{old!r} occurs {text.count(old)} times"
-        text = text.replace(old, new)
-    path.write_text(text)
+def _write(file: Path, text: str) -> None:
+    if not file.exists() or file.read_text() != text:
+        file.write_text(text)
 
 
 def command(*arguments: str | Path) -> list[str]:
@@ -106,6 +107,12 @@ def run_octavo(
     )
 
 
+def start(*arguments: str | Path) -> subprocess.Popen[str]:
+    """Start the octavo command; the caller waits for it or kills it."""
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    return subprocess.Popen(command(*arguments), **pipes)
+
+
 @pytest.fixture(scope="session")
 def make_project() -> Callable[..., Path]:
     """Give `write_project`: ``make_project(tmp_path, parts=3)``."""
@@ -116,3 +123,25 @@ def make_project() -> Callable[..., Path]:
 def octavo() -> Callable[..., subprocess.CompletedProcess[str]]:
     """Give `run_octavo`: ``octavo("run", folder, "--json")``."""
     return run_octavo
+
+
+@pytest.fixture(scope="session")
+def start_octavo() -> Callable[..., subprocess.Popen[str]]:
+    """Give `start`: a process to interrupt, kill or talk to."""
+    return start
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give a project that was run, once for all workers; copy it before changing anything."""
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+    folder, ran = shared / "finished" / "shop", shared / "finished.json"
+    with (shared / "finished.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not ran.exists():
+            done = run_octavo("run", write_project(folder), "--json")
+            assert done.returncode == 0, done.stderr
+            ran.write_text(done.stdout)
+    return folder

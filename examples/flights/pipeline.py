@@ -91,14 +91,29 @@ planes = ov.Dataset("planes", ov.Files(DATA / "planes.csv"), description="What e
 # --- Features: one view per key; a row meets each of them once ----------------------------------
 
 spans = ["1h", "3h", "1d", "7d"]
-take = ["count", "mean", "max"]
+left_late = (pl.col("dep_delay") > 30).cast(pl.Float64)
+landed_late = (pl.col("arr_delay") > 30).cast(pl.Float64)
 
 
-def delays(*, over: list[str] = spans, take: list[str] = take) -> list[ov.Window]:
-    """How late this entity's flights have been leaving and landing."""
+def delays(*, over: list[str] = spans) -> list[ov.Window]:
+    """How late this entity's flights have been leaving and landing, and how often too late."""
     return [
-        ov.Window(departures, "dep_delay", over=over, take=take),
-        ov.Window(arrivals, "arr_delay", over=over, take=take),
+        ov.Window(departures, "dep_delay", over=over, take=["count", "mean"]),
+        ov.Window(departures, left_late, over=over, take="mean", name="left_late"),
+        ov.Window(arrivals, "arr_delay", over=over, take="mean"),
+        ov.Window(arrivals, landed_late, over=over, take="mean", name="landed_late"),
+    ]
+
+
+def queue(*, over: list[str]) -> list[ov.Window]:
+    """How many flights are due in the coming hour, and were due in the last hours.
+
+    A row of the schedule happens one hour before departure: those of the last hour leave in the
+    next one; those of an hour before that (`delay`) should be gone.
+    """
+    return [
+        ov.Window(schedule, over="1h", take="count", name="due", current=False),
+        ov.Window(schedule, over=over, take="count", name="due", delay="1h"),
     ]
 
 
@@ -107,10 +122,9 @@ views = [
         "origin",
         key="origin",
         windows=[
-            *delays(take=["count", "mean", "max", "std"]),
-            ov.Window(
-                departures, over=["1h", "3h"], where=pl.col("dep_delay") > 30, name="left_late"
-            ),
+            *delays(),
+            *queue(over=["1h", "3h"]),
+            ov.Window(departures, "dep_delay", over=["1h", "3h"], take=["max", "std"]),
             *(
                 ov.Window(weather, what, over="6h", take="last")
                 for what in ["temp", "humid", "wind_speed", "wind_gust", "visib", "pressure"]
@@ -121,15 +135,15 @@ views = [
     ov.View("dest", key="dest", windows=delays()),
     ov.View("carrier", key="carrier", windows=delays()),
     ov.View("route", key=["origin", "dest"], windows=delays(over=["3h", "1d", "7d"])),
-    ov.View("desk", key=["origin", "carrier"], windows=delays()),
-    ov.View("line", key=["carrier", "flight"], windows=delays(over=["7d"], take=["mean", "max"])),
+    ov.View("desk", key=["origin", "carrier"], windows=[*delays(), *queue(over=["1h", "3h"])]),
+    ov.View("line", key=["carrier", "flight"], windows=delays(over=["7d"])),
     ov.View(
         "aircraft",
         key="tailnum",
         windows=[
             ov.Window(departures, "dep_delay", over=["1d"], take=["count", "last", "since_last"]),
             ov.Window(arrivals, "arr_delay", over=["1d"], take=["count", "last", "since_last"]),
-            *delays(over=["7d"], take=["mean", "max"]),
+            *delays(over=["7d"]),
         ],
     ),
     ov.View(
@@ -172,6 +186,14 @@ pipeline = ov.Pipeline(
         (pl.col("year") - pl.col("plane__year_last")).alias("plane_age"),
         (pl.col("origin__dep_delay_mean_1h") - pl.col("origin__dep_delay_mean_1d")).alias(
             "origin_worsening"
+        ),
+        *(
+            (
+                pl.col(f"{view}__due_count_{over}_delay1h")
+                - pl.col(f"{view}__dep_delay_count_{over}")
+            ).alias(f"{view}_backlog_{over}")  # due, but not gone
+            for view in ["origin", "desk"]
+            for over in ["1h", "3h"]
         ),
         # The aircraft has left for here but not landed yet: its delay is still under way.
         (pl.col("aircraft__dep_delay_since_last_1d") < pl.col("aircraft__arr_delay_since_last_1d"))

@@ -22,6 +22,8 @@ look.register(app)
 settings.register(app)
 serve.register(app)
 
+_TYPER_INTERRUPTED = 130  # what Typer makes of Ctrl-C; no command of ours gives it
+
 
 def main() -> None:
     """Run the command line; never a traceback unless ``--debug`` is given."""
@@ -29,16 +31,14 @@ def main() -> None:
     arguments = [a for a in sys.argv[1:] if a != "--debug"]
     try:
         code = app(args=arguments, standalone_mode=False)
+        if code == _TYPER_INTERRUPTED:
+            code = _interrupted(debug)
     except typer.Exit as leaving:
         code = leaving.exit_code
     except OctavoError as error:
         code = _say(str(error), error.exit_code, debug)
     except (KeyboardInterrupt, typer.Abort):
-        code = _say(
-            "Interrupted. Nothing is half-done; the same command continues where it stopped.",
-            ExitCode.FAILED,
-            debug,
-        )
+        code = _interrupted(debug)
     except SystemExit:
         raise
     except BrokenPipeError:
@@ -50,6 +50,11 @@ def main() -> None:
     except BaseException as error:  # noqa: BLE001  the outermost boundary; panics of Polars too
         code = _unexpected(error, debug)
     sys.exit(int(code or 0))
+
+
+def _interrupted(debug: bool) -> int:
+    text = "Interrupted. Nothing is half-done; the same command continues where it stopped."
+    return _say(text, ExitCode.FAILED, debug)
 
 
 def _unexpected(error: BaseException, debug: bool) -> int:

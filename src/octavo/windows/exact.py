@@ -1,7 +1,7 @@
 """Sums of float64 and of their squares, kept exactly, in numba.
 
 A finite float64 is an integer times a power of two. Over a common power ``2**base`` (the lowest
-set bit of all the values concerned, rounded down to a multiple of 32) a sum is one big integer,
+set bit of all the values concerned) a sum is one big integer,
 held as *limbs*: digits of 32 bits in int64, signed, whose carries wait until the sum is read.
 Adding and removing a value touches at most three limbs and is exact, so a window can slide; the
 order of additions leaves no trace. Reading rounds once, to nearest even, as ``math.fsum`` does.
@@ -36,7 +36,7 @@ class Form(NamedTuple):
     """How a row of int64 holds one accumulator: count, infinities, limbs, limbs of squares."""
 
     base: int
-    """The sum is in units of ``2**base``; a multiple of 32."""
+    """The sum is in units of ``2**base``: the lowest bit set in any value."""
     limbs: int
     """Limbs of the sum; the sum of squares has twice as many. 0 keeps the counts only."""
     width: int
@@ -75,9 +75,8 @@ def form_of(values, sums, squares):
         lowest = min(lowest, field - 1075 + bit_length(fraction & -fraction) - 1)
     if highest < lowest:
         lowest, highest = 0, 1
-    base = (lowest >> 5) << 5
-    limbs = (highest - base + 31) >> 5
-    return Form(base, limbs, FIRST + limbs * (3 if squares else 1))
+    limbs = (highest - lowest + 31) >> 5
+    return Form(lowest, limbs, FIRST + limbs * (3 if squares else 1))
 
 
 @inlined

@@ -94,7 +94,8 @@ def _fold_in_order(
 
     rows, starts, asked_rows, asked_starts, reach = grouping.arrange(
         observations.entity, observations.known_at, observations.position,
-        queries.entity, queries.known_at, queries.position, int(plan.include_current),
+        queries.entity, queries.known_at, queries.position,
+        queries.entity is observations.entity, plan.include_current,
     )  # fmt: skip
     sizes = np.diff(starts)
     if sizes.max() > exact.MOST:

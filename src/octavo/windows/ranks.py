@@ -177,27 +177,24 @@ def is_empty(held, rank, level):
 
 
 @hot
-def earliest(held, start, end):
-    """First active rank in ``[start, end)``, which must hold one."""
-    rank = start
+def earliest(held, rank):
+    """First active rank from ``rank`` on; there must be one."""
     while not held.active[rank]:
-        level = largest_block(rank, end, held.depth)
-        while level and not is_empty(held, rank, level):
-            level -= 1
+        level = 0
+        while level < held.depth and rank & ((1 << (BITS * (level + 1))) - 1) == 0:
+            if not is_empty(held, rank, level + 1):
+                break
+            level += 1
         rank += 1 << (BITS * level)
     return rank
 
 
 @hot
-def latest(held, start, end):
-    """Last active rank in ``[start, end)``, which must hold one."""
-    rank = end - 1
+def latest(held, rank):
+    """Last active rank up to ``rank``; there must be one."""
     while not held.active[rank]:
         level = 0
-        while level < held.depth:
-            span = 1 << (BITS * (level + 1))
-            if (rank + 1) & (span - 1) or rank + 1 - span < start:
-                break
+        while level < held.depth and (rank + 1) & ((1 << (BITS * (level + 1))) - 1) == 0:
             if not is_empty(held, rank, level + 1):
                 break
             level += 1

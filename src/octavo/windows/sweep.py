@@ -152,10 +152,10 @@ def read(windows, span, held, needs, time):
         # Adding +0.0 turns -0.0 into +0.0: which of the two was met first must not show.
         answers[MIN], answers[MAX] = windows.least[span] + 0.0, windows.greatest[span] + 0.0
     if needs & EARLIEST:
-        rank = ranks.earliest(held, low, high)
+        rank = ranks.earliest(held, low)
         answers[FIRST], answers[SINCE_FIRST] = held.values[rank], (time - held.times[rank]) / 1e6
     if needs & LATEST:
-        rank = ranks.latest(held, low, high)
+        rank = ranks.latest(held, high - 1)
         answers[LAST], answers[SINCE_LAST] = held.values[rank], (time - held.times[rank]) / 1e6
 
 

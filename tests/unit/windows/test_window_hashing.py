@@ -4,7 +4,7 @@ import numpy as np
 import polars as pl
 import pytest
 import xxhash
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from octavo.errors import DataError, DefinitionError
@@ -79,6 +79,7 @@ PARTS = st.tuples(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(PARTS, min_size=1, max_size=20), st.permutations([0, 1, 2]))
 def test_one_key_hashes_like_its_row(rows, order):
     frame = pl.DataFrame(

@@ -9,7 +9,7 @@ import os
 import threading
 import time
 import uuid
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any
 
@@ -28,22 +28,25 @@ from octavo.stores.schemas import from_json, to_json
 def inputs(context: Context) -> Any:
     """Return the source files with size and time of change, and how rows are stamped."""
     return {
-        dataset.name: {
-            "stamps": dataset.stamps_fingerprint,
-            "files": [
-                [str(p), p.stat().st_size, p.stat().st_mtime_ns] for p in _files(context, dataset)
-            ],
-        }
+        dataset.name: {"stamps": dataset.stamps_fingerprint, "files": _seen(context, dataset)}
         for dataset in context.pipeline.datasets
     }
+
+
+def _seen(context: Context, dataset: Dataset) -> list[Any] | str:
+    try:
+        files = [(path, path.stat()) for path in _files(context, dataset)]
+    except DataError as error:
+        return str(error)  # the run says so, after it has ingested the other datasets
+    return [[str(path), stat.st_size, stat.st_mtime_ns] for path, stat in files]
 
 
 def run(context: Context) -> Outcome:
     """Ingest all new files; those ingested before are recognized by content."""
     for dataset in context.pipeline.datasets:
         _check_stamps(context, dataset)
-    planned = _plan(context)
-    failed: list[OctavoError] = []
+    sources, failed = _sources(context)
+    planned = _plan(context, sources)
     stop = threading.Event()
     with ThreadPoolExecutor(
         max_workers=min(len(context.pipeline.datasets), os.cpu_count() or 1)
@@ -53,13 +56,10 @@ def run(context: Context) -> Outcome:
             for dataset in context.pipeline.datasets
         ]
         try:
-            for future in futures:
-                try:
-                    future.result()
-                except OctavoError as error:
-                    failed.append(error)
+            wait(futures, return_when=FIRST_EXCEPTION)  # an interrupt may reach any thread
         finally:
-            stop.set()  # interrupted: the batches under way are finished, no other is begun
+            stop.set()  # the batches under way are finished, no other is begun
+    failed += [error for future in futures if (error := future.result())]
     if failed:
         raise _together(failed)
     return _outcome(context)
@@ -95,13 +95,27 @@ def _check_stamps(context: Context, dataset: Dataset) -> None:
         )
 
 
-def _plan(context: Context) -> dict[str, list[tuple[Row, Path]]]:
+def _sources(context: Context) -> tuple[dict[str, dict[Path, str]], list[OctavoError]]:
+    """Return every dataset's files with the hashes of their content, and which have none."""
+    sources: dict[str, dict[Path, str]] = {}
+    failed: list[OctavoError] = []
+    hashes: dict[Path, str] = {}
+    for dataset in context.pipeline.datasets:
+        sources[dataset.name] = {}
+        try:
+            paths = _files(context, dataset)
+            hashes |= {path: content_hash(path) for path in paths if path not in hashes}
+            sources[dataset.name] = {path: hashes[path] for path in paths}
+        except DataError as error:
+            failed.append(error)
+    return sources, failed
+
+
+def _plan(
+    context: Context, sources: dict[str, dict[Path, str]]
+) -> dict[str, list[tuple[Row, Path]]]:
     """Give every new file a batch ID, a sequence and a clock; return what is to be ingested."""
     plan: dict[str, list[tuple[Row, Path]]] = {}
-    sources = {d.name: _files(context, d) for d in context.pipeline.datasets}
-    hashes = {
-        path: content_hash(path) for paths in sources.values() for path in dict.fromkeys(paths)
-    }
     table = tables.batches
     with context.catalog.transaction() as connection:
         known = {
@@ -109,16 +123,16 @@ def _plan(context: Context) -> dict[str, list[tuple[Row, Path]]]:
             for row in connection.execute(sa.select(table))
         }
         newest = max((row["sequence"] for row in known.values()), default=0)
-        for name, paths in sources.items():
+        for name, files in sources.items():
             plan[name] = []
             clock = _clock(context, name, list(known.values()))
-            for path in paths:
-                batch = known.get((name, hashes[path]))
+            for path, content in files.items():
+                batch = known.get((name, content))
                 if batch is None:
                     newest += 1
-                    batch = _planned(context, name, path, hashes[path], newest, clock)
+                    batch = _planned(context, name, path, content, newest, clock)
                     connection.execute(table.insert().values(**batch))
-                    known[name, hashes[path]] = batch
+                    known[name, content] = batch
                 if batch["state"] == "planned" and batch not in [b for b, _ in plan[name]]:
                     plan[name].append((batch, path))
     return plan
@@ -160,10 +174,11 @@ def _uuid7(at: int) -> str:
 
 def _ingest_dataset(
     context: Context, dataset: Dataset, plan: list[tuple[Row, Path]], stop: threading.Event
-) -> None:
+) -> OctavoError | None:
+    """Ingest a dataset's batches in order, up to one that fails; return why it did."""
     for batch, path in plan:
         if stop.is_set():
-            return
+            break
         try:
             _ingest_batch(context, dataset, batch, path)
         except OctavoError as error:
@@ -174,7 +189,8 @@ def _ingest_dataset(
                 run_id=context.run_id,
                 error=str(error),
             )
-            raise
+            return error
+    return None
 
 
 def _ingest_batch(context: Context, dataset: Dataset, batch: Row, path: Path) -> None:
