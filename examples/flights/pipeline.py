@@ -201,6 +201,6 @@ pipeline = ov.Pipeline(
         .alias("aircraft_under_way"),
     ],
     split=ov.SplitByTime(train=0.7, validation=0.15, test=0.15, gap="1d"),
-    training=ov.Training(algorithms=["lightgbm", "xgboost", "logistic"], trials=4, budget="3m"),
+    training=ov.Training(algorithms=["lightgbm", "xgboost", "logistic"], trials=4),
     monitor=ov.Monitor(window="7d"),
 )

@@ -38,7 +38,7 @@ class Project:
 
     Examples
     --------
-    >>> pipeline = ov.load("examples/flights")              # doctest: +SKIP
+    >>> pipeline = octavo.project.load("examples/flights")  # doctest: +SKIP
     >>> train = pipeline.data(split="train", labels="with") # doctest: +SKIP
     """
 

@@ -115,15 +115,40 @@ def test_other_addresses_and_methods(served):
     assert "octavo_predict_seconds_count" in metrics
 
 
-def test_a_new_row_at_the_end_of_history_gets_the_features_prep_would_give(finished, octavo):
-    """A virtual query after all history sees what the last rows of the log saw, and more."""
-    project = load(finished)
-    last = rows_of(project).tail(1)
-    source = pl.read_csv(finished / "data/orders.csv", try_parse_dates=True)
-    source = source.filter(pl.col("order_id").cast(pl.String) == last["_event_id"][0])
-    online = project.features().of_rows(source.cast(dict(project.scorer().schema)))
-    for name in ("customer__amount_count_7d", "customer__amount_mean_7d", "product__price_last"):
-        assert online[name][0] == last[name][0]
+def test_a_request_gets_what_prep_gives_the_same_event_later(tmp_path, make_project, octavo):
+    """With its own event among what it sees, as the definition says."""
+    folder = make_project(tmp_path / "shop")
+    path = folder / "data/orders.csv"
+    lines = path.read_text().splitlines()
+    path.write_text("\n".join(lines[:-3]) + "\n")
+    assert octavo("run", folder, "--to", "prep").returncode == 0
+    (tmp_path / "new.csv").write_text("\n".join([lines[0], *lines[-3:]]) + "\n")
+    schema = dict(pl.read_csv(path, try_parse_dates=True).schema.items())
+    source = pl.read_csv(tmp_path / "new.csv", schema_overrides=schema)
+    online = load(folder).features().of_rows(source)
+    single = [load(folder).features().of_rows(source.slice(i, 1)) for i in range(3)]
+    assert pl.concat(single).equals(online), "a row does not depend on the others of its request"
+    (folder / "data/orders-2.csv").write_text("\n".join([lines[0], lines[-3]]) + "\n")
+    assert octavo("run", folder, "--to", "segregation").returncode == 0
+    prepped = rows_of(load(folder)).filter(pl.col("_event_id") == online["_event_id"][0])
+    assert prepped["customer__amount_count_1d"][0] >= 1
+    for name in load(folder).definition.features:
+        assert prepped[name].equals(online[name].slice(0, 1), null_equal=True), name
+
+
+def test_what_the_state_cannot_answer_in_full_is_refused(finished, served, tmp_path, octavo):
+    frame = pl.read_csv(finished / "data/orders.csv")
+    old = frame.head(1).to_dicts()
+    answer = served.post("/v1/pipelines/shop/predict", json={"events": old})
+    assert answer.status_code == 422
+    assert "too long ago" in answer.json()["error"]
+    pl.concat([frame.head(2), frame.tail(2)]).write_csv(tmp_path / "in.csv")
+    out = tmp_path / "out.csv"
+    done = octavo("score", tmp_path / "in.csv", out, "--dir", finished, "--json")
+    assert json.loads(done.stdout)["rows"] == 2
+    refused = pl.read_csv(tmp_path / "out.rejected.csv")
+    assert refused["rule"].to_list() == ["too_old", "too_old"]
+    assert refused["text"][0] == (finished / "data/orders.csv").read_text().splitlines()[1]
 
 
 def test_features_get(finished, octavo):

@@ -74,8 +74,8 @@ def test_new_data_make_a_challenger_and_the_champion_stays_unless_beaten(
     assert compared["candidate"] == champion
     assert compared["rows"] > 50
     beaten = compared["challenger"] >= compared["champion"]
-    assert second["verdict"]["answered"] == beaten
-    assert done.returncode == (0 if beaten else 3)
+    assert second["verdict"]["promoted"] == beaten
+    assert done.returncode == (0 if second["verdict"]["answered"] else 3)
     live = second["deployment"]["candidate"]
     assert live == (second["verdict"]["candidate"] if beaten else champion)
     trained = pl.Series([load(folder).scorer().bundle.learned["trained_until"]])

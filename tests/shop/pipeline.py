@@ -36,6 +36,7 @@ pipeline = ov.Pipeline(
         ov.View(
             "customer",
             key="customer",
+            late="14d",
             windows=[
                 ov.Window(orders, "amount", over=["1d", "7d"], take=["count", "mean"]),
                 ov.Window(

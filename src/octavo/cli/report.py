@@ -35,7 +35,7 @@ def _answer(console: Console, project: Project, document: dict[str, Any]) -> Non
         f"(95 % interval {low:.3f} to {high:.3f}, {verdict['test_rows']:,} rows); "
         f"needed {verdict['threshold']:.3f}, trivial baseline {verdict['baseline']:.3f}."
     )
-    if not verdict["answered"]:
+    if not verdict["promoted"]:
         console.print(f"  Why: {escape(verdict['reason'])}.")
 
 
@@ -123,7 +123,9 @@ def _drift(console: Console, project: Project, document: dict[str, Any]) -> None
 
 
 def _next(project: Project, document: dict[str, Any]) -> str:
-    where = project.folder
+    where = str(project.folder)
+    if project.home.path.parent != project.folder:
+        where += f" --home {project.home.path}"
     if document["deployment"]:
         return (
             f"`octavo up {where}` serves it; `octavo data {where} --split train -o train.parquet` "

@@ -35,6 +35,7 @@ def up(
 
     project = Project(folder, home)
     scorer = project.scorer()
+    scorer.warm_up(project.catalog.committed(scorer.pipeline.rows.name)[-1:], project.home)
     listener = socket.socket()
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:

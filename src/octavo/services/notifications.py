@@ -12,6 +12,7 @@ from octavo.stores.catalog import Catalog, Row
 
 BROADCAST = {
     "model ready",
+    "champion stays",
     "no candidate answers the problem",
     "deployed",
     "drift",
@@ -47,7 +48,7 @@ class NotificationService:
         for event in self._after(self.told):
             moment = datetime.fromtimestamp(event["at"] / 1e6, UTC)
             with self.log.open("a") as log:
-                line = {"at": moment.isoformat(), **event}
+                line = {**event, "at": moment.isoformat()}
                 log.write(json.dumps(line, default=str) + "\n")
             if event["kind"] in BROADCAST:
                 self.console(event["severity"], _sentence(event))

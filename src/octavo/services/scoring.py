@@ -6,7 +6,7 @@ from pathlib import Path
 
 import polars as pl
 
-from octavo.definition.events import EVENT_ID, EVENT_TIME, stamped
+from octavo.definition.events import EVENT_ID, EVENT_TIME, TIMESTAMP, stamped
 from octavo.engines import LocalEngine
 from octavo.services.serving import Scorer
 from octavo.stages.ingestion.files import Parsed, read_file
@@ -63,13 +63,26 @@ def _usable(scorer: Scorer, parsed: Parsed) -> tuple[pl.DataFrame, pl.DataFrame]
     """Divide rows into those with an event ID and time, and the rest with the reason."""
     frame = parsed.frame
     rows = stamped(scorer.pipeline.rows, frame)
-    bad = rows.select(pl.col(EVENT_ID).is_null() | pl.col(EVENT_TIME).is_null()).to_series()
-    numbers = frame.filter(bad)["_row"]
-    refused = pl.DataFrame(numbers).select(
+    earliest = max(scorer.features.earliest.values(), default=-(2**62))
+    old = pl.col(EVENT_TIME).cast(pl.Int64) < earliest
+    first = pl.Series([earliest]).cast(TIMESTAMP)[0]
+    rule = (
+        pl.when(pl.col(EVENT_ID).is_null()).then(pl.lit("event_id"))
+        .when(pl.col(EVENT_TIME).is_null()).then(pl.lit("event_time"))
+        .when(old).then(pl.lit("too_old"))
+    )  # fmt: skip
+    reasons = {
+        "event_id": "the event ID cannot be computed",
+        "event_time": "the event time cannot be computed",
+        "too_old": f"its windows are complete from {first:%Y-%m-%d %H:%M} on; see View.late",
+    }
+    rules = rows.select(rule.alias("rule")).to_series()
+    refused = frame.with_columns(rules).filter(pl.col("rule").is_not_null())
+    refused = refused.select(
         "_row",
-        pl.Series("text", [parsed.text(row) for row in numbers], dtype=pl.String),
+        pl.Series("text", [parsed.text(row) for row in refused["_row"]], dtype=pl.String),
         pl.lit(None, dtype=pl.String).alias("column"),
-        pl.lit("event_time").alias("rule"),
-        pl.lit("the event ID or event time cannot be computed").alias("reason"),
+        "rule",
+        pl.col("rule").replace_strict(reasons, return_dtype=pl.String).alias("reason"),
     )
-    return frame.filter(~bad), refused
+    return frame.filter(rules.is_null()), refused

@@ -7,6 +7,7 @@ import threading
 import time
 import uuid
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,9 +22,10 @@ from octavo.services.requests import EventDecoder
 from octavo.stages.deployment.offline import outputs
 from octavo.stages.prep.online import OnlineFeatures
 from octavo.stores import catalog as tables
-from octavo.stores.catalog import Catalog
+from octavo.stores.catalog import Catalog, Row
 from octavo.stores.home import Home
 from octavo.stores.predictions import SCHEMA, PredictionStore, as_json
+from octavo.stores.raw import RawStore
 from octavo.stores.schemas import from_json
 
 
@@ -71,18 +73,21 @@ class Scorer:
         Raises
         ------
         DataError
-            If an event ID or event time cannot be computed, naming the row.
+            If a row has no event ID or time, or is older than the state can answer.
         """
         features = self.features.of_rows(source)
-        for column, what in ((EVENT_ID, "event ID"), (EVENT_TIME, "event time")):
-            if features[column].null_count():
-                row = int(np.argmax(features[column].is_null().to_numpy()))
-                raise DataError(
-                    f"its {what} cannot be computed.",
-                    where=f"event {row}",
-                    fix=f"Give every column that the {what} is made of.",
-                )
         return Scored(self.bundle.predict(features), features)
+
+    def warm_up(self, batches: Sequence[Row], home: Home) -> None:
+        """Score one row of some batches, so that no request waits for a first time."""
+        newest = (
+            RawStore(home)
+            .scan(self.pipeline.rows.name, batches)
+            .filter(pl.col(EVENT_TIME).is_not_null())
+        )
+        source = newest.sort(EVENT_TIME).tail(1).select(list(self.schema)).collect()
+        with suppress(DataError):  # the newest row may be older than the state can answer
+            self.score(source)
 
     def as_table(self, scored: Scored) -> pl.DataFrame:
         """Return event ID, event time and prediction (one column for each class)."""

@@ -27,6 +27,7 @@ One square adds less than ``5 * 2**32`` to a limb, so no limb leaves int64 befor
 DIGIT = 0xFFFFFFFF
 FRACTION = (1 << 52) - 1
 EXPONENT = 0x7FF
+INFINITE = EXPONENT - 1075
 
 COUNT, PLUS, MINUS, FIRST = 0, 1, 2, 3
 """Places in a row: values held, of them +inf and -inf, then the limbs."""
@@ -49,6 +50,17 @@ def bits_of(number) -> Any:
     return np.float64(number).view(np.int64)
 
 
+@inlined
+def parts_of(number):
+    """Integers of which the magnitude of a number is ``fraction * 2**power``."""
+    bits = bits_of(number)
+    field = (bits >> 52) & EXPONENT
+    fraction = bits & FRACTION
+    if field:
+        return fraction | (FRACTION + 1), field - 1075
+    return fraction, -1074
+
+
 @hot
 def counts_only():
     """Form of a row that keeps how many values it holds, and no sums."""
@@ -62,17 +74,10 @@ def form_of(values, sums, squares):
         return counts_only()
     lowest, highest = 2000, -2000
     for value in values:
-        bits = bits_of(value)
-        field = (bits >> 52) & EXPONENT
-        fraction = bits & FRACTION
-        if field == EXPONENT or (field == 0 and fraction == 0):
-            continue
-        if field:
-            fraction |= FRACTION + 1
-        else:
-            field = 1
-        highest = max(highest, field - 1075 + bit_length(fraction))
-        lowest = min(lowest, field - 1075 + bit_length(fraction & -fraction) - 1)
+        fraction, power = parts_of(value)
+        if fraction and power < INFINITE:
+            highest = max(highest, power + bit_length(fraction))
+            lowest = min(lowest, power + bit_length(fraction & -fraction) - 1)
     if highest < lowest:
         lowest, highest = 0, 1
     limbs = (highest - lowest + 31) >> 5
@@ -98,20 +103,14 @@ def add(row, at, form, value, sign):
     row[at + COUNT] += sign
     if form.limbs == 0:
         return
-    bits = bits_of(value)
-    field = (bits >> 52) & EXPONENT
-    fraction = bits & FRACTION
-    if field == EXPONENT:
-        row[at + (MINUS if bits < 0 else PLUS)] += sign
+    fraction, power = parts_of(value)
+    if power == INFINITE:
+        row[at + (PLUS if value > 0 else MINUS)] += sign
         return
-    if field:
-        fraction |= FRACTION + 1
-    elif fraction == 0:
+    if fraction == 0:
         return
-    else:
-        field = 1
-    shift = field - 1075 - form.base
-    if shift < 0:
+    shift = power - form.base
+    if shift < 0:  # the bits below the base are zeros
         fraction >>= -shift
         shift = 0
     limb = shift >> 5
@@ -122,7 +121,7 @@ def add(row, at, form, value, sign):
     middle = rest & DIGIT
     high = rest >> 32
 
-    signed = -sign if bits < 0 else sign
+    signed = sign if value > 0 else -sign
     place = at + FIRST + limb
     row[place] += signed * low
     # Digits past the last limb are zero by choice of the form, and must not be written.

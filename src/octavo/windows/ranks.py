@@ -16,8 +16,8 @@ from octavo.windows.compiling import hot, inlined, part
 
 BITS = 6
 BLOCK = 1 << BITS
-DEEPEST = 6
-"""Levels above the ranks: 64**5 exceeds the most values an accumulator holds."""
+DEEPEST = 5
+"""Levels of the tree at most: 64**5 exceeds the most values an accumulator holds."""
 
 
 class Ranks(NamedTuple):

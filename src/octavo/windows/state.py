@@ -216,6 +216,7 @@ def evaluate(
     event_time: np.ndarray,
     known_at: int | None = None,
     threads: int | None = None,
+    own: np.ndarray | None = None,
 ) -> np.ndarray:
     """Answer virtual queries: requests that are no part of the log.
 
@@ -227,6 +228,9 @@ def evaluate(
         uint64 and int64 (queries,): of which key, at what event time.
     known_at
         When the request is made, microseconds; None for the state's clock.
+    own
+        float64 (queries,): what the request's own event adds to the lane, NaN for nothing. Each
+        query sees its own event, if the plan includes the current one, and no other's.
 
     Returns
     -------
@@ -253,7 +257,41 @@ def evaluate(
     )
     held = state.lane(lane)
     seen = held.observations_of(queries.entity, _reach(plan, queries))
-    return fold(seen, queries, plan, held.retain, threads)
+    if own is None or not plan.include_current:
+        return fold(seen, queries, plan, held.retain, threads)
+    parts = [
+        fold(*_with_own(seen, queries.take(rows), own[rows]), plan, held.retain, threads)
+        for rows in _portions(seen, queries)
+    ]
+    return np.concatenate(parts) if parts else np.empty((0, len(plan.columns)))
+
+
+def _with_own(
+    seen: Observations, queries: Queries, own: np.ndarray
+) -> tuple[Observations, Queries]:
+    """Give every query an entity of its own: a copy of what its key saw, and its own event."""
+    seen = _sorted(seen)
+    starts = np.searchsorted(seen.entity, queries.entity, "left")
+    sizes = np.searchsorted(seen.entity, queries.entity, "right") - starts
+    alone = np.arange(len(queries), dtype=np.uint64)
+    copies = seen.take(
+        np.repeat(starts - (np.cumsum(sizes) - sizes), sizes) + np.arange(sizes.sum())
+    )
+    copies = replace(copies, entity=np.repeat(alone, sizes))
+    queries = replace(queries, entity=alone)
+    given = ~np.isnan(own)
+    events = Observations(**queries.take(given).arrays(), value=own[given])
+    return Observations.concatenate([copies, events]), queries
+
+
+def _portions(seen: Observations, queries: Queries, most: int = 4_000_000) -> list[np.ndarray]:
+    """Cut queries into runs whose copies of observations stay below a number, to bound memory."""
+    entities, counts = np.unique(seen.entity, return_counts=True)
+    places = np.searchsorted(entities, queries.entity)
+    held = np.append(counts, 0)[places]
+    known = np.append(entities, 0)[places] == queries.entity
+    portion = np.cumsum(np.where(known, held, 0) + 1) // most
+    return [np.flatnonzero(portion == each) for each in np.unique(portion)]
 
 
 def _reach(plan: LanePlan, queries: Queries) -> int | None:

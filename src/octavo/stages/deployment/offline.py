@@ -22,7 +22,11 @@ SERVABLE_ROWS = 256
 def inputs(context: Context) -> Any:
     """Return the newest verdict and the data version to score."""
     verdict = newest_verdict(context)
-    return [verdict["candidate_id"], verdict["answered"], context.segregation().data_version]
+    return [
+        verdict["candidate_id"],
+        verdict["document"]["promoted"],
+        context.segregation().data_version,
+    ]
 
 
 def newest_verdict(context: Context) -> Row:
@@ -35,10 +39,12 @@ def newest_verdict(context: Context) -> Row:
 
 
 def run(context: Context) -> Outcome:
-    """Deploy if the problem is answered; either way the champion scores the newest rows."""
+    """Deploy what was promoted; either way the champion scores the newest rows."""
     verdict = newest_verdict(context)
     live = context.catalog.live_deployment()
-    if verdict["answered"] and (live is None or live["candidate_id"] != verdict["candidate_id"]):
+    if verdict["document"]["promoted"] and (
+        live is None or live["candidate_id"] != verdict["candidate_id"]
+    ):
         live = _replace(context, verdict["candidate_id"], live)
     if live is None:
         return Outcome(rows_in=0, rows_out=0, outputs={"deployment": None, "scored": 0})

@@ -22,6 +22,9 @@ class Verdict:
     """What evaluation found; figures are in units of the problem's metric."""
 
     answered: bool
+    """Whether the candidate reaches the problem's figure on validation and on test."""
+    promoted: bool
+    """Whether it takes the champion's place: it answers, and the champion (if any) is beaten."""
     reason: str
     candidate: str
     algorithm: str
@@ -74,10 +77,12 @@ def run(context: Context) -> Outcome:
     found = figure(problem.metric, truths["test"], predicted)
     low, high = interval(problem.metric, truths["test"], predicted)
     champion = _against_champion(context, bundle, test, truths["test"], predicted)
-    answered, reason = _judge(context, best["validation"], found, base, champion)
+    answered, reason = _answers(context, best["validation"], found, base)
+    stays = _champion_stays(context, champion) if answered else None
     verdict = Verdict(
         answered=answered,
-        reason=reason,
+        promoted=answered and stays is None,
+        reason=stays or reason,
         candidate=best["candidate_id"],
         algorithm=best["algorithm"],
         metric=problem.metric,
@@ -156,9 +161,10 @@ def _against_champion(
         return None  # none yet, or a resumed run that had deployed already
     champion_id = row["candidate_id"]
     champion = Bundle.load(context.home.candidate(champion_id))
-    missing = sorted(set(champion.schema) - set(test.columns))
-    if missing:
-        return {"candidate": champion_id, "rows": 0, "why": f"needs {', '.join(missing[:3])}"}
+    if champion.fingerprints != bundle.fingerprints:
+        return {"candidate": champion_id, "rows": 0, "why": "its features are defined no longer"}
+    if champion.learned["label"] != bundle.learned["label"]:
+        return {"candidate": champion_id, "rows": 0, "why": "it was trained for another label"}
     end = champion.learned.get("trained_until")
     later = (test[EVENT_TIME].cast(int) > end).to_numpy() if end else np.ones(truth.size, bool)
     if np.unique(truth[later]).size < 2:
@@ -173,31 +179,36 @@ def _against_champion(
     }
 
 
-def _judge(
-    context: Context,
-    validation: float,
-    test: float,
-    base: dict[str, float],
-    champion: dict[str, Any] | None,
+def _answers(
+    context: Context, validation: float, test: float, base: dict[str, float]
 ) -> tuple[bool, str]:
-    """Say whether the problem is answered, and why."""
+    """Say whether the figures answer the problem, and why."""
     problem = context.pipeline.problem
     for part, found in (("validation", validation), ("test", test)):
+        needed = problem.threshold(base[part])
         if not problem.answers(found, base[part]):
-            needed = problem.threshold(base[part])
             return False, f"{problem.metric} on {part} is {found:.4f}, {needed:.4f} is needed"
-    if champion and "champion" in champion:
-        gain = champion["challenger"] - champion["champion"]
-        gain = gain if problem.more_is_better else -gain
-        if gain < context.pipeline.gate.beat_champion_by:
-            return False, (
-                f"the champion {champion['candidate']} is not beaten: "
-                f"{champion['champion']:.4f} against {champion['challenger']:.4f}"
-            )
+    return True, f"{problem.metric} on test is {test:.4f}, {needed:.4f} needed"
+
+
+def _champion_stays(context: Context, champion: dict[str, Any] | None) -> str | None:
+    """Return why the champion keeps its place; None if it is beaten or cannot be compared."""
+    if champion is None or "champion" not in champion:
+        return None
+    gain = champion["challenger"] - champion["champion"]
+    gain = gain if context.pipeline.problem.more_is_better else -gain
+    if gain >= context.pipeline.gate.beat_champion_by:
+        return None
     return (
-        True,
-        f"{problem.metric} on test is {test:.4f}, {problem.threshold(base['test']):.4f} needed",
+        f"the champion {champion['candidate']} is not beaten: "
+        f"{champion['champion']:.4f} against {champion['challenger']:.4f}"
     )
+
+
+def _announcement(verdict: Verdict) -> str:
+    if not verdict.answered:
+        return "no candidate answers the problem"
+    return "model ready" if verdict.promoted else "champion stays"
 
 
 def _record(context: Context, verdict: Verdict) -> None:
@@ -216,7 +227,7 @@ def _record(context: Context, verdict: Verdict) -> None:
         )
         tables.emit(
             connection,
-            "model ready" if verdict.answered else "no candidate answers the problem",
+            _announcement(verdict),
             f"{verdict.candidate} ({verdict.algorithm})",
             severity="info" if verdict.answered else "warning",
             run_id=context.run_id,

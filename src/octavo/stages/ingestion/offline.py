@@ -9,7 +9,8 @@ import os
 import threading
 import time
 import uuid
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from collections.abc import Sequence
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any
 
@@ -56,13 +57,23 @@ def run(context: Context) -> Outcome:
             for dataset in context.pipeline.datasets
         ]
         try:
-            wait(futures, return_when=FIRST_EXCEPTION)  # an interrupt may reach any thread
+            _wait(futures)
         finally:
             stop.set()  # the batches under way are finished, no other is begun
     failed += [error for future in futures if (error := future.result())]
     if failed:
         raise _together(failed)
     return _outcome(context)
+
+
+def _wait(futures: Sequence[Future[Any]]) -> None:
+    """Wait until all are done, or one has raised.
+
+    It wakes now and then: under Polars' handler of Ctrl-C, waiting for a lock goes on.
+    """
+    running = set(futures)
+    while running and not any(future.exception() for future in futures if future.done()):
+        _, running = wait(running, timeout=0.2, return_when=FIRST_EXCEPTION)
 
 
 def _together(failed: list[OctavoError]) -> OctavoError:

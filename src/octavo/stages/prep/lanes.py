@@ -92,6 +92,16 @@ def queries(view: View, rows: pl.DataFrame) -> tuple[Queries, np.ndarray]:
     return Queries(entity, event_time, _int64(frame, KNOWN_AT), _int64(frame, POSITION)), mask
 
 
+def own_values(view: View, lane: Lane, rows: pl.DataFrame) -> np.ndarray:
+    """Return what each row, as an event of the lane's dataset, adds to it; NaN for nothing."""
+    window = lane.window
+    where = f"view {view.name!r}, window over {window.dataset.name!r}"
+    kept = pl.lit(True) if window.where is None else window.where.fill_null(False)
+    value = pl.when(kept).then(window.value_expression.cast(pl.Float64))
+    frame = evaluate(rows, [value.alias("_value")], where=where)
+    return frame["_value"].fill_null(float("nan")).to_numpy()
+
+
 def as_columns(lane: Lane, results: np.ndarray, mask: np.ndarray) -> dict[str, pl.Series]:
     """Return a lane's results as columns over all rows, null where nothing was asked or seen."""
     columns = {}

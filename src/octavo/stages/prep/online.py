@@ -6,11 +6,12 @@ from typing import Any
 import polars as pl
 
 from octavo.definition import Pipeline, View
+from octavo.definition.durations import microseconds
 from octavo.definition.events import EVENT_ID, EVENT_TIME, TIMESTAMP, stamped
 from octavo.definition.events import evaluate as with_expressions
 from octavo.definition.versions import feature_fingerprints, row_keys
 from octavo.errors import DataError, DefinitionError
-from octavo.stages.prep.lanes import as_columns, asked, lanes
+from octavo.stages.prep.lanes import as_columns, asked, lanes, own_values
 from octavo.stores.catalog import Catalog
 from octavo.stores.features import with_derived
 from octavo.stores.home import Home
@@ -60,16 +61,36 @@ class OnlineFeatures:
         -------
         polars.DataFrame
             `EVENT_ID`, `EVENT_TIME`, ``key:`` columns and the features, a row each in order.
+
+        Raises
+        ------
+        DataError
+            If a row has no event ID or time, or is older than the state can answer.
         """
         pipeline = self.pipeline
         rows = stamped(pipeline.rows, source)
+        self._check_stamps(rows)
         keys = [pl.col(c).alias(f"key:{c}") for c in row_keys(pipeline)]
         found = with_expressions(rows, [*pipeline.row, *keys], where="Pipeline.row").select(
             EVENT_ID, EVENT_TIME, *(f"key:{c}" for c in row_keys(pipeline)), *pipeline.row_features
         )
         for view in pipeline.views:
-            found = found.with_columns(self._windows(view, rows))
+            found = found.with_columns(self._windows(view, rows, are_events=True))
         return with_derived(pipeline, found)
+
+    def _check_stamps(self, rows: pl.DataFrame) -> None:
+        for column, what in ((EVENT_ID, "event ID"), (EVENT_TIME, "event time")):
+            missing = rows[column].is_null().arg_true()
+            if missing.len():
+                raise DataError(
+                    f"its {what} cannot be computed.",
+                    where=f"event {missing[0]}",
+                    fix=f"Give every column that the {what} is made of.",
+                )
+        if rows.height:
+            oldest = int(rows[EVENT_TIME].cast(pl.Int64).to_numpy().min())
+            for view in self.earliest:
+                self._check_reach(view, oldest)
 
     def lookup(self, view_name: str, key: Sequence[str], at: int | None) -> dict[str, Any]:
         """Return the window features of one entity at a time.
@@ -94,30 +115,49 @@ class OnlineFeatures:
                 fix="Give one value for each.",
             )
         at = state.clock if at is None else at
-        self._check_reach(view, state, at)
+        self._check_reach(view_name, at)
         values = [int(part) if part.lstrip("-").isdigit() else part for part in key]
         columns: dict[str, Any] = {c: [v] for c, v in zip(view.query_key, values, strict=True)}
         rows = pl.DataFrame(columns).with_columns(
             pl.lit(at, dtype=pl.Int64).cast(TIMESTAMP).alias(EVENT_TIME)
         )
-        return pl.DataFrame(self._windows(view, rows)).row(0, named=True)
+        return pl.DataFrame(self._windows(view, rows, are_events=False)).row(0, named=True)
 
-    def _check_reach(self, view: View, state: ViewState, at: int) -> None:
-        horizons = [window.horizon for window in view.windows]
-        if view.retain is None or at - max(h or 0 for h in horizons) >= state.clock - view.retain:
+    @property
+    def earliest(self) -> dict[str, int]:
+        """For each view, the first event time that its state can answer in full, microseconds."""
+        return {
+            view.name: self.states[view.name].clock - microseconds(view.late, where="View.late")
+            for view in self.pipeline.views
+            if view.retain is not None
+        }
+
+    def _check_reach(self, view: str, at: int) -> None:
+        """Refuse a time at which a window would reach further back than the state."""
+        earliest = self.earliest.get(view, at)
+        if at >= earliest:
             return
-        since = pl.Series([state.clock - view.retain]).cast(TIMESTAMP)[0]
+        moment, first = pl.Series([at, earliest]).cast(TIMESTAMP)
         raise DataError(
-            f"its state holds observations since {since:%Y-%m-%d %H:%M}; a window reaches further.",
-            where=f"view {view.name!r}",
-            fix="Ask for a later time; `octavo data` has the features of past rows.",
+            f"{moment:%Y-%m-%d %H:%M} is too long ago: its windows are complete from "
+            f"{first:%Y-%m-%d %H:%M} on.",
+            where=f"view {view!r}",
+            fix="`octavo data` has the features of past rows; View.late= keeps more.",
         )
 
-    def _windows(self, view: View, rows: pl.DataFrame) -> list[pl.Series]:
-        """Ask a view's state; ``rows`` need key columns and `EVENT_TIME`."""
+    def _windows(self, view: View, rows: pl.DataFrame, *, are_events: bool) -> list[pl.Series]:
+        """Ask a view's state; ``rows`` need key columns and `EVENT_TIME`.
+
+        Rows that are events see themselves, as they will once they are ingested.
+        """
         entity, event_time, mask = asked(view, rows)
         columns: dict[str, pl.Series] = {}
         for lane in lanes(view):
-            found = evaluate(self.states[view.name], lane.name, lane.plan, entity, event_time)
+            own = None
+            if lane.window.dataset.name == self.pipeline.rows.name and are_events:
+                own = own_values(view, lane, rows.filter(mask))
+            found = evaluate(
+                self.states[view.name], lane.name, lane.plan, entity, event_time, own=own
+            )
             columns |= as_columns(lane, found, mask)
         return [columns[feature.name] for feature in view.features]

@@ -10,7 +10,7 @@ from octavo.bundle import ENCODERS, Bundle
 from octavo.bundle.metrics import figure
 from octavo.bundle.profile import Profile, profile, save_profile
 from octavo.bundle.targets import classes_of, target_numbers
-from octavo.definition import Pipeline
+from octavo.definition import Pipeline, fingerprint
 from octavo.definition.events import EVENT_TIME
 from octavo.stages.contract import Context, Segregation
 from octavo.stages.training.algorithms import take_over
@@ -97,6 +97,7 @@ def _fit(
         classes=tuple(material.classes),
         params=proposal.params,
         learned={
+            "label": fingerprint([pipeline.label, pipeline.problem.kind]),
             "trained_until": material.trained_until,
             "rows": material.train.height,
             "mean": float(material.truth.mean()),

@@ -42,12 +42,12 @@ class XGBoost:
     def defaults(self) -> dict[str, Any]:
         """Return parameters that do well on 10⁴ to 10⁷ rows with few positives."""
         return {
-            "num_boost_round": 400,
-            "learning_rate": 0.05,
+            "num_boost_round": 200,
+            "learning_rate": 0.08,
             "max_depth": 6,
             "min_child_weight": 5.0,
             "subsample": 0.8,
-            "colsample_bytree": 0.7,
+            "colsample_bytree": 0.5,
             "reg_lambda": 1.0,
         }
 
