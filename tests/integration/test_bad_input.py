@@ -7,6 +7,7 @@ import contextlib
 import fcntl
 import gzip
 import json
+import re
 import shutil
 import signal
 import subprocess
@@ -60,21 +61,21 @@ def check_agreement(folder: Path) -> dict[str, int]:
 DEFINITIONS = {
     "a syntax error": (
         {"row=[": "row=[[("},
-        "pipeline.py:52: SyntaxError: closing parenthesis ']' does not match opening parenthesis "
-        "'(' (pipeline.py, line 52). Correct it.",
+        "pipeline.py:LINE: SyntaxError: closing parenthesis ']' does not match opening parenthesis "
+        "'(' (pipeline.py, line LINE). Correct it.",
     ),
     "a misspelled dataset": (
         {"ov.Window(products": "ov.Window(prodcts"},
-        "pipeline.py:50: NameError: name 'prodcts' is not defined. Correct it.",
+        "pipeline.py:LINE: NameError: name 'prodcts' is not defined. Correct it.",
     ),
     "a misspelled argument": (
         {"trials=1": "trails=1"},
-        "pipeline.py:58: TypeError: Training.__init__() got an unexpected keyword argument "
+        "pipeline.py:LINE: TypeError: Training.__init__() got an unexpected keyword argument "
         "'trails'. Correct it.",
     ),
     "a misspelled metric": (
         {'"average_precision"': '"average_precsion"'},
-        "pipeline.py:25, Problem.metric: there is no choice 'average_precsion'. "
+        "pipeline.py:LINE, Problem.metric: there is no choice 'average_precsion'. "
         "Did you mean 'average_precision'?",
     ),
     "a misspelled algorithm": (
@@ -88,12 +89,12 @@ DEFINITIONS = {
     ),
     "a misspelled feature in derived": (
         {"product__price_last": "product__prize_last"},
-        "pipeline.py:24, Pipeline.derived, 'pieces': there is no feature 'product__prize_last'. "
+        "pipeline.py:LINE, Pipeline.derived, 'pieces': there is no feature 'product__prize_last'. "
         "Did you mean 'product__price_last'?",
     ),
     "a feature of other rows": (
         {'row=[pl.col("channel")': 'row=[pl.col("amount") - pl.col("amount").shift(1)'},
-        'pipeline.py:24, Pipeline.row: the expression col("amount").shift([dyn int: 1]) looks at '
+        'pipeline.py:LINE, Pipeline.row: the expression col("amount").shift([dyn int: 1]) looks at '
         "other rows. It may only use its own row; use a Window for anything else.",
     ),
     "no pipeline": (
@@ -102,7 +103,7 @@ DEFINITIONS = {
     ),
     "a script that exits": (
         {"import octavo as ov\n": "import octavo as ov\n\nraise SystemExit(0)\n"},
-        "pipeline.py:7: SystemExit: 0. Correct it.",
+        "pipeline.py:LINE: SystemExit: 0. Correct it.",
     ),
 }
 
@@ -112,8 +113,16 @@ def test_a_bad_definition_fails_before_data_are_read(
     tmp_path, make_project, octavo, edits, message
 ):
     folder = make_project(tmp_path, edits=edits, **SMALL)
-    assert said(octavo("run", folder), USAGE) == message.replace("FOLDER", str(folder))
+    found = said(octavo("run", folder), USAGE).replace(str(folder), "FOLDER")
+    assert re.sub(r"(?<=pipeline.py:)\d+|(?<=line )\d+", "LINE", found) == message
     assert not (folder / ".octavo").exists()
+
+
+def test_the_line_is_the_one_that_is_wrong(tmp_path, make_project, octavo):
+    folder = make_project(tmp_path, edits={"ov.Window(products": "ov.Window(prodcts"}, **SMALL)
+    lines = (folder / "pipeline.py").read_text().splitlines()
+    line = next(number for number, text in enumerate(lines, 1) if "prodcts" in text)
+    assert said(octavo("run", folder), USAGE).startswith(f"pipeline.py:{line}: NameError")
 
 
 def test_no_pipeline_at_all(tmp_path, octavo):

@@ -109,6 +109,12 @@ class Window(Declaration):
             check_row_expression(self.where, where=f"{where}.where")
         if any(span == 0 for span, _ in self._spans()):
             raise DefinitionError("a window of no length is empty.", where=where, fix='Use "1h".')
+        if self.dataset.is_static and set(self.over) != {None}:  # type: ignore[arg-type]
+            raise DefinitionError(
+                "static facts hold from the beginning of time, where no window of a length begins.",
+                where=where,
+                fix="Leave over= out.",
+            )
 
     def _spans(self) -> Iterator[tuple[int | None, int]]:
         delay = microseconds(self.delay, where="Window.delay")

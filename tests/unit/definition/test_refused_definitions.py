@@ -164,6 +164,11 @@ MESSAGES = [
         "View 'v'.windows: a value of type Window is not a list. Write it in brackets: [ … ].",
     ),
     (
+        lambda: window(static, over="7d"),
+        "Window over 'orders': static facts hold from the beginning of time, where no window of a "
+        "length begins. Leave over= out.",
+    ),
+    (
         lambda: ov.View("rows", key="x", windows=[window(orders())]),
         "View 'rows': 'rows' is the name of the rows' own features. Choose another.",
     ),

@@ -45,7 +45,7 @@ class HistGradientBoosting:
     def space(self, trial: BaseTrial) -> dict[str, Any]:
         """Draw parameters."""
         return {
-            "max_iter": trial.suggest_int("max_iter", 100, 600, step=50),
+            "max_iter": trial.suggest_int("max_iter", 100, 400, step=50),
             "learning_rate": trial.suggest_float("learning_rate", 0.02, 0.2, log=True),
             "max_leaf_nodes": trial.suggest_int("max_leaf_nodes", 15, 127, log=True),
             "min_samples_leaf": trial.suggest_int("min_samples_leaf", 5, 300, log=True),

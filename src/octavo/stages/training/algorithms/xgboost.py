@@ -54,9 +54,9 @@ class XGBoost:
     def space(self, trial: BaseTrial) -> dict[str, Any]:
         """Draw parameters."""
         return {
-            "num_boost_round": trial.suggest_int("num_boost_round", 100, 800, step=50),
+            "num_boost_round": trial.suggest_int("num_boost_round", 100, 400, step=50),
             "learning_rate": trial.suggest_float("learning_rate", 0.02, 0.3, log=True),
-            "max_depth": trial.suggest_int("max_depth", 3, 10),
+            "max_depth": trial.suggest_int("max_depth", 3, 8),
             "min_child_weight": trial.suggest_float("min_child_weight", 0.5, 100.0, log=True),
             "subsample": trial.suggest_float("subsample", 0.5, 1.0),
             "colsample_bytree": trial.suggest_float("colsample_bytree", 0.3, 1.0),
