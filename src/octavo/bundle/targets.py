@@ -4,7 +4,7 @@ import numpy as np
 import polars as pl
 
 from octavo.definition import Pipeline
-from octavo.errors import DataError
+from octavo.errors import DataError, DefinitionError
 
 
 def classes_of(label: pl.Series, pipeline: Pipeline) -> list[str]:
@@ -19,26 +19,27 @@ def target_numbers(label: pl.Series, pipeline: Pipeline, classes: list[str]) -> 
 
     Raises
     ------
+    DefinitionError
+        If the label is not of the problem's kind.
     DataError
-        If a label does not fit the problem's kind.
+        If a class does not occur in training.
     """
     kind, where = pipeline.problem.kind, f"label {pipeline.label.name!r}"
     if kind == "multiclass":
         return _class_numbers(label.cast(pl.String), classes, where)
     if not (label.dtype == pl.Boolean or label.dtype.is_numeric()):
-        raise DataError(
-            f"a {kind} target cannot be {label.dtype}.",
-            where=where,
-            fix="Make label.value a condition, or a number.",
-        )
+        raise _not_a(kind, where, f"cannot be {label.dtype}")
     numbers = label.cast(pl.Float64).to_numpy()
     if kind == "binary" and not np.isin(numbers, (0.0, 1.0)).all():
-        raise DataError(
-            "a binary target must be true or false (or 1 and 0).",
-            where=where,
-            fix='Make label.value a condition, e.g. pl.col("delay") > 30.',
-        )
+        raise _not_a(kind, where, "must be true or false (or 1 and 0)")
     return numbers
+
+
+def _not_a(kind: str, where: str, what: str) -> DefinitionError:
+    wanted = "a number" if kind == "regression" else 'a condition, e.g. pl.col("delay") > 30'
+    return DefinitionError(
+        f"a {kind} target {what}.", where=where, fix=f"Make label.value {wanted}."
+    )
 
 
 def _class_numbers(label: pl.Series, classes: list[str], where: str) -> np.ndarray:

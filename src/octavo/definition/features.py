@@ -75,6 +75,21 @@ class Window(Declaration):
                 fix="Give the ov.Dataset object first: ov.Window(arrivals, …).",
             )
         where = f"Window over {self.dataset.name!r}"
+        self._normalise(where)
+        for aggregate in self.take:
+            one_of(aggregate, AGGREGATES, where=f"{where}.take")
+        self._check_value(where)
+        if any(span == 0 for span, _ in self._spans()):
+            raise DefinitionError("a window of no length is empty.", where=where, fix='Use "1h".')
+        if self.dataset.is_static and set(self.over) != {None}:  # type: ignore[arg-type]
+            raise DefinitionError(
+                "static facts hold from the beginning of time, where no window of a length begins.",
+                where=where,
+                fix="Leave over= out.",
+            )
+
+    def _normalise(self, where: str) -> None:
+        """Make lists of single values, and write equal durations equally."""
         single = isinstance(self.over, str) or not isinstance(self.over, Sequence)
         spans: Sequence[Any] = (self.over,) if single else self.over  # type: ignore[assignment]
         over = (None if o is None else written(o, where=f"{where}.over") for o in spans)
@@ -87,8 +102,8 @@ class Window(Declaration):
                 where=where,
                 fix="Name something, or leave it out.",
             )
-        for aggregate in self.take:
-            one_of(aggregate, AGGREGATES, where=f"{where}.take")
+
+    def _check_value(self, where: str) -> None:
         if self.value is None and set(self.take) - {"count", "since_first", "since_last"}:
             raise DefinitionError(
                 "without a value only count and since_* can be taken.",
@@ -107,14 +122,6 @@ class Window(Declaration):
             check_row_expression(self.value, where=f"{where}.value")
         if self.where is not None:
             check_row_expression(self.where, where=f"{where}.where")
-        if any(span == 0 for span, _ in self._spans()):
-            raise DefinitionError("a window of no length is empty.", where=where, fix='Use "1h".')
-        if self.dataset.is_static and set(self.over) != {None}:  # type: ignore[arg-type]
-            raise DefinitionError(
-                "static facts hold from the beginning of time, where no window of a length begins.",
-                where=where,
-                fix="Leave over= out.",
-            )
 
     def _spans(self) -> Iterator[tuple[int | None, int]]:
         delay = microseconds(self.delay, where="Window.delay")

@@ -44,7 +44,7 @@ def pipeline(rows: ov.Dataset | None = None, **changes: Any) -> ov.Pipeline:
         "datasets": [rows],
         "rows": rows,
         "label": label(rows),
-        "views": [view(rows)],
+        "views": changes["views"] if "views" in changes else [view(rows)],
         "row": [pl.col("amount"), pl.col("at").dt.hour().alias("hour")],
         "derived": [(pl.col("amount") / pl.col("customer__amount_mean_7d")).alias("usual")],
         "training": ov.Training(algorithms=["logistic"]),

@@ -211,7 +211,9 @@ MESSAGES = [
     (lambda: ov.Monitor(window="0d"), 'Monitor: window is empty. window="7d".'),
     # the whole
     (
-        lambda: pipeline(static),
+        lambda: pipeline(
+            static, views=[ov.View("v", "customer", [window(static, over=None)])], derived=[]
+        ),
         "Pipeline.rows: the predicted rows ('orders') need an event_time and an event_id. "
         "Declare both on that dataset.",
     ),
@@ -245,7 +247,7 @@ MESSAGES = [
     ),
     (
         lambda: pipeline(derived=[amount.alias("one"), (pl.col("one") * 2).alias("two")]),
-        "Pipeline.derived: 'two' uses 'one', which is itself derived. Write out what 'one' is.",
+        "Pipeline.derived, 'two': it uses 'one', which is itself derived. Write out what 'one' is.",
     ),
     (
         lambda: pipeline(row=amount),

@@ -128,6 +128,17 @@ def test_lanes_share_one_clock(state):
     assert evaluate(trimmed, "amount", PLAN, [1], [120])[0, 0] == 90
 
 
+def test_the_edge_of_the_longest_window_is_kept():
+    """What a query may still see is found in the state to the microsecond."""
+    plan = LanePlan(((Span(60, 40), Aggregate.SUM), (Span(5), Aggregate.SUM)))
+    begun = ViewState.begin("", {"amount": None})
+    _, state = advance(begun, {"amount": Step(plan, rows(10, 11, 12), Queries.empty())})
+    assert evaluate(state, "amount", plan, [1, 1], [110, 150])[0, 0] == 23
+    assert evaluate(state, "amount", plan, [1], [111])[0, 0] == 12
+    step = Step(plan, Observations.empty(), Queries([1], [110], [110], [0]))
+    assert advance(state, {"amount": step})[0]["amount"][0, 0] == 23
+
+
 def test_updates_beyond_retention_are_counted_only(state):
     _, after = advance(state, {"amount": Step(PLAN, rows(30, 60, known_at=80), Queries.empty())})
     lane = after.lane("amount")
@@ -156,8 +167,8 @@ def test_appends_merge_into_few_sorted_runs():
             Observations(
                 random.integers(0, 9, size).astype(np.uint64),
                 random.integers(0, 99, size),
-                np.full(size, part),
-                np.arange(size),
+                np.full(size, part // 50),
+                random.permutation(size) + 20 * (-part % 50),
                 random.normal(size=size),
             )
         )

@@ -53,8 +53,14 @@ def observations(view: View, lane: Lane, events: pl.DataFrame) -> Observations:
     window = lane.window
     where = f"view {view.name!r}, window over {window.dataset.name!r}"
     value = window.value_expression.alias("_value")
-    kept = pl.lit(True) if window.where is None else window.where.fill_null(False)
+    kept = pl.lit(True) if window.where is None else window.where
     frame = evaluate(events, [value, kept.alias("_kept")], where=where)
+    if frame.schema["_kept"] != pl.Boolean:
+        raise DefinitionError(
+            f"it gives {frame.schema['_kept']}, not true or false.",
+            where=f"{where}, where",
+            fix="Compare with a value.",
+        )
     dtype = frame.schema["_value"]
     if not (dtype.is_numeric() or dtype == pl.Boolean):
         raise DefinitionError(
@@ -64,7 +70,7 @@ def observations(view: View, lane: Lane, events: pl.DataFrame) -> Observations:
         )
     frame = frame.with_columns(pl.col("_value").cast(pl.Float64).fill_nan(None))
     keyed = _has_key(frame, list(view.key), where=where)
-    frame = frame.filter(keyed & pl.col("_kept") & pl.col("_value").is_not_null())
+    frame = frame.filter(keyed & pl.col("_kept").fill_null(False) & pl.col("_value").is_not_null())
     return Observations(
         entity=hash_keys(frame, list(view.key)),
         event_time=_int64(frame, EVENT_TIME),
@@ -72,6 +78,17 @@ def observations(view: View, lane: Lane, events: pl.DataFrame) -> Observations:
         position=_int64(frame, POSITION),
         value=frame["_value"].to_numpy(),
     )
+
+
+def check_key(view: View, rows: pl.DataFrame) -> None:
+    """Refuse a view whose key the predicted rows do not have.
+
+    Raises
+    ------
+    DefinitionError
+        Naming the column, and the nearest that exists.
+    """
+    _has_key(rows, view.query_key, where=f"view {view.name!r}, key")
 
 
 def asked(view: View, rows: pl.DataFrame) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -8,13 +8,14 @@ from typing import Any
 
 import polars as pl
 
+from octavo.bundle.columns import Column
 from octavo.definition import Dataset, View
 from octavo.definition.events import EVENT_ID, EVENT_TIME, KNOWN_AT, POSITION, evaluate
 from octavo.definition.expressions import sample_disagreement
 from octavo.definition.versions import ROWS, feature_fingerprints, row_keys
 from octavo.errors import DataError, DefinitionError
 from octavo.stages.contract import Context, Outcome
-from octavo.stages.prep.lanes import as_columns, lanes, observations, queries
+from octavo.stages.prep.lanes import as_columns, check_key, lanes, observations, queries
 from octavo.stages.prep.quality import report_quality
 from octavo.stores import catalog as tables
 from octavo.stores.catalog import Row
@@ -123,6 +124,8 @@ def _prep_rows(
     """Write the rows' own features, times and keys."""
     pipeline = context.pipeline
     rows = _rows(context, events, known)
+    for view in pipeline.views:
+        check_key(view, rows)
     where = "Pipeline.row"
     frame = evaluate(rows, list(pipeline.row), where=where)
     _check_sample(rows, list(pipeline.row), where)
@@ -135,7 +138,7 @@ def _prep_rows(
         ],
         how="horizontal",
     )
-    _check_derived(context, frame)
+    _check_inputs(context, frame)
     context.features.append(name, fingerprint, frame, position)
     return {"rows": (known["rows"] if known else 0) + frame.height, "too_late": 0, "state": None}
 
@@ -199,10 +202,12 @@ def _check_sample(rows: pl.DataFrame, expressions: list[pl.Expr], where: str) ->
         )
 
 
-def _check_derived(context: Context, frame: pl.DataFrame) -> None:
-    """Check names and types of derived features before any window is folded."""
+def _check_inputs(context: Context, frame: pl.DataFrame) -> None:
+    """Check names and types of row and derived features before any window is folded."""
     windows = [f.name for view in context.pipeline.views for f in view.features]
     sample = frame.head(SAMPLE).with_columns(
         pl.lit(float(number), dtype=pl.Float64).alias(name) for number, name in enumerate(windows)
     )
-    with_derived(context.pipeline, sample)
+    sample = with_derived(context.pipeline, sample)
+    for name in (*context.pipeline.row_features, *context.pipeline.derived_features):
+        Column.of(sample[name])

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from octavo.bundle.targets import classes_of, target_numbers
 from octavo.definition import PARTS, SplitByTime, fingerprint
 from octavo.definition.versions import feature_fingerprints
 from octavo.errors import DataError
@@ -69,6 +70,7 @@ def _check_label(context: Context, labeled: Any) -> None:
             where=f"label {name!r} of dataset {context.pipeline.label.of.name!r}",
             fix="Check label.on and label.value: event IDs must be the same in both datasets.",
         )
+    target_numbers(labeled[name], context.pipeline, classes_of(labeled[name], context.pipeline))
     if labeled[name].n_unique() < 2:
         raise DataError(
             f"the target {name!r} is constant: {labeled[name][0]} in all {labeled.height} rows.",
