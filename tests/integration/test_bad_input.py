@@ -224,10 +224,6 @@ COLUMNS = {
         {'value=pl.col("outcome")': 'value=pl.col("outcme")'},
         "label 'returned': there is no column 'outcme'. Did you mean 'outcome'?",
     ),
-}
-
-
-LEFT = {
     "view key": (
         {'key="customer"': 'key="custmer"'},
         "view 'customer', key: there is no column 'custmer'. Did you mean 'customer'?",
@@ -250,14 +246,8 @@ LEFT = {
 }
 
 
-@pytest.mark.parametrize(("edits", "message"), LEFT.values(), ids=LEFT)
-def test_what_only_prep_and_segregation_can_see(tmp_path, make_project, here, edits, message):
-    folder = make_project(tmp_path, edits=edits, **SMALL)
-    assert said(here("run", str(folder), "--to", "segregation"), USAGE) == message
-
-
 @pytest.mark.parametrize("wrong", [name for name in COLUMNS if name not in ("window", "label")])
-def test_a_misspelled_column_and_the_nearest(tmp_path, make_project, here, wrong):
+def test_what_only_the_data_can_tell(tmp_path, make_project, here, wrong):
     edits, message = COLUMNS[wrong]
     folder = make_project(tmp_path, edits=edits, **SMALL)
     assert said(here("run", str(folder), "--to", "segregation"), USAGE) == message
@@ -542,6 +532,8 @@ WRONG = {
     "Did you mean 'customer'?",
     "features get c01 --view customer --at today --dir DIR": "--at: 'today' is not a time. "
     "Write 2013-12-24T15:00.",
+    "batches DIR --batch x -o DIR/x.xls": "DIR/x.xls: there is no format '.xls'. "
+    "Known: .arrow, .csv, .ndjson, .parquet.",
     "score DIR/data/orders.csv DIR/x.xls --dir DIR": "DIR/x.xls: there is no format '.xls'. "
     "Known: .arrow, .csv, .ndjson, .parquet.",
 }

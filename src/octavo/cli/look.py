@@ -31,9 +31,10 @@ def data(
     as_json: Json = False,
 ) -> int:
     """Give the rows of one part of the newest data version."""
-    from octavo.cli.tables import write_table
+    from octavo.cli.tables import check_format, write_table
     from octavo.project import Project
 
+    check_format(output)
     frame = Project(folder, home).data(split, labels)
     if output is not None:
         write_table(frame, output)
@@ -98,9 +99,10 @@ def batches(
     as_json: Json = False,
 ) -> int:
     """List batches, or read one (accepted rows, rejected rows, quality) by its ID."""
-    from octavo.cli.tables import print_rows, write_table
+    from octavo.cli.tables import check_format, print_rows, write_table
     from octavo.project import Project
 
+    check_format(output)
     project = Project(folder, home)
     known = project.catalog.committed()
     if quality:

@@ -68,5 +68,5 @@ def _unexpected(error: BaseException, debug: bool) -> int:
 def _say(text: str, code: int, debug: bool) -> int:
     if debug:
         traceback.print_exc()
-    print(f"octavo: {text}", file=sys.stderr)
+    print("octavo:", " ".join(text.split()), file=sys.stderr)  # one paragraph, whatever it quotes
     return code

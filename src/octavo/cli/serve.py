@@ -68,10 +68,11 @@ def score(
     as_json: Json = False,
 ) -> int:
     """Predict for every event of a file; what cannot be read is kept beside the answers."""
-    from octavo.cli.tables import write_table
+    from octavo.cli.tables import check_format, write_table
     from octavo.project import Project
     from octavo.services.scoring import score_file
 
+    check_format(output)
     project = Project(folder, home)
     found = score_file(project.scorer(), project.home, source)
     write_table(found.answers, output)

@@ -1,6 +1,7 @@
 """Rows on the terminal, as JSON, or in a file."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -36,21 +37,27 @@ def _shown(value: Any) -> str:
     return escape(str(value))
 
 
-def write_table(frame: pl.DataFrame, path: Path) -> None:
-    """Write a frame in the format its name asks for.
+_WRITERS: dict[str, Callable[[pl.DataFrame, Path], Any]] = {
+    ".parquet": pl.DataFrame.write_parquet,
+    ".csv": pl.DataFrame.write_csv,
+    ".ndjson": pl.DataFrame.write_ndjson,
+    ".arrow": pl.DataFrame.write_ipc,
+}
+
+
+def check_format(path: Path | None) -> None:
+    """Refuse a name that asks for no known format, before anything is computed.
 
     Raises
     ------
     DefinitionError
         If the ending is not known.
     """
-    writers = {
-        ".parquet": frame.write_parquet,
-        ".csv": frame.write_csv,
-        ".ndjson": frame.write_ndjson,
-        ".arrow": frame.write_ipc,
-    }
-    if path.suffix not in writers:
-        raise DefinitionError.unknown("format", path.suffix, writers, where=str(path))
+    if path is not None and path.suffix not in _WRITERS:
+        raise DefinitionError.unknown("format", path.suffix, _WRITERS, where=str(path))
+
+
+def write_table(frame: pl.DataFrame, path: Path) -> None:
+    """Write a frame in the format its name asks for; see `check_format`."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    writers[path.suffix](path)
+    _WRITERS[path.suffix](frame, path)

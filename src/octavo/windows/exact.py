@@ -267,7 +267,7 @@ def spread(row, at, form, digits):
 
 @inlined
 def excess(row, first, limbs, count, digits):
-    """``n * S2 - S1**2`` of ``count`` values, rounded once: (integral float, power of two)."""
+    """Compute ``n * S2 - S1**2`` of ``count`` values, rounded once: (float, power of two)."""
     settle(row, first, limbs, digits)
     waiting = 0  # carry of the sum of squares, whose limbs are settled on the way
     carry = 0

@@ -50,9 +50,9 @@ class LightGBM:
     def space(self, trial: BaseTrial) -> dict[str, Any]:
         """Draw parameters."""
         return {
-            "num_iterations": trial.suggest_int("num_iterations", 100, 400, step=50),
+            "num_iterations": trial.suggest_int("num_iterations", 100, 300, step=50),
             "learning_rate": trial.suggest_float("learning_rate", 0.02, 0.2, log=True),
-            "num_leaves": trial.suggest_int("num_leaves", 15, 127, log=True),
+            "num_leaves": trial.suggest_int("num_leaves", 15, 63, log=True),
             "min_data_in_leaf": trial.suggest_int("min_data_in_leaf", 5, 500, log=True),
             "feature_fraction": trial.suggest_float("feature_fraction", 0.3, 1.0),
             "bagging_fraction": trial.suggest_float("bagging_fraction", 0.5, 1.0),
