@@ -111,8 +111,8 @@ def batches(
         print_rows([line for row in reports for line in _quality(row)], columns, as_json)
         return ExitCode.DONE
     if not batch and not rejected:
-        columns = ["batch_id", "dataset", "rows", "rejected", "bytes", "seconds", "source"]
-        print_rows(known, columns, as_json)
+        counts = ["rows", "rejected", "duplicates", "bytes", "seconds"]
+        print_rows(known, ["batch_id", "dataset", *counts, "source"], as_json)
         return ExitCode.DONE
     frame = _batch_rows(project, known, batch, rejected)
     if output is not None:

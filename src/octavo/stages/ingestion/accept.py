@@ -29,6 +29,8 @@ class Accepted:
     """Source columns and stamps, ready for the raw store."""
     rejected: pl.DataFrame
     """``_row, text, column, rule, reason``; the text is the file's own."""
+    duplicates: int
+    """Rows whose event came before with the same content: counted, and nothing lost."""
 
 
 def accept(
@@ -50,10 +52,15 @@ def accept(
     for rule, column, bad, reason in _rules(dataset, rows):
         rejected.append(_set_aside(parsed, rows.filter(bad), rule, column, reason))
         rows = rows.filter(~bad)
+    duplicates = 0
     if dataset.event_id:
         for rule, bad, reason in _seen_before(dataset.name, rows, source, raw, earlier):
-            rejected.append(_set_aside(parsed, rows.filter(bad), rule, None, reason))
+            failing = rows.filter(bad)
             rows = rows.filter(~bad)
+            if rule == "duplicate":
+                duplicates = failing.height
+            else:
+                rejected.append(_set_aside(parsed, failing, rule, None, reason))
     clock = pl.lit(batch["clock"], dtype=pl.Int64).cast(TIMESTAMP)
     rows = rows.with_columns(
         pl.max_horizontal("_available", clock).alias(KNOWN_AT),
@@ -63,6 +70,7 @@ def accept(
     return Accepted(
         rows.select(*source, EVENT_ID, EVENT_TIME, KNOWN_AT, POSITION, "_batch_id"),
         pl.concat(rejected).sort("_row"),
+        duplicates,
     )
 
 

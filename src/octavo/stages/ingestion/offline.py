@@ -236,6 +236,7 @@ def _ingest_batch(context: Context, dataset: Dataset, batch: Row, path: Path) ->
                 state="committed",
                 rows=accepted.rows.height,
                 rejected=accepted.rejected.height,
+                duplicates=accepted.duplicates,
                 bytes=parsed.bytes,
                 newest=None if newest is None else _microseconds(newest),
                 schema_fingerprint=fingerprint(to_json(parsed.schema)),
@@ -274,13 +275,15 @@ def _outcome(context: Context) -> Outcome:
     """Count what this run read, over all its resumptions."""
     batches = context.catalog.committed()
     read = [b for b in batches if b["run_id"] == context.run_id]
-    rows, rejected = sum(b["rows"] for b in read), sum(b["rejected"] for b in read)
+    counts = ("rows", "rejected", "duplicates")
+    rows, rejected, duplicates = (sum(b[name] for b in read) for name in counts)
     return Outcome(
-        rows_in=rows + rejected,
+        rows_in=rows + rejected + duplicates,
         rows_out=rows,
         rejected=rejected,
         outputs={
             "new_batches": len(read),
+            "duplicates": duplicates,
             "datasets": {
                 d.name: {
                     "batches": sum(b["dataset"] == d.name for b in batches),

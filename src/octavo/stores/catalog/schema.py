@@ -50,6 +50,7 @@ batches = Table(
     Column("clock", BigInteger),
     Column("rows", BigInteger),
     Column("rejected", BigInteger),
+    Column("duplicates", BigInteger),
     Column("bytes", BigInteger),
     Column("newest", BigInteger),
     Column("schema_fingerprint", String),

@@ -23,6 +23,7 @@ def upgrade() -> None:
         sa.Column("clock", sa.BigInteger(), nullable=True),
         sa.Column("rows", sa.BigInteger(), nullable=True),
         sa.Column("rejected", sa.BigInteger(), nullable=True),
+        sa.Column("duplicates", sa.BigInteger(), nullable=True),
         sa.Column("bytes", sa.BigInteger(), nullable=True),
         sa.Column("newest", sa.BigInteger(), nullable=True),
         sa.Column("schema_fingerprint", sa.String(), nullable=True),
