@@ -340,6 +340,15 @@ def test_a_bad_file(tmp_path, make_project, octavo, spoil, message):
     assert check_agreement(folder) == {"orders": 120, "returns": 120, "products": 12}
 
 
+def test_a_run_counts_what_an_earlier_definition_failed_to_ingest(tmp_path, make_project, here):
+    folder = str(make_project(tmp_path, edits=COLUMNS["event time"][0], **SMALL))
+    assert here("run", folder, "--to", "ingestion").returncode == USAGE
+    make_project(tmp_path, **SMALL)
+    status = json.loads(here("run", folder, "--to", "ingestion", "--json").stdout)
+    found = next(stage for stage in status["stages"] if stage["name"] == "ingestion")
+    assert found["rows_in"] == 120  # the other datasets were ingested by the run before
+
+
 def test_parquet_of_another_schema_than_the_batch_before(tmp_path, make_project, octavo):
     edits = {"data/orders*.csv": "data/orders*.parquet"}
     folder = make_project(tmp_path, edits=edits, **SMALL)

@@ -234,6 +234,7 @@ def _ingest_batch(context: Context, dataset: Dataset, batch: Row, path: Path) ->
             .where(tables.batches.c.batch_id == batch["batch_id"])
             .values(
                 state="committed",
+                run_id=context.run_id,  # not that of the run which planned it, and failed
                 rows=accepted.rows.height,
                 rejected=accepted.rejected.height,
                 duplicates=accepted.duplicates,
