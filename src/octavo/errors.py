@@ -60,7 +60,8 @@ class DefinitionError(OctavoError):
         known = sorted(known)
         near = difflib.get_close_matches(name, known, n=2)
         listed = ", ".join(known[:12]) + (", …" if len(known) > 12 else "")
-        fix = f"Did you mean {' or '.join(map(repr, near))}?" if near else f"Known: {listed}."
+        otherwise = f"Known: {listed}." if known else "There are none yet."
+        fix = f"Did you mean {' or '.join(map(repr, near))}?" if near else otherwise
         return cls(f"there is no {kind} {name!r}.", where=where, fix=fix)
 
 

@@ -256,7 +256,7 @@ class Runner:
         """Record a failure; if even that fails (a full disk), the error itself still gets out."""
         interrupted = isinstance(error, KeyboardInterrupt)
         text = "interrupted" if interrupted else str(error) or type(error).__name__
-        with suppress(exc.SQLAlchemyError):
+        with suppress(exc.SQLAlchemyError, ResourceError):
             self._finish_run(run_id, "interrupted" if interrupted else "failed", text)
             self.catalog.emit(
                 "run failed",
@@ -281,7 +281,7 @@ def _run_guarded(stage: Stage, context: Context) -> Outcome:
     """Run a stage, turning what the operating system refuses into an error with a next step."""
     try:
         return stage.run(context)
-    except (OSError, exc.OperationalError) as error:
+    except OSError as error:
         raise ResourceError(
             f"the machine refused: {error}.",
             where=str(context.home.path),

@@ -31,6 +31,7 @@ def _describe(column: pl.Series) -> dict[str, Any]:
         values = sorted(counts[column.name].to_list())
         return {"values": values, "shares": _category_shares(column, values)}
     numbers = column.cast(pl.Float64).fill_nan(None).drop_nulls().to_numpy()
+    numbers = numbers[np.isfinite(numbers)]
     edges = (
         np.unique(np.quantile(numbers, np.linspace(0, 1, BINS + 1)[1:-1])) if numbers.size else []
     )

@@ -74,7 +74,7 @@ class ConfigService:
         if key not in KEYS or not name.startswith("training."):
             raise DefinitionError.unknown("setting", name, [f"training.{k}" for k in KEYS])
         newest = self._newest()
-        document = newest["document"] | {key: _parsed(key, text)}
+        document = newest["document"] | {key: _parsed(key, text, self.pipeline.problem.kind)}
         version = newest["version"] + 1
         with self.catalog.transaction() as connection:
             connection.execute(
@@ -93,13 +93,14 @@ class ConfigService:
         return self.catalog.rows(sa.select(tables.config).order_by(tables.config.c.version.desc()))
 
 
-def _parsed(key: str, text: str) -> Any:
+def _parsed(key: str, text: str, kind: str) -> Any:
     if key == "algorithms":
-        from octavo.stages.training.algorithms import get  # checks the names
-
-        return [get(name.strip()).name for name in text.split(",")]
+        return _algorithms(text, kind)
     if key == "budget":
-        microseconds(text, where="training.budget")
+        if microseconds(text, where="training.budget") == 0:
+            raise DefinitionError(
+                "no trial fits into no time.", where="training.budget", fix='Give "10m" or so.'
+            )
         return text
     try:
         value = json.loads(text)
@@ -112,3 +113,20 @@ def _parsed(key: str, text: str) -> Any:
             fix="Give a number such as 12.",
         )
     return value
+
+
+def _algorithms(text: str, kind: str) -> list[str]:
+    from octavo.stages.training.algorithms import get, names  # other settings need no library
+
+    found = []
+    for name in text.split(","):
+        algorithm = get(name.strip())
+        if kind not in algorithm.kinds:
+            suited = [each for each in names() if kind in get(each).kinds]
+            raise DefinitionError(
+                f"{algorithm.name!r} does not learn a {kind} problem.",
+                where="training.algorithms",
+                fix=f"Choose among {', '.join(suited)}.",
+            )
+        found.append(algorithm.name)
+    return found

@@ -68,3 +68,23 @@ def with_derived(pipeline: Pipeline, frame: pl.DataFrame) -> pl.DataFrame:
     return evaluate(frame, list(pipeline.derived), where="Pipeline.derived").drop(
         [name for name in lent if name not in pipeline.derived_features]
     )
+
+
+def row_features(pipeline: Pipeline, rows: pl.DataFrame) -> pl.DataFrame:
+    """Add the features from the rows themselves, as types that tables hold unchanged."""
+    frame = evaluate(rows, list(pipeline.row), where="Pipeline.row")
+    return frame.with_columns(
+        _storable(pl.col(name), frame.schema[name]) for name in pipeline.row_features
+    )
+
+
+def _storable(feature: pl.Expr, dtype: pl.DataType) -> pl.Expr:
+    if dtype.is_unsigned_integer():
+        return feature.cast(pl.Int64)
+    if isinstance(dtype, pl.Decimal):
+        return feature.cast(pl.Float64)
+    if isinstance(dtype, pl.Categorical | pl.Enum):
+        return feature.cast(pl.String)
+    if isinstance(dtype, pl.Duration):
+        return feature.dt.total_microseconds() / 1e6
+    return feature

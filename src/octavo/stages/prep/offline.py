@@ -19,7 +19,7 @@ from octavo.stages.prep.lanes import as_columns, check_key, lanes, observations,
 from octavo.stages.prep.quality import report_quality
 from octavo.stores import catalog as tables
 from octavo.stores.catalog import Row
-from octavo.stores.features import with_derived
+from octavo.stores.features import row_features, with_derived
 from octavo.windows import Observations, Step, ViewState, advance
 
 SAMPLE = 64
@@ -127,7 +127,7 @@ def _prep_rows(
     for view in pipeline.views:
         check_key(view, rows)
     where = "Pipeline.row"
-    frame = evaluate(rows, list(pipeline.row), where=where)
+    frame = row_features(pipeline, rows)
     _check_sample(rows, list(pipeline.row), where)
     keys = evaluate(rows, [pl.col(c).alias(f"key:{c}") for c in row_keys(pipeline)], where=where)
     stamps = [EVENT_ID, EVENT_TIME, KNOWN_AT, POSITION]

@@ -13,7 +13,7 @@ from octavo.definition.versions import feature_fingerprints, row_keys
 from octavo.errors import DataError, DefinitionError
 from octavo.stages.prep.lanes import as_columns, asked, lanes, own_values
 from octavo.stores.catalog import Catalog
-from octavo.stores.features import with_derived
+from octavo.stores.features import row_features, with_derived
 from octavo.stores.home import Home
 from octavo.windows import ViewState, evaluate
 
@@ -71,7 +71,8 @@ class OnlineFeatures:
         rows = stamped(pipeline.rows, source)
         self._check_stamps(rows)
         keys = [pl.col(c).alias(f"key:{c}") for c in row_keys(pipeline)]
-        found = with_expressions(rows, [*pipeline.row, *keys], where="Pipeline.row").select(
+        keyed = with_expressions(rows, keys, where="Pipeline.row")
+        found = row_features(pipeline, keyed).select(
             EVENT_ID, EVENT_TIME, *(f"key:{c}" for c in row_keys(pipeline)), *pipeline.row_features
         )
         for view in pipeline.views:

@@ -82,13 +82,30 @@ class Catalog:
 
     @contextmanager
     def transaction(self) -> Iterator[sa.Connection]:
-        """Give a connection; all that is done on it is committed together or not at all."""
-        with self.engine.begin() as connection:
+        """Give a connection; all that is done on it is committed together or not at all.
+
+        Raises
+        ------
+        ResourceError
+            If the disk is full, or the file cannot be written.
+        """
+        with self._explained(), self.engine.begin() as connection:
             yield connection
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except exc.OperationalError as error:
+            raise ResourceError(
+                f"the catalog cannot be used: {error.orig}.",
+                where=str(self.path),
+                fix="Free some disk space or fix the permissions; then the same command goes on.",
+            ) from error
 
     def rows(self, query: sa.Select[Any]) -> list[Row]:
         """Return the rows of a query as dictionaries."""
-        with self.engine.connect() as connection:
+        with self._explained(), self.engine.connect() as connection:
             return [dict(row) for row in connection.execute(query).mappings()]
 
     def one(self, query: sa.Select[Any]) -> Row | None:
