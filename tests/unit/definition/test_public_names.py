@@ -42,12 +42,16 @@ finally:
 
 @pytest.mark.parametrize("module", [octavo, octavo.definition], ids=lambda m: m.__name__)
 def test_all_is_what_is_exported_and_sorted_as_ruff_does(module):
-    public = {
-        name
-        for name, value in vars(module).items()
-        if not name.startswith("_") and not isinstance(value, ModuleType)
-    }
-    assert set(module.__all__) == public
+    if module is octavo:  # loads its names when they are first used
+        assert all(getattr(octavo, n) is getattr(octavo.definition, n) for n in octavo.__all__)
+        assert not hasattr(octavo, "Datset")
+    else:
+        public = {
+            name
+            for name, value in vars(module).items()
+            if not name.startswith("_") and not isinstance(value, ModuleType)
+        }
+        assert set(module.__all__) == public
     order = (str.isupper, str.isidentifier)  # constants, then classes, then functions
     ranked = [(not order[0](n), not n[0].isupper(), n) for n in module.__all__]
     assert ranked == sorted(ranked)
