@@ -165,8 +165,8 @@ pipeline = ov.Pipeline(
         target="late",
         kind="binary",
         metric="average_precision",
-        # On validation a model without windows already lifts the base rate 2.6 times; half of
-        # what it finds would still be worth acting on. Chosen before test was ever read.
+        # A reference model without windows lifts validation's base rate 2.6 times (0.21 against
+        # 0.08). The target was set from that, not from test.
         at_least=ov.Lift(2.5),
     ),
     datasets=[schedule, departures, arrivals, weather, planes],
