@@ -7,6 +7,7 @@ not imported, before the first fold.
 
 from octavo.windows.hashing import hash_key, hash_keys, hash_one
 from octavo.windows.kernel import fold
+from octavo.windows.live import LiveLane
 from octavo.windows.log import Observations, Queries
 from octavo.windows.plan import Aggregate, LanePlan, Span
 from octavo.windows.state import LaneState, Step, ViewState, advance, evaluate
@@ -15,6 +16,7 @@ __all__ = [
     "Aggregate",
     "LanePlan",
     "LaneState",
+    "LiveLane",
     "Observations",
     "Queries",
     "Span",

@@ -6,12 +6,15 @@ knows nothing of datasets, expressions or where state is kept.
 
 import os
 from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
 
 import numpy as np
 
 from octavo.errors import DataError, DefinitionError
 from octavo.windows.log import Observations, Queries
 from octavo.windows.plan import LIMIT, UNBOUNDED, LanePlan
+
+Rows = TypeVar("Rows", bound=Queries)
 
 PARALLEL = 20_000
 """Operations from which threads pay for themselves."""
@@ -53,14 +56,12 @@ def fold(
     check_retain(retain)
     if not len(queries):
         return np.empty((0, len(plan.columns)))
-    order = _log_order(observations)
-    if order is not None:
-        observations = observations.take(order)
-    order = _log_order(queries)
+    observations, _ = in_log_order(observations)
+    queries, order = in_log_order(queries)
     if order is None:
         return _fold_in_order(observations, queries, plan, retain, threads)
     out = np.empty((len(queries), len(plan.columns)))
-    out[order] = _fold_in_order(observations, queries.take(order), plan, retain, threads)
+    out[order] = _fold_in_order(observations, queries, plan, retain, threads)
     return out
 
 
@@ -74,13 +75,14 @@ def check_retain(retain: int | None) -> None:
         )
 
 
-def _log_order(rows: Queries) -> np.ndarray | None:
-    """Order by (known_at, position), equal ones as they came; None where rows have it already."""
+def in_log_order(rows: Rows) -> tuple[Rows, np.ndarray | None]:
+    """Sort by (known_at, position), equal ones as they came; also the order, if it changed."""
     known, position = rows.known_at, rows.position
     before, after = known[:-1], known[1:]
     if ((before < after) | ((before == after) & (position[:-1] <= position[1:]))).all():
-        return None
-    return np.lexsort((position, known))
+        return rows, None
+    order = np.lexsort((position, known))
+    return rows.take(order), order
 
 
 def _fold_in_order(

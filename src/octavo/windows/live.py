@@ -1,0 +1,132 @@
+"""One lane in the memory of its owner: the fold goes on, block after block, where it stopped.
+
+An entity's observations lie ranked in an arena, and its windows stay where the last query left
+them, so that a new event costs its own step whatever came before. What is kept is a cache: the
+answers are those of `fold` over the observations alone, and the same compiled steps give both.
+This module knows nothing of datasets, features or where state is kept.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from octavo.windows.kernel import check_retain, in_log_order
+from octavo.windows.log import Observations, Queries
+from octavo.windows.plan import UNBOUNDED, LanePlan
+
+Load = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray, np.ndarray]]
+"""Stored observations of some entities (uint64): starts, event times and values, by rank."""
+
+
+def nothing_stored(entities: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Load from an empty store."""
+    return np.zeros(len(entities) + 1, np.int64), np.empty(0, np.int64), np.empty(0)
+
+
+class LiveLane:
+    """The observations and windows of the entities met so far.
+
+    It has one owner and one thread. Entities are loaded when they are first met.
+
+    Parameters
+    ----------
+    plan
+        The columns to compute.
+    retain
+        How far before its own ``known_at`` a query may see, microseconds; None for everything.
+    load
+        Where observations from before this object come from.
+    """
+
+    def __init__(self, plan: LanePlan, retain: int | None = None, load: Load = nothing_stored):
+        from octavo.windows import resident
+
+        check_retain(retain)
+        self.plan, self.retain, self._load = plan, retain, load
+        self._spans = len(plan.arrays.needs)
+        self._memory = resident.empty(self._spans)
+        self._table = resident.no_entities()
+        self._used = np.zeros(3, np.int64)
+        self.entities = 0
+        """Entities in memory."""
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes held."""
+        return sum(array.nbytes for array in (*self._memory, *self._table))
+
+    def fold(self, observations: Observations, queries: Queries) -> np.ndarray:
+        """Fold the next block of the log; every operation in it is later than all before.
+
+        Parameters
+        ----------
+        observations, queries
+            Rows in any order; within the block ``(known_at, position)`` orders them.
+
+        Returns
+        -------
+        numpy.ndarray
+            float64 (queries, columns), as from `octavo.windows.fold`.
+        """
+        observations, _ = in_log_order(observations)
+        queries, order = in_log_order(queries)
+        out = np.empty((len(queries), len(self.plan.columns)))
+        if len(observations) or len(queries):
+            self._fold_in_order(observations, queries, out)
+        if order is None:
+            return out
+        back = np.empty_like(out)
+        back[order] = out
+        return back
+
+    def _fold_in_order(self, observations: Observations, queries: Queries, out: np.ndarray):
+        from octavo.windows import grouping, resident
+
+        rows, starts, asked_rows, asked_starts, reach = grouping.arrange(
+            observations.entity, observations.known_at, observations.position,
+            queries.entity, queries.known_at, queries.position,
+            queries.entity is observations.entity, self.plan.include_current,
+        )  # fmt: skip
+        touched = resident.touched(
+            rows, starts, observations.entity, asked_rows, asked_starts, queries.entity
+        )
+        numbers = self._numbers(touched)
+        floor = self._floor(observations, queries)
+        block = (numbers, rows, starts, observations.event_time, observations.value)
+        plan = self.plan.arrays
+        self._grow(resident.room(*block, floor, plan.needs, *self._memory))
+        resident.fold_block(
+            *block, floor, asked_rows, asked_starts, queries.event_time, queries.known_at,
+            reach, *plan, UNBOUNDED if self.retain is None else self.retain,
+            *self._memory, self._used, out,
+        )  # fmt: skip
+
+    def _floor(self, observations: Observations, queries: Queries) -> int:
+        """Event time up to which no query of this block or later sees anything."""
+        if self.retain is None:
+            return -(2**63)
+        firsts = [each.known_at[0] for each in (observations, queries) if len(each)]
+        return int(min(firsts)) - self.retain
+
+    def _numbers(self, touched: np.ndarray) -> np.ndarray:
+        """Give each entity its number; load those not met before."""
+        from octavo.windows import resident
+
+        known = self.entities
+        numbers, *table, self.entities = resident.numbered(touched, *self._table, known)
+        self._table = tuple(table)
+        new = numbers >= known
+        if new.any():
+            self._memory = resident.with_entities(self._memory, self.entities)
+            starts, times, values = self._load(touched[new])
+            if len(times):
+                places = numbers[new]
+                sizes = np.diff(starts)
+                self._grow(resident.stored_room(sizes))
+                resident.restore(places, starts, times, values, *self._memory, self._used)
+        return numbers
+
+    def _grow(self, needed: np.ndarray) -> None:
+        from octavo.windows import resident
+
+        self._memory = resident.with_room(self._memory, self._used + needed)

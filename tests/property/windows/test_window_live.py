@@ -1,0 +1,90 @@
+"""The live lane: any cut into blocks and single events, restarts between them: the same bits."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from window_oracle import model, same_bits
+from window_strategies import EVERYTHING, PLANS, RETAIN, logs
+
+from octavo.windows import Aggregate, LanePlan, LiveLane, Observations, Queries, Span, fold
+
+RELAXED = settings(deadline=None, max_examples=400)
+
+
+class Stored:
+    """What a store would hold: all observations so far, by entity and rank."""
+
+    def __init__(self) -> None:
+        self.folded = [Observations.empty()]
+
+    def load(self, entities):
+        rows = Observations.concatenate(self.folded)
+        order = np.lexsort((rows.position, rows.known_at, rows.event_time))
+        found = [order[rows.entity[order] == entity] for entity in entities]
+        starts = np.cumsum([0, *map(len, found)])
+        every = np.concatenate([*found, np.empty(0, np.int64)])
+        return starts, rows.event_time[every], rows.value[every]
+
+
+def blocks_of(log, data) -> list[slice]:
+    if data.draw(st.booleans(), label="single events"):
+        return [slice(row, row + 1) for row in range(len(log))]
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(log)), max_size=6), label="cuts"))
+    return [slice(start, end) for start, end in pairwise([0, *cuts, len(log)])]
+
+
+@RELAXED
+@given(logs(), st.one_of(PLANS, EVERYTHING), RETAIN, st.data())
+def test_any_cut_gives_the_bits_of_the_model(log, plan, retain, data):
+    stored = Stored()
+    lane, answers = LiveLane(plan, retain, stored.load), []
+    for block in blocks_of(log, data):
+        observations = log.observations(block)
+        answers.append(lane.fold(observations, log.queries(block)))
+        stored.folded.append(observations)
+        if data.draw(st.booleans(), label="restart"):
+            lane = LiveLane(plan, retain, stored.load)
+
+    live = np.concatenate([*answers, np.empty((0, len(plan.columns)))])
+    observations, queries = log.observations(), log.queries()
+    assert same_bits(live, fold(observations, queries, plan, retain))
+    assert same_bits(live, model(observations, queries, plan, retain))
+
+
+@pytest.mark.parametrize("late", [0.0, 0.1, 0.6])
+@pytest.mark.parametrize("retain", [None, 9_000])
+def test_long_histories_of_few_entities(late, retain):
+    """Slices of the arenas fill up and are laid anew; sums widen; late events move the ranks."""
+    random = np.random.default_rng(int(late * 10))
+    size = 6_000
+    known = np.sort(random.integers(0, 60_000, size))
+    time = known - np.where(random.random(size) < late, random.integers(0, 20_000, size), 0)
+    value = np.round(random.normal(0, 100, size), 2)
+    value *= 10.0 ** np.where(random.random(size) < 0.02, random.integers(-300, 300, size), 0)
+    entity = random.integers(0, 4, size).astype(np.uint64)
+    columns = (entity, time, known, np.arange(size))
+    observations, queries = Observations(*columns, value), Queries(*columns)
+    spans = (Span(None), Span(700), Span(8_000, 300))
+    plan = LanePlan(tuple((span, each) for span in spans for each in Aggregate))
+    lane, stored = LiveLane(plan, retain), 0
+    answers = []
+    while stored < size:
+        block = slice(stored, stored + int(random.integers(1, 90)))
+        answers.append(lane.fold(observations.take(block), queries.take(block)))
+        stored = block.stop
+    assert same_bits(np.concatenate(answers), fold(observations, queries, plan, retain))
+
+
+def test_memory_does_not_grow_with_history():
+    """A window's worth of observations is kept, however long the stream has run."""
+    plan = LanePlan(((Span(1_000), Aggregate.SUM), (Span(1_000), Aggregate.MAX)))
+    lane, sizes = LiveLane(plan, retain=2_000), []
+    for block in range(200):
+        at = np.arange(block * 1_000, (block + 1) * 1_000)
+        entity = (at % 7).astype(np.uint64)
+        lane.fold(Observations(entity, at, at, at, np.ones(1_000)), Queries(entity, at, at, at))
+        sizes.append(lane.nbytes)
+    assert sizes[-1] == sizes[30]
