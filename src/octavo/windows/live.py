@@ -10,9 +10,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from octavo.windows.kernel import check_retain, in_log_order
+from octavo.windows.kernel import check_retain, fold, in_log_order
 from octavo.windows.log import Observations, Queries
-from octavo.windows.plan import UNBOUNDED, LanePlan
+from octavo.windows.plan import HEAVY, LIMIT, UNBOUNDED, LanePlan
 
 Load = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray, np.ndarray]]
 """Stored observations of some entities (uint64): starts, event times and values, by rank."""
@@ -43,8 +43,12 @@ class LiveLane:
 
         check_retain(retain)
         self.plan, self.retain, self._load = plan, retain, load
-        self._spans = len(plan.arrays.needs)
-        self._memory = resident.empty(self._spans)
+        self._heavy_places = [n for n, each in enumerate(plan.columns) if each.aggregate in HEAVY]
+        self._heavy = None
+        if self._heavy_places:
+            columns = [plan.columns[n] for n in self._heavy_places]
+            self._heavy = LanePlan(columns, plan.include_current, plan.category)
+        self._memory = resident.empty(len(plan.arrays.needs))
         self._table = resident.no_entities()
         self._used = np.zeros(3, np.int64)
         self.entities = 0
@@ -91,6 +95,16 @@ class LiveLane:
             rows, starts, observations.entity, asked_rows, asked_starts, queries.entity
         )
         numbers = self._numbers(touched)
+        if self._heavy and len(queries):
+            past = self._past(touched, numbers)
+            found = fold(
+                Observations.concatenate([past, observations]),
+                queries,
+                self._heavy,
+                self.retain,
+                threads=1,
+            )
+            out[:, self._heavy_places] = found
         floor = self._floor(observations, queries)
         block = (numbers, rows, starts, observations.event_time, observations.value)
         plan = self.plan.arrays
@@ -100,6 +114,17 @@ class LiveLane:
             reach, *plan, UNBOUNDED if self.retain is None else self.retain,
             *self._memory, self._used, out,
         )  # fmt: skip
+
+    def _past(self, entities: np.ndarray, numbers: np.ndarray) -> Observations:
+        """Return what entities observed before this block."""
+        from octavo.windows import resident
+
+        memory = self._memory
+        starts, times, values = resident.gather(numbers, memory.heads, memory.times, memory.values)
+        known = np.full(len(times), -LIMIT)
+        return Observations(
+            np.repeat(entities, np.diff(starts)), times, known, np.arange(len(times)), values
+        )
 
     def _floor(self, observations: Observations, queries: Queries) -> int:
         """Event time up to which no query of this block or later sees anything."""

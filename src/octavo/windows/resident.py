@@ -11,10 +11,11 @@ from typing import NamedTuple
 import numba as nb
 import numpy as np
 
-from octavo.windows import compiling, exact, grouping, plan, ranks, sweep
+from octavo.windows import compiling, exact, grouping, plan, ranks, reach, sweep
 from octavo.windows.compiling import entry, hot, part
 from octavo.windows.plan import UNBOUNDED
-from octavo.windows.sweep import AGGREGATES, SPREADS, SUMS, Asked, Plan, Windows
+from octavo.windows.reach import Asked, Plan
+from octavo.windows.sweep import AGGREGATES, SPREADS, SUMS, Windows
 
 START, SIZE, CAPACITY, NODES, WIDE, ROOM, BASE, LIMBS = range(8)
 """Fields of a head: first observation, how many, how many fit; first node; first place of the
@@ -372,7 +373,7 @@ def _entries(source):
     )
     def fold_block(
         numbers, rows, starts, times, values, floor,
-        asked_rows, asked_starts, asked_times, asked_known, reach,
+        asked_rows, asked_starts, asked_times, asked_known, asked_reach,
         spans, span_needs, plan_starts, columns, retain,
         heads, low, high, smallest, largest, stale,
         held_times, held_values, active, least, greatest, counts, sums, used, out,
@@ -404,7 +405,7 @@ def _entries(source):
                 past = np.empty(0, np.int64)
                 if retain != UNBOUNDED:
                     past = asked_known[here] - retain
-                asked = Asked(here, asked_times[here], reach[here], past)
+                asked = Asked(here, asked_times[here], asked_reach[here], past)
                 sweep.answer(seen, places, held, windows, asked, plan, out)
             for place in places:
                 if not held.active[place]:
@@ -451,7 +452,28 @@ def windows_of(memory, number, needs, digits, answers):
     )
 
 
-room, fold_block = _entries(compiling.source_of([compiling, exact, grouping, plan, ranks, sweep]))
+room, fold_block = _entries(
+    compiling.source_of([compiling, exact, grouping, plan, ranks, reach, sweep])
+)
+
+
+@entry(
+    nb.types.Tuple((nb.int64[::1], nb.int64[::1], nb.float64[::1]))(
+        ROWS, *MEMORY[:1], ROWS, NUMBERS
+    )
+)
+def gather(numbers, heads, times, values):
+    """Observations of some entities: starts, event times and values, by rank."""
+    starts = np.zeros(numbers.size + 1, np.int64)
+    for group in range(numbers.size):
+        starts[group + 1] = starts[group] + heads[numbers[group], SIZE]
+    found = np.empty(starts[-1], np.int64)
+    observed = np.empty(starts[-1])
+    for group in range(numbers.size):
+        first, size = heads[numbers[group], START], heads[numbers[group], SIZE]
+        found[starts[group] : starts[group + 1]] = times[first : first + size]
+        observed[starts[group] : starts[group + 1]] = values[first : first + size]
+    return starts, found, observed
 
 
 @entry(nb.int64[::1](ROWS))

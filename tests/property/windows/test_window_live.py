@@ -68,7 +68,14 @@ def test_long_histories_of_few_entities(late, retain):
     columns = (entity, time, known, np.arange(size))
     observations, queries = Observations(*columns, value), Queries(*columns)
     spans = (Span(None), Span(700), Span(8_000, 300))
-    plan = LanePlan(tuple((span, each) for span in spans for each in Aggregate))
+    plan = LanePlan(
+        tuple(
+            (span, each)
+            for span in spans
+            for each in Aggregate
+            if each not in HEAVY and each != Aggregate.LAG
+        )
+    )
     lane, stored = LiveLane(plan, retain), 0
     answers = []
     while stored < size:
