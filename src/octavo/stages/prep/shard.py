@@ -76,7 +76,7 @@ class Shard:
         rows = _later(rows, place).sort(KNOWN_AT, POSITION)
         end = max((_end(frame) for frame in (*events.values(), rows) if frame.height), default=None)
         if end is None:
-            return self._emitted(rows, {}, place.offset)
+            return self._emitted(rows, self._no_columns(), place.offset)
         try:
             return self._fold(events, rows, place, end)
         except BaseException:
@@ -110,6 +110,13 @@ class Shard:
         if sum(lane.nbytes for lane in self._live.values()) > ROOM:
             self._forget()
         return emitted
+
+    def _no_columns(self) -> dict[str, pl.Series]:
+        nobody = np.empty(0, np.bool_)
+        columns: dict[str, pl.Series] = {}
+        for lane in self.lanes:
+            columns |= as_columns(lane, np.empty((0, len(lane.columns))), nobody, joined())
+        return columns
 
     def _texts(self, lane: Lane, found: np.ndarray, seen: Observed) -> list[pl.DataFrame]:
         """Return the dictionaries of the texts among a lane's results."""

@@ -1,0 +1,240 @@
+"""Whole views over random schemas: bulk ≡ live ≡ the plainest model, bit for bit.
+
+Live means a shard over a real store: blocks and single events, delivered twice now and then, the
+process begun anew in between.
+"""
+
+import struct
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import xxhash
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from window_oracle import model, same_bits
+from window_strategies import HARSH
+
+import octavo as ov
+from octavo.definition.events import EVENT_ID, EVENT_TIME, KNOWN_AT, POSITION, TIMESTAMP
+from octavo.stages.prep.lanes import as_columns, lanes, observations, queries
+from octavo.stages.prep.shard import OFFSET, Shard
+from octavo.stores.state import StateStore
+from octavo.windows import Aggregate, LanePlan, Observations, PlanColumn, Queries, Span, fold
+
+MICROSECONDS = st.integers(0, 24)
+NUMBERS = ["count", "sum", "mean", "min", "max", "var", "std", "first", "last", "lag1", "lag3",
+           "since_first", "since_last", "n_unique", "top", "q50", "q5", "decayed_count",
+           "decayed_sum", "decayed_mean"]  # fmt: skip
+TEXTS = ["count", "first", "last", "lag1", "n_unique", "top", "since_last"]
+TIMES = [*TEXTS, "min", "max"]
+VALUES = {
+    "f": (pl.Float64, st.sampled_from([*HARSH, float("nan")]) | st.floats(-1e6, 1e6), NUMBERS),
+    "i": (pl.Int64, st.integers(-(2**53), 2**53) | st.integers(-2, 2), NUMBERS),
+    "b": (pl.Boolean, st.booleans(), NUMBERS),
+    "s": (pl.String, st.sampled_from(["", "a", "ä", "JFK", "a|b"]), TEXTS),
+    "d": (TIMESTAMP, st.integers(-5, 5), TIMES),
+}
+KEYS = {pl.String: st.sampled_from(["x", "y", ""]), pl.Int64: st.sampled_from([0, -1, 2**62])}
+
+
+@dataclass
+class Case:
+    """A view, and a log for it: rows with dataset, key, times and values."""
+
+    view: ov.View
+    windows: list[dict]
+    events: pl.DataFrame
+
+
+@st.composite
+def windows(draw, datasets):
+    column = draw(st.sampled_from(sorted(VALUES)))
+    resolution = draw(st.sampled_from([None, None, 1, 2, 5]))
+    steps = draw(st.lists(st.integers(1, 6), min_size=1, max_size=2, unique=True))
+    over = [step * (resolution or 1) for step in steps]
+    take = draw(st.lists(st.sampled_from(VALUES[column][2]), min_size=1, max_size=6, unique=True))
+    decayed = any(each.startswith("decayed") for each in take)
+    if resolution is None and not decayed and draw(st.booleans()):
+        over = [None, *over]
+    return {
+        "dataset": draw(st.sampled_from(sorted(datasets))),
+        "column": column,
+        "over": over,
+        "take": take,
+        "delay": draw(st.sampled_from([0, 0, 1, 4])),
+        "halflife": draw(st.integers(1, 9)) if decayed else None,
+        "resolution": resolution,
+        "positive": draw(st.booleans()),
+        "current": draw(st.booleans()),
+    }
+
+
+def declared(dataset: ov.Dataset, number: int, spec: dict) -> ov.Window:
+    def micro(n):
+        return None if n is None else f"{n}us"
+
+    return ov.Window(
+        dataset,
+        spec["column"],
+        over=[micro(each) for each in spec["over"]],
+        take=spec["take"],
+        where=pl.col("w") > 0 if spec["positive"] else None,
+        delay=micro(spec["delay"]),
+        halflife=micro(spec["halflife"]),
+        resolution=micro(spec["resolution"]),
+        current=spec["current"],
+        name=f"w{number}",
+    )
+
+
+@st.composite
+def cases(draw):
+    datasets = {
+        name: ov.Dataset(name, offline=ov.Files(f"{name}.csv"), event_id="id", event_time="t")
+        for name in ("r", "e")
+    }
+    specs = draw(st.lists(windows(datasets), min_size=1, max_size=3))
+    view = ov.View(
+        "v",
+        key="k",
+        windows=[declared(datasets[s["dataset"]], n, s) for n, s in enumerate(specs)],
+        late=f"{draw(st.integers(0, 9))}us",
+    )
+    key = draw(st.sampled_from([pl.String, pl.Int64]))
+    operation = st.tuples(
+        st.sampled_from(["r", "r", "e"]),
+        st.none() | KEYS[key],
+        MICROSECONDS,
+        MICROSECONDS,
+        st.sampled_from([None, 0, 1]),
+        *(st.none() | values for _, values, _ in VALUES.values()),
+    )
+    rows = sorted(draw(st.lists(operation, max_size=25)), key=lambda row: row[3])
+    schema = {"dataset": pl.String, "k": key, EVENT_TIME: pl.Int64, KNOWN_AT: pl.Int64}
+    schema |= {"w": pl.Int64, **{name: dtype for name, (dtype, _, _) in VALUES.items()}}
+    schema["d"] = pl.Int64
+    frame = pl.DataFrame(rows, schema=schema, orient="row").with_row_index(POSITION)
+    events = frame.with_columns(
+        pl.col(POSITION).cast(pl.Int64),
+        pl.col(EVENT_TIME, KNOWN_AT, "d").cast(TIMESTAMP),
+        pl.col(POSITION).cast(pl.String).alias(EVENT_ID),
+    )
+    return Case(view, specs, events)
+
+
+def of(frame: pl.DataFrame, dataset: str) -> pl.DataFrame:
+    return frame.filter(pl.col("dataset") == dataset)
+
+
+def in_bulk(case: Case, found) -> pl.DataFrame:
+    rows = of(case.events, "r")
+    asked, mask = queries(case.view, rows)
+    columns = {}
+    for lane in found:
+        seen = observations(case.view, lane, of(case.events, lane.window.dataset.name))
+        results = fold(seen.observations, asked, lane.plan, case.view.retain)
+        columns |= as_columns(lane, results, mask, seen.dictionary)
+    return rows.select(POSITION).with_columns(columns.values())
+
+
+def live(case: Case, found, data) -> pl.DataFrame:
+    emitted, start = [], 0
+    single = data.draw(st.booleans(), label="single events")
+    with tempfile.TemporaryDirectory() as folder:
+
+        def begun():
+            keeps = {lane.name: case.view.retain for lane in found}
+            path = Path(folder) / "state"
+            store = StateStore.open(path, view="v", fingerprint="f", lanes=keeps)
+            return Shard(case.view, found, store)
+
+        shard = begun()
+        while start < case.events.height:
+            size = 1 if single else data.draw(st.integers(1, 9), label="block")
+            again = data.draw(st.sampled_from([0, 0, 1, 4]), label="delivered again")
+            block = case.events[max(0, start - again) : start + size]
+            emitted.append(shard.apply({"r": of(block, "r"), "e": of(block, "e")}, of(block, "r")))
+            start += size
+            if data.draw(st.sampled_from([False, False, True]), label="restart"):
+                shard = begun()
+        assert [blob for _, blob in shard.store.outbox()] or not of(case.events, "r").height
+    if not emitted:
+        return of(case.events, "r").select(POSITION)
+    frame = pl.concat(emitted)
+    assert frame[OFFSET].to_list() == list(range(1, frame.height + 1))
+    return frame
+
+
+def plain_value(column: str, value) -> float | None:
+    """What an observation of a value is, in the model's terms."""
+    if value is None:
+        return None
+    if column == "s":
+        bits = xxhash.xxh3_64_intdigest(value.encode()) & ~(1 << 62)
+        return struct.unpack("<d", struct.pack("<Q", bits))[0]
+    return float(value)
+
+
+def modelled(case: Case) -> dict[str, list]:
+    """Every feature, from rows of plain values."""
+    micro = pl.col(EVENT_TIME, KNOWN_AT, "d").cast(pl.Int64)
+    rows = case.events.with_columns(micro).to_dicts()
+    keys = {key: number for number, key in enumerate({row["k"] for row in rows})}
+
+    def arrays(chosen):
+        names = (EVENT_TIME, KNOWN_AT, POSITION)
+        entity = np.array([keys[row["k"]] for row in chosen], np.uint64)
+        return [entity, *(np.array([row[n] for row in chosen], np.int64) for n in names)]
+
+    asking = [row for row in rows if row["dataset"] == "r" and row["k"] is not None]
+    answers: dict[str, list] = {}
+    for spec, window in zip(case.windows, case.view.windows, strict=True):
+        seen = []
+        for row in rows:
+            value = plain_value(spec["column"], row[spec["column"]])
+            kept = not spec["positive"] or (row["w"] is not None and row["w"] > 0)
+            if row["dataset"] == spec["dataset"] and row["k"] is not None and kept:
+                if value is not None and value == value:
+                    seen.append((row, value))
+        log = Observations(
+            *arrays([row for row, _ in seen]), np.array([value for _, value in seen], float)
+        )
+        for feature in window.features("v"):
+            span = Span(feature.over, feature.delay, feature.resolution)
+            column = PlanColumn(span, Aggregate[feature.aggregate.upper()], feature.parameter)
+            plan = LanePlan([column], spec["current"], spec["column"] == "s")
+            found = model(log, Queries(*arrays(asking)), plan, case.view.retain)[:, 0]
+            by_row = dict(zip([row[POSITION] for row in asking], found, strict=True))
+            answers[feature.name] = [
+                by_row.get(row[POSITION], np.nan) for row in rows if row["dataset"] == "r"
+            ]
+    return answers
+
+
+def as_floats(column: pl.Series) -> np.ndarray:
+    if column.dtype == pl.String:
+        values = [np.nan if each is None else plain_value("s", each) for each in column]
+        return np.array(values, np.float64)
+    if column.dtype == TIMESTAMP:
+        column = column.cast(pl.Int64)
+    return column.cast(pl.Float64).fill_null(np.nan).to_numpy()
+
+
+def check(case: Case, data) -> None:
+    found = lanes(case.view, {name: case.events.schema for name in ("r", "e")})
+    bulk, streamed, expected = in_bulk(case, found), live(case, found, data), modelled(case)
+    assert bulk[POSITION].to_list() == streamed[POSITION].to_list()
+    for name, values in expected.items():
+        if not bulk.height:
+            break
+        assert same_bits(as_floats(bulk[name]), np.array(values)), f"bulk, {name}"
+        assert same_bits(as_floats(streamed[name]), as_floats(bulk[name])), f"live, {name}"
+
+
+@settings(deadline=None, max_examples=700)
+@given(cases(), st.data())
+def test_bulk_live_and_model_agree(case, data):
+    check(case, data)
