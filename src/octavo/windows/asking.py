@@ -8,8 +8,6 @@ import math
 
 import numpy as np
 
-from octavo.windows.kernel import fold
-from octavo.windows.log import Observations, Queries
 from octavo.windows.plan import LIMIT, LanePlan
 
 FIRST = np.zeros(1, np.int64)

@@ -14,6 +14,7 @@ import polars as pl
 import xxhash
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from octavo.stores.state import StateStore
 from window_oracle import model, same_bits
 from window_strategies import HARSH
 
@@ -21,7 +22,6 @@ import octavo as ov
 from octavo.definition.events import EVENT_ID, EVENT_TIME, KNOWN_AT, POSITION, TIMESTAMP
 from octavo.stages.prep.lanes import as_columns, lanes, observations, queries
 from octavo.stages.prep.shard import OFFSET, Shard
-from octavo.stores.state import StateStore
 from octavo.windows import Aggregate, LanePlan, Observations, PlanColumn, Queries, Span, fold
 
 MICROSECONDS = st.integers(0, 24)
@@ -224,7 +224,7 @@ def as_floats(column: pl.Series) -> np.ndarray:
 
 
 def check(case: Case, data) -> None:
-    found = lanes(case.view, {name: case.events.schema for name in ("r", "e")})
+    found = lanes(case.view, dict.fromkeys(("r", "e"), case.events.schema))
     bulk, streamed, expected = in_bulk(case, found), live(case, found, data), modelled(case)
     assert bulk[POSITION].to_list() == streamed[POSITION].to_list()
     for name, values in expected.items():
