@@ -45,8 +45,6 @@ def ask(
     numpy.ndarray
         float64 (columns,); NaN is null.
     """
-    from octavo.windows import sweep
-
     if plan.horizon is not None:
         start = np.searchsorted(times, event_time - plan.horizon, "right")
         times, values = times[start:], values[start:]
@@ -54,11 +52,11 @@ def ask(
         times, values = np.append(times, event_time), np.append(values, own)
     size = len(times)
     out = np.empty((1, len(plan.columns)))
-    if len(plan.arrays.needs):
-        sweep.fold_entities(
-            0, 1, PLACES[:size] if size <= len(PLACES) else np.arange(size),
-            np.array([0, size]), times, values,
+    places = PLACES[:size] if size <= len(PLACES) else np.arange(size)
+    for fold_entities, arrays, more in entries(plan):
+        fold_entities(
+            0, 1, places, np.array([0, size]), times, values,
             FIRST, ALL, np.array([event_time]), np.array([floor]), np.array([size]),
-            *plan.arrays, 0, out,
+            *arrays, 0, out, *more,
         )  # fmt: skip
     return out[0]
