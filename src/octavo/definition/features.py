@@ -162,12 +162,12 @@ class Window(Declaration):
             raise DefinitionError(
                 "a half-life of 0 leaves no weight.", where=f"{where}.halflife", fix='Use "1d".'
             )
-        if any(over is None or over > HALFLIVES * halflife for over in self._lengths):
+        longest = HALFLIVES * halflife - (self._resolution or 0)
+        if any(over is None or over > longest for over in self._lengths):
             raise DefinitionError(
                 f"a decayed window reaches back {HALFLIVES} half-lives at the most.",
                 where=f"{where}.over",
-                fix=f"Use over={spoken(HALFLIVES * halflife)!r} or less: what is older has no "
-                "weight left.",
+                fix=f"Use {spoken(longest)} or less: what is older has no weight left.",
             )
 
     def _check_resolution(self, where: str) -> None:
