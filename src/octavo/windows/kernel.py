@@ -106,6 +106,11 @@ def _fold_in_order(
         )
     out = np.empty((len(queries), len(plan.columns)))
 
+    if plan.heavy.needs.size:
+        raise DefinitionError(
+            "heavy aggregates cannot be folded yet.", where="columns", fix="Wait."
+        )
+
     def run(part: tuple[int, int]) -> None:
         sweep.fold_entities(
             *part, rows, starts, observations.event_time, observations.value,
