@@ -167,7 +167,8 @@ class Window(Declaration):
             raise DefinitionError(
                 f"a decayed window reaches back {HALFLIVES} half-lives at the most.",
                 where=f"{where}.over",
-                fix=f"Use {spoken(longest)} or less: what is older has no weight left.",
+                fix=f"Use {spoken(HALFLIVES * halflife)} or less, resolution included: what is "
+                "older has no weight left.",
             )
 
     def _check_resolution(self, where: str) -> None:

@@ -185,12 +185,12 @@ MESSAGES = [
     (
         lambda: window(orders(), take="decayed_sum", halflife="1h", over=None),
         "Window over 'orders'.over: a decayed window reaches back 64 half-lives at the most. "
-        "Use 2d16h or less: what is older has no weight left.",
+        "Use 2d16h or less, resolution included: what is older has no weight left.",
     ),
     (
         lambda: window(orders(), take="decayed_sum", halflife="1h", over=["64h", "65h"]),
         "Window over 'orders'.over: a decayed window reaches back 64 half-lives at the most. "
-        "Use 2d16h or less: what is older has no weight left.",
+        "Use 2d16h or less, resolution included: what is older has no weight left.",
     ),
     (
         lambda: window(orders(), resolution="0s"),

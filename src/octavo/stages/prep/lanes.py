@@ -53,6 +53,7 @@ Schemas = Mapping[str, pl.Schema]
 class Lane:
     """One stream of observations of a view, and the columns computed from it."""
 
+    view: str
     name: str
     window: Window
     """Any of the windows that share the stream."""
@@ -60,8 +61,11 @@ class Lane:
     plan: LanePlan
     columns: dict[str, pl.DataType]
     """Names and types of the columns, in the plan's order."""
-    where: str
-    """How errors call it."""
+
+    @property
+    def where(self) -> str:
+        """How errors call it."""
+        return _where(self.view, self.window)
 
     @property
     def speaks(self) -> bool:
@@ -76,11 +80,13 @@ class Observed:
     observations: Observations
     dictionary: pl.DataFrame
     """The texts behind the values (see `octavo.stages.prep.values`), where they are needed."""
+    keys: pl.DataFrame
+    """The columns of the view's key, a row for each observation."""
 
     @classmethod
     def nothing(cls) -> Self:
         """No observation."""
-        return cls(Observations.empty(), joined())
+        return cls(Observations.empty(), joined(), pl.DataFrame())
 
 
 def event_schemas(pipeline: Pipeline, catalog: Catalog) -> dict[str, pl.Schema]:
@@ -113,9 +119,9 @@ def lanes(view: View, schemas: Schemas) -> list[Lane]:
 
 def _lane(view: View, name: str, windows: list[Window], schemas: Schemas) -> Lane:
     window = windows[0]
-    where = f"view {view.name!r}, window over {window.dataset.name!r}"
     features = [feature for window in windows for feature in window.features(view.name)]
-    kind = _kind(window, schemas, [feature.aggregate for feature in features], where)
+    aggregates = [feature.aggregate for feature in features]
+    kind = _kind(window, schemas, aggregates, _where(view.name, window))
     plan = LanePlan(
         [
             PlanColumn(
@@ -127,7 +133,11 @@ def _lane(view: View, name: str, windows: list[Window], schemas: Schemas) -> Lan
         category=kind is Kind.TEXTS,
     )
     columns = {f.name: result_type(kind, f.aggregate) for f in features}
-    return Lane(name, window, kind, plan, columns, where)
+    return Lane(view.name, name, window, kind, plan, columns)
+
+
+def _where(view: str, window: Window) -> str:
+    return f"view {view!r}, window over {window.dataset.name!r}"
 
 
 def _kind(window: Window, schemas: Schemas, aggregates: list[str], where: str) -> Kind:
@@ -176,6 +186,7 @@ def observations(view: View, lane: Lane, events: pl.DataFrame) -> Observed:
             value=values[seen],
         ),
         _dictionary(lane, frame),
+        frame.select(view.key),
     )
 
 

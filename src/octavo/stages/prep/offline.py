@@ -25,7 +25,7 @@ from octavo.stages.prep.lanes import (
     observations,
     queries,
 )
-from octavo.stages.prep.quality import report_quality
+from octavo.stages.prep.quality import Hot, check_most, hot_entities, report_quality, tell_hot
 from octavo.stages.prep.values import joined, load_dictionaries, save_dictionaries
 from octavo.stores import catalog as tables
 from octavo.stores.catalog import Row
@@ -66,13 +66,15 @@ def run(context: Context) -> Outcome:
     wanted = _wanted(context, batches)
     events = _Events(context, batches)
     names = [ROWS, *(view.name for view in context.pipeline.views)]
-    versions = []
+    versions: list[dict[str, Any]] = []
+    hot: list[Hot] = []
     for number, name in enumerate(names):
         context.progress(name, number, len(names))
         known = context.catalog.feature_version(name, wanted[name])
         if known is None or known["position"] < position:
             prep = _prep_rows if name == ROWS else _prep_view
             counts = prep(context, events, name, wanted[name], known, position)
+            hot += counts.pop("hot", [])
             versions.append({"name": name, "fingerprint": wanted[name], **counts})
     context.progress("views", len(names), len(names))
     with context.catalog.transaction() as connection:
@@ -81,6 +83,7 @@ def run(context: Context) -> Outcome:
             connection.execute(
                 tables.feature_versions.insert().values(run_id=context.run_id, **values, **version)
             )
+        told = tell_hot(connection, context.run_id, hot)
         tables.emit(
             connection,
             "features ready",
@@ -97,6 +100,7 @@ def run(context: Context) -> Outcome:
             "views": len(context.pipeline.views),
             "folded": [v["name"] for v in versions],
             "too_late": sum(v["too_late"] for v in versions),
+            "hot": told,
         },
     )
 
@@ -169,20 +173,26 @@ def _prep_view(
     steps = {}
     found = lanes(view, event_schemas(context.pipeline, context.catalog))
     texts = load_dictionaries(context.home.path / known["state"]) if known else {}
+    before = _state(context, view, found, fingerprint, known)
+    observed = {}
     for lane in found:
         new = events.since(lane.window.dataset, since)
-        observed = Observed.nothing() if new is None else observations(view, lane, new)
-        steps[lane.name] = Step(lane.plan, observed.observations, asked)
-        texts[lane.name] = joined(texts.get(lane.name, joined()), observed.dictionary)
-    results, state = advance(_state(context, view, found, fingerprint, known), steps)
+        seen = Observed.nothing() if new is None else observations(view, lane, new)
+        check_most(lane, before.lane(lane.name), seen)
+        steps[lane.name] = Step(lane.plan, seen.observations, asked)
+        texts[lane.name] = joined(texts.get(lane.name, joined()), seen.dictionary)
+        observed[lane.name] = seen
+    results, state = advance(before, steps)
     state = state.trim()
     path = context.home.state(name, fingerprint, position)
     path.parent.mkdir(parents=True, exist_ok=True)
     save_dictionaries(texts, path)
     state.save(path)
     columns: dict[str, pl.Series] = {}
+    hot: list[Hot] = []
     for lane in found:
         columns |= as_columns(lane, results[lane.name], mask, texts[lane.name])
+        hot += hot_entities(lane, state.lane(lane.name), observed[lane.name])
     order = [feature.name for feature in view.features]
     frame = rows.select(EVENT_ID, EVENT_TIME, POSITION).with_columns([columns[c] for c in order])
     context.features.append(name, fingerprint, frame, position)
@@ -190,6 +200,7 @@ def _prep_view(
         "rows": (known["rows"] if known else 0) + frame.height,
         "too_late": sum(lane.too_late for lane in state.lanes.values()),
         "state": str(path.relative_to(context.home.path)),
+        "hot": hot,
     }
 
 
