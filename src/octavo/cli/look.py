@@ -65,7 +65,7 @@ def features_get(
         raise DefinitionError("several views could be meant.", fix=f"--view: {', '.join(views)}.")
     found = project.features().lookup(view or views[0], key, _moment(at))
     if as_json:
-        typer.echo(json.dumps(found))
+        typer.echo(json.dumps(found, default=str))  # times
     else:
         width = max(len(name) for name in found)
         for name, value in found.items():

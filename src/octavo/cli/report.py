@@ -68,6 +68,9 @@ def _data(console: Console, project: Project, document: dict[str, Any]) -> None:
         console.print(
             f"[bold]Features[/]  {prepped['features']}, of {prepped['views']} views and the row"
         )
+        for hot in prepped.get("hot", []):
+            about = f"{hot['key']} in view {hot['view']!r}: {hot['held']:,} of {hot['of']:,}"
+            console.print(f"[yellow]Hot[/]       {escape(about)} observations of {hot['dataset']}")
     parts = [
         f"{name} {counts['labeled']:,} labeled"
         + (f", {counts['base_rate']:.1%} positive" if "base_rate" in counts else "")

@@ -18,6 +18,8 @@ BROADCAST = {
     "drift",
     "rows rejected",
     "rows flagged",
+    "hot entity",
+    "no model input",
     "batch failed",
     "run failed",
 }

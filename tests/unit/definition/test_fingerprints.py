@@ -19,6 +19,11 @@ from octavo.errors import DefinitionError
 
 amount = pl.col("amount")
 
+
+def decayed(halflife: str) -> ov.View:
+    return view(orders(), take=["count", "mean", "decayed_sum"], halflife=halflife)
+
+
 OTHER = {
     "question": lambda: pipeline(problem=dataclasses.replace(problem(), question="Which stay?")),
     "at_least": lambda: pipeline(problem=problem(at_least=0.8)),
@@ -49,6 +54,11 @@ OTHER = {
         views=[view(orders(), name="amount"), ov.View("v", "x", [window(orders(), delay="1h")])]
     ),
     "current": lambda: pipeline(views=[view(orders(), current=False)]),
+    "lag": lambda: pipeline(views=[view(orders(), take=["count", "mean", "lag1"])]),
+    "half-life": lambda: pipeline(views=[decayed("1d")]),
+    "another half-life": lambda: pipeline(views=[decayed("2d")]),
+    "resolution": lambda: pipeline(views=[view(orders(), resolution="1h")]),
+    "another resolution": lambda: pipeline(views=[view(orders(), resolution="2h")]),
     "on": lambda: pipeline(
         views=[ov.View("customer", "customer", [window(orders())], on={"buyer": "customer"})]
     ),
@@ -140,6 +150,48 @@ def test_only_the_tables_that_a_change_touches_get_new_fingerprints():
     trained = pipeline(training=ov.Training(trials=2), split=ov.SplitByTime(gap="2d"))
     assert feature_fingerprints(trained, ["orders"]) == before
     assert feature_fingerprints(pipeline(), [])["customer"] != before["customer"], "first load"
+
+
+def columns_of(**changes):
+    """Return the fingerprint of each column of a view by name."""
+    on = changes.pop("on", {})
+    late = changes.pop("late", "7d")
+    made = ov.View("customer", "customer", [window(orders(), **changes)], on=on, late=late)
+    return {feature.name: made.feature_fingerprint(feature) for feature in made.features}
+
+
+def test_a_column_keeps_its_fingerprint_when_others_come_and_go():
+    before = columns_of()
+    assert len(set(before.values())) == len(before) == 4
+    more = columns_of(over=["1h", "7d", "1d"], take=["max", "mean", "count", "lag2", "q50"])
+    assert {name: more[name] for name in before} == before
+    renamed = columns_of(name="price")
+    assert list(renamed.values()) == list(before.values())
+    assert "customer__price_mean_1d" in renamed
+
+
+def test_whatever_a_column_depends_on_is_in_its_fingerprint():
+    taken = {"take": ["lag1", "q50", "decayed_sum"], "halflife": "1d"}
+    changes = [
+        {"where": amount > 0, "name": "amount"}, {"value": "price", "name": "amount"},
+        {"delay": "1h"}, {"over": ["2d", "8d"]}, {"resolution": "1h"}, {"current": False},
+        {"late": "8d"}, {"on": {"buyer": "customer"}}, {"take": ["lag2", "q49", "decayed_count"]},
+    ]  # fmt: skip
+    before = set(columns_of(**taken).values())
+    for change in changes:
+        assert not before & set(columns_of(**(taken | change)).values()), change
+    slower = set(columns_of(**(taken | {"halflife": "2d"})).values())
+    assert len(before & slower) == 4, "the half-life concerns what decays"
+
+
+def test_names_of_columns_say_what_they_are():
+    named = columns_of(take=["lag1", "q5", "top", "decayed_mean"], halflife="36h", delay="1h")
+    assert list(named)[:4] == [
+        "customer__amount_lag1_1d_delay1h",
+        "customer__amount_q5_1d_delay1h",
+        "customer__amount_top_1d_delay1h",
+        "customer__amount_decayed_mean_1d_half1d12h_delay1h",
+    ]
 
 
 def test_the_document_is_plain_and_names_each_dataset_once():

@@ -15,12 +15,22 @@ from octavo.definition.expressions import sample_disagreement
 from octavo.definition.versions import ROWS, feature_fingerprints, row_keys
 from octavo.errors import DataError, DefinitionError
 from octavo.stages.contract import Context, Outcome
-from octavo.stages.prep.lanes import as_columns, check_key, lanes, observations, queries
-from octavo.stages.prep.quality import report_quality
+from octavo.stages.prep.lanes import (
+    Lane,
+    Observed,
+    as_columns,
+    check_key,
+    event_schemas,
+    lanes,
+    observations,
+    queries,
+)
+from octavo.stages.prep.quality import Hot, check_most, hot_entities, report_quality, tell_hot
+from octavo.stages.prep.values import joined, load_dictionaries, save_dictionaries
 from octavo.stores import catalog as tables
 from octavo.stores.catalog import Row
 from octavo.stores.features import row_features, with_derived
-from octavo.windows import Observations, Step, ViewState, advance
+from octavo.windows import Step, ViewState, advance
 
 SAMPLE = 64
 """Rows on which every row expression is compared, whole frame against row by row."""
@@ -56,13 +66,15 @@ def run(context: Context) -> Outcome:
     wanted = _wanted(context, batches)
     events = _Events(context, batches)
     names = [ROWS, *(view.name for view in context.pipeline.views)]
-    versions = []
+    versions: list[dict[str, Any]] = []
+    hot: list[Hot] = []
     for number, name in enumerate(names):
         context.progress(name, number, len(names))
         known = context.catalog.feature_version(name, wanted[name])
         if known is None or known["position"] < position:
             prep = _prep_rows if name == ROWS else _prep_view
             counts = prep(context, events, name, wanted[name], known, position)
+            hot += counts.pop("hot", [])
             versions.append({"name": name, "fingerprint": wanted[name], **counts})
     context.progress("views", len(names), len(names))
     with context.catalog.transaction() as connection:
@@ -71,6 +83,7 @@ def run(context: Context) -> Outcome:
             connection.execute(
                 tables.feature_versions.insert().values(run_id=context.run_id, **values, **version)
             )
+        told = tell_hot(connection, context.run_id, hot)
         tables.emit(
             connection,
             "features ready",
@@ -87,6 +100,7 @@ def run(context: Context) -> Outcome:
             "views": len(context.pipeline.views),
             "folded": [v["name"] for v in versions],
             "too_late": sum(v["too_late"] for v in versions),
+            "hot": told,
         },
     )
 
@@ -157,18 +171,28 @@ def _prep_view(
     asked, mask = queries(view, rows)
     since = known["position"] if known else None
     steps = {}
-    for lane in lanes(view):
+    found = lanes(view, event_schemas(context.pipeline, context.catalog))
+    texts = load_dictionaries(context.home.path / known["state"]) if known else {}
+    before = _state(context, view, found, fingerprint, known)
+    observed = {}
+    for lane in found:
         new = events.since(lane.window.dataset, since)
-        observed = Observations.empty() if new is None else observations(view, lane, new)
-        steps[lane.name] = Step(lane.plan, observed, asked)
-    results, state = advance(_state(context, view, fingerprint, known), steps)
+        seen = Observed.nothing() if new is None else observations(view, lane, new)
+        check_most(lane, before.lane(lane.name), seen)
+        steps[lane.name] = Step(lane.plan, seen.observations, asked)
+        texts[lane.name] = joined(texts.get(lane.name, joined()), seen.dictionary)
+        observed[lane.name] = seen
+    results, state = advance(before, steps)
     state = state.trim()
     path = context.home.state(name, fingerprint, position)
     path.parent.mkdir(parents=True, exist_ok=True)
+    save_dictionaries(texts, path)
     state.save(path)
     columns: dict[str, pl.Series] = {}
-    for lane in lanes(view):
-        columns |= as_columns(lane, results[lane.name], mask)
+    hot: list[Hot] = []
+    for lane in found:
+        columns |= as_columns(lane, results[lane.name], mask, texts[lane.name])
+        hot += hot_entities(lane, state.lane(lane.name), observed[lane.name])
     order = [feature.name for feature in view.features]
     frame = rows.select(EVENT_ID, EVENT_TIME, POSITION).with_columns([columns[c] for c in order])
     context.features.append(name, fingerprint, frame, position)
@@ -176,12 +200,15 @@ def _prep_view(
         "rows": (known["rows"] if known else 0) + frame.height,
         "too_late": sum(lane.too_late for lane in state.lanes.values()),
         "state": str(path.relative_to(context.home.path)),
+        "hot": hot,
     }
 
 
-def _state(context: Context, view: View, fingerprint: str, known: Row | None) -> ViewState:
+def _state(
+    context: Context, view: View, found: list[Lane], fingerprint: str, known: Row | None
+) -> ViewState:
     if known is None:
-        return ViewState.begin(fingerprint, {lane.name: view.retain for lane in lanes(view)})
+        return ViewState.begin(fingerprint, {lane.name: view.retain for lane in found})
     return ViewState.load(context.home.path / known["state"])
 
 
@@ -204,9 +231,11 @@ def _check_sample(rows: pl.DataFrame, expressions: list[pl.Expr], where: str) ->
 
 def _check_inputs(context: Context, frame: pl.DataFrame) -> None:
     """Check names and types of row and derived features before any window is folded."""
-    windows = [f.name for view in context.pipeline.views for f in view.features]
+    schemas = event_schemas(context.pipeline, context.catalog)
+    found = [lane for view in context.pipeline.views for lane in lanes(view, schemas)]
+    windows = [column for lane in found for column in lane.columns.items()]
     sample = frame.head(SAMPLE).with_columns(
-        pl.lit(float(number), dtype=pl.Float64).alias(name) for number, name in enumerate(windows)
+        pl.lit(number).cast(dtype).alias(name) for number, (name, dtype) in enumerate(windows)
     )
     sample = with_derived(context.pipeline, sample)
     for name in (*context.pipeline.row_features, *context.pipeline.derived_features):

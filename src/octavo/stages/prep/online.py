@@ -11,7 +11,8 @@ from octavo.definition.events import EVENT_ID, EVENT_TIME, TIMESTAMP, stamped
 from octavo.definition.events import evaluate as with_expressions
 from octavo.definition.versions import feature_fingerprints, row_keys
 from octavo.errors import DataError, DefinitionError
-from octavo.stages.prep.lanes import as_columns, asked, lanes, own_values
+from octavo.stages.prep.lanes import as_columns, asked, event_schemas, lanes, own_values
+from octavo.stages.prep.values import joined, load_dictionaries
 from octavo.stores.catalog import Catalog
 from octavo.stores.features import row_features, with_derived
 from octavo.stores.home import Home
@@ -34,6 +35,9 @@ class OnlineFeatures:
         loaded = {batch["dataset"] for batch in catalog.committed()}
         self.fingerprints = feature_fingerprints(pipeline, loaded)
         self.states: dict[str, ViewState] = {}
+        self.texts: dict[str, dict[str, pl.DataFrame]] = {}
+        schemas = event_schemas(pipeline, catalog)
+        self.lanes = {view.name: lanes(view, schemas) for view in pipeline.views}
         for view in pipeline.views:
             version = catalog.feature_version(view.name, self.fingerprints[view.name])
             if version is None:
@@ -43,6 +47,7 @@ class OnlineFeatures:
                     fix="Run `octavo run`.",
                 )
             self.states[view.name] = ViewState.load(home.path / version["state"])
+            self.texts[view.name] = load_dictionaries(home.path / version["state"])
 
     @property
     def positions(self) -> dict[str, tuple[int, int]]:
@@ -153,12 +158,13 @@ class OnlineFeatures:
         """
         entity, event_time, mask = asked(view, rows)
         columns: dict[str, pl.Series] = {}
-        for lane in lanes(view):
-            own = None
+        for lane in self.lanes[view.name]:
+            own, texts = None, [self.texts[view.name].get(lane.name, joined())]
             if lane.window.dataset.name == self.pipeline.rows.name and are_events:
-                own = own_values(view, lane, rows.filter(mask))
+                own, new = own_values(lane, rows.filter(mask))
+                texts.append(new)
             found = evaluate(
                 self.states[view.name], lane.name, lane.plan, entity, event_time, own=own
             )
-            columns |= as_columns(lane, found, mask)
+            columns |= as_columns(lane, found, mask, *texts)
         return [columns[feature.name] for feature in view.features]

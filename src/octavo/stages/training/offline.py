@@ -43,6 +43,13 @@ def run(context: Context) -> Outcome:
     _begin(context, study)
     segregation = context.segregation()
     material = Material.of(context.pipeline, segregation)
+    for name in material.left_out:
+        context.catalog.emit(
+            "no model input",
+            name,
+            run_id=context.run_id,
+            reason="it is a time; derive a duration from it.",
+        )
     settings = context.settings
     budget = microseconds(settings["budget"], where="training.budget") / 1e6
     done = _done(context, study)
