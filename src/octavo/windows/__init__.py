@@ -5,6 +5,7 @@
 not imported, before the first fold.
 """
 
+from octavo.windows.asking import ask
 from octavo.windows.categories import category_bits, category_hashes
 from octavo.windows.hashing import hash_key, hash_keys, hash_one
 from octavo.windows.kernel import fold
@@ -28,6 +29,7 @@ __all__ = [
     "Step",
     "ViewState",
     "advance",
+    "ask",
     "category_bits",
     "category_hashes",
     "evaluate",

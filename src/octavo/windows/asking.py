@@ -8,6 +8,7 @@ import math
 
 import numpy as np
 
+from octavo.windows.kernel import entries
 from octavo.windows.plan import LIMIT, LanePlan
 
 FIRST = np.zeros(1, np.int64)

@@ -7,9 +7,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from window_oracle import model, same_bits
-from window_strategies import EVERYTHING, PLANS, RETAIN, logs
+from window_strategies import (
+    CATEGORIES,
+    EVERYTHING,
+    OF_TEXTS,
+    PLANS,
+    RETAIN,
+    VALUES,
+    logs,
+    one_of_each,
+)
 
-from octavo.windows import Aggregate, LanePlan, LiveLane, Observations, Queries, Span, fold
+from octavo.windows import Aggregate, LanePlan, LiveLane, ask, Observations, Queries, Span, fold
+from octavo.windows.plan import LIMIT
 
 RELAXED = settings(deadline=None, max_examples=400)
 
@@ -39,6 +49,16 @@ def blocks_of(log, data) -> list[slice]:
 @RELAXED
 @given(logs(), st.one_of(PLANS, EVERYTHING), RETAIN, st.data())
 def test_any_cut_gives_the_bits_of_the_model(log, plan, retain, data):
+    check(log, plan, retain, data)
+
+
+@RELAXED
+@given(logs(values=CATEGORIES), OF_TEXTS, RETAIN, st.data())
+def test_any_cut_of_categories(log, plan, retain, data):
+    check(log, plan, retain, data)
+
+
+def check(log, plan, retain, data):
     stored = Stored()
     lane, answers = LiveLane(plan, retain, stored.load), []
     for block in blocks_of(log, data):
@@ -68,14 +88,7 @@ def test_long_histories_of_few_entities(late, retain):
     columns = (entity, time, known, np.arange(size))
     observations, queries = Observations(*columns, value), Queries(*columns)
     spans = (Span(None), Span(700), Span(8_000, 300))
-    plan = LanePlan(
-        tuple(
-            (span, each)
-            for span in spans
-            for each in Aggregate
-            if each not in HEAVY and each != Aggregate.LAG
-        )
-    )
+    plan = one_of_each(*spans)
     lane, stored = LiveLane(plan, retain), 0
     answers = []
     while stored < size:
@@ -95,3 +108,22 @@ def test_memory_does_not_grow_with_history():
         lane.fold(Observations(entity, at, at, at, np.ones(1_000)), Queries(entity, at, at, at))
         sizes.append(lane.nbytes)
     assert sizes[-1] == sizes[30]
+
+
+@RELAXED
+@given(logs(), EVERYTHING, RETAIN, st.integers(0, 30), st.integers(0, 40), st.none() | VALUES)
+def test_a_request_sees_all_that_was_folded(log, plan, retain, wait, time, own):
+    """A virtual query equals one at the end of the log, after its own event."""
+    stored = Stored()
+    stored.folded.append(log.observations())
+    known_at = max([0, *log.known]) + wait
+    for entity in (1, 2, 77):
+        _, times, values = stored.load([entity])
+        floor = -LIMIT if retain is None else known_at - retain
+        given = {} if own is None else {"own": own}
+        answer = ask(times, values, plan, time, floor, **given)
+        end = [[entity], [time], [known_at], [2**62]]
+        seen = log.observations()
+        if own is not None:
+            seen = Observations.concatenate([seen, Observations(*end, [own])])
+        assert same_bits(answer[None], model(seen, Queries(*end), plan, retain))

@@ -196,9 +196,9 @@ def modelled(case: Case) -> dict[str, list]:
         for row in rows:
             value = plain_value(spec["column"], row[spec["column"]])
             kept = not spec["positive"] or (row["w"] is not None and row["w"] > 0)
-            if row["dataset"] == spec["dataset"] and row["k"] is not None and kept:
-                if value is not None and value == value:
-                    seen.append((row, value))
+            known = row["k"] is not None and value is not None and value == value
+            if row["dataset"] == spec["dataset"] and known and kept:
+                seen.append((row, value))
         log = Observations(
             *arrays([row for row, _ in seen]), np.array([value for _, value in seen], float)
         )
