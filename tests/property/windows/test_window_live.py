@@ -18,7 +18,7 @@ from window_strategies import (
     one_of_each,
 )
 
-from octavo.windows import Aggregate, LanePlan, LiveLane, ask, Observations, Queries, Span, fold
+from octavo.windows import Aggregate, LanePlan, LiveLane, Observations, Queries, Span, ask, fold
 from octavo.windows.plan import LIMIT
 
 RELAXED = settings(deadline=None, max_examples=400)
