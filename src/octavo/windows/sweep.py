@@ -8,14 +8,13 @@ This module knows nothing of how entities were grouped or who asked.
 
 from typing import NamedTuple
 
-import numba as nb
 import numpy as np
 
 from octavo.windows import compiling, exact, plan, ranks, reach
 from octavo.windows.compiling import entry, hot, inlined, part
-from octavo.windows.plan import UNBOUNDED, Aggregate
+from octavo.windows.plan import Aggregate
 from octavo.windows.ranks import BITS, largest_block, node_of
-from octavo.windows.reach import Asked, Plan, bounds
+from octavo.windows.reach import Plan, bounds
 
 COUNT, SUM, MEAN, MIN, MAX, VAR, STD, FIRST, LAST, SINCE_FIRST, SINCE_LAST, LAG = (
     int(each) for each in Aggregate if each not in plan.HEAVY
@@ -209,18 +208,8 @@ def fold_entity(rows, times, values, asked, plan, out):
     answer(rows, places, held, windows, asked, plan, out)
 
 
-ROWS = nb.types.Array(nb.int64, 1, "C", readonly=True)
-TABLE = nb.types.Array(nb.int64, 2, "C", readonly=True)
-
-
-SIGNATURE = nb.void(
-    nb.int64, nb.int64, *[ROWS] * 3, nb.types.Array(nb.float64, 1, "C", readonly=True),
-    *[ROWS] * 5, TABLE, ROWS, ROWS, TABLE, nb.int64, nb.float64[:, ::1],
-)  # fmt: skip
-
-
 def _entry(source):
-    @entry(SIGNATURE)
+    @entry(reach.signature())
     def fold_entities(
         first, last, rows, starts, times, values,
         asked_rows, asked_starts, asked_times, asked_known, asked_reach,
@@ -231,14 +220,10 @@ def _entry(source):
         plan = Plan(spans, needs, plan_starts, columns)
         for entity in range(first, last):
             here = asked_rows[asked_starts[entity] : asked_starts[entity + 1]]
-            if here.size == 0:
-                continue
-            floor = np.empty(0, np.int64)
-            if retain != UNBOUNDED:
-                floor = asked_known[here] - retain
-            asked = Asked(here, asked_times[here], asked_reach[here], floor)
-            seen = rows[starts[entity] : starts[entity + 1]]
-            fold_entity(seen, times[seen], values[seen], asked, plan, out)
+            if here.size:
+                asked = reach.asked_at(here, asked_times, asked_known, asked_reach, retain)
+                seen = rows[starts[entity] : starts[entity + 1]]
+                fold_entity(seen, times[seen], values[seen], asked, plan, out)
 
     return fold_entities
 
