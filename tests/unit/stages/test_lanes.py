@@ -129,6 +129,17 @@ def test_windows_share_a_lane_unless_they_observe_something_else():
     assert len({lane.name for lane in found}) == 3
 
 
+def test_a_part_of_the_columns_needs_a_part_of_the_lanes():
+    whole = view(
+        ov.Window(VISITS, "seconds", over=["1d", "2d"], take=["mean", "last"]),
+        ov.Window(VISITS, "page", take="mean"),
+    )
+    wanted = ["v__seconds_last_2d", "v__seconds_mean_1d"]
+    [lane] = lanes(whole, SCHEMAS, only=wanted)
+    assert list(lane.columns) == wanted[::-1]
+    assert [c.aggregate.name for c in lane.plan.columns] == ["MEAN", "LAST"]
+
+
 def test_plans_carry_parameters_and_resolution():
     lane = only_lane(
         "seconds",
