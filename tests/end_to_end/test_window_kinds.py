@@ -22,7 +22,10 @@ from .outcome import rows_of
 pytestmark = pytest.mark.xdist_group("window_kinds")
 
 PRODUCT = 'ov.View("product", key="product", windows=[ov.Window(products, "price", take="last")]),'
-VIEWS = f"""{PRODUCT}
+VIEWS = """ov.View("product", key="product", windows=[
+            ov.Window(products, "price", take="last"),
+            ov.Window(products, "product", take="last", name="itself"),
+        ]),
         ov.View("buyer", key="customer", windows=[
             ov.Window(orders, "channel", over="7d", take=["first", "last", "lag1", "lag2", "top"]),
             ov.Window(orders, "channel", over=None, take=["n_unique", "count", "since_last"]),
@@ -163,6 +166,7 @@ def test_every_feature_is_what_plain_python_says(finished):
         frame.with_columns(utc if frame["ordered_at"].dtype == pl.Datetime("us") else []).to_dicts()
         for frame in read
     )
+    assert rows["product__itself_last"].to_list() == [row["product"] for row in orders]
     for row in orders:
         wanted = expected(orders, returns, row)
         assert set(wanted) == {c for c in rows.columns if c.startswith("buyer__")}
