@@ -192,7 +192,7 @@ def observations(view: View, lane: Lane, events: pl.DataFrame) -> Observed:
             position=_int64(frame, POSITION),
             value=values[seen],
         ),
-        _dictionary(lane, frame),
+        _dictionary(lane, frame, values[seen]),
         frame.select(view.key),
     )
 
@@ -203,7 +203,7 @@ def own_values(lane: Lane, rows: pl.DataFrame) -> tuple[np.ndarray, pl.DataFrame
     And the dictionary of the texts among them.
     """
     frame, values = _values(lane, rows)
-    return values, _dictionary(lane, frame)
+    return values, _dictionary(lane, frame, values)
 
 
 def _values(lane: Lane, events: pl.DataFrame) -> tuple[pl.DataFrame, np.ndarray]:
@@ -223,8 +223,8 @@ def _values(lane: Lane, events: pl.DataFrame) -> tuple[pl.DataFrame, np.ndarray]
     return frame, to_floats(frame["_value"], lane.kind)
 
 
-def _dictionary(lane: Lane, frame: pl.DataFrame) -> pl.DataFrame:
-    return dictionary_of(frame["_value"]) if lane.speaks else joined()
+def _dictionary(lane: Lane, frame: pl.DataFrame, values: np.ndarray) -> pl.DataFrame:
+    return dictionary_of(frame["_value"], values) if lane.speaks else joined()
 
 
 def check_key(view: View, rows: pl.DataFrame) -> None:
