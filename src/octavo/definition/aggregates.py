@@ -9,7 +9,7 @@ import re
 from octavo.errors import DefinitionError
 
 DECAYED = ("decayed_count", "decayed_sum", "decayed_mean")
-"""Each observation weighs ``2^-(age / halflife)``, its age measured at the window's end."""
+"""Each observation weighs ``2^-(age / halflife)``, its age at the query's time less the delay."""
 
 WORDS = (
     *("count", "sum", "mean", "min", "max", "var", "std", "first", "last"),

@@ -303,7 +303,7 @@ class View(Declaration):
         Whether its dataset had been loaded when it was first computed is not a part of it.
         """
         _, *depends_on = feature
-        return fingerprint([self.key, self.on, self.late, *depends_on])
+        return fingerprint([self.key, self.query_key, self.late, *depends_on])
 
     @property
     def retain(self) -> int | None:

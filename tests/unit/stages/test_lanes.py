@@ -129,6 +129,17 @@ def test_windows_share_a_lane_unless_they_observe_something_else():
     assert len({lane.name for lane in found}) == 3
 
 
+def test_a_part_of_the_columns_needs_a_part_of_the_lanes():
+    whole = view(
+        ov.Window(VISITS, "seconds", over=["1d", "2d"], take=["mean", "last"]),
+        ov.Window(VISITS, "page", take="mean"),
+    )
+    wanted = ["v__seconds_last_2d", "v__seconds_mean_1d"]
+    [lane] = lanes(whole, SCHEMAS, only=wanted)
+    assert list(lane.columns) == wanted[::-1]
+    assert [c.aggregate.name for c in lane.plan.columns] == ["MEAN", "LAST"]
+
+
 def test_plans_carry_parameters_and_resolution():
     lane = only_lane(
         "seconds",
@@ -207,12 +218,13 @@ def test_texts_come_back(values):
     floats = to_floats(texts, Kind.TEXTS)
     assert not np.isinf(floats).any()
     assert np.isnan(floats).tolist() == texts.is_null().to_list()
-    told = from_floats("t", floats, pl.String(), [dictionary_of(texts)])
+    dictionary = dictionary_of(texts, floats)
+    told = from_floats("t", floats, pl.String(), [dictionary])
     assert told.to_list() == texts.cast(pl.String).to_list()
     assert from_floats("t", floats, pl.String(), [joined()]).to_list() == [None] * texts.len()
-    halves = [dictionary_of(texts[:1]), dictionary_of(texts[1:])]
+    halves = [dictionary_of(texts[:1], floats[:1]), dictionary_of(texts[1:], floats[1:])]
     assert from_floats("t", floats, pl.String(), halves).equals(told, null_equal=True)
-    assert joined(*halves).equals(dictionary_of(texts))
+    assert joined(*halves).equals(dictionary)
 
 
 def test_every_bit_of_a_hash_survives_the_way_through_floats():
@@ -244,7 +256,8 @@ def test_times_come_back_in_utc(values):
 
 def test_dictionaries_are_kept_beside_the_state(tmp_path):
     state = tmp_path / "f00-1"
-    kept = {"one": dictionary_of(pl.Series(["b", "a"])), "none": joined()}
+    texts = pl.Series("t", ["b", "a"])
+    kept = {"one": dictionary_of(texts, to_floats(texts, Kind.TEXTS)), "none": joined()}
     save_dictionaries(kept, state)
     found = load_dictionaries(state)
     assert found["one"].equals(kept["one"])

@@ -3,14 +3,14 @@
 Offline and online meet here: both give frames of events to these functions and fold the result.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
 import polars as pl
 
-from octavo.definition import Pipeline, View, Window
+from octavo.definition import Pipeline, View, Window, WindowFeature
 from octavo.definition.events import (
     EVENT_ID,
     EVENT_TIME,
@@ -102,24 +102,31 @@ def event_schemas(pipeline: Pipeline, catalog: Catalog) -> dict[str, pl.Schema]:
     return found
 
 
-def lanes(view: View, schemas: Schemas) -> list[Lane]:
-    """Group a view's windows by what they observe, in the order they are declared.
+def lanes(view: View, schemas: Schemas, only: Collection[str] | None = None) -> list[Lane]:
+    """Group a view's columns by what their windows observe, in the order they are declared.
+
+    Parameters
+    ----------
+    only
+        The columns wanted; None for all of the view.
 
     Raises
     ------
     DefinitionError
         If a column does not exist, or its values do not have what is to be taken of them.
     """
-    groups: dict[str, list[Window]] = {}
+    groups: dict[str, tuple[Window, list[WindowFeature]]] = {}
     for window in view.windows:
         name = window.lane if window.current else f"{window.lane}-before"
-        groups.setdefault(name, []).append(window)
-    return [_lane(view, name, windows, schemas) for name, windows in groups.items()]
+        wanted = [f for f in window.features(view.name) if only is None or f.name in only]
+        if wanted:
+            groups.setdefault(name, (window, []))[1].extend(wanted)
+    return [_lane(view, name, *group, schemas) for name, group in groups.items()]
 
 
-def _lane(view: View, name: str, windows: list[Window], schemas: Schemas) -> Lane:
-    window = windows[0]
-    features = [feature for window in windows for feature in window.features(view.name)]
+def _lane(
+    view: View, name: str, window: Window, features: list[WindowFeature], schemas: Schemas
+) -> Lane:
     aggregates = [feature.aggregate for feature in features]
     kind = _kind(window, schemas, aggregates, _where(view.name, window))
     plan = LanePlan(
@@ -185,7 +192,7 @@ def observations(view: View, lane: Lane, events: pl.DataFrame) -> Observed:
             position=_int64(frame, POSITION),
             value=values[seen],
         ),
-        _dictionary(lane, frame),
+        _dictionary(lane, frame, values[seen]),
         frame.select(view.key),
     )
 
@@ -196,7 +203,7 @@ def own_values(lane: Lane, rows: pl.DataFrame) -> tuple[np.ndarray, pl.DataFrame
     And the dictionary of the texts among them.
     """
     frame, values = _values(lane, rows)
-    return values, _dictionary(lane, frame)
+    return values, _dictionary(lane, frame, values)
 
 
 def _values(lane: Lane, events: pl.DataFrame) -> tuple[pl.DataFrame, np.ndarray]:
@@ -216,8 +223,8 @@ def _values(lane: Lane, events: pl.DataFrame) -> tuple[pl.DataFrame, np.ndarray]
     return frame, to_floats(frame["_value"], lane.kind)
 
 
-def _dictionary(lane: Lane, frame: pl.DataFrame) -> pl.DataFrame:
-    return dictionary_of(frame["_value"]) if lane.speaks else joined()
+def _dictionary(lane: Lane, frame: pl.DataFrame, values: np.ndarray) -> pl.DataFrame:
+    return dictionary_of(frame["_value"], values) if lane.speaks else joined()
 
 
 def check_key(view: View, rows: pl.DataFrame) -> None:

@@ -83,11 +83,10 @@ def _texts(floats: np.ndarray, dictionary: pl.DataFrame) -> pl.Series:
     return dictionary["text"].gather(indices)
 
 
-def dictionary_of(values: pl.Series) -> pl.DataFrame:
-    """Return the dictionary of a column of texts."""
-    texts = values.cast(pl.String).drop_nulls().unique()
-    hashes = category_hashes(category_bits(hash_keys(texts.to_frame("text"), ["text"])))
-    return joined(pl.DataFrame({"hash": hashes, "text": texts}))
+def dictionary_of(texts: pl.Series, floats: np.ndarray) -> pl.DataFrame:
+    """Return the dictionary of a column of texts, given as what they are to the kernel too."""
+    table = pl.DataFrame({"hash": category_hashes(floats), "text": texts.cast(pl.String)})
+    return joined(table.drop_nulls("text"))
 
 
 def joined(*dictionaries: pl.DataFrame) -> pl.DataFrame:

@@ -43,12 +43,12 @@ def run(context: Context) -> Outcome:
     _begin(context, study)
     segregation = context.segregation()
     material = Material.of(context.pipeline, segregation)
-    for name in material.left_out:
+    if material.left_out:
         context.catalog.emit(
             "no model input",
-            name,
+            ", ".join(material.left_out),
             run_id=context.run_id,
-            reason="it is a time; derive a duration from it.",
+            reason="times can only be used in derived features, such as the duration between two",
         )
     settings = context.settings
     budget = microseconds(settings["budget"], where="training.budget") / 1e6
