@@ -58,12 +58,15 @@ def features_get(
 ) -> int:
     """Evaluate the window features of one entity at a time."""
     from octavo.project import Project
+    from octavo.services.corrections import stale_causes
 
     project = Project(folder, home)
     views = [v.name for v in project.definition.views]
     if not view and len(views) != 1:
         raise DefinitionError("several views could be meant.", fix=f"--view: {', '.join(views)}.")
     found = project.features().lookup(view or views[0], key, _moment(at))
+    if causes := stale_causes(project.catalog, view or views[0], key):
+        found["_stale"] = "; ".join(causes)
     if as_json:
         typer.echo(json.dumps(found))
     else:
@@ -94,17 +97,21 @@ def batches(
     batch: Annotated[str, typer.Option(help="Show the rows of this batch ID.")] = "",
     rejected: Annotated[bool, typer.Option("--rejected", help="Show rejected rows.")] = False,
     quality: Annotated[bool, typer.Option("--quality", help="Show the quality report.")] = False,
+    withdraw: Annotated[str, typer.Option(help="Take back the batch of this ID.")] = "",
+    reason: Annotated[str, typer.Option(help="Why it is withdrawn.")] = "",
     output: Annotated[Path | None, typer.Option("-o", "--output", help="Write rows there.")] = None,
     home: Home = None,
     as_json: Json = False,
 ) -> int:
-    """List batches, or read one (accepted rows, rejected rows, quality) by its ID."""
+    """List batches, read one (accepted rows, rejected rows, quality) by its ID, or withdraw it."""
     from octavo.cli.tables import check_format, print_rows, write_table
     from octavo.project import Project
 
     check_format(output)
     project = Project(folder, home)
-    known = project.catalog.committed()
+    if withdraw or reason:
+        return _withdraw(project, withdraw, reason, as_json)
+    known = project.catalog.batches()
     if quality:
         reports = [row for row in known if not batch or row["batch_id"] == batch]
         columns = ["dataset", "column", "nulls", "distinct", "min", "mean", "max"]
@@ -112,7 +119,7 @@ def batches(
         return ExitCode.DONE
     if not batch and not rejected:
         counts = ["rows", "rejected", "duplicates", "bytes", "seconds"]
-        print_rows(known, ["batch_id", "dataset", *counts, "source"], as_json)
+        print_rows(known, ["batch_id", "dataset", "state", *counts, "source"], as_json)
         return ExitCode.DONE
     frame = _batch_rows(project, known, batch, rejected)
     if output is not None:
@@ -126,6 +133,40 @@ def batches(
     else:
         typer.echo(str(frame))
     return ExitCode.DONE
+
+
+def _withdraw(project: Any, batch_id: str, reason: str, as_json: bool) -> int:
+    if not batch_id or not reason:
+        raise DefinitionError(
+            "a batch is withdrawn for a reason.", fix='--withdraw ID --reason "TEXT".'
+        )
+    marks = project.withdraw(batch_id, reason)
+    (batch,) = [b for b in project.catalog.batches() if b["batch_id"] == batch_id]
+    repeated = sum(
+        later["duplicates"]
+        for later in project.catalog.committed(batch["dataset"])
+        if later["sequence"] > batch["sequence"]
+    )
+    stale = {name: [m["key"] for m in marks if m["name"] == name] for name in _names(marks)}
+    if as_json:
+        counts = {"batch_id": batch_id, "rows": batch["rows"], "later_duplicates": repeated}
+        typer.echo(json.dumps(counts | {"stale": {name: len(k) for name, k in stale.items()}}))
+        return ExitCode.DONE
+    typer.echo(f"{batch['rows']:,} rows of {batch['dataset']} are withdrawn.")
+    for name, keys in stale.items():
+        typer.echo(f"  stale in {name}: {'all' if keys == ['*'] else f'{len(keys):,} entities'}")
+    if stale:
+        typer.echo("`octavo prep --rebuild` makes their features anew.")
+    if repeated:
+        typer.echo(
+            f"Later batches repeated {repeated:,} rows that had come before; those that came in "
+            "this batch are gone with it."
+        )
+    return ExitCode.DONE
+
+
+def _names(marks: list[dict[str, Any]]) -> list[str]:
+    return list(dict.fromkeys(mark["name"] for mark in marks))
 
 
 def _quality(batch: dict[str, Any]) -> list[dict[str, Any]]:

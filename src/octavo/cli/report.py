@@ -68,6 +68,12 @@ def _data(console: Console, project: Project, document: dict[str, Any]) -> None:
         console.print(
             f"[bold]Features[/]  {prepped['features']}, of {prepped['views']} views and the row"
         )
+    for each in document["stale"]:
+        entities = "all" if each["entities"] is None else f"{each['entities']:,}"
+        console.print(
+            f"[yellow]Stale[/]     {each['name']}: {entities} entities, batch {each['batch_id']} "
+            f"{each['cause']}; `octavo prep --rebuild` corrects them"
+        )
     parts = [
         f"{name} {counts['labeled']:,} labeled"
         + (f", {counts['base_rate']:.1%} positive" if "base_rate" in counts else "")

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from octavo.errors import ExitCode
+from octavo.errors import DefinitionError, ExitCode
 
 Folder = Annotated[Path, typer.Argument(help="Folder of pipeline.py.")]
 Home = Annotated[Path | None, typer.Option("--home", help="Home folder; DIR/.octavo by default.")]
@@ -14,13 +14,12 @@ Json = Annotated[bool, typer.Option("--json", help="One JSON document on standar
 
 VERBS = {
     "ingest": "ingestion",
-    "prep": "prep",
     "train": "training",
     "evaluate": "evaluation",
     "deploy": "deployment",
     "monitor": "monitoring",
 }
-"""Commands that run a single stage; training fixes the split first."""
+"""Commands that run a single stage; training fixes the split first. Prep has options of its own."""
 
 
 def register(app: typer.Typer) -> None:
@@ -28,6 +27,7 @@ def register(app: typer.Typer) -> None:
     app.command("run")(run)
     app.command("explain")(explain)
     app.command("status")(status)
+    app.command("prep", help="Run stage prep alone, if it has something to do.")(prep)
     for verb, stage in VERBS.items():
         app.command(verb, help=f"Run stage {stage} alone, if it has something to do.")(
             _single(verb, stage)
@@ -103,6 +103,28 @@ def status(folder: Folder = Path(), home: Home = None, as_json: Json = False) ->
     else:
         print_report(project, document)
     return ExitCode.DONE
+
+
+def prep(
+    folder: Folder = Path(),
+    rebuild: Annotated[
+        bool, typer.Option("--rebuild", help="Fold what is stale anew, from the raw store.")
+    ] = False,
+    view: Annotated[
+        list[str] | None,
+        typer.Option(help="With --rebuild: this view (or rows), stale or not; may be repeated."),
+    ] = None,
+    home: Home = None,
+    as_json: Json = False,
+) -> int:
+    """Run stage prep alone; with ``--rebuild`` replace features that corrections made stale."""
+    if view and not rebuild:
+        raise DefinitionError("--view says what to rebuild.", fix="Add --rebuild.")
+    if rebuild:
+        from octavo.project import Project
+
+        Project(folder, home).ask_rebuild(view or [])
+    return run(folder, "prep", "prep", dry_run=False, fresh=False, home=home, as_json=as_json)
 
 
 def _single(verb: str, stage: str) -> Any:

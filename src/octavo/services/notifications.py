@@ -18,6 +18,10 @@ BROADCAST = {
     "drift",
     "rows rejected",
     "rows flagged",
+    "batch withdrawn",
+    "features stale",
+    "features cut over",
+    "champion not scored",
     "batch failed",
     "run failed",
 }
