@@ -14,6 +14,7 @@ from octavo import status
 from octavo.definition import Pipeline
 from octavo.errors import DefinitionError, OctavoError
 from octavo.runner import STAGES, Display, Result, Runner
+from octavo.services import corrections
 from octavo.services.config import ConfigService
 from octavo.services.serving import Scorer
 from octavo.stages.prep.online import OnlineFeatures
@@ -92,6 +93,14 @@ class Project:
     def status(self) -> dict[str, Any]:
         """Return the state of the eight stages as one document."""
         return status.status(self.definition, self.name, self.catalog)
+
+    def withdraw(self, batch_id: str, reason: str) -> list[dict[str, Any]]:
+        """Take a batch back, and return the marks of what is stale by that."""
+        return corrections.withdraw(self.definition, self.home, self.catalog, batch_id, reason)
+
+    def ask_rebuild(self, names: Sequence[str] = ()) -> None:
+        """Ask the next prep to fold views anew; none named: all that is stale."""
+        corrections.ask_rebuild(self.definition, self.catalog, names)
 
     def data(
         self,

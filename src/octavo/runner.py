@@ -168,7 +168,12 @@ class Runner:
             _, reason = self._due(self._context("", name), name)
             if reason:
                 due.append((name, reason))
-        return due
+        return [(name, "; ".join([reason, *self._details(name)])) for name, reason in due]
+
+    def _details(self, name: str) -> list[str]:
+        """Return what a stage can say of what it would do; most say nothing."""
+        say = getattr(STAGES[name], "details", None)
+        return say(self._context("", name)) if say else []
 
     def _context(self, run_id: str, stage: str) -> Context:
         return Context(

@@ -5,13 +5,15 @@ from typing import Any
 import sqlalchemy as sa
 
 from octavo.definition import Lift, Pipeline
+from octavo.definition.versions import ROWS
 from octavo.runner import STAGES
+from octavo.stages.prep.stale import ALL
 from octavo.stores import catalog as tables
 from octavo.stores.catalog import Catalog
 
 
 def status(pipeline: Pipeline, name: str, catalog: Catalog) -> dict[str, Any]:
-    """Return pipeline, newest run, problem, stages, verdict and deployment.
+    """Return pipeline, newest run, problem, stages, verdict, deployment, groups and what is stale.
 
     Seconds are wall time of the stage's last run; rows are what that run read and left.
     """
@@ -25,6 +27,8 @@ def status(pipeline: Pipeline, name: str, catalog: Catalog) -> dict[str, Any]:
         "stages": [_stage(catalog, stage) for stage in STAGES],
         "verdict": _verdict(catalog),
         "deployment": _deployment(catalog),
+        "feature_groups": _groups(pipeline, catalog),
+        "stale": _stale(pipeline, catalog),
     }
 
 
@@ -67,6 +71,41 @@ def _deployment(catalog: Catalog) -> dict[str, Any] | None:
         "algorithm": candidate["algorithm"] if candidate else None,
         "live_from": live["live_from"],
     }
+
+
+def _groups(pipeline: Pipeline, catalog: Catalog) -> list[dict[str, Any]]:
+    """Return the feature groups in use, with the position from which each counts."""
+    groups = catalog.live_groups()
+    newest = max((group["position"] for group in groups), default=0)
+    names = [ROWS, *(view.name for view in pipeline.views)]
+    return [
+        {
+            "name": group["name"],
+            "group": group["group_id"],
+            "columns": len(group["columns"]),
+            "cut_over": group["cut_over"],
+            "cause": group["cause"],
+            "position": group["position"],
+        }
+        for group in sorted(groups, key=lambda group: group["cut_over"])
+        if group["name"] in names and group["position"] == newest
+    ]
+
+
+def _stale(pipeline: Pipeline, catalog: Catalog) -> list[dict[str, Any]]:
+    """Return, for each view and correction, how many entities it makes stale (None: all)."""
+    found: dict[tuple[str, str, str], dict[str, Any]] = {}
+    names = [ROWS, *(view.name for view in pipeline.views)]
+    for mark in catalog.stale():
+        if mark["name"] in names:
+            key = mark["name"], mark["batch_id"], mark["cause"]
+            each = found.setdefault(key, {"entities": 0, "rows": 0})
+            each["rows"] += mark["rows"]
+            each["entities"] = None if mark["key"] == ALL else each["entities"] + 1
+    return [
+        {"name": name, "batch_id": batch_id, "cause": cause, **each}
+        for (name, batch_id, cause), each in found.items()
+    ]
 
 
 def outputs(catalog: Catalog, stage: str) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from octavo.stores.versions import latest
 def rows_of(project: Project) -> pl.DataFrame:
     """Return all rows with all features, in log order."""
     document = latest(project.catalog)
-    return FeatureStore(project.home).assembled(project.definition, document["features"])
+    return FeatureStore(project.home).assembled(project.definition, document)
 
 
 def outcome(folder: Path) -> dict[str, Any]:

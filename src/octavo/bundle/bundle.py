@@ -66,6 +66,16 @@ class Bundle:
         """The features a row needs, and their dtypes in training."""
         return self.encoder.schema
 
+    def lacking(self, features: Mapping[str, str]) -> list[str]:
+        """Return the features it needs that are not given, or are defined otherwise.
+
+        Parameters
+        ----------
+        features
+            What is given: feature to fingerprint. It may be more than is needed.
+        """
+        return [name for name, mark in self.fingerprints.items() if features.get(name) != mark]
+
     def predict(self, frame: pl.DataFrame) -> np.ndarray:
         """Predict for rows of features.
 

@@ -82,12 +82,15 @@ def features_get(
 ) -> int:
     """Evaluate the window features of one entity at a time."""
     from octavo.project import Project
+    from octavo.services.corrections import stale_causes
 
     project = Project(folder, home)
     views = [v.name for v in project.definition.views]
     if not view and len(views) != 1:
         raise DefinitionError("several views could be meant.", fix=f"--view: {', '.join(views)}.")
     found = project.features().lookup(view or views[0], key, _moment(at))
+    if causes := stale_causes(project.catalog, view or views[0], key):
+        found["_stale"] = "; ".join(causes)
     if as_json:
         click.echo(json.dumps(found, default=str))  # times
     else:
@@ -118,6 +121,8 @@ def _moment(text: str) -> int | None:
 @click.option("--batch", metavar="ID", default="", help="Show the rows of this batch.")
 @click.option("--rejected", is_flag=True, help="Show rejected rows.")
 @click.option("--quality", is_flag=True, help="Show the quality report.")
+@click.option("--withdraw", metavar="ID", default="", help="Take back this batch.")
+@click.option("--reason", metavar="TEXT", default="", help="Why it is withdrawn.")
 @OUTPUT
 @HOME
 @JSON
@@ -126,11 +131,13 @@ def batches(
     batch: str,
     rejected: bool,
     quality: bool,
+    withdraw: str,
+    reason: str,
     output: Path | None,
     home: Path | None,
     as_json: bool,
 ) -> int:
-    """List batches, or read one.
+    """List batches, read one, or withdraw one.
 
     Of a batch: its accepted rows, its rejected rows with the reasons, or its quality report.
     """
@@ -139,7 +146,9 @@ def batches(
 
     check_format(output)
     project = Project(folder, home)
-    known = project.catalog.committed()
+    if withdraw or reason:
+        return _withdraw(project, withdraw, reason, as_json)
+    known = project.catalog.batches()
     if quality:
         reports = [row for row in known if not batch or row["batch_id"] == batch]
         columns = ["dataset", "column", "nulls", "distinct", "min", "mean", "max"]
@@ -147,7 +156,7 @@ def batches(
         return ExitCode.DONE
     if not batch and not rejected:
         counts = ["rows", "rejected", "duplicates", "bytes", "seconds"]
-        print_rows(known, ["batch_id", "dataset", *counts, "source"], as_json)
+        print_rows(known, ["batch_id", "dataset", "state", *counts, "source"], as_json)
         return ExitCode.DONE
     frame = _batch_rows(project, known, batch, rejected)
     if output is not None:
@@ -161,6 +170,40 @@ def batches(
     else:
         click.echo(str(frame))
     return ExitCode.DONE
+
+
+def _withdraw(project: Any, batch_id: str, reason: str, as_json: bool) -> int:
+    if not batch_id or not reason:
+        raise DefinitionError(
+            "a batch is withdrawn for a reason.", fix='--withdraw ID --reason "TEXT".'
+        )
+    marks = project.withdraw(batch_id, reason)
+    (batch,) = [b for b in project.catalog.batches() if b["batch_id"] == batch_id]
+    repeated = sum(
+        later["duplicates"]
+        for later in project.catalog.committed(batch["dataset"])
+        if later["sequence"] > batch["sequence"]
+    )
+    stale = {name: [m["key"] for m in marks if m["name"] == name] for name in _names(marks)}
+    if as_json:
+        counts = {"batch_id": batch_id, "rows": batch["rows"], "later_duplicates": repeated}
+        click.echo(json.dumps(counts | {"stale": {name: len(k) for name, k in stale.items()}}))
+        return ExitCode.DONE
+    click.echo(f"{batch['rows']:,} rows of {batch['dataset']} are withdrawn.")
+    for name, keys in stale.items():
+        click.echo(f"  stale in {name}: {'all' if keys == ['*'] else f'{len(keys):,} entities'}")
+    if stale:
+        click.echo("`octavo prep --rebuild` makes their features anew.")
+    if repeated:
+        click.echo(
+            f"Later batches repeated {repeated:,} rows that had come before; those that came in "
+            "this batch are gone with it."
+        )
+    return ExitCode.DONE
+
+
+def _names(marks: list[dict[str, Any]]) -> list[str]:
+    return list(dict.fromkeys(mark["name"] for mark in marks))
 
 
 def _quality(batch: dict[str, Any]) -> list[dict[str, Any]]:

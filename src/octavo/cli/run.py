@@ -7,17 +7,16 @@ from typing import Any
 import click
 
 from octavo.cli.arguments import FOLDER, HOME, JSON
-from octavo.errors import ExitCode
+from octavo.errors import DefinitionError, ExitCode
 
 VERBS = {
     "ingest": "ingestion",
-    "prep": "prep",
     "train": "training",
     "evaluate": "evaluation",
     "deploy": "deployment",
     "monitor": "monitoring",
 }
-"""Commands that run a single stage; training fixes the split first."""
+"""Commands that run a single stage; training fixes the split first. Prep has options of its own."""
 
 FIRST = click.option(
     "--from", "first", metavar="STAGE", default="problem", show_default=True, help="First stage."
@@ -93,7 +92,31 @@ def _single(verb: str, stage: str) -> click.Command:
     return command
 
 
-COMMANDS = (run, explain, status, *(_single(verb, stage) for verb, stage in VERBS.items()))
+@click.command
+@FOLDER
+@click.option("--rebuild", is_flag=True, help="Fold what is stale anew, from the raw store.")
+@click.option(
+    "--view",
+    metavar="NAME",
+    multiple=True,
+    help="With --rebuild: this view (or rows), stale or not; may be repeated.",
+)
+@HOME
+@JSON
+def prep(
+    folder: Path, rebuild: bool, view: tuple[str, ...], home: Path | None, as_json: bool
+) -> int:
+    """Run stage prep alone; with --rebuild replace features that corrections made stale."""
+    if view and not rebuild:
+        raise DefinitionError("--view says what to rebuild.", fix="Add --rebuild.")
+    if rebuild:
+        from octavo.project import Project
+
+        Project(folder, home).ask_rebuild(list(view))
+    return _run(folder, "prep", "prep", home, as_json)
+
+
+COMMANDS = (run, explain, status, prep, *(_single(verb, stage) for verb, stage in VERBS.items()))
 
 
 def _run(

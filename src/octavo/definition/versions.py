@@ -1,13 +1,21 @@
-"""Fingerprints of the feature tables that a definition asks for."""
+"""Fingerprints of the single features that a definition asks for."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from typing import Any
 
+import polars as pl
+
+from octavo.definition.expressions import expression_document, output_name
+from octavo.definition.features import View, Window, WindowFeature
 from octavo.definition.fingerprint import fingerprint
 from octavo.definition.pipeline import Pipeline
 from octavo.definition.split import SplitByHash
 
 ROWS = "rows"
 """Name, among the views, of the table with row features and the rows' own times and keys."""
+
+Tables = Mapping[str, Mapping[str, str]]
+"""For the rows and each view: the columns that prep stores, each with its fingerprint."""
 
 
 def row_keys(pipeline: Pipeline) -> list[str]:
@@ -24,8 +32,11 @@ def row_keys(pipeline: Pipeline) -> list[str]:
     return list(dict.fromkeys(keys))
 
 
-def feature_fingerprints(pipeline: Pipeline, loaded: Collection[str]) -> dict[str, str]:
-    """Return the fingerprint of every feature table: of the rows, and of each view.
+def table_fingerprints(pipeline: Pipeline, loaded: Collection[str]) -> dict[str, dict[str, str]]:
+    """Return the fingerprint of every stored column: of the rows, and of each view.
+
+    A column's own name does not enter: a feature that is only renamed is the same. Nor do the
+    other features of its view.
 
     Parameters
     ----------
@@ -34,9 +45,58 @@ def feature_fingerprints(pipeline: Pipeline, loaded: Collection[str]) -> dict[st
         availability, so what reads it is new, and is folded from the beginning.
     """
     rows = pipeline.rows.events_fingerprint
-    found = {ROWS: fingerprint([rows, pipeline.row, pipeline.derived, row_keys(pipeline)])}
+    found = {ROWS: {f"key:{c}": fingerprint([rows, c]) for c in row_keys(pipeline)}}
+    for expression in pipeline.row:
+        name = output_name(expression, where="Pipeline.row")
+        found[ROWS][name] = fingerprint([rows, _unnamed(expression)])
     for view in pipeline.views:
-        present = sorted(set(view.datasets) & set(loaded))
-        windows = [[w.lane, w.name, w.over, w.take, w.delay, w.current] for w in view.windows]
-        found[view.name] = fingerprint([rows, present, windows, view.key, view.on, view.late])
+        found[view.name] = {
+            feature.name: fingerprint(
+                [rows, window.dataset.name in loaded, _window_fingerprint(view, window, feature)]
+            )
+            for window in view.windows
+            for feature in window.features(view.name)
+        }
     return found
+
+
+def _unnamed(expression: pl.Expr) -> Any:
+    """Return an expression's document without the name it gives its result."""
+    document = expression_document(expression)
+    while isinstance(document, dict) and "Alias" in document:
+        document = document["Alias"][0]
+    return document
+
+
+def _window_fingerprint(view: View, window: Window, feature: WindowFeature) -> str:
+    asked = [view.key, view.query_key, view.late]
+    span = [feature.over, feature.delay, feature.aggregate]
+    return fingerprint([asked, window.lane, window.current, span])
+
+
+def feature_fingerprints(pipeline: Pipeline, tables: Tables) -> dict[str, str]:
+    """Return the fingerprint of every feature, derived ones too, in the pipeline's order.
+
+    A derived feature changes with what it is computed from.
+
+    Parameters
+    ----------
+    tables
+        From `table_fingerprints`.
+    """
+    stored = {column: found for table in tables.values() for column, found in table.items()}
+    found = {name: stored[name] for name in pipeline.features if name in stored}
+    for expression in pipeline.derived:
+        name = output_name(expression, where="Pipeline.derived")
+        used = [stored.get(n) or stored[f"key:{n}"] for n in expression.meta.root_names()]
+        found[name] = fingerprint([_unnamed(expression), used])
+    return found
+
+
+def needed_columns(pipeline: Pipeline, features: Collection[str]) -> set[str]:
+    """Return the row and window features that some features are, or are computed from."""
+    needed = set(features)
+    for expression in pipeline.derived:
+        if output_name(expression, where="Pipeline.derived") in needed:
+            needed |= set(expression.meta.root_names())
+    return needed - set(pipeline.derived_features)

@@ -25,6 +25,10 @@ BROADCAST = {
     "rows flagged",
     "hot entity",
     "no model input",
+    "batch withdrawn",
+    "features stale",
+    "features cut over",
+    "champion not scored",
     "batch failed",
     "run failed",
 }

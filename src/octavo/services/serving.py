@@ -17,6 +17,7 @@ import polars as pl
 from octavo.bundle import Bundle
 from octavo.definition import Pipeline
 from octavo.definition.events import EVENT_ID, EVENT_TIME, TIMESTAMP
+from octavo.definition.versions import feature_fingerprints, table_fingerprints
 from octavo.errors import DataError, OctavoError
 from octavo.services.requests import EventDecoder
 from octavo.stages.deployment.offline import outputs
@@ -44,8 +45,8 @@ class Scorer:
     Raises
     ------
     DataError
-        If nothing is deployed, or what is deployed was trained on features that the definition
-        no longer gives.
+        If nothing is deployed, or what is deployed was trained on a feature that the definition
+        no longer gives. Features it does not need may be added, changed or removed.
     """
 
     def __init__(self, pipeline: Pipeline, home: Home, catalog: Catalog) -> None:
@@ -56,13 +57,16 @@ class Scorer:
         self.deployment_id: str = live["deployment_id"]
         self.candidate_id: str = live["candidate_id"]
         self.bundle = Bundle.load(home.candidate(self.candidate_id))
-        self.features = OnlineFeatures(pipeline, home, catalog)
-        if dict(self.bundle.fingerprints) != self.features.fingerprints:
+        loaded = {batch["dataset"] for batch in catalog.committed()}
+        wanted = table_fingerprints(pipeline, loaded)
+        if lacking := self.bundle.lacking(feature_fingerprints(pipeline, wanted)):
             raise DataError(
-                "it was trained on features that the definition no longer gives.",
+                "it was trained on features that the definition no longer gives, or defines "
+                f"otherwise: {', '.join(lacking)}.",
                 where=f"deployed {self.candidate_id}",
-                fix="Run `octavo run` to train on the new ones.",
+                fix="Run `octavo run` to train on the new ones, or put them back in pipeline.py.",
             )
+        self.features = OnlineFeatures(pipeline, home, catalog, self.bundle.schema)
         schemas = {row["dataset"]: row["schema"] for row in catalog.rows(tables.datasets.select())}
         self.schema = from_json(schemas[pipeline.rows.name])
         self.decoder = EventDecoder(self.schema)

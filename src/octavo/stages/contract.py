@@ -31,8 +31,13 @@ class Segregation(Protocol):
         ...
 
     @property
-    def features(self) -> dict[str, dict[str, Any]]:
-        """For every feature table its fingerprint and the preps that count."""
+    def features(self) -> dict[str, str]:
+        """Every feature, derived ones too, with its fingerprint."""
+        ...
+
+    @property
+    def positions(self) -> dict[str, int]:
+        """How far prep had come with the rows and with each view."""
         ...
 
     def data(self, split: str = "all", labels: str = "with") -> pl.DataFrame:

@@ -29,13 +29,17 @@ class Home:
         """Delta table of a dataset's rejected rows, with their reasons."""
         return self.path / "rejected" / dataset
 
-    def features(self, name: str, fingerprint: str) -> Path:
-        """Delta table of one version of a view's features (or of the rows')."""
-        return self.path / "features" / name / fingerprint
+    def restated(self, dataset: str) -> Path:
+        """Delta table of a dataset's rows that restate an earlier one."""
+        return self.path / "restated" / dataset
 
-    def state(self, view: str, fingerprint: str, position: int) -> Path:
-        """State file of a view after a position."""
-        return self.path / "state" / view / f"{fingerprint}-{position}"
+    def features(self, name: str, group_id: str) -> Path:
+        """Delta table of one group of a view's features (or of the rows')."""
+        return self.path / "features" / name / group_id
+
+    def state(self, view: str, group_id: str) -> Path:
+        """State of a group: an environment of its own."""
+        return self.path / "state" / view / group_id
 
     def candidate(self, candidate_id: str) -> Path:
         """Folder of a candidate's bundle, profile and timings."""

@@ -1,7 +1,9 @@
 """The raw store: every accepted row of a dataset under its batch, and every rejected one.
 
 Rows are the source's own columns, the stamps of `octavo.definition.events` and ``_batch_id``.
-Append-only; what counts is what the catalog calls committed.
+Append-only; what counts is what the catalog calls committed. A row that restates an event is kept
+beside the raw rows, typed as they are: `RawStore.events` gives the versions that came first,
+`RawStore.history` all of them.
 """
 
 from collections.abc import Sequence
@@ -13,6 +15,7 @@ from octavo.definition import Dataset
 from octavo.definition.events import EVENT_ID, EVENT_TIME, KNOWN_AT, POSITION, computed
 from octavo.stores.catalog import Row
 from octavo.stores.delta import DeltaLog
+from octavo.stores.history import versions
 from octavo.stores.home import Home
 
 ROWS_PER_BATCH = 1 << 32
@@ -37,24 +40,38 @@ class RawStore:
         self.home = home
 
     def append(
-        self, dataset: str, batch_id: str, rows: pl.DataFrame, rejected: pl.DataFrame
+        self,
+        dataset: str,
+        batch_id: str,
+        rows: pl.DataFrame,
+        rejected: pl.DataFrame,
+        restated: pl.DataFrame,
     ) -> int:
         """Write a batch: all of it, once, however often it is tried. Returns the Delta version.
 
-        Rejected rows go first, so that a batch that counts as written has lost nothing.
+        Rejected and restated rows go first, so that a batch that counts as written has lost
+        nothing.
         """
         if rejected.height:
             rejected = rejected.with_columns(_batch_id=pl.lit(batch_id))
             rejected = rejected.select(list(REJECTED_SCHEMA))
             DeltaLog(self.home.rejected(dataset)).append(rejected, app_id=batch_id, version=1)
+        if restated.height:
+            DeltaLog(self.home.restated(dataset)).append(restated, app_id=batch_id, version=1)
         log = DeltaLog(self.home.raw(dataset))
         log.append(rows, app_id=batch_id, version=1)
         return log.version()
 
     def scan(self, dataset: str, batches: Sequence[Row]) -> pl.LazyFrame:
         """Return the raw rows of some committed batches, lazily, in no order."""
-        ids = [batch["batch_id"] for batch in batches]
-        return DeltaLog(self.home.raw(dataset)).scan().filter(pl.col("_batch_id").is_in(ids))
+        return _of_batches(DeltaLog(self.home.raw(dataset)), batches)
+
+    def restated(self, dataset: str, batches: Sequence[Row]) -> pl.LazyFrame:
+        """Return the rows of some batches that restate an event, as raw rows, in no order."""
+        restating = [batch for batch in batches if batch["restated"]]
+        if not restating:
+            return self.scan(dataset, [])
+        return _of_batches(DeltaLog(self.home.restated(dataset)), restating)
 
     def rejected(self, dataset: str, batch_id: str | None = None) -> pl.DataFrame:
         """Return rejected rows: original text, row of the file, rule and reason."""
@@ -71,18 +88,57 @@ class RawStore:
     ) -> pl.DataFrame:
         """Return the events of some batches in log order: ``(known_at, position)``.
 
+        Of an event that was restated, the version that came first.
+
         Parameters
         ----------
         dataset
             Its ``where`` decides which raw rows are events; computed columns are added.
         batches
-            Committed batches; there must be at least one.
+            Committed batches of a dataset that has been ingested.
         columns
             The columns wanted besides the stamps; None for all of them.
         """
         frame = self.scan(dataset.name, batches).filter(pl.col(EVENT_TIME).is_not_null()).collect()
         frame = computed(dataset, frame).sort(KNOWN_AT, POSITION)
         return frame if columns is None else frame.select(*STAMPS, *dict.fromkeys(columns))
+
+    def sample(self, dataset: Dataset, batches: Sequence[Row], rows: int) -> pl.DataFrame:
+        """Return a few events of some batches, whichever are found first."""
+        frame = self.scan(dataset.name, batches).filter(pl.col(EVENT_TIME).is_not_null())
+        return computed(dataset, frame.head(rows).collect())
+
+    def history(self, dataset: Dataset, batches: Sequence[Row], through: int) -> pl.DataFrame:
+        """Return the events of some batches with the restatements known up to a position.
+
+        Parameters
+        ----------
+        through
+            Restatements in batches of a later sequence are left out.
+
+        Returns
+        -------
+        polars.DataFrame
+            As from `events`, every version of an event a row, with the columns of
+            `octavo.stores.history`.
+        """
+        restating = [b for b in batches if b["restated"] and b["sequence"] <= through]
+        frame = self.scan(dataset.name, batches)
+        again = self.restated(dataset.name, restating).collect()
+        frame = versions(frame.collect(), again)
+        frame = frame.filter(pl.col(EVENT_TIME).is_not_null())
+        return computed(dataset, frame).sort(KNOWN_AT, POSITION)
+
+
+def _of_batches(table: DeltaLog, batches: Sequence[Row]) -> pl.LazyFrame:
+    if not batches:
+        return table.scan().clear()
+    return table.scan().filter(pl.col("_batch_id").is_in([b["batch_id"] for b in batches]))
+
+
+def batch_sequence(position: pl.Expr) -> pl.Expr:
+    """Return the sequence of the batch that a position lies in."""
+    return position // ROWS_PER_BATCH
 
 
 def quality_of(frame: pl.DataFrame) -> dict[str, dict[str, Any]]:

@@ -1,68 +1,108 @@
-"""Data versions: a set of batches, how far each feature table had come, and the clock."""
+"""Data versions: a set of batches, the feature groups made of them, and the clock."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
 
 from octavo.definition import fingerprint
+from octavo.definition.versions import ROWS, Tables
 from octavo.errors import DataError
 from octavo.stores import catalog as tables
 from octavo.stores.catalog import Catalog, Row
+from octavo.stores.groups import Held, cover
 
 Document = dict[str, Any]
 
 
-def current(catalog: Catalog, features: dict[str, str]) -> Document:
-    """Return the newest data version of some feature tables, as a document.
+def current(catalog: Catalog, wanted: Tables, features: Mapping[str, str]) -> Document:
+    """Return the newest data version of some features, as a document.
 
     Parameters
     ----------
     catalog
-        Knows batches and feature versions.
+        Knows batches and feature groups.
+    wanted
+        For the rows and each view, column to fingerprint.
     features
-        Name of view (and ``rows``) to the fingerprint wanted.
+        Every feature, derived ones too, to its fingerprint.
 
     Returns
     -------
     dict
-        ``position`` (newest batch sequence), ``clock`` (newest known_at, microseconds),
-        ``batches`` (their IDs), ``features`` (name to fingerprint and preps) and
-        ``data_version``: a hash of the batches' contents and order and of the fingerprints, so
-        that equal data have equal versions wherever they are loaded.
+        ``position`` (newest place in the order of batches), ``clock`` (newest known_at,
+        microseconds), ``batches`` (their IDs), ``withdrawn`` (ID to sequence of those whose rows
+        are still in the tables), ``corrected`` (the position up to which restatements count),
+        ``features``, ``groups`` (for the rows and each view: ``group``, ``columns``, ``preps``),
+        and ``data_version``: a hash of the batches' contents and order, of the fingerprints and of
+        the corrections, so that equal data have equal versions wherever they are loaded.
 
     Raises
     ------
     DataError
-        If a table has not been prepped.
+        If a feature has not been prepped.
     """
-    found = {name: _preps(catalog, name, wanted) for name, wanted in features.items()}
-    for name, rows in found.items():
-        if not rows:
-            raise DataError(
-                "its features have not been prepped.",
-                where=f"view {name!r}",
-                fix="Run `octavo prep`, or `octavo run`.",
-            )
-    position = min(max(row["position"] for row in rows) for rows in found.values())
-    batches = [b for b in catalog.committed() if b["sequence"] <= position]
-    contents = [[b["dataset"], b["sequence"], b["content_hash"]] for b in batches]
+    held = {name: held_groups(catalog, name, columns) for name, columns in wanted.items()}
+    groups = [group for each in held.values() for group in each]
+    position = min(group.last["position"] for group in groups)
+    corrected = min(group.last["cut_over"] for group in held[ROWS])
+    every = catalog.batches()
+    batches = [b for b in every if b["state"] == "committed" and b["sequence"] <= position]
+    contents = [[b["dataset"], b["content_hash"]] for b in batches]
+    errata = {
+        column: found
+        for group in groups
+        for column in group.columns
+        if any(found := _errata(every, group.last["cut_over"], group.last["position"]))
+    }
     return {
-        "data_version": "data-" + fingerprint([contents, dict(sorted(features.items()))])[:12],
+        "data_version": "data-" + fingerprint([contents, dict(features), errata])[:12],
         "position": position,
-        "clock": max(row["clock"] for rows in found.values() for row in rows),
+        "clock": max(group.last["clock"] for group in groups),
         "batches": [b["batch_id"] for b in batches],
-        "withdrawn": [],
-        "features": {
-            name: {"fingerprint": features[name], "preps": [row["position"] for row in rows]}
-            for name, rows in found.items()
+        "withdrawn": {
+            b["batch_id"]: b["sequence"] for b in every if (b["withdrawn"] or 0) > corrected
+        },
+        "corrected": corrected,
+        "features": dict(features),
+        "groups": {
+            name: [
+                {
+                    "group": group.group_id,
+                    "columns": dict(group.columns),
+                    "preps": catalog.preps(group.group_id),
+                }
+                for group in each
+            ]
+            for name, each in held.items()
         },
     }
 
 
-def _preps(catalog: Catalog, name: str, wanted: str) -> list[Row]:
-    table = tables.feature_versions
-    query = sa.select(table).where(table.c.name == name, table.c.fingerprint == wanted)
-    return catalog.rows(query.order_by(table.c.position))
+def held_groups(catalog: Catalog, name: str, columns: Mapping[str, str]) -> list[Held]:
+    """Return the groups that hold all of some columns of a view, oldest first.
+
+    Raises
+    ------
+    DataError
+        If a column has not been prepped.
+    """
+    held, missing = cover(catalog, name, columns)
+    if missing:
+        raise DataError(
+            f"its features have not been prepped: {', '.join(missing)}.",
+            where=f"view {name!r}",
+            fix="Run `octavo prep`, or `octavo run`.",
+        )
+    return held
+
+
+def _errata(batches: Sequence[Row], corrected: int, position: int) -> list[list[str]]:
+    """Return the corrections that a group has in it, and the withdrawn batches it still has."""
+    restated = [b for b in batches if b["restated"] and b["state"] == "committed"]
+    known = [b["content_hash"] for b in restated if b["sequence"] <= corrected]
+    later = [b for b in batches if (b["withdrawn"] or 0) > corrected]
+    return [known, [b["content_hash"] for b in later if b["sequence"] <= position]]
 
 
 def latest(catalog: Catalog) -> Document:

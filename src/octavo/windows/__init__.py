@@ -1,18 +1,17 @@
-"""The one window kernel, its plans and its state.
+"""The one window kernel and its plans.
 
-``fold`` answers queries over a log; ``advance`` does the same piece by piece from a ``ViewState``;
-``evaluate`` asks that state at any moment. All give the same bits. Nothing is compiled, and numba
-not imported, before the first fold.
+`fold` answers queries over a log in bulk, a `LiveLane` block after block, `ask` and `evaluate` the
+requests that are no part of it. All give the same bits. Nothing is compiled, and numba not
+imported, before the first of them is called.
 """
 
-from octavo.windows.asking import ask
+from octavo.windows.asking import ask, evaluate
 from octavo.windows.categories import category_bits, category_hashes
 from octavo.windows.hashing import hash_key, hash_keys, hash_one
 from octavo.windows.kernel import fold
 from octavo.windows.live import LiveLane
 from octavo.windows.log import NEVER, Observations, Queries
 from octavo.windows.plan import HEAVY, OF_CATEGORIES, Aggregate, LanePlan, PlanColumn, Span
-from octavo.windows.state import LaneState, Step, ViewState, advance, evaluate
 
 __all__ = [
     "HEAVY",
@@ -20,15 +19,11 @@ __all__ = [
     "OF_CATEGORIES",
     "Aggregate",
     "LanePlan",
-    "LaneState",
     "LiveLane",
     "Observations",
     "PlanColumn",
     "Queries",
     "Span",
-    "Step",
-    "ViewState",
-    "advance",
     "ask",
     "category_bits",
     "category_hashes",

@@ -1,15 +1,17 @@
-"""One virtual query: what a request sees of one entity, at the cost of a few microseconds.
+"""Virtual queries: what a request sees.
 
-A request is no operation of the log: it comes after all that was folded, and changes nothing. This
-module knows nothing of where the observations come from.
+A request is no operation of the log: it comes after all that was folded, sees its own event besides
+and no other request's, and changes nothing. This module knows nothing of where the observations
+come from.
 """
 
 import math
 
 import numpy as np
 
-from octavo.windows.kernel import entries
-from octavo.windows.plan import LIMIT, LanePlan
+from octavo.windows.kernel import entries, fold
+from octavo.windows.log import Observations, Queries
+from octavo.windows.plan import LIMIT, UNBOUNDED, LanePlan
 
 FIRST = np.zeros(1, np.int64)
 ALL = np.array([0, 1])
@@ -21,7 +23,8 @@ def ask(
     values: np.ndarray,
     plan: LanePlan,
     event_time: int,
-    floor: int = -LIMIT,
+    known_at: int = LIMIT,
+    late: int | None = None,
     own: float = math.nan,
 ) -> np.ndarray:
     """Compute the columns of a lane for one entity at one time.
@@ -35,8 +38,10 @@ def ask(
         The columns to compute.
     event_time
         When the request is for, microseconds.
-    floor
-        Event time up to which nothing is retained any more, microseconds.
+    known_at
+        When the request is made, microseconds; it matters with ``late``.
+    late
+        As in `fold`.
     own
         What the request's own event adds to the lane if the plan includes the current one; NaN
         for nothing.
@@ -57,7 +62,51 @@ def ask(
     for fold_entities, arrays, more in entries(plan):
         fold_entities(
             0, 1, places, np.array([0, size]), times, values,
-            FIRST, ALL, np.array([event_time]), np.array([floor]), np.array([size]),
-            *arrays, 0, out, *more,
+            FIRST, ALL, np.array([event_time]), np.array([known_at]), np.array([size]),
+            *arrays, UNBOUNDED if late is None else late, out, *more,
         )  # fmt: skip
     return out[0]
+
+
+def evaluate(
+    past: Observations,
+    plan: LanePlan,
+    entity: np.ndarray,
+    event_time: np.ndarray,
+    known_at: int,
+    late: int | None = None,
+    own: np.ndarray | None = None,
+) -> np.ndarray:
+    """Compute the columns of a lane for many requests.
+
+    Parameters
+    ----------
+    past
+        All that was folded of these entities, as far back as the plan's windows reach.
+    plan
+        The columns to compute.
+    entity, event_time
+        uint64 and int64 (queries,): of which key, at what event time.
+    known_at
+        When the requests are made, microseconds.
+    late
+        As in `fold`.
+    own
+        float64 (queries,): what each request's own event adds to the lane if the plan includes the
+        current one; NaN for nothing.
+
+    Returns
+    -------
+    numpy.ndarray
+        float64 (queries, columns), as from `fold`.
+    """
+    known = np.full(len(entity), known_at)
+    places = 2 * np.arange(len(entity))
+    queries = Queries(entity, event_time, known, places)
+    if own is not None and plan.include_current:
+        # Each request's event is in the log with it, and taken back before the next.
+        given = ~np.isnan(own)
+        now = queries.take(given)
+        events = Observations(*now.arrays().values(), own[given], now.known_at, now.position + 1)
+        past = Observations.concatenate([past, events])
+    return fold(past, queries, plan, late)

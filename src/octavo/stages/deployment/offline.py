@@ -48,8 +48,10 @@ def run(context: Context) -> Outcome:
         live = _replace(context, verdict["candidate_id"], live)
     if live is None:
         return Outcome(rows_in=0, rows_out=0, outputs={"deployment": None, "scored": 0})
-    rows = _newest_rows(context)
     bundle = Bundle.load(context.home.candidate(live["candidate_id"]))
+    if lacking := bundle.lacking(context.segregation().features):
+        return _not_scored(context, live, lacking)
+    rows = _newest_rows(context)
     frame = _predicted(context, live, bundle, rows)
     store = context.predictions
     version = (store.log.transaction_version("batch") or 0) if store.log.exists() else 0
@@ -66,6 +68,19 @@ def run(context: Context) -> Outcome:
             "scored": frame.height,
         },
     )
+
+
+def _not_scored(context: Context, live: Row, lacking: list[str]) -> Outcome:
+    """Leave the champion in its place, but give it no features other than it was trained on."""
+    context.catalog.emit(
+        "champion not scored",
+        live["candidate_id"],
+        severity="warning",
+        run_id=context.run_id,
+        reason=f"the definition no longer gives {', '.join(lacking)}",
+    )
+    outputs = {"deployment": live["deployment_id"], "candidate": live["candidate_id"]}
+    return Outcome(rows_in=0, rows_out=0, outputs=outputs | {"scored": 0, "lacking": lacking})
 
 
 def _replace(context: Context, candidate_id: str, live: Row | None) -> Row:
@@ -118,8 +133,7 @@ def _newest_rows(context: Context) -> pl.DataFrame:
 def _predicted(context: Context, live: Row, bundle: Bundle, rows: pl.DataFrame) -> pl.DataFrame:
     """Return predictions for prepped rows, in the prediction store's form."""
     found = bundle.predict(rows)
-    preps = context.segregation().features
-    positions = {name: max(version["preps"]) for name, version in preps.items()}
+    positions = context.segregation().positions
     return rows.select(
         pl.format("{}:batch:{}", pl.lit(live["deployment_id"]), EVENT_ID).alias("prediction_id"),
         EVENT_ID,

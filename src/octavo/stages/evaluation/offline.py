@@ -161,7 +161,7 @@ def _against_champion(
         return None  # none yet, or a resumed run that had deployed already
     champion_id = row["candidate_id"]
     champion = Bundle.load(context.home.candidate(champion_id))
-    if champion.fingerprints != bundle.fingerprints:
+    if champion.lacking(context.segregation().features):
         return {"candidate": champion_id, "rows": 0, "why": "its features are defined no longer"}
     if champion.learned["label"] != bundle.learned["label"]:
         return {"candidate": champion_id, "rows": 0, "why": "it was trained for another label"}

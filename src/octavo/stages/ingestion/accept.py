@@ -20,6 +20,10 @@ from octavo.stages.ingestion.files import Parsed
 from octavo.stores.catalog import Row
 from octavo.stores.raw import REJECTED_SCHEMA, ROWS_PER_BATCH, RawStore
 
+_RESTATED = (
+    "the event came before with other content; `octavo prep --rebuild` puts this in its place"
+)
+
 
 @dataclass(frozen=True)
 class Accepted:
@@ -29,6 +33,8 @@ class Accepted:
     """Source columns and stamps, ready for the raw store."""
     rejected: pl.DataFrame
     """``_row, text, column, rule, reason``; the text is the file's own."""
+    restated: pl.DataFrame
+    """Those of the rejected rows that restate an event, as `rows` are."""
     duplicates: int
     """Rows whose event came before with the same content: counted, and nothing lost."""
 
@@ -52,25 +58,32 @@ def accept(
     for rule, column, bad, reason in _rules(dataset, rows):
         rejected.append(_set_aside(parsed, rows.filter(bad), rule, column, reason))
         rows = rows.filter(~bad)
+    again = rows.clear()
     duplicates = 0
     if dataset.event_id:
-        for rule, bad, reason in _seen_before(dataset.name, rows, source, raw, earlier):
-            failing = rows.filter(bad)
-            rows = rows.filter(~bad)
-            if rule == "duplicate":
-                duplicates = failing.height
-            else:
-                rejected.append(_set_aside(parsed, failing, rule, None, reason))
+        repeated, other = _seen_before(dataset.name, rows, source, raw, earlier)
+        duplicates = repeated.len()
+        again = rows.filter(pl.col("_row").is_in(other.implode()))
+        rejected.append(_set_aside(parsed, again, "restated", None, _RESTATED))
+        rows = rows.filter(~pl.col("_row").is_in(pl.concat([repeated, other]).implode()))
+    return Accepted(
+        _placed(rows, source, batch),
+        pl.concat(rejected).sort("_row"),
+        _placed(again, source, batch),
+        duplicates,
+    )
+
+
+def _placed(rows: pl.DataFrame, source: list[str], batch: Row) -> pl.DataFrame:
+    """Give rows their place in the log: the later of availability and clock, and the position."""
     clock = pl.lit(batch["clock"], dtype=pl.Int64).cast(TIMESTAMP)
-    rows = rows.with_columns(
+    return rows.select(
+        *source,
+        EVENT_ID,
+        EVENT_TIME,
         pl.max_horizontal("_available", clock).alias(KNOWN_AT),
         (pl.col("_row") + batch["sequence"] * ROWS_PER_BATCH).alias(POSITION),
         pl.lit(batch["batch_id"]).alias("_batch_id"),
-    )
-    return Accepted(
-        rows.select(*source, EVENT_ID, EVENT_TIME, KNOWN_AT, POSITION, "_batch_id"),
-        pl.concat(rejected).sort("_row"),
-        duplicates,
     )
 
 
@@ -108,30 +121,29 @@ def _checked(
 
 def _seen_before(
     name: str, rows: pl.DataFrame, source: list[str], raw: RawStore, earlier: list[Row]
-) -> list[tuple[str, pl.Expr, str]]:
-    """Return which rows repeat an earlier event, with the same and with other content."""
-    twice = rows.filter(pl.col(EVENT_ID).is_duplicated()).select(EVENT_ID)
-    first = rows.join(twice, on=EVENT_ID, how="semi").unique(
-        EVENT_ID, keep="first", maintain_order=True
-    )
-    original = first.select(EVENT_ID, "_row", *source)
+) -> tuple[pl.Series, pl.Series]:
+    """Return the numbers of the rows whose event came before: with the same content, and not.
+
+    A row is compared with the newest version of its event: that of an earlier batch or, within
+    the file, the row before it.
+    """
+    columns = [EVENT_ID, "_row", *source]
+    versions = rows.select(columns)
     if earlier:
-        stored = raw.scan(name, earlier).join(rows.lazy().select(EVENT_ID), on=EVENT_ID, how="semi")
-        stored = stored.select(
-            EVENT_ID, pl.lit(-1, dtype=pl.Int64).alias("_row"), *source
-        ).collect()
-        original = pl.concat([stored, original]).unique(EVENT_ID, keep="first", maintain_order=True)
-    again = rows.select(EVENT_ID, "_row", *source).join(original, on=EVENT_ID, suffix="|first")
-    again = again.filter(pl.col("_row") != pl.col("_row|first"))
-    same = pl.all_horizontal([pl.col(c).eq_missing(pl.col(f"{c}|first")) for c in source])
-    found = []
-    for rule, which, reason in (
-        ("duplicate", same, "the same event with the same content came before"),
-        ("restated", ~same, "the event came before with other content; the first one stands"),
-    ):
-        row_numbers = again.filter(which)["_row"].implode()
-        found.append((rule, pl.col("_row").is_in(row_numbers), reason))
-    return found
+        stored = pl.concat(
+            found.select(EVENT_ID, POSITION, *source).join(
+                rows.lazy().select(EVENT_ID), on=EVENT_ID, how="semi"
+            )
+            for found in (raw.scan(name, earlier), raw.restated(name, earlier))
+        )
+        newest = stored.sort(POSITION).collect().unique(EVENT_ID, keep="last")
+        before = newest.select(EVENT_ID, pl.lit(-1, dtype=pl.Int64).alias("_row"), *source)
+        versions = pl.concat([before, versions])
+    versions = versions.filter(pl.col(EVENT_ID).is_duplicated()).sort(EVENT_ID, "_row")
+    again = pl.col(EVENT_ID) == pl.col(EVENT_ID).shift(1)
+    same = pl.all_horizontal([pl.col(c).eq_missing(pl.col(c).shift(1)) for c in source])
+    found = versions.with_columns(same.alias("|same")).filter(again)
+    return found.filter("|same")["_row"], found.filter(~pl.col("|same"))["_row"]
 
 
 def _set_aside(

@@ -133,12 +133,18 @@ def _plan(
             (row.dataset, row.content_hash): dict(row._mapping)
             for row in connection.execute(sa.select(table))
         }
-        newest = max((row["sequence"] for row in known.values()), default=0)
+        prepped = _prepped(context)
+        newest = context.catalog.next_place() - 1
         for name, files in sources.items():
             plan[name] = []
             clock = _clock(context, name, list(known.values()))
             for path, content in files.items():
                 batch = known.get((name, content))
+                if batch and batch["state"] == "planned" and batch["sequence"] <= prepped:
+                    # Prep went on without it: it comes later in the log, and as another batch,
+                    # since rows of the failed one may be in the raw store.
+                    connection.execute(table.delete().where(table.c.batch_id == batch["batch_id"]))
+                    batch = None
                 if batch is None:
                     newest += 1
                     batch = _planned(context, name, path, content, newest, clock)
@@ -151,13 +157,20 @@ def _plan(
 
 def _clock(context: Context, dataset: str, batches: list[Row]) -> int | None:
     """Return the newest ``known_at`` prepped in the pipeline; None for a dataset's first load."""
-    rows = context.catalog.rows(sa.select(tables.feature_versions))
-    prepped = max((row["position"] for row in rows), default=-1)
+    prepped = _prepped(context)
     first_load = not any(
         b["dataset"] == dataset and b["state"] == "committed" and b["sequence"] <= prepped
         for b in batches
     )
-    return None if first_load else max((row["clock"] for row in rows), default=None)
+    newest = sa.select(sa.func.max(tables.feature_versions.c.clock).label("clock"))
+    return None if first_load else context.catalog.rows(newest)[0]["clock"]
+
+
+def _prepped(context: Context) -> int:
+    """Return how far prep has come in the order of batches; -1 before the first."""
+    newest = sa.select(sa.func.max(tables.feature_versions.c.position).label("position"))
+    position = context.catalog.rows(newest)[0]["position"]
+    return -1 if position is None else position
 
 
 def _planned(
@@ -219,7 +232,9 @@ def _ingest_batch(context: Context, dataset: Dataset, batch: Row, path: Path) ->
         progress=lambda done, total: context.progress(dataset.name, done, total),
     )
     accepted = accept(dataset, parsed, batch, context.raw, context.catalog.committed(dataset.name))
-    version = context.raw.append(dataset.name, batch["batch_id"], accepted.rows, accepted.rejected)
+    version = context.raw.append(
+        dataset.name, batch["batch_id"], accepted.rows, accepted.rejected, accepted.restated
+    )
     newest = accepted.rows["_known_at"].max()
     with context.catalog.transaction() as connection:
         tables.put(
@@ -238,6 +253,7 @@ def _ingest_batch(context: Context, dataset: Dataset, batch: Row, path: Path) ->
                 rows=accepted.rows.height,
                 rejected=accepted.rejected.height,
                 duplicates=accepted.duplicates,
+                restated=accepted.restated.height,
                 bytes=parsed.bytes,
                 newest=None if newest is None else _microseconds(newest),
                 schema_fingerprint=fingerprint(to_json(parsed.schema)),

@@ -40,7 +40,9 @@ def run(context: Context) -> Outcome:
     newest = rows.filter(times > np.max(times.to_numpy()) - window)
     folder = context.home.candidate(live["candidate_id"])
     reference, bundle = load_profile(folder), Bundle.load(folder)
-    drift = _drift(reference["features"], newest)
+    lacking = bundle.lacking(context.segregation().features)
+    compared = {name: each for name, each in reference["features"].items() if name not in lacking}
+    drift = _drift(compared, newest)
     predictions = _predictions(context, live["deployment_id"], newest)
     if predictions.height:
         drift |= _drift({"prediction": reference["prediction"]}, predictions)
@@ -72,6 +74,7 @@ def run(context: Context) -> Outcome:
             "drifted": drifted,
             "drift": drift,
             "performance": performance,
+            "lacking": lacking,
         },
     )
 

@@ -1,45 +1,59 @@
-"""Fold all new batches into features and state: one replay of the log per view.
+"""Fold all new batches into features and state: one replay of the log per feature group.
 
-Nothing counts before the last transaction, in which the new versions of all views become live
-together. What a killed prep left behind is computed again, and written once.
+Groups that hold what is wanted are extended; what no group holds, and what is to be rebuilt, is
+folded from the beginning. Nothing counts before the last transaction, in which the new versions of
+all groups become live together. What a killed prep left behind is computed again, and written once.
 """
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import polars as pl
+import sqlalchemy as sa
 
 from octavo.bundle.columns import Column
-from octavo.definition import Dataset, View
-from octavo.definition.events import EVENT_ID, EVENT_TIME, KNOWN_AT, POSITION, evaluate
+from octavo.definition.events import evaluate
 from octavo.definition.expressions import sample_disagreement
-from octavo.definition.versions import ROWS, feature_fingerprints, row_keys
+from octavo.definition.versions import (
+    ROWS,
+    feature_fingerprints,
+    row_keys,
+    table_fingerprints,
+)
 from octavo.errors import DataError, DefinitionError
 from octavo.stages.contract import Context, Outcome
-from octavo.stages.prep.lanes import (
-    Lane,
-    Observed,
-    as_columns,
-    check_key,
-    event_schemas,
-    lanes,
-    observations,
-    queries,
-)
-from octavo.stages.prep.quality import Hot, check_most, hot_entities, report_quality, tell_hot
-from octavo.stages.prep.values import joined, load_dictionaries, save_dictionaries
+from octavo.stages.prep.folding import Group, observed
+from octavo.stages.prep.groups import REBUILD, Work, plan, rebuild_names
+from octavo.stages.prep.history import Events
+from octavo.stages.prep.lanes import check_key, event_schemas, lanes
+from octavo.stages.prep.quality import Hot, report_quality, tell_hot
+from octavo.stages.prep.stale import new_marks, write_marks
 from octavo.stores import catalog as tables
 from octavo.stores.catalog import Row
-from octavo.stores.features import row_features, with_derived
-from octavo.windows import Step, ViewState, advance
+from octavo.stores.features import STAMPS, row_features, with_derived
 
 SAMPLE = 64
 """Rows on which every row expression is compared, whole frame against row by row."""
 
 
 def inputs(context: Context) -> Any:
-    """Return the committed batches and the fingerprints of the features wanted."""
+    """Return batches, the fingerprints of the features wanted and the newest rebuild asked for."""
     batches = context.catalog.committed()
-    return [[b["batch_id"] for b in batches], _wanted(context, batches)]
+    wanted = _wanted(context, batches)
+    rebuilds = context.catalog.rows(sa.select(sa.func.max(tables.rebuilds.c.id).label("newest")))
+    return [
+        [b["batch_id"] for b in batches],
+        [wanted, feature_fingerprints(context.pipeline, wanted)],
+        rebuilds[0]["newest"],
+    ]
+
+
+def details(context: Context) -> list[str]:
+    """Say what the next prep would fold from the beginning although the view is not new."""
+    planned = _planned(context, context.catalog.committed())
+    return [f"{work} at position {planned.position}" for work in planned.work if work.is_cut_over]
 
 
 def _check_rows(context: Context, batches: list[Row]) -> None:
@@ -52,191 +66,244 @@ def _check_rows(context: Context, batches: list[Row]) -> None:
         )
 
 
-def _wanted(context: Context, batches: list[Row]) -> dict[str, str]:
-    return feature_fingerprints(context.pipeline, {b["dataset"] for b in batches})
+def _wanted(context: Context, batches: list[Row]) -> dict[str, dict[str, str]]:
+    return table_fingerprints(context.pipeline, {b["dataset"] for b in batches})
+
+
+@dataclass(frozen=True)
+class _Planned:
+    """What one prep does."""
+
+    position: int
+    """How far it goes in the order of batches and withdrawals."""
+    work: Sequence[Work]
+    """Group by group, the rows first."""
+    marks: Sequence[Row]
+    """The entities that newly came batches and withdrawals make stale in groups to be extended."""
+    rebuilds: Sequence[Row]
+    """The requests it fulfils."""
+
+
+def _planned(context: Context, batches: list[Row]) -> _Planned:
+    catalog, wanted = context.catalog, _wanted(context, batches)
+    position = catalog.position()
+    extended = plan(catalog, wanted, position, rebuild=())
+    new = new_marks(context.pipeline, context.raw, catalog, extended)
+    stale = {mark["name"] for mark in [*catalog.stale(), *new]}
+    rebuilds, names = rebuild_names(catalog, wanted, stale)
+    work = plan(catalog, wanted, position, names) if names else extended
+    return _Planned(position, work, new, rebuilds)
 
 
 def run(context: Context) -> Outcome:
-    """Prep everything that was ingested since the last time, views one after the other."""
+    """Prep everything that was ingested since the last time, groups one after the other."""
     batches = context.catalog.committed()
     _check_rows(context, batches)
     report_quality(context, batches)
-    position = max(b["sequence"] for b in batches)
-    clock = max(b["newest"] for b in batches if b["newest"] is not None)
-    wanted = _wanted(context, batches)
-    events = _Events(context, batches)
-    names = [ROWS, *(view.name for view in context.pipeline.views)]
+    planned = _planned(context, batches)
+    _check_features(context, batches)
+    events = Events(context.pipeline, context.raw, batches, planned.position)
     versions: list[dict[str, Any]] = []
     hot: list[Hot] = []
-    for number, name in enumerate(names):
-        context.progress(name, number, len(names))
-        known = context.catalog.feature_version(name, wanted[name])
-        if known is None or known["position"] < position:
-            prep = _prep_rows if name == ROWS else _prep_view
-            counts = prep(context, events, name, wanted[name], known, position)
-            hot += counts.pop("hot", [])
-            versions.append({"name": name, "fingerprint": wanted[name], **counts})
-    context.progress("views", len(names), len(names))
+    for number, work in enumerate(planned.work):
+        context.progress(work.name, number, len(planned.work))
+        if work.since is None or work.since < planned.position:
+            prep = _prep_rows if work.name == ROWS else _prep_view
+            versions += prep(context, events, work, planned.position, hot)
+    context.progress("groups", len(planned.work), len(planned.work))
+    clock = max(b["newest"] for b in batches if b["newest"] is not None)
     with context.catalog.transaction() as connection:
         for version in versions:
-            values = {"position": position, "clock": clock, "committed_at": context.now()}
-            connection.execute(
-                tables.feature_versions.insert().values(run_id=context.run_id, **values, **version)
-            )
+            values = {"clock": clock, "run_id": context.run_id, "committed_at": context.now()}
+            connection.execute(tables.feature_versions.insert().values(**values, **version))
         told = tell_hot(connection, context.run_id, hot)
+        _cut_over(context, connection, planned)
         tables.emit(
             connection,
             "features ready",
             f"{len(context.pipeline.features)} features",
             run_id=context.run_id,
+            position=planned.position,
+        )
+    return _outcome(context, batches, planned, versions, told)
+
+
+def _cut_over(context: Context, connection: sa.Connection, planned: _Planned) -> None:
+    """Let new groups count, forget what they take the place of, and mark what became stale."""
+    position, now = planned.position, context.now()
+    for work in planned.work:
+        if work.last is None:
+            _begin_group(context, connection, work, position)
+        elif work.last["position"] < position and work.columns != work.last["columns"]:
+            table = tables.feature_groups
+            kept = table.update().where(table.c.group_id == work.group_id)
+            connection.execute(kept.values(columns=dict(work.columns)))
+    write_marks(connection, planned.marks, now, context.run_id)
+    for name in {work.name for work in planned.work}:
+        places = [
+            work.last["cut_over"] if work.last else position
+            for work in planned.work
+            if work.name == name
+        ]
+        table = tables.stale
+        corrected = (table.c.name == name) & (table.c.position <= min(places))
+        connection.execute(table.delete().where(corrected))
+    for row in planned.rebuilds:
+        table = tables.rebuilds
+        done = table.update().where(table.c.id == row["id"])
+        connection.execute(done.values(position=position))
+
+
+def _begin_group(context: Context, connection: sa.Connection, work: Work, position: int) -> None:
+    table = tables.feature_groups
+    if work.cause == REBUILD:
+        others = (table.c.name == work.name) & table.c.replaced.is_(None)
+        connection.execute(table.update().where(others).values(replaced=position))
+    connection.execute(
+        table.insert().values(
+            group_id=work.group_id,
+            name=work.name,
+            columns=dict(work.columns),
+            cut_over=position,
+            cause=work.cause,
+            run_id=context.run_id,
+            committed_at=context.now(),
+        )
+    )
+    if work.is_cut_over:
+        tables.emit(
+            connection,
+            "features cut over",
+            f"{work.name} at position {position}",
+            run_id=context.run_id,
+            reason=str(work),
+            group=work.group_id,
+            features=sorted(work.wanted.values()),
             position=position,
         )
-    rows = context.catalog.feature_version(ROWS, wanted[ROWS])
+
+
+def _outcome(
+    context: Context,
+    batches: list[Row],
+    planned: _Planned,
+    versions: list[dict[str, Any]],
+    told: list[dict[str, Any]],
+) -> Outcome:
+    begun = [work for work in planned.work if work.last is None]
+    counts = {version["group_id"]: version["rows"] for version in versions}
+    rows = planned.work[0]
     return Outcome(
         rows_in=sum(batch["rows"] for batch in batches),
-        rows_out=rows["rows"] if rows else 0,
+        rows_out=counts.get(rows.group_id, rows.last["rows"] if rows.last else 0),
         outputs={
             "features": len(context.pipeline.features),
             "views": len(context.pipeline.views),
-            "folded": [v["name"] for v in versions],
-            "too_late": sum(v["too_late"] for v in versions),
+            "position": planned.position,
+            "folded": {work.name: sorted(work.wanted.values()) for work in begun},
+            "rebuilt": [work.name for work in begun if work.cause == REBUILD],
+            "extended": [work.name for work in planned.work if work.last is not None],
+            "too_late": sum(version["too_late"] for version in versions),
             "hot": told,
         },
     )
 
 
-class _Events:
-    """Events of every dataset, read once per prep."""
-
-    def __init__(self, context: Context, batches: list[Row]) -> None:
-        self.context = context
-        self.batches = batches
-        self.frames: dict[str, pl.DataFrame] = {}
-
-    def since(self, dataset: Dataset, position: int | None) -> pl.DataFrame | None:
-        """Return a dataset's events of batches after a position; None if it has no batch."""
-        batches = [b for b in self.batches if b["dataset"] == dataset.name]
-        if not batches:
-            return None
-        if dataset.name not in self.frames:
-            self.frames[dataset.name] = self.context.raw.events(dataset, batches)
-        frame = self.frames[dataset.name]
-        if position is None:
-            return frame
-        new = [b["batch_id"] for b in batches if b["sequence"] > position]
-        return frame.filter(pl.col("_batch_id").is_in(new))
-
-
 def _prep_rows(
-    context: Context,
-    events: _Events,
-    name: str,
-    fingerprint: str,
-    known: Row | None,
-    position: int,
-) -> dict[str, Any]:
+    context: Context, events: Events, work: Work, position: int, _: list[Hot]
+) -> list[Row]:
     """Write the rows' own features, times and keys."""
     pipeline = context.pipeline
-    rows = _rows(context, events, known)
-    for view in pipeline.views:
-        check_key(view, rows)
-    where = "Pipeline.row"
-    frame = row_features(pipeline, rows)
-    _check_sample(rows, list(pipeline.row), where)
-    keys = evaluate(rows, [pl.col(c).alias(f"key:{c}") for c in row_keys(pipeline)], where=where)
-    stamps = [EVENT_ID, EVENT_TIME, KNOWN_AT, POSITION]
-    frame = pl.concat(
-        [
-            keys.select(*stamps, *(f"key:{c}" for c in row_keys(pipeline))),
-            frame.select(pipeline.row_features),
-        ],
-        how="horizontal",
+    rows = events.rows(work.since)
+    keys = [pl.col(column).alias(f"key:{column}") for column in row_keys(pipeline)]
+    found = row_features(pipeline, rows, pipeline.row_features).select(pipeline.row_features)
+    keyed = evaluate(rows, keys, where="Pipeline.row").select(
+        f"key:{c}" for c in row_keys(pipeline)
     )
-    _check_inputs(context, frame)
-    context.features.append(name, fingerprint, frame, position)
-    return {"rows": (known["rows"] if known else 0) + frame.height, "too_late": 0, "state": None}
+    found = found.hstack(keyed)
+    frame = rows.select(STAMPS).hstack(_stored(found, work))
+    before = work.last["rows"] if work.last else 0
+    _write(context, work, frame, position)
+    return [_version(work, position, before + frame.height, 0, None)]
 
 
 def _prep_view(
-    context: Context,
-    events: _Events,
-    name: str,
-    fingerprint: str,
-    known: Row | None,
-    position: int,
-) -> dict[str, Any]:
-    """Fold new events and rows into a view; write its features and leave its state."""
-    view = context.pipeline.view(name)
-    rows = _rows(context, events, known)
-    asked, mask = queries(view, rows)
-    since = known["position"] if known else None
-    steps = {}
-    found = lanes(view, event_schemas(context.pipeline, context.catalog))
-    texts = load_dictionaries(context.home.path / known["state"]) if known else {}
-    before = _state(context, view, found, fingerprint, known)
-    observed = {}
-    for lane in found:
-        new = events.since(lane.window.dataset, since)
-        seen = Observed.nothing() if new is None else observations(view, lane, new)
-        check_most(lane, before.lane(lane.name), seen)
-        steps[lane.name] = Step(lane.plan, seen.observations, asked)
-        texts[lane.name] = joined(texts.get(lane.name, joined()), seen.dictionary)
-        observed[lane.name] = seen
-    results, state = advance(before, steps)
-    state = state.trim()
-    path = context.home.state(name, fingerprint, position)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    save_dictionaries(texts, path)
-    state.save(path)
-    columns: dict[str, pl.Series] = {}
-    hot: list[Hot] = []
-    for lane in found:
-        columns |= as_columns(lane, results[lane.name], mask, texts[lane.name])
-        hot += hot_entities(lane, state.lane(lane.name), observed[lane.name])
-    order = [feature.name for feature in view.features]
-    frame = rows.select(EVENT_ID, EVENT_TIME, POSITION).with_columns([columns[c] for c in order])
-    context.features.append(name, fingerprint, frame, position)
+    context: Context, events: Events, work: Work, position: int, hot: list[Hot]
+) -> list[Row]:
+    """Fold new events and rows into a group of a view: first its features, then its state.
+
+    The state says how far it has come. Where a prep was killed between state and catalog, the
+    features up to there are written, and only what came later is folded.
+    """
+    view = context.pipeline.view(work.name)
+    schemas = event_schemas(context.pipeline, context.catalog)
+    group = Group.open(context.home, view, lanes(view, schemas, work.wanted.values()), work)
+    rows, since, versions = work.last["rows"] if work.last else 0, work.since, []
+    if group.position is not None and group.position != since:
+        since = group.position
+        rows += context.features.rows_of(work.name, work.group_id, since)
+        versions.append(_version(work, since, rows, group.too_late, group.path))
+    if since != position:
+        asking = events.rows(since)
+        seen = {
+            lane.name: observed(view, lane, events.of(lane.window.dataset, since))
+            for lane in group.lanes
+        }
+        columns = group.fold(seen, asking, hot)
+        frame = asking.select(STAMPS).hstack(_stored(pl.DataFrame(columns), work))
+        _write(context, work, frame, position)
+        group.commit(seen, asking, position)
+        versions.append(_version(work, position, rows + frame.height, group.too_late, group.path))
+    return versions
+
+
+def _version(work: Work, position: int, rows: int, too_late: int, state: Path | None) -> Row:
+    """Return how far a group has come, as the catalog keeps it."""
     return {
-        "rows": (known["rows"] if known else 0) + frame.height,
-        "too_late": sum(lane.too_late for lane in state.lanes.values()),
-        "state": str(path.relative_to(context.home.path)),
-        "hot": hot,
+        "group_id": work.group_id,
+        "position": position,
+        "rows": rows,
+        "too_late": too_late,
+        "state": None if state is None else state.name,
     }
 
 
-def _state(
-    context: Context, view: View, found: list[Lane], fingerprint: str, known: Row | None
-) -> ViewState:
-    if known is None:
-        return ViewState.begin(fingerprint, {lane.name: view.retain for lane in found})
-    return ViewState.load(context.home.path / known["state"])
+def _stored(found: pl.DataFrame, work: Work) -> pl.DataFrame:
+    """Return what a group stores, under the names it stores it by."""
+    return found.select(pl.col(name).alias(stored) for stored, name in work.wanted.items())
 
 
-def _rows(context: Context, events: _Events, known: Row | None) -> pl.DataFrame:
-    rows = events.since(context.pipeline.rows, known["position"] if known else None)
-    assert rows is not None, "checked by _check_rows"
-    return rows
+def _write(context: Context, work: Work, frame: pl.DataFrame, position: int) -> None:
+    """Append a group's new rows, once."""
+    if frame.height or work.last is None:
+        context.features.append(work.name, work.group_id, frame, position)
 
 
-def _check_sample(rows: pl.DataFrame, expressions: list[pl.Expr], where: str) -> None:
-    """Compare expressions over a frame with the same row by row: what training sees is served."""
-    differing = sample_disagreement(rows.head(SAMPLE), expressions) if expressions else None
+def _check_features(context: Context, batches: list[Row]) -> None:
+    """Check keys, names and types of the definition on some rows, before anything is folded."""
+    pipeline = context.pipeline
+    rows = context.raw.sample(pipeline.rows, batches, SAMPLE)
+    for view in pipeline.views:
+        check_key(view, rows)
+    found = row_features(pipeline, rows, pipeline.row_features)
+    differing = sample_disagreement(rows, list(pipeline.row)) if pipeline.row else None
     if differing is not None:
         raise DefinitionError(
             f"the feature {differing!r} depends on other rows than its own.",
-            where=where,
+            where="Pipeline.row",
             fix="A row feature may only use its own row; use a Window for anything else.",
         )
-
-
-def _check_inputs(context: Context, frame: pl.DataFrame) -> None:
-    """Check names and types of row and derived features before any window is folded."""
-    schemas = event_schemas(context.pipeline, context.catalog)
-    found = [lane for view in context.pipeline.views for lane in lanes(view, schemas)]
-    windows = [column for lane in found for column in lane.columns.items()]
-    sample = frame.head(SAMPLE).with_columns(
+    keys = [pl.col(column).alias(f"key:{column}") for column in row_keys(pipeline)]
+    sample = evaluate(rows, keys, where="Pipeline.row").select(
+        f"key:{c}" for c in row_keys(pipeline)
+    )
+    sample = sample.hstack(found.select(pipeline.row_features))
+    schemas = event_schemas(pipeline, context.catalog)
+    folded = [lane for view in pipeline.views for lane in lanes(view, schemas)]
+    windows = [column for lane in folded for column in lane.columns.items()]
+    sample = sample.with_columns(
         pl.lit(number).cast(dtype).alias(name) for number, (name, dtype) in enumerate(windows)
     )
-    sample = with_derived(context.pipeline, sample)
-    for name in (*context.pipeline.row_features, *context.pipeline.derived_features):
+    sample = with_derived(pipeline, sample, pipeline.derived_features)
+    for name in (*pipeline.row_features, *pipeline.derived_features):
         Column.of(sample[name])

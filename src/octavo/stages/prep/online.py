@@ -1,22 +1,33 @@
 """Features at request time: the state that history left, asked by a row that is not in it."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import polars as pl
 
 from octavo.definition import Pipeline, View
-from octavo.definition.durations import microseconds
 from octavo.definition.events import EVENT_ID, EVENT_TIME, TIMESTAMP, stamped
 from octavo.definition.events import evaluate as with_expressions
-from octavo.definition.versions import feature_fingerprints, row_keys
+from octavo.definition.versions import ROWS, needed_columns, row_keys, table_fingerprints
 from octavo.errors import DataError, DefinitionError
-from octavo.stages.prep.lanes import as_columns, asked, event_schemas, lanes, own_values
-from octavo.stages.prep.values import joined, load_dictionaries
+from octavo.stages.prep.folding import late, past_of, texts_of
+from octavo.stages.prep.lanes import Lane, as_columns, asked, event_schemas, lanes, own_values
 from octavo.stores.catalog import Catalog
 from octavo.stores.features import row_features, with_derived
+from octavo.stores.groups import Held
 from octavo.stores.home import Home
-from octavo.windows import ViewState, evaluate
+from octavo.stores.state import StateStore
+from octavo.stores.versions import held_groups
+from octavo.windows import evaluate
+
+
+@dataclass(frozen=True)
+class _Part:
+    """What one feature group answers of a view."""
+
+    store: StateStore
+    lanes: Sequence[Lane]
 
 
 class OnlineFeatures:
@@ -24,35 +35,47 @@ class OnlineFeatures:
 
     Thread-safe: nothing changes after it is built. A new prep needs a new object.
 
+    Parameters
+    ----------
+    features
+        Those that are needed; all of the definition if left out. Only what they are computed from
+        need have been prepped.
+
     Raises
     ------
     DataError
-        If the definition's features have not been prepped.
+        If a feature has not been prepped.
     """
 
-    def __init__(self, pipeline: Pipeline, home: Home, catalog: Catalog) -> None:
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        home: Home,
+        catalog: Catalog,
+        features: Collection[str] | None = None,
+    ) -> None:
         self.pipeline = pipeline
+        wanted = set(pipeline.features if features is None else features)
+        needed = wanted | needed_columns(pipeline, wanted)
+        self.features = [name for name in pipeline.features if name in needed]
+        self.parts: dict[str, list[_Part]] = {}
         loaded = {batch["dataset"] for batch in catalog.committed()}
-        self.fingerprints = feature_fingerprints(pipeline, loaded)
-        self.states: dict[str, ViewState] = {}
-        self.texts: dict[str, dict[str, pl.DataFrame]] = {}
         schemas = event_schemas(pipeline, catalog)
-        self.lanes = {view.name: lanes(view, schemas) for view in pipeline.views}
-        for view in pipeline.views:
-            version = catalog.feature_version(view.name, self.fingerprints[view.name])
-            if version is None:
-                raise DataError(
-                    "its features have not been prepped.",
-                    where=f"view {view.name!r}",
-                    fix="Run `octavo run`.",
-                )
-            self.states[view.name] = ViewState.load(home.path / version["state"])
-            self.texts[view.name] = load_dictionaries(home.path / version["state"])
+        for name, columns in table_fingerprints(pipeline, loaded).items():
+            windows = {c: mark for c, mark in columns.items() if c in needed and name != ROWS}
+            if windows:
+                view = pipeline.view(name)
+                self.parts[name] = [
+                    _Part(_state(home, view, group), lanes(view, schemas, group.columns))
+                    for group in held_groups(catalog, name, windows)
+                ]
 
     @property
     def positions(self) -> dict[str, tuple[int, int]]:
         """How far in the log each view's state had come: (known_at in microseconds, position)."""
-        return {name: (state.clock, state.position) for name, state in self.states.items()}
+        return {
+            name: max(part.store.place[:2] for part in parts) for name, parts in self.parts.items()
+        }
 
     def of_rows(self, source: pl.DataFrame) -> pl.DataFrame:
         """Return the features of source rows, each a virtual query at its own event time.
@@ -77,12 +100,13 @@ class OnlineFeatures:
         self._check_stamps(rows)
         keys = [pl.col(c).alias(f"key:{c}") for c in row_keys(pipeline)]
         keyed = with_expressions(rows, keys, where="Pipeline.row")
-        found = row_features(pipeline, keyed).select(
-            EVENT_ID, EVENT_TIME, *(f"key:{c}" for c in row_keys(pipeline)), *pipeline.row_features
+        own = [name for name in pipeline.row_features if name in self.features]
+        found = row_features(pipeline, keyed, own).select(
+            EVENT_ID, EVENT_TIME, *(f"key:{c}" for c in row_keys(pipeline)), *own
         )
-        for view in pipeline.views:
-            found = found.with_columns(self._windows(view, rows, are_events=True))
-        return with_derived(pipeline, found)
+        for name in self.parts:
+            found = found.with_columns(self._windows(pipeline.view(name), rows, are_events=True))
+        return with_derived(pipeline, found, self.features)
 
     def _check_stamps(self, rows: pl.DataFrame) -> None:
         for column, what in ((EVENT_ID, "event ID"), (EVENT_TIME, "event time")):
@@ -113,14 +137,14 @@ class OnlineFeatures:
         DataError
             If the state no longer holds what a window that long ago needs.
         """
-        view, state = self.pipeline.view(view_name), self.states[view_name]
+        view = self.pipeline.view(view_name)
         if len(key) != len(view.key):
             raise DefinitionError(
                 f"its key is {', '.join(view.key)}; {len(key)} values were given.",
                 where=f"view {view_name!r}",
                 fix="Give one value for each.",
             )
-        at = state.clock if at is None else at
+        at = self.positions[view_name][0] if at is None else at
         self._check_reach(view_name, at)
         values = [int(part) if part.lstrip("-").isdigit() else part for part in key]
         columns: dict[str, Any] = {c: [v] for c, v in zip(view.query_key, values, strict=True)}
@@ -132,11 +156,12 @@ class OnlineFeatures:
     @property
     def earliest(self) -> dict[str, int]:
         """For each view, the first event time that its state can answer in full, microseconds."""
-        return {
-            view.name: self.states[view.name].clock - microseconds(view.late, where="View.late")
-            for view in self.pipeline.views
-            if view.retain is not None
-        }
+        bounded = [
+            name
+            for name, parts in self.parts.items()
+            if any(lane.plan.horizon is not None for part in parts for lane in part.lanes)
+        ]
+        return {name: self.positions[name][0] - late(self.pipeline.view(name)) for name in bounded}
 
     def _check_reach(self, view: str, at: int) -> None:
         """Refuse a time at which a window would reach further back than the state."""
@@ -157,14 +182,24 @@ class OnlineFeatures:
         Rows that are events see themselves, as they will once they are ingested.
         """
         entity, event_time, mask = asked(view, rows)
+        clock = self.positions[view.name][0]
         columns: dict[str, pl.Series] = {}
-        for lane in self.lanes[view.name]:
-            own, texts = None, [self.texts[view.name].get(lane.name, joined())]
-            if lane.window.dataset.name == self.pipeline.rows.name and are_events:
-                own, new = own_values(lane, rows.filter(mask))
-                texts.append(new)
-            found = evaluate(
-                self.states[view.name], lane.name, lane.plan, entity, event_time, own=own
-            )
-            columns |= as_columns(lane, found, mask, *texts)
-        return [columns[feature.name] for feature in view.features]
+        for part in self.parts[view.name]:
+            with part.store.snapshot() as snapshot:
+                for lane in part.lanes:
+                    own, texts = None, []
+                    if lane.window.dataset.name == self.pipeline.rows.name and are_events:
+                        own, new = own_values(lane, rows.filter(mask))
+                        texts.append(new)
+                    past = past_of(snapshot, lane, entity, event_time)
+                    found = evaluate(
+                        past, lane.plan, entity, event_time, clock, late(view), own=own
+                    )
+                    texts.append(texts_of(snapshot, lane, found))
+                    columns |= as_columns(lane, found, mask, *texts)
+        return [columns[name] for name in self.features if name in columns]
+
+
+def _state(home: Home, view: View, group: Held) -> StateStore:
+    path = home.state(view.name, group.group_id)
+    return StateStore.open(path, view=view.name, fingerprint=group.group_id, readonly=True)

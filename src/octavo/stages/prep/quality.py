@@ -14,7 +14,7 @@ from octavo.stages.prep.lanes import Lane, Observed
 from octavo.stores import catalog as tables
 from octavo.stores.catalog import Row
 from octavo.stores.raw import quality_of
-from octavo.windows import LaneState
+from octavo.windows import Observations
 
 HOT = 1_000_000
 """Observations from which an entity is hot: a request may have to read that many."""
@@ -80,20 +80,20 @@ class Hot(NamedTuple):
     key: str
     """Its key as text: ``customer=c01``."""
     held: int
-    """Observations that the view's state retains of it."""
+    """Observations of it that the prep folds."""
     of: int
-    """Observations that it retains of all entities."""
+    """Observations of all entities that it folds."""
 
 
-def check_most(lane: Lane, held: LaneState, observed: Observed) -> None:
+def check_most(lane: Lane, log: Observations, new: Observed) -> None:
     """Refuse an entity with more observations than the kernel can add up exactly.
 
     Parameters
     ----------
-    held
-        What the state retains before the fold.
-    observed
-        What is to be folded.
+    log
+        What is folded, new or not.
+    new
+        The new part of it.
 
     Raises
     ------
@@ -102,33 +102,28 @@ def check_most(lane: Lane, held: LaneState, observed: Observed) -> None:
     """
     from octavo.windows import exact  # loads numba, which the fold needs anyway
 
-    if len(held) + len(observed.observations) <= exact.MOST:
+    if len(log) <= exact.MOST or not len(new.observations):
         return
-    entities, counts = np.unique(observed.observations.entity, return_counts=True)
-    counts += _held(held, entities)
+    entities, counts = _counted(log, new)
     most = int(counts.argmax())
     if counts[most] > exact.MOST:
         raise DataError(
-            f"{_key(observed, entities, most)} has {counts[most]:,} observations; the most is "
+            f"{_key(new, entities[most])} has {counts[most]:,} observations; the most is "
             f"{exact.MOST:,}.",
             where=lane.where,
             fix=_COOLER,
         )
 
 
-def hot_entities(lane: Lane, held: LaneState, observed: Observed) -> list[Hot]:
-    """Return which of the entities just observed are hot; ``held`` is the state after the fold."""
-    if len(held) <= COLD:
+def hot_entities(lane: Lane, log: Observations, new: Observed) -> list[Hot]:
+    """Return which of the entities just observed are hot; as `check_most`."""
+    if len(log) <= COLD:
         return []
-    entities = np.unique(observed.observations.entity)
-    counts = _held(held, entities)
-    hot = np.flatnonzero((counts > HOT) | (counts > max(COLD, HOT_SHARE * len(held))))
+    entities, counts = _counted(log, new)
+    hot = np.flatnonzero((counts > HOT) | (counts > max(COLD, HOT_SHARE * len(log))))
     hottest = hot[np.argsort(-counts[hot], kind="stable")][:NAMED]
     about = (lane.view, lane.window.dataset.name)
-    return [
-        Hot(*about, _key(observed, entities, each), int(counts[each]), len(held))
-        for each in hottest
-    ]
+    return [Hot(*about, _key(new, entities[each]), int(counts[each]), len(log)) for each in hottest]
 
 
 def tell_hot(connection: sa.Connection, run_id: str, found: list[Hot]) -> list[dict[str, Any]]:
@@ -151,18 +146,14 @@ def tell_hot(connection: sa.Connection, run_id: str, found: list[Hot]) -> list[d
     return [hot._asdict() for hot in told]
 
 
-def _held(lane: LaneState, entities: np.ndarray) -> np.ndarray:
-    """Count the retained observations of some entities."""
-    counts = np.zeros(entities.size, np.int64)
-    for run in lane.runs:
-        counts += np.searchsorted(run.entity, entities, "right")
-        counts -= np.searchsorted(run.entity, entities, "left")
-    return counts
+def _counted(log: Observations, new: Observed) -> tuple[np.ndarray, np.ndarray]:
+    """Count the observations of every entity that was just observed."""
+    entities, counts = np.unique(log.entity, return_counts=True)
+    here = np.isin(entities, new.observations.entity)
+    return entities[here], counts[here]
 
 
-def _key(observed: Observed, entities: np.ndarray, number: int) -> str:
+def _key(new: Observed, entity: np.uint64) -> str:
     """Return the key of an entity as text, from a row where it was observed."""
-    row = int((observed.observations.entity == entities[number]).argmax())
-    return ", ".join(
-        f"{column}={value}" for column, value in observed.keys.row(row, named=True).items()
-    )
+    row = int((new.observations.entity == entity).argmax())
+    return ", ".join(f"{column}={value}" for column, value in new.keys.row(row, named=True).items())

@@ -21,6 +21,7 @@ from octavo.definition.events import (
 from octavo.errors import DefinitionError
 from octavo.stores.catalog import Catalog
 from octavo.stores.features import FeatureStore
+from octavo.stores.history import GONE_KNOWN_AT
 from octavo.stores.home import Home
 from octavo.stores.raw import RawStore
 from octavo.windows import hash_keys
@@ -49,9 +50,15 @@ class SplitRows:
         return self.document["data_version"]
 
     @property
-    def features(self) -> dict[str, dict[str, Any]]:
-        """For every feature table its fingerprint and the preps that count."""
+    def features(self) -> dict[str, str]:
+        """Every feature, derived ones too, with its fingerprint."""
         return self.document["features"]
+
+    @property
+    def positions(self) -> dict[str, int]:
+        """How far prep had come with the rows and with each view."""
+        groups = self.document["groups"]
+        return {name: max(max(g["preps"]) for g in each) for name, each in groups.items()}
 
     @property
     def height(self) -> int:
@@ -102,7 +109,7 @@ class SplitRows:
 
     @cached_property
     def _rows(self) -> pl.DataFrame:
-        rows = FeatureStore(self.home).assembled(self.pipeline, self.document["features"])
+        rows = FeatureStore(self.home).assembled(self.pipeline, self.document)
         label = self.pipeline.label
         rows = rows.join(self._labels(), on=EVENT_ID, how="left", validate="1:1")
         if label.mature_after is None:
@@ -116,9 +123,11 @@ class SplitRows:
     def _labels(self) -> pl.DataFrame:
         """Return event ID and newest outcome known at the data version's clock."""
         label = self.pipeline.label
-        chosen = set(self.document["batches"])
-        batches = [b for b in self.catalog.committed(label.of.name) if b["batch_id"] in chosen]
-        events = RawStore(self.home).events(label.of, batches)
+        chosen = set(self.document["batches"])  # some may have been withdrawn since
+        batches = [b for b in self.catalog.batches(label.of.name) if b["batch_id"] in chosen]
+        events = RawStore(self.home).history(label.of, batches, self.document["corrected"])
+        gone = pl.col(GONE_KNOWN_AT) <= self.document["clock"]
+        events = events.filter(~gone.fill_null(False))
         clock = pl.lit(self.document["clock"], dtype=pl.Int64).cast(TIMESTAMP)
         where = f"label {label.name!r}"
         events = evaluate(events, [joined_id(tuple(label.on)).alias(EVENT_ID)], where=where)

@@ -4,7 +4,7 @@ from typing import Any
 
 from octavo.bundle.targets import classes_of, target_numbers
 from octavo.definition import PARTS, SplitByTime, fingerprint
-from octavo.definition.versions import feature_fingerprints
+from octavo.definition.versions import feature_fingerprints, table_fingerprints
 from octavo.errors import DataError
 from octavo.stages.contract import Context, Outcome
 from octavo.stages.segregation.api import SplitRows, time_cuts
@@ -20,7 +20,9 @@ def inputs(context: Context) -> Any:
 
 def _current(context: Context) -> versions.Document:
     loaded = {batch["dataset"] for batch in context.catalog.committed()}
-    return versions.current(context.catalog, feature_fingerprints(context.pipeline, loaded))
+    wanted = table_fingerprints(context.pipeline, loaded)
+    features = feature_fingerprints(context.pipeline, wanted)
+    return versions.current(context.catalog, wanted, features)
 
 
 def run(context: Context) -> Outcome:

@@ -107,8 +107,8 @@ def _fit(
             "rows": material.train.height,
             "mean": float(material.truth.mean()),
         },
-        fingerprints={name: v["fingerprint"] for name, v in segregation.features.items()},
-        data_version={"id": segregation.data_version, "features": segregation.features},
+        fingerprints={name: segregation.features[name] for name in encoder.schema},
+        data_version={"id": segregation.data_version, "positions": segregation.positions},
         timings={"encode": encoded - began, "fit": ended - encoded},
     )
 

@@ -19,7 +19,7 @@ from sqlalchemy.pool import NullPool
 from octavo.errors import ResourceError
 from octavo.stores.catalog import schema
 
-HEAD = "0001"
+HEAD = "0002"
 """The newest migration; a test compares it with the folder."""
 
 Row = dict[str, Any]
@@ -159,18 +159,66 @@ class Catalog:
         return found["document"] if found else None
 
     def committed(self, dataset: str | None = None) -> list[Row]:
-        """Return the committed batches in the order of their sequence."""
+        """Return the committed batches in the order of their sequence; no withdrawn ones."""
+        return [batch for batch in self.batches(dataset) if batch["state"] == "committed"]
+
+    def batches(self, dataset: str | None = None) -> list[Row]:
+        """Return the batches that were ever committed, also those withdrawn since, in order."""
         table = schema.batches
-        query = sa.select(table).where(table.c.state == "committed").order_by(table.c.sequence)
+        query = sa.select(table).where(table.c.state != "planned").order_by(table.c.sequence)
         return self.rows(query.where(table.c.dataset == dataset) if dataset else query)
 
-    def feature_version(self, name: str, fingerprint: str | None = None) -> Row | None:
-        """Return the newest feature version of a view (or of the rows), or None."""
+    def position(self) -> int:
+        """Return the newest place that counts, of batches and withdrawals; 0 before the first."""
+        return max((last_place(batch) for batch in self.batches()), default=0)
+
+    def next_place(self) -> int:
+        """Return the first free place in the order of batches and withdrawals."""
+        rows = self.rows(sa.select(schema.batches))
+        return 1 + max((last_place(batch) for batch in rows), default=0)
+
+    def live_groups(self, name: str | None = None) -> list[Row]:
+        """Return the feature groups no rebuild has replaced, the newest first.
+
+        Each with ``position``, ``clock``, ``rows``, ``too_late`` and ``state`` of its last prep.
+        """
+        groups, versions = schema.feature_groups, schema.feature_versions
+        last = sa.select(sa.func.max(versions.c.id)).group_by(versions.c.group_id)
+        found = [versions.c[c] for c in ("position", "clock", "rows", "too_late", "state")]
+        query = (
+            sa.select(groups, *found)
+            .join(versions, versions.c.group_id == groups.c.group_id)
+            .where(versions.c.id.in_(last), groups.c.replaced.is_(None))
+            .order_by(groups.c.committed_at.desc(), groups.c.cut_over.desc(), groups.c.group_id)
+        )
+        return self.rows(query.where(groups.c.name == name) if name else query)
+
+    def groups(self, name: str) -> list[Row]:
+        """Return all feature groups that a view (or the rows) ever had."""
+        table = schema.feature_groups
+        return self.rows(sa.select(table).where(table.c.name == name).order_by(table.c.group_id))
+
+    def pending_rebuilds(self) -> list[Row]:
+        """Return the rebuilds that were asked for and are not done."""
+        table = schema.rebuilds
+        return self.rows(sa.select(table).where(table.c.position.is_(None)).order_by(table.c.id))
+
+    def stale(self, name: str | None = None) -> list[Row]:
+        """Return the marks of stale entities, of one view or of all."""
+        table = schema.stale
+        query = sa.select(table).order_by(table.c.position, table.c.name, table.c.key)
+        return self.rows(query.where(table.c.name == name) if name else query)
+
+    def preps(self, group_id: str) -> list[int]:
+        """Return the positions at which a group was prepped, in order."""
         table = schema.feature_versions
-        query = sa.select(table).where(table.c.name == name).order_by(table.c.id.desc())
-        if fingerprint is not None:
-            query = query.where(table.c.fingerprint == fingerprint)
-        return self.one(query)
+        query = sa.select(table.c.position).where(table.c.group_id == group_id)
+        return [row["position"] for row in self.rows(query.order_by(table.c.position))]
+
+
+def last_place(batch: Row) -> int:
+    """Return the newest place a batch has in the order: its own, or that of its withdrawal."""
+    return max(batch["sequence"], batch["withdrawn"] or 0)
 
 
 def put(connection: sa.Connection, table: sa.Table, **values: Any) -> None:

@@ -51,6 +51,7 @@ batches = Table(
     Column("rows", BigInteger),
     Column("rejected", BigInteger),
     Column("duplicates", BigInteger),
+    Column("restated", BigInteger),
     Column("bytes", BigInteger),
     Column("newest", BigInteger),
     Column("schema_fingerprint", String),
@@ -59,15 +60,35 @@ batches = Table(
     Column("quality", JSON),
     Column("planned_at", BigInteger, nullable=False),
     Column("committed_at", BigInteger),
+    Column("withdrawn", BigInteger),
+    Column("withdrawn_why", Text),
     UniqueConstraint("dataset", "content_hash", name="one_batch_per_content"),
 )
+"""``restated``: rows with other content than an earlier one of the same event. ``withdrawn``: the
+withdrawal's own place in the order of sequences, null for a batch that stands."""
+
+feature_groups = Table(
+    "feature_groups",
+    metadata,
+    Column("group_id", String, primary_key=True),
+    Column("name", String, nullable=False),
+    Column("columns", JSON, nullable=False),
+    Column("cut_over", BigInteger, nullable=False),
+    Column("replaced", BigInteger),
+    Column("cause", String, nullable=False),
+    Column("run_id", String, nullable=False),
+    Column("committed_at", BigInteger, nullable=False),
+    Index("feature_groups_by_name", "name"),
+)
+"""Features of one view (or of the rows) that were back-filled together. ``columns``: stored name to
+fingerprint, of those it still keeps up. ``cut_over``: the position from which it counts, and up to
+which corrections are in it. ``replaced``: the position at which a rebuild took its place."""
 
 feature_versions = Table(
     "feature_versions",
     metadata,
     Column("id", Integer, primary_key=True, autoincrement=True),
-    Column("name", String, nullable=False),
-    Column("fingerprint", String, nullable=False),
+    Column("group_id", String, nullable=False),
     Column("position", BigInteger, nullable=False),
     Column("clock", BigInteger, nullable=False),
     Column("rows", BigInteger, nullable=False),
@@ -75,8 +96,34 @@ feature_versions = Table(
     Column("state", String),
     Column("run_id", String, nullable=False),
     Column("committed_at", BigInteger, nullable=False),
-    UniqueConstraint("name", "fingerprint", "position", name="one_version_per_position"),
+    UniqueConstraint("group_id", "position", name="one_version_per_position"),
 )
+"""How far each group has come: one row for every prep of it."""
+
+stale = Table(
+    "stale",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("batch_id", String, primary_key=True),
+    Column("cause", String, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("position", BigInteger, nullable=False),
+    Column("rows", BigInteger, nullable=False),
+    Column("at", BigInteger, nullable=False),
+)
+"""Entities whose features a correction has made wrong: ``key`` is the entity's key as text, or
+``*`` where they are too many to name. ``position``: the correction's place in the sequence."""
+
+rebuilds = Table(
+    "rebuilds",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("names", JSON, nullable=False),
+    Column("asked_at", BigInteger, nullable=False),
+    Column("position", BigInteger),
+)
+"""Rebuilds that were asked for; ``names`` is empty for all that is stale, ``position`` null until
+it is done."""
 
 data_versions = Table(
     "data_versions",

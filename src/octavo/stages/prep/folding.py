@@ -1,0 +1,185 @@
+"""A feature group's share of a prep: fold a piece of the log from its state, then keep it.
+
+The features of a piece are written before the state takes it in, and the state says how far it has
+come: so a prep that was killed between the two computes the same rows again, which are not written
+twice, and one killed later has nothing left to compute. This module knows nothing of the catalog.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import polars as pl
+
+from octavo.definition import View
+from octavo.definition.durations import microseconds
+from octavo.definition.events import KNOWN_AT, POSITION
+from octavo.stages.prep.groups import Work
+from octavo.stages.prep.lanes import Lane, Observed, as_columns, observations, queries
+from octavo.stages.prep.quality import Hot, check_most, hot_entities
+from octavo.stages.prep.values import DICTIONARY, joined
+from octavo.stores.history import GONE_KNOWN_AT, GONE_POSITION
+from octavo.stores.home import Home
+from octavo.stores.state import Gathered, Snapshot, StateStore
+from octavo.windows import NEVER, Observations, category_hashes, fold
+from octavo.windows.plan import LIMIT
+
+
+@dataclass(frozen=True)
+class Group:
+    """The columns of a view that were back-filled together, and their state."""
+
+    view: View
+    lanes: Sequence[Lane]
+    store: StateStore
+
+    @classmethod
+    def open(cls, home: Home, view: View, lanes: Sequence[Lane], work: Work) -> Self:
+        """Open a group's state for writing; begin it if it is new."""
+        keeps = {lane.name: retained(view, lane) for lane in lanes}
+        path = home.state(work.name, work.group_id)
+        store = StateStore.open(path, view=view.name, fingerprint=work.group_id, lanes=keeps)
+        return cls(view, lanes, store)
+
+    @property
+    def path(self) -> Path:
+        """The state's folder."""
+        return self.store.path
+
+    @property
+    def position(self) -> int | None:
+        """How far in the order of batches the state has come; None: nothing is in it."""
+        return self.store.place.offset or None
+
+    @property
+    def too_late(self) -> int:
+        """Observations that came when nothing could see them."""
+        return sum(self.store.too_late.values())
+
+    def fold(
+        self, seen: Mapping[str, Observed], rows: pl.DataFrame, hot: list[Hot]
+    ) -> dict[str, pl.Series]:
+        """Return the columns of a piece's rows; add to ``hot`` the entities to warn of."""
+        asked, mask = queries(self.view, rows)
+        columns: dict[str, pl.Series] = {}
+        for lane in self.lanes:
+            new = seen[lane.name]
+            with self.store.snapshot() as snapshot:
+                log = Observations.concatenate(
+                    [past_of(snapshot, lane, asked.entity, asked.event_time), new.observations]
+                )
+                check_most(lane, log, new)
+                results = fold(log, asked, lane.plan, late(self.view))
+                known = texts_of(snapshot, lane, results)
+            columns |= as_columns(lane, results, mask, known, new.dictionary)
+            hot += hot_entities(lane, log, new)
+        return columns
+
+    def commit(self, seen: Mapping[str, Observed], rows: pl.DataFrame, position: int) -> None:
+        """Take a piece of the log into the state, all of it or nothing."""
+        with self.store.transaction() as transaction:
+            clock, last = self.store.place[:2]
+            for lane in self.lanes:
+                observed = seen[lane.name]
+                log = standing(observed.observations)
+                transaction.append(lane.name, log.entity, log.event_time, log.value, log.known_at)
+                if lane.speaks:
+                    texts = observed.dictionary
+                    transaction.add_categories(
+                        lane.name, texts["hash"].to_numpy(), texts["text"].to_list()
+                    )
+                clock, last = max((clock, last), _end(log.known_at, log.position))
+            asked = rows[KNOWN_AT].cast(pl.Int64).to_numpy(), rows[POSITION].to_numpy()
+            clock, last = max((clock, last), _end(*asked))
+            transaction.set_position(clock, last, position)
+            transaction.trim(clock)
+
+
+def late(view: View) -> int:
+    """Return how long after its event an operation is still taken in full, microseconds."""
+    return microseconds(view.late, where="View.late")
+
+
+def retained(view: View, lane: Lane) -> int | None:
+    """Return how long after its event an observation of a lane can matter, microseconds.
+
+    None where a window reaches back to the beginning.
+    """
+    return None if lane.plan.horizon is None else lane.plan.horizon + late(view)
+
+
+def observed(view: View, lane: Lane, events: pl.DataFrame | None) -> Observed:
+    """Return what a lane observes in some events, and where in the log that is taken back.
+
+    Parameters
+    ----------
+    events
+        As `octavo.stages.prep.history.Events` gives them; None for none.
+    """
+    if events is None:
+        return Observed.nothing()
+    found = observations(view, lane, events)
+    if GONE_POSITION not in events.columns:
+        return found
+    taken = events.filter(pl.col(GONE_POSITION).is_not_null()).sort(POSITION)
+    if not taken.height:
+        return found
+    log, places = found.observations, taken[POSITION].to_numpy()
+    which = np.searchsorted(places, log.position).clip(max=places.size - 1)
+    gone = places[which] == log.position
+    ends = (
+        np.where(gone, taken[name].to_numpy()[which], NEVER)
+        for name in (GONE_KNOWN_AT, GONE_POSITION)
+    )
+    known_at, position = ends
+    log = replace(log, gone_known_at=known_at, gone_position=position)
+    return replace(found, observations=log)
+
+
+def standing(log: Observations) -> Observations:
+    """Return the observations that are not taken back, which are all that later queries see."""
+    if log.gone_position is None:
+        return log
+    kept = log.take(log.gone_position == NEVER)
+    return replace(kept, gone_known_at=None, gone_position=None)
+
+
+def past_of(
+    snapshot: Snapshot, lane: Lane, entity: np.ndarray, event_time: np.ndarray
+) -> Observations:
+    """Return what the state has of some entities, as far back as queries at some times see."""
+    entities = np.unique(entity)
+    reach = lane.plan.horizon
+    after = -LIMIT if reach is None or not event_time.size else int(event_time.min()) - reach
+    return as_log(entities, snapshot.observations_of(lane.name, entities, after))
+
+
+def as_log(entities: np.ndarray, found: Gathered) -> Observations:
+    """Return gathered observations as operations before all others, in rank order."""
+    size = len(found.times)
+    return Observations(
+        np.repeat(entities, np.diff(found.starts)),
+        found.times,
+        np.full(size, -LIMIT),
+        np.arange(size),
+        found.values,
+    )
+
+
+def texts_of(snapshot: Snapshot, lane: Lane, results: np.ndarray) -> pl.DataFrame:
+    """Return the dictionary of the texts among a lane's results that the state knows."""
+    if not lane.speaks:
+        return joined()
+    found = snapshot.categories(lane.name, category_hashes(results).ravel())
+    texts = {"hash": list(found), "text": list(found.values())}
+    return joined(pl.DataFrame(texts, schema=DICTIONARY))
+
+
+def _end(known_at: np.ndarray, position: np.ndarray) -> tuple[int, int]:
+    """Last place in the log of some operations; before all places if there are none."""
+    if not known_at.size:
+        return -LIMIT, -LIMIT
+    newest = known_at.max()
+    return int(newest), int(position[known_at == newest].max())
