@@ -170,8 +170,9 @@ class Dataset(Declaration):
 
     @cached_property
     def stamps_fingerprint(self) -> str:
-        """Fingerprint of what is stamped on raw rows: identity, event time, availability."""
+        """Fingerprint of what is stamped on raw rows: identity, times, and which are events."""
         stamps = [self.time_expression, self.available_expression]
+        stamps += [] if self.where is None else [self.where]
         needed: dict[str, pl.Expr] = {}
         open_names = [*self.identity, *(n for e in stamps for n in e.meta.root_names())]
         while open_names:

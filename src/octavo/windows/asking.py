@@ -107,6 +107,11 @@ def evaluate(
         # Each request's event is in the log with it, and taken back before the next.
         given = ~np.isnan(own)
         now = queries.take(given)
-        events = Observations(*now.arrays().values(), own[given], now.known_at, now.position + 1)
+        events = Observations(
+            **now.arrays(),
+            value=own[given],
+            gone_known_at=now.known_at,
+            gone_position=now.position + 1,
+        )
         past = Observations.concatenate([past, events])
     return fold(past, queries, plan, late)

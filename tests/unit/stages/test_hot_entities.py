@@ -13,7 +13,7 @@ from octavo.stages.prep.lanes import lanes, observations
 from octavo.stages.prep.quality import Hot, check_most, hot_entities, tell_hot
 from octavo.stores import catalog as tables
 from octavo.stores.catalog import Catalog
-from octavo.windows import LaneState, exact
+from octavo.windows import Observations, exact
 
 VISITS = ov.Dataset("visits", ov.Files("visits.csv"), event_id="id", event_time="at")
 VIEW = ov.View("pair", ["who", "shop"], [ov.Window(VISITS, over="1d")])
@@ -36,14 +36,11 @@ def small(monkeypatch):
 
 
 def fold(batches):
-    """Return lane, state and what the last of some batches observed."""
+    """Return lane, all that is folded, and what the last of some batches observed."""
     frames = [events(who, start=1000 * number) for number, who in enumerate(batches)]
     [lane] = lanes(VIEW, {"visits": frames[0].schema})
-    state = LaneState()
-    for frame in frames:
-        observed = observations(VIEW, lane, frame)
-        state = state.append(observed.observations)
-    return lane, state, observed
+    seen = [observations(VIEW, lane, frame) for frame in frames]
+    return lane, Observations.concatenate([each.observations for each in seen]), seen[-1]
 
 
 @pytest.mark.parametrize(
@@ -74,13 +71,12 @@ def test_no_more_are_named_than_one_reads(small):
 
 
 def test_what_the_kernel_cannot_add_up_is_refused_by_name(monkeypatch):
-    lane, state, _ = fold([["a"] * 30 + ["b"]])
-    seen = observations(VIEW, lane, events(["b", "a", "a"], start=5000))
+    lane, log, seen = fold([["a"] * 30 + ["b"], ["b", "a", "a"]])
     monkeypatch.setattr(exact, "MOST", 32)
-    check_most(lane, state, seen)
+    check_most(lane, log, seen)
     monkeypatch.setattr(exact, "MOST", 31)
     with pytest.raises(DataError) as refused:
-        check_most(lane, state, seen)
+        check_most(lane, log, seen)
     assert str(refused.value) == (
         "view 'pair', window over 'visits': who=a, shop=7 has 32 observations; the most is 31. "
         "If this key stands for a missing one, exclude it with where=; otherwise choose a finer "

@@ -100,7 +100,7 @@ def _check_stamps(context: Context, dataset: Dataset) -> None:
     known = context.catalog.one(sa.select(table).where(table.c.dataset == dataset.name))
     if known and known["stamps"] != dataset.stamps_fingerprint:
         raise DefinitionError(
-            "event_id, event_time or available changed since its batches were ingested.",
+            "event_id, event_time, available or where changed since its batches were ingested.",
             where=f"dataset {dataset.name!r}",
             fix="Run `octavo run --fresh` to ingest everything anew under the new definition.",
         )

@@ -108,7 +108,7 @@ def check_most(lane: Lane, log: Observations, new: Observed) -> None:
     most = int(counts.argmax())
     if counts[most] > exact.MOST:
         raise DataError(
-            f"{_key(new, entities[most])} has {counts[most]:,} observations; the most is "
+            f"{_key(new, int(entities[most]))} has {counts[most]:,} observations; the most is "
             f"{exact.MOST:,}.",
             where=lane.where,
             fix=_COOLER,
@@ -123,7 +123,9 @@ def hot_entities(lane: Lane, log: Observations, new: Observed) -> list[Hot]:
     hot = np.flatnonzero((counts > HOT) | (counts > max(COLD, HOT_SHARE * len(log))))
     hottest = hot[np.argsort(-counts[hot], kind="stable")][:NAMED]
     about = (lane.view, lane.window.dataset.name)
-    return [Hot(*about, _key(new, entities[each]), int(counts[each]), len(log)) for each in hottest]
+    return [
+        Hot(*about, _key(new, int(entities[each])), int(counts[each]), len(log)) for each in hottest
+    ]
 
 
 def tell_hot(connection: sa.Connection, run_id: str, found: list[Hot]) -> list[dict[str, Any]]:
@@ -153,7 +155,7 @@ def _counted(log: Observations, new: Observed) -> tuple[np.ndarray, np.ndarray]:
     return entities[here], counts[here]
 
 
-def _key(new: Observed, entity: np.uint64) -> str:
+def _key(new: Observed, entity: int) -> str:
     """Return the key of an entity as text, from a row where it was observed."""
-    row = int((new.observations.entity == entity).argmax())
+    row = int((new.observations.entity == np.uint64(entity)).argmax())
     return ", ".join(f"{column}={value}" for column, value in new.keys.row(row, named=True).items())
