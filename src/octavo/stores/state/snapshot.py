@@ -1,0 +1,201 @@
+"""Reading a state: the observations of one entity or many, as of one moment.
+
+This module knows nothing of windows; what it returns is read by the fold like any observations.
+"""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple, Self
+
+import lmdb
+import numpy as np
+
+from octavo.stores.state import chunks
+from octavo.stores.state.chunks import NEVER, PAIR, Damaged
+from octavo.stores.state.records import (
+    CATEGORIES,
+    CATEGORY,
+    OBSERVATIONS,
+    OUTBOX,
+    RECORDS,
+    Opened,
+    Place,
+    read_progress,
+)
+
+
+class Gathered(NamedTuple):
+    """Observations of several entities, one after the other, each in rank order."""
+
+    starts: np.ndarray
+    """int64 (entities + 1,): entity ``i`` owns the rows from ``starts[i]`` to ``starts[i + 1]``."""
+    times: np.ndarray
+    """int64 (rows,): event times, microseconds."""
+    values: np.ndarray
+    """float64 (rows,)."""
+
+
+class Snapshot:
+    """One moment of a state, as a context: what is read in it belongs together.
+
+    Not to be shared between threads, nor kept longer than a request: the pages it sees are not
+    used again before it ends.
+    """
+
+    def __init__(self, opened: Opened) -> None:
+        self._opened = opened
+        self._transaction: Any = None
+        self._observations: Any = None
+
+    def __enter__(self) -> Self:
+        environment = self._opened.environment
+        self._transaction = environment.begin()
+        self._observations = environment.tables[OBSERVATIONS]
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._opened.environment.end(self._transaction)
+
+    @property
+    def place(self) -> Place:
+        """How far the state had come."""
+        return self._progress()[0]
+
+    @property
+    def too_late(self) -> dict[str, int]:
+        """Observations by lane that came when nothing could see them: counted, not kept."""
+        return dict(zip(self._opened.identity.lanes, self._progress()[1], strict=True))
+
+    def history(self, lane: str, entity: int, after: int = NEVER) -> tuple[np.ndarray, np.ndarray]:
+        """Return the observations of one entity in rank order: times, int64, and values, float64.
+
+        Parameters
+        ----------
+        lane
+            Name of the lane.
+        entity
+            Hash of the key.
+        after
+            Leave out what happened at or before this event time, microseconds.
+
+        Raises
+        ------
+        DataError
+            They are damaged.
+        """
+        number = self._opened.number(lane)
+        try:
+            head = self._transaction.get(chunks.head_key(number, entity), db=self._observations)
+            pieces = [] if head is None else self._pieces(number, entity, head, after)
+        except (Damaged, lmdb.Error) as error:
+            raise self._opened.explained(error) from error
+        times, values = chunks.apart(pieces[0] if len(pieces) == 1 else b"".join(pieces))
+        if times.size and times[0] <= after:
+            old = int(np.searchsorted(times, after, "right"))
+            return times[old:], values[old:]
+        return times, values
+
+    def observations_of(
+        self, lane: str, entities: np.ndarray, after: int | np.ndarray = NEVER
+    ) -> Gathered:
+        """Return the observations of many entities.
+
+        Parameters
+        ----------
+        lane
+            Name of the lane.
+        entities
+            uint64 (n,): hashes of keys, in any order.
+        after
+            Leave out what happened at or before this event time, microseconds; an int64 (n,) has
+            one for each entity.
+
+        Raises
+        ------
+        DataError
+            They are damaged.
+        """
+        number = self._opened.number(lane)
+        entities = np.ascontiguousarray(entities, np.uint64)
+        bounds = np.broadcast_to(np.asarray(after, np.int64), entities.shape)
+        try:
+            pieces, sizes = self._many(number, entities, bounds.tolist())
+        except (Damaged, lmdb.Error) as error:
+            raise self._opened.explained(error) from error
+        times, values = chunks.apart(b"".join(pieces))
+        starts = np.concatenate([[0], np.cumsum(np.array(sizes, np.int64) // PAIR.itemsize)])
+        new = times > np.repeat(bounds, np.diff(starts))
+        if new.all():
+            return Gathered(starts, times, values)
+        starts = np.concatenate([[0], np.cumsum(new)])[starts]
+        return Gathered(starts, times[new], values[new])
+
+    def _many(
+        self, lane: int, entities: np.ndarray, bounds: list[int]
+    ) -> tuple[list[bytes | memoryview], list[int]]:
+        """Return the chunks of many entities as bytes, and how many bytes each entity has."""
+        keys = chunks.head_keys(lane, entities)
+        with self._transaction.cursor(self._observations) as cursor:
+            heads = dict(cursor.getmulti(sorted(keys)))  # neighbours share their pages
+        found: list[bytes | memoryview] = []
+        sizes = []
+        for key, entity, after in zip(keys, entities.tolist(), bounds, strict=True):
+            head = heads.get(key)
+            pieces = [] if head is None else self._pieces(lane, entity, head, after)
+            found += pieces
+            sizes.append(sum(map(len, pieces)))
+        return found, sizes
+
+    def _pieces(self, lane: int, entity: int, head: bytes, after: int) -> list[bytes | memoryview]:
+        """Return the chunks of an entity with observations after a time, as bytes."""
+        last, newest = chunks.read(head)
+        if newest <= after:
+            return [last]
+        pieces: list[bytes | memoryview] = []
+        with self._transaction.cursor(self._observations) as cursor:
+            cursor.set_range(chunks.chunk_key(lane, entity, after + (after != NEVER)))
+            while cursor.key() != chunks.head_key(lane, entity):
+                pieces.append(chunks.read(cursor.value())[0])
+                cursor.next()
+        return [*pieces, last]
+
+    def categories(self, lane: str, hashes: np.ndarray | None = None) -> dict[int, str]:
+        """Return the texts of a lane's categories by hash: all, or those of some uint64."""
+        number = self._opened.number(lane)
+        table = self._opened.environment.tables[CATEGORIES]
+        try:
+            with self._transaction.cursor(table) as cursor:
+                if hashes is None:
+                    items = _from(cursor, CATEGORY.pack(number, 0), CATEGORY.pack(number + 1, 0))
+                else:
+                    wanted = np.unique(np.asarray(hashes, np.uint64)).tolist()
+                    items = cursor.getmulti([CATEGORY.pack(number, each) for each in wanted])
+                return {
+                    CATEGORY.unpack(key)[1]: str(chunks.verified(value), "utf-8")
+                    for key, value in items
+                }
+        except (Damaged, lmdb.Error) as error:
+            raise self._opened.explained(error) from error
+
+    def outbox(self) -> Iterator[tuple[int, bytes]]:
+        """Yield what was emitted and not yet drained, in order: first offset and blob."""
+        try:
+            with self._transaction.cursor(self._opened.environment.tables[OUTBOX]) as cursor:
+                for key, value in cursor:
+                    yield int.from_bytes(key, "big"), bytes(chunks.verified(value))
+        except (Damaged, lmdb.Error) as error:
+            raise self._opened.explained(error) from error
+
+    def _progress(self) -> tuple[Place, list[int]]:
+        table = self._opened.environment.tables[RECORDS]
+        try:
+            return read_progress(self._transaction, table, len(self._opened.identity.lanes))
+        except (Damaged, lmdb.Error) as error:
+            raise self._opened.explained(error) from error
+
+
+def _from(cursor: Any, first: bytes, end: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Yield the items of a table from one key to before another."""
+    found = cursor.set_range(first)
+    while found and cursor.key() < end:
+        yield cursor.item()
+        found = cursor.next()

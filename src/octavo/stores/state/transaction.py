@@ -1,0 +1,160 @@
+"""Writing a state: changes that happen together or not at all.
+
+This module knows nothing of windows; whoever folds the log gives it what is new.
+"""
+
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Self
+
+import lmdb
+import numpy as np
+
+from octavo.errors import DataError
+from octavo.stores.state.chunks import Damaged, checked
+from octavo.stores.state.placing import Placing
+from octavo.stores.state.records import (
+    CATEGORIES,
+    CATEGORY,
+    OBSERVATIONS,
+    OUTBOX,
+    RECORDS,
+    Opened,
+    Place,
+    read_progress,
+    write_progress,
+)
+
+Rows = tuple[np.ndarray, np.ndarray, np.ndarray]
+
+
+@dataclass
+class Transaction:
+    """Changes to a state, collected in a context and made when it ends without an exception.
+
+    Arrays given to it must not change before that.
+    """
+
+    _opened: Opened
+    _appended: dict[str, list[Rows]] = field(default_factory=dict)
+    _late: dict[str, int] = field(default_factory=dict)
+    _place: Place | None = None
+    _clock: int | None = None
+    _emitted: dict[bytes, bytes] = field(default_factory=dict)
+    _categories: dict[bytes, bytes] = field(default_factory=dict)
+
+    def append(
+        self,
+        lane: str,
+        entity: np.ndarray,
+        event_time: np.ndarray,
+        value: np.ndarray,
+        known_at: np.ndarray | int | None = None,
+    ) -> None:
+        """Add observations, in the order of the log.
+
+        Parameters
+        ----------
+        lane
+            Name of the lane.
+        entity, event_time, value
+            uint64, int64 (microseconds) and float64 (rows,).
+        known_at
+            When each was known, microseconds. A lane that does not keep everything needs it: what
+            was known later after its event than the lane keeps is counted as too late.
+        """
+        number = self._opened.number(lane)
+        retain = list(self._opened.identity.lanes.values())[number]
+        rows = (
+            np.ascontiguousarray(entity, np.uint64),
+            np.ascontiguousarray(event_time, np.int64),
+            np.ascontiguousarray(value, np.float64),
+        )
+        if retain is not None:
+            assert known_at is not None, "a lane that does not keep everything needs known_at"
+            kept = rows[1] > np.asarray(known_at, np.int64) - retain
+            if not kept.all():
+                self._late[lane] = self._late.get(lane, 0) + int((~kept).sum())
+                rows = rows[0][kept], rows[1][kept], rows[2][kept]
+        self._appended.setdefault(lane, []).append(rows)
+
+    def set_position(self, known_at: int, position: int, offset: int) -> None:
+        """Say how far the state comes by this: see `Place`. What is appended belongs to one.
+
+        When the context ends, a state that has come so far already refuses all of it with a
+        DataError: an observation is never added twice.
+        """
+        self._place = Place(known_at, position, offset)
+
+    def trim(self, clock: int) -> None:
+        """Drop, of the entities written to, what no query at this knowledge time can see."""
+        self._clock = clock
+
+    def emit(self, first_offset: int, blob: bytes) -> None:
+        """Put rows into the outbox.
+
+        Parameters
+        ----------
+        first_offset
+            Offset of the first of them, from 0: blobs are drained in this order.
+        blob
+            The rows, in a form that the committer reads.
+        """
+        self._emitted[first_offset.to_bytes(8, "big")] = checked(blob)
+
+    def add_categories(self, lane: str, hashes: np.ndarray, texts: list[str]) -> None:
+        """Remember the texts behind some hashes, uint64 (texts,)."""
+        number = self._opened.number(lane)
+        for each, text in zip(np.asarray(hashes, np.uint64).tolist(), texts, strict=True):
+            self._categories[CATEGORY.pack(number, each)] = checked(text.encode())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, _error: object, _trace: TracebackType | None
+    ) -> None:
+        if kind is None:
+            assert self._place or not self._appended, "observations belong to a position"
+            rows = {lane: _sorted(parts) for lane, parts in self._appended.items()}
+            room = 32 * sum(entity.size for entity, _, _ in rows.values())
+            try:
+                self._opened.environment.write(lambda each: self._apply(each, rows), room)
+            except Damaged as error:
+                raise self._opened.explained(error) from error
+
+    def _apply(self, transaction: lmdb.Transaction, rows: dict[str, Rows]) -> None:
+        tables = self._opened.environment.tables
+        if self._place is not None:
+            self._advance(transaction, self._place)
+        for number, (lane, retain) in enumerate(self._opened.identity.lanes.items()):
+            if lane in rows:
+                old = None if retain is None or self._clock is None else self._clock - retain
+                Placing(transaction, tables[OBSERVATIONS], number, old).append(*rows[lane])
+        for key, value in self._emitted.items():
+            transaction.put(key, value, db=tables[OUTBOX])
+        for key, value in self._categories.items():
+            transaction.put(key, value, overwrite=False, db=tables[CATEGORIES])
+
+    def _advance(self, transaction: lmdb.Transaction, place: Place) -> None:
+        table, lanes = self._opened.environment.tables[RECORDS], self._opened.identity.lanes
+        before, late = read_progress(transaction, table, len(lanes))
+        same = place[:2] == before[:2] and not self._appended
+        if place.offset < before.offset or not (place[:2] > before[:2] or same):
+            raise DataError(
+                f"the state has come as far as {tuple(before)}; {tuple(place)} is not later.",
+                where=f"state of view {self._opened.identity.view!r}",
+                fix="Fold each piece of the log once, in the order of the log.",
+            )
+        late = [many + self._late.get(lane, 0) for lane, many in zip(lanes, late, strict=True)]
+        write_progress(transaction, table, place, late)
+
+
+def _sorted(parts: list[Rows]) -> Rows:
+    """Return rows sorted by entity and event time, equal ones as they came."""
+    entity, event_time, value = (np.concatenate(columns) for columns in zip(*parts, strict=True))
+    same = entity[:-1] == entity[1:]
+    if (np.where(same, event_time[:-1] <= event_time[1:], entity[:-1] < entity[1:])).all():
+        return entity, event_time, value
+    order = np.lexsort((event_time, entity))
+    return entity[order], event_time[order], value[order]
