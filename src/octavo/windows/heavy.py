@@ -173,7 +173,7 @@ def _entry(source):
     def fold_entities(
         first, last, rows, starts, times, values,
         asked_rows, asked_starts, asked_times, asked_known, asked_reach,
-        spans, needs, plan_starts, columns, retain, out, category,
+        spans, needs, plan_starts, columns, late, out, category,
     ):  # fmt: skip
         """Fold the entities ``first`` to ``last`` of a grouped log; write each query's row."""
         _ = source  # makes the source of all modules a part of the cache key
@@ -181,7 +181,7 @@ def _entry(source):
         for entity in range(first, last):
             here = asked_rows[asked_starts[entity] : asked_starts[entity + 1]]
             if here.size:
-                asked = reach.asked_at(here, asked_times, asked_known, asked_reach, retain)
+                asked = reach.asked_at(here, asked_times, asked_known, asked_reach, late)
                 seen = rows[starts[entity] : starts[entity + 1]]
                 fold_entity(seen, times[seen], values[seen], category, asked, plan, out)
 

@@ -28,15 +28,16 @@ def fold(
     observations: Observations,
     queries: Queries,
     plan: LanePlan,
-    retain: int | None = None,
+    late: int | None = None,
     threads: int | None = None,
 ) -> np.ndarray:
     """Answer every query from the observations before it in the log.
 
     The log is ordered by ``(known_at, position)`` and by nothing else. A query sees the
     observations of its entity that are earlier in the log (or at its own place, with
-    ``plan.include_current``), whose event time lies in the window and, with ``retain``, after
-    ``known_at(query) - retain``. Every aggregate is a function of these observations alone.
+    ``plan.include_current``), whose event time lies in the window. With ``late`` a window
+    of a length reaches no further back than ``known_at(query) - late`` less the window's own reach:
+    so far back state is kept. Every aggregate is a function of these observations alone.
 
     Parameters
     ----------
@@ -44,8 +45,9 @@ def fold(
         Rows in any order.
     plan
         The columns to compute.
-    retain
-        How far before its own ``known_at`` a query may see, microseconds; None for everything.
+    late
+        How long after its event time a query is still answered in full, microseconds; None: for
+        ever.
     threads
         Threads to use; None for one per available core. The result does not depend on it.
 
@@ -54,25 +56,25 @@ def fold(
     numpy.ndarray
         float64 (queries, columns), in the order given; NaN is null.
     """
-    check_retain(retain)
+    check_late(late)
     if not len(queries):
         return np.empty((0, len(plan.columns)))
     observations, _ = in_log_order(observations)
     queries, order = in_log_order(queries)
     if order is None:
-        return _fold_in_order(observations, queries, plan, retain, threads)
+        return _fold_in_order(observations, queries, plan, late, threads)
     out = np.empty((len(queries), len(plan.columns)))
-    out[order] = _fold_in_order(observations, queries, plan, retain, threads)
+    out[order] = _fold_in_order(observations, queries, plan, late, threads)
     return out
 
 
-def check_retain(retain: int | None) -> None:
-    """Raise a DefinitionError unless ``retain`` is None or a duration above 0."""
-    if retain is not None and not 0 < retain <= LIMIT:
+def check_late(late: int | None) -> None:
+    """Raise a DefinitionError unless ``late`` is None or a duration."""
+    if late is not None and not 0 <= late <= LIMIT:
         raise DefinitionError(
-            f"state cannot be retained for {retain} µs.",
-            where="retain",
-            fix="Give a duration above 0, or None to keep everything.",
+            f"queries cannot come late by {late} µs.",
+            where="late",
+            fix="Give a duration of 0 or more, or None to keep everything.",
         )
 
 
@@ -90,7 +92,7 @@ def _fold_in_order(
     observations: Observations,
     queries: Queries,
     plan: LanePlan,
-    retain: int | None,
+    late: int | None,
     threads: int | None,
 ) -> np.ndarray:
     from octavo.windows import exact, grouping
@@ -116,7 +118,7 @@ def _fold_in_order(
             fold_entities(
                 *part, rows, starts, observations.event_time, observations.value,
                 asked_rows, asked_starts, queries.event_time, queries.known_at, reach,
-                *arrays, UNBOUNDED if retain is None else retain, out, *more,
+                *arrays, UNBOUNDED if late is None else late, out, *more,
             )  # fmt: skip
 
     work = sizes + np.diff(asked_starts)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from octavo.windows.kernel import check_retain, fold, in_log_order
+from octavo.windows.kernel import check_late, fold, in_log_order
 from octavo.windows.log import Observations, Queries
 from octavo.windows.plan import HEAVY, LIMIT, UNBOUNDED, LanePlan
 
@@ -32,17 +32,17 @@ class LiveLane:
     ----------
     plan
         The columns to compute.
-    retain
-        How far before its own ``known_at`` a query may see, microseconds; None for everything.
+    late
+        As in `octavo.windows.fold`.
     load
         Where observations from before this object come from.
     """
 
-    def __init__(self, plan: LanePlan, retain: int | None = None, load: Load = nothing_stored):
+    def __init__(self, plan: LanePlan, late: int | None = None, load: Load = nothing_stored):
         from octavo.windows import resident
 
-        check_retain(retain)
-        self.plan, self.retain, self._load = plan, retain, load
+        check_late(late)
+        self.plan, self.late, self._load = plan, late, load
         self._heavy_places = [n for n, each in enumerate(plan.columns) if each.aggregate in HEAVY]
         self._heavy = None
         if self._heavy_places:
@@ -101,7 +101,7 @@ class LiveLane:
                 Observations.concatenate([past, observations]),
                 queries,
                 self._heavy,
-                self.retain,
+                self.late,
                 threads=1,
             )
             out[:, self._heavy_places] = found
@@ -111,7 +111,7 @@ class LiveLane:
         self._grow(resident.room(*block, floor, plan.needs, *self._memory))
         resident.fold_block(
             *block, floor, asked_rows, asked_starts, queries.event_time, queries.known_at,
-            reach, *plan, UNBOUNDED if self.retain is None else self.retain,
+            reach, *plan, UNBOUNDED if self.late is None else self.late,
             *self._memory, self._used, out,
         )  # fmt: skip
 
@@ -128,10 +128,10 @@ class LiveLane:
 
     def _floor(self, observations: Observations, queries: Queries) -> int:
         """Event time up to which no query of this block or later sees anything."""
-        if self.retain is None:
+        if self.late is None or self.plan.horizon is None:
             return -(2**63)
         firsts = [each.known_at[0] for each in (observations, queries) if len(each)]
-        return int(min(firsts)) - self.retain
+        return int(min(firsts)) - self.late - self.plan.horizon
 
     def _numbers(self, touched: np.ndarray) -> np.ndarray:
         """Give each entity its number; load those not met before."""

@@ -21,7 +21,7 @@ Four such terms can be added or subtracted in int64, so no time arithmetic ever 
 """
 
 UNBOUNDED = -1
-"""How a missing ``over`` or ``retain`` is written in integer arrays."""
+"""How a missing ``over`` or ``late`` is written in integer arrays."""
 
 
 MOST_HALF_LIVES = 64
@@ -138,7 +138,7 @@ class Span:
         """How far before its event time a query may look, microseconds; None without limit."""
         if self.over is None:
             return None
-        return self.over + self.delay + (self.resolution or 0)
+        return self.over + self.delay + (self.resolution or 1) - 1
 
 
 class PlanColumn(NamedTuple):

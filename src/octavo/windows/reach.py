@@ -29,7 +29,7 @@ class Asked(NamedTuple):
     reach: np.ndarray
     """Rows of the log below this number are seen."""
     floor: np.ndarray
-    """What happened at or before this event time is not retained; empty if everything is."""
+    """``known_at`` less how late a query is still answered in full; empty: however late."""
 
 
 class Plan(NamedTuple):
@@ -59,7 +59,7 @@ def edges(spans, span, time):
 
 @inlined
 def length(spans, span):
-    """How far apart the times in a window may be at most, microseconds."""
+    """How far apart two times in a window are less than, microseconds."""
     return spans[span, OVER] + spans[span, RESOLUTION]
 
 
@@ -67,8 +67,8 @@ def length(spans, span):
 def bounds(held, low, high, spans, span, asked, query):
     """Ranks ``[low, high)`` of a query's window, searched from those of an earlier one."""
     start, end = edges(spans, span, asked.times[query])
-    if asked.floor.size:
-        start = max(start, asked.floor[query])
+    if asked.floor.size and spans[span, OVER] != UNBOUNDED:
+        start = max(start, asked.floor[query] - spans[span, DELAY] - length(spans, span) + 1)
     high = ranks.seek(held.times, high, end)
     return min(ranks.seek(held.times, low, start), high), high
 
@@ -86,9 +86,9 @@ def signature(*more: object) -> object:
 
 
 @part
-def asked_at(rows, times, known, reach, retain):
+def asked_at(rows, times, known, reach, late):
     """Collect the queries of one entity, given by their rows in log order."""
     floor = np.empty(0, np.int64)
-    if retain != UNBOUNDED:
-        floor = known[rows] - retain
+    if late != UNBOUNDED:
+        floor = known[rows] - late
     return Asked(rows, times[rows], reach[rows], floor)

@@ -374,7 +374,7 @@ def _entries(source):
     def fold_block(
         numbers, rows, starts, times, values, floor,
         asked_rows, asked_starts, asked_times, asked_known, asked_reach,
-        spans, span_needs, plan_starts, columns, retain,
+        spans, span_needs, plan_starts, columns, late,
         heads, low, high, smallest, largest, stale,
         held_times, held_values, active, least, greatest, counts, sums, used, out,
     ):  # fmt: skip
@@ -403,8 +403,8 @@ def _entries(source):
             here = asked_rows[asked_starts[group] : asked_starts[group + 1]]
             if here.size:
                 past = np.empty(0, np.int64)
-                if retain != UNBOUNDED:
-                    past = asked_known[here] - retain
+                if late != UNBOUNDED:
+                    past = asked_known[here] - late
                 asked = Asked(here, asked_times[here], asked_reach[here], past)
                 sweep.answer(seen, places, held, windows, asked, plan, out)
             for place in places:

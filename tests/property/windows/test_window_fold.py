@@ -11,9 +11,9 @@ from window_strategies import (
     CATEGORIES,
     EVERYTHING,
     HARSH,
+    LATE,
     OF_TEXTS,
     PLANS,
-    RETAIN,
     TIMES,
     VALUES,
     Log,
@@ -28,34 +28,34 @@ RANDOM = st.randoms(use_true_random=False)
 
 
 @RELAXED
-@given(logs(), st.one_of(PLANS, EVERYTHING), RETAIN, RANDOM)
-def test_fold_equals_the_model_whatever_the_order_of_rows(log, plan, retain, random):
-    check_against_model(log, plan, retain, random)
+@given(logs(), st.one_of(PLANS, EVERYTHING), LATE, RANDOM)
+def test_fold_equals_the_model_whatever_the_order_of_rows(log, plan, late, random):
+    check_against_model(log, plan, late, random)
 
 
 @RELAXED
-@given(logs(values=CATEGORIES), OF_TEXTS, RETAIN, RANDOM)
-def test_categories_are_told_apart_by_their_bits(log, plan, retain, random):
-    check_against_model(log, plan, retain, random)
+@given(logs(values=CATEGORIES), OF_TEXTS, LATE, RANDOM)
+def test_categories_are_told_apart_by_their_bits(log, plan, late, random):
+    check_against_model(log, plan, late, random)
 
 
 @RELAXED
-@given(logs(retracted=True), st.one_of(PLANS, EVERYTHING), RETAIN, RANDOM)
-def test_what_was_retracted_is_seen_only_before(log, plan, retain, random):
-    check_against_model(log, plan, retain, random)
+@given(logs(retracted=True), st.one_of(PLANS, EVERYTHING), LATE, RANDOM)
+def test_what_was_retracted_is_seen_only_before(log, plan, late, random):
+    check_against_model(log, plan, late, random)
 
 
-def check_against_model(log, plan, retain, random):
+def check_against_model(log, plan, late, random):
     observations, queries = log.observations(), log.queries()
-    expected = model(observations, queries, plan, retain)
+    expected = model(observations, queries, plan, late)
 
-    assert same_bits(fold(observations, queries, plan, retain), expected)
+    assert same_bits(fold(observations, queries, plan, late), expected)
 
     rows, asked = list(range(len(observations))), list(range(len(queries)))
     random.shuffle(rows)
     random.shuffle(asked)
     shuffled = fold(
-        observations.take(np.array(rows, int)), queries.take(np.array(asked, int)), plan, retain
+        observations.take(np.array(rows, int)), queries.take(np.array(asked, int)), plan, late
     )
     assert same_bits(shuffled, expected[asked])
 
@@ -99,22 +99,22 @@ def test_variance_is_within_two_units_of_the_exact_one(values):
 @RELAXED
 @given(logs(), st.data())
 def test_what_comes_later_in_the_log_never_shows(log, data):
-    plan, retain = data.draw(EVERYTHING), data.draw(RETAIN)
+    plan, late = data.draw(EVERYTHING), data.draw(LATE)
     cut = data.draw(st.integers(0, len(log)))
-    before = fold(log.observations(), log.queries(), plan, retain)
+    before = fold(log.observations(), log.queries(), plan, late)
     for row in range(cut, len(log)):
         log.value[row] = data.draw(VALUES)
         log.time[row] = data.draw(TIMES)
         log.entity[row] = data.draw(st.sampled_from([1, 2, 3]))
         log.update[row] = data.draw(st.booleans())
-    after = fold(log.observations(), log.queries(), plan, retain)
+    after = fold(log.observations(), log.queries(), plan, late)
     early = np.flatnonzero(log.query) < cut
     assert same_bits(after[early], before[early])
 
 
 @pytest.mark.parametrize("disorder", ["none", "late rows", "random"])
-@pytest.mark.parametrize("retain", [None, 40_000])
-def test_long_windows_use_the_tree_and_still_agree(disorder, retain):
+@pytest.mark.parametrize("late", [None, 40_000])
+def test_long_windows_use_the_tree_and_still_agree(disorder, late):
     """Thousands of observations per entity: several levels of blocks, sums in them."""
     random = np.random.default_rng(7)
     size = 9_000
@@ -132,10 +132,10 @@ def test_long_windows_use_the_tree_and_still_agree(disorder, retain):
     asked = np.sort(random.choice(size, 60, replace=False))
     queries = Queries(entity[asked], time[asked], known[asked], asked)
     plan = one_of_each(Span(None), Span(60_000, 500), Span(300), Span(8_000, 70, 1_000))
-    expected = model(observations, queries, plan, retain)
+    expected = model(observations, queries, plan, late)
     # The kernel is driven by every row's query, and only a sample of the answers is modelled.
     every = Queries(entity, time, known, np.arange(size))
-    assert same_bits(fold(observations, every, plan, retain)[asked], expected)
+    assert same_bits(fold(observations, every, plan, late)[asked], expected)
 
 
 def test_threads_do_not_show():

@@ -10,16 +10,15 @@ from window_oracle import model, same_bits
 from window_strategies import (
     CATEGORIES,
     EVERYTHING,
+    LATE,
     OF_TEXTS,
     PLANS,
-    RETAIN,
     VALUES,
     logs,
     one_of_each,
 )
 
 from octavo.windows import Aggregate, LanePlan, LiveLane, Observations, Queries, Span, ask, fold
-from octavo.windows.plan import LIMIT
 
 RELAXED = settings(deadline=None, max_examples=400)
 
@@ -47,41 +46,41 @@ def blocks_of(log, data) -> list[slice]:
 
 
 @RELAXED
-@given(logs(), st.one_of(PLANS, EVERYTHING), RETAIN, st.data())
-def test_any_cut_gives_the_bits_of_the_model(log, plan, retain, data):
-    check(log, plan, retain, data)
+@given(logs(), st.one_of(PLANS, EVERYTHING), LATE, st.data())
+def test_any_cut_gives_the_bits_of_the_model(log, plan, late, data):
+    check(log, plan, late, data)
 
 
 @RELAXED
-@given(logs(values=CATEGORIES), OF_TEXTS, RETAIN, st.data())
-def test_any_cut_of_categories(log, plan, retain, data):
-    check(log, plan, retain, data)
+@given(logs(values=CATEGORIES), OF_TEXTS, LATE, st.data())
+def test_any_cut_of_categories(log, plan, late, data):
+    check(log, plan, late, data)
 
 
-def check(log, plan, retain, data):
+def check(log, plan, late, data):
     stored = Stored()
-    lane, answers = LiveLane(plan, retain, stored.load), []
+    lane, answers = LiveLane(plan, late, stored.load), []
     for block in blocks_of(log, data):
         observations = log.observations(block)
         answers.append(lane.fold(observations, log.queries(block)))
         stored.folded.append(observations)
         if data.draw(st.booleans(), label="restart"):
-            lane = LiveLane(plan, retain, stored.load)
+            lane = LiveLane(plan, late, stored.load)
 
     live = np.concatenate([*answers, np.empty((0, len(plan.columns)))])
     observations, queries = log.observations(), log.queries()
-    assert same_bits(live, fold(observations, queries, plan, retain))
-    assert same_bits(live, model(observations, queries, plan, retain))
+    assert same_bits(live, fold(observations, queries, plan, late))
+    assert same_bits(live, model(observations, queries, plan, late))
 
 
-@pytest.mark.parametrize("late", [0.0, 0.1, 0.6])
-@pytest.mark.parametrize("retain", [None, 9_000])
-def test_long_histories_of_few_entities(late, retain):
-    """Slices of the arenas fill up and are laid anew; sums widen; late events move the ranks."""
-    random = np.random.default_rng(int(late * 10))
+@pytest.mark.parametrize("tardy", [0.0, 0.1, 0.6])
+@pytest.mark.parametrize("late", [None, 9_000])
+def test_long_histories_of_few_entities(tardy, late):
+    """Slices of the arenas fill up and are laid anew; sums widen; tardy events move the ranks."""
+    random = np.random.default_rng(int(tardy * 10))
     size = 6_000
     known = np.sort(random.integers(0, 60_000, size))
-    time = known - np.where(random.random(size) < late, random.integers(0, 20_000, size), 0)
+    time = known - np.where(random.random(size) < tardy, random.integers(0, 20_000, size), 0)
     value = np.round(random.normal(0, 100, size), 2)
     value *= 10.0 ** np.where(random.random(size) < 0.02, random.integers(-300, 300, size), 0)
     entity = random.integers(0, 4, size).astype(np.uint64)
@@ -89,19 +88,19 @@ def test_long_histories_of_few_entities(late, retain):
     observations, queries = Observations(*columns, value), Queries(*columns)
     spans = (Span(None), Span(700), Span(8_000, 300))
     plan = one_of_each(*spans)
-    lane, stored = LiveLane(plan, retain), 0
+    lane, stored = LiveLane(plan, late), 0
     answers = []
     while stored < size:
         block = slice(stored, stored + int(random.integers(1, 90)))
         answers.append(lane.fold(observations.take(block), queries.take(block)))
         stored = block.stop
-    assert same_bits(np.concatenate(answers), fold(observations, queries, plan, retain))
+    assert same_bits(np.concatenate(answers), fold(observations, queries, plan, late))
 
 
 def test_memory_does_not_grow_with_history():
     """A window's worth of observations is kept, however long the stream has run."""
     plan = LanePlan(((Span(1_000), Aggregate.SUM), (Span(1_000), Aggregate.MAX)))
-    lane, sizes = LiveLane(plan, retain=2_000), []
+    lane, sizes = LiveLane(plan, late=1_000), []
     for block in range(200):
         at = np.arange(block * 1_000, (block + 1) * 1_000)
         entity = (at % 7).astype(np.uint64)
@@ -111,19 +110,18 @@ def test_memory_does_not_grow_with_history():
 
 
 @RELAXED
-@given(logs(), EVERYTHING, RETAIN, st.integers(0, 30), st.integers(0, 40), st.none() | VALUES)
-def test_a_request_sees_all_that_was_folded(log, plan, retain, wait, time, own):
+@given(logs(), EVERYTHING, LATE, st.integers(0, 30), st.integers(0, 40), st.none() | VALUES)
+def test_a_request_sees_all_that_was_folded(log, plan, late, wait, time, own):
     """A virtual query equals one at the end of the log, after its own event."""
     stored = Stored()
     stored.folded.append(log.observations())
     known_at = max([0, *log.known]) + wait
     for entity in (1, 2, 77):
         _, times, values = stored.load([entity])
-        floor = -LIMIT if retain is None else known_at - retain
         given = {} if own is None else {"own": own}
-        answer = ask(times, values, plan, time, floor, **given)
+        answer = ask(times, values, plan, time, known_at, late, **given)
         end = [[entity], [time], [known_at], [2**62]]
         seen = log.observations()
         if own is not None:
             seen = Observations.concatenate([seen, Observations(*end, [own])])
-        assert same_bits(answer[None], model(seen, Queries(*end), plan, retain))
+        assert same_bits(answer[None], model(seen, Queries(*end), plan, late))

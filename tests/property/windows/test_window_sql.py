@@ -33,7 +33,7 @@ def random_log(seed: int, size: int = 4_000) -> tuple[Observations, Queries]:
     )
 
 
-def joined(observations, queries, plan, retain) -> list[dict[int, list]]:
+def joined(observations, queries, plan, late) -> list[dict[int, list]]:
     """For every span, the values each query sees, by event time and then log order."""
     database = duckdb.connect()
     asked = {**queries.arrays(), "id": np.arange(len(queries))}
@@ -48,7 +48,8 @@ def joined(observations, queries, plan, retain) -> list[dict[int, list]]:
             if span.over is None
             else f"AND o.event_time > q.event_time - {span.delay + span.over}"
         )
-        kept = "" if retain is None else f"AND o.event_time > q.known_at - {retain}"
+        bounded = late is not None and span.reach is not None
+        kept = f"AND o.event_time > q.known_at - {late + span.reach}" if bounded else ""
         rows = database.execute(
             f"""SELECT q.id, list(o.value ORDER BY o.event_time, o.known_at, o.position)
             FROM asked q JOIN seen o ON o.entity = q.entity
@@ -61,12 +62,12 @@ def joined(observations, queries, plan, retain) -> list[dict[int, list]]:
 
 
 @pytest.mark.parametrize("include_current", [True, False])
-@pytest.mark.parametrize(("seed", "retain"), [(1, None), (2, 30_000)])
-def test_fold_equals_the_inequality_join(seed, retain, include_current):
+@pytest.mark.parametrize(("seed", "late"), [(1, None), (2, 30_000)])
+def test_fold_equals_the_inequality_join(seed, late, include_current):
     observations, queries = random_log(seed)
     plan = LanePlan(tuple((span, each) for span in SPANS for each in TAKEN), include_current)
     expected = []
-    for windows in joined(observations, queries, plan, retain):
+    for windows in joined(observations, queries, plan, late):
         for query in range(len(queries)):
             values = windows.get(query, [])
             expected.append(
@@ -78,4 +79,4 @@ def test_fold_equals_the_inequality_join(seed, retain, include_current):
     expected = expected.transpose(1, 0, 2).reshape(len(queries), -1)
     assert (expected[:, 0] > 0).mean() > 0.5
 
-    assert same_bits(fold(observations, queries, plan, retain), expected)
+    assert same_bits(fold(observations, queries, plan, late), expected)

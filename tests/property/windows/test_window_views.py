@@ -14,14 +14,16 @@ import polars as pl
 import xxhash
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from octavo.stores.state import StateStore
 from window_oracle import model, same_bits
 from window_strategies import HARSH
 
 import octavo as ov
 from octavo.definition.events import EVENT_ID, EVENT_TIME, KNOWN_AT, POSITION, TIMESTAMP
+from octavo.stages.prep.committer import OFFSET
+from octavo.stages.prep.folding import late, retained
 from octavo.stages.prep.lanes import as_columns, lanes, observations, queries
-from octavo.stages.prep.shard import OFFSET, Shard
+from octavo.stages.prep.shard import Shard
+from octavo.stores.state import StateStore
 from octavo.windows import Aggregate, LanePlan, Observations, PlanColumn, Queries, Span, fold
 
 MICROSECONDS = st.integers(0, 24)
@@ -135,7 +137,7 @@ def in_bulk(case: Case, found) -> pl.DataFrame:
     columns = {}
     for lane in found:
         seen = observations(case.view, lane, of(case.events, lane.window.dataset.name))
-        results = fold(seen.observations, asked, lane.plan, case.view.retain)
+        results = fold(seen.observations, asked, lane.plan, late(case.view))
         columns |= as_columns(lane, results, mask, seen.dictionary)
     return rows.select(POSITION).with_columns(columns.values())
 
@@ -146,7 +148,7 @@ def live(case: Case, found, data) -> pl.DataFrame:
     with tempfile.TemporaryDirectory() as folder:
 
         def begun():
-            keeps = {lane.name: case.view.retain for lane in found}
+            keeps = {lane.name: retained(case.view, lane) for lane in found}
             path = Path(folder) / "state"
             store = StateStore.open(path, view="v", fingerprint="f", lanes=keeps)
             return Shard(case.view, found, store)
@@ -160,7 +162,10 @@ def live(case: Case, found, data) -> pl.DataFrame:
             start += size
             if data.draw(st.sampled_from([False, False, True]), label="restart"):
                 shard = begun()
-        assert [blob for _, blob in shard.store.outbox()] or not of(case.events, "r").height
+        assert (
+            shard.store.place.offset == of(case.events, "r").height
+            or not of(case.events, "r").height
+        )
     if not emitted:
         return of(case.events, "r").select(POSITION)
     frame = pl.concat(emitted)
@@ -206,7 +211,7 @@ def modelled(case: Case) -> dict[str, list]:
             span = Span(feature.over, feature.delay, feature.resolution)
             column = PlanColumn(span, Aggregate[feature.aggregate.upper()], feature.parameter)
             plan = LanePlan([column], spec["current"], spec["column"] == "s")
-            found = model(log, Queries(*arrays(asking)), plan, case.view.retain)[:, 0]
+            found = model(log, Queries(*arrays(asking)), plan, late(case.view))[:, 0]
             by_row = dict(zip([row[POSITION] for row in asking], found, strict=True))
             answers[feature.name] = [
                 by_row.get(row[POSITION], np.nan) for row in rows if row["dataset"] == "r"

@@ -37,7 +37,7 @@ def seen_of(observations: Observations) -> list[Seen]:
     return sorted(rows, key=lambda row: (row.time, row.place))
 
 
-def model(observations: Observations, queries: Queries, plan: LanePlan, retain: int | None):
+def model(observations: Observations, queries: Queries, plan: LanePlan, late: int | None):
     rows = seen_of(observations)
     out = np.empty((len(queries), len(plan.columns)))
     asked = zip(*(each.tolist() for each in queries.arrays().values()), strict=True)
@@ -52,10 +52,12 @@ def model(observations: Observations, queries: Queries, plan: LanePlan, retain: 
             if row.entity == entity
             and before(row.place)
             and not (row.gone and before(row.gone))
-            and (retain is None or row.time > known - retain)
+            and (late is None or row.time > known - late)
         ]
         for j, (span, aggregate, parameter) in enumerate(plan.columns):
             start, end = edges(span, time)
+            if late is not None and span.reach is not None:
+                start = max(start, known - late - span.reach)
             window = [each for each in visible if start < each[0] <= end]
             asked_of = aggregate, parameter, plan.category
             out[i, j] = aggregate_of(asked_of, window, time, time - span.delay)

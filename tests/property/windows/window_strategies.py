@@ -186,4 +186,4 @@ def one_of_each(*spans: Span) -> LanePlan:
 PLANS = plans(Aggregate)
 EVERYTHING = full_plans(Aggregate)
 OF_TEXTS = full_plans(OF_CATEGORIES, category=True)
-RETAIN = st.one_of(st.none(), st.integers(1, 20))
+LATE = st.one_of(st.none(), st.integers(1, 20))

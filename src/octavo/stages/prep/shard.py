@@ -6,20 +6,18 @@ that is delivered again is recognized by its place in the log, and changes nothi
 """
 
 from collections.abc import Mapping, Sequence
-from io import BytesIO
 
 import numpy as np
 import polars as pl
 
 from octavo.definition import View
 from octavo.definition.events import EVENT_ID, EVENT_TIME, KNOWN_AT, POSITION
+from octavo.stages.prep.committer import OFFSET, packed
+from octavo.stages.prep.folding import late, texts_of
 from octavo.stages.prep.lanes import Lane, Observed, as_columns, observations, queries
-from octavo.stages.prep.values import DICTIONARY, joined
+from octavo.stages.prep.values import joined
 from octavo.stores.state import Place, StateStore
-from octavo.windows import LiveLane, category_hashes
-
-OFFSET = "_offset"
-"""Int64; which emitted row of its shard it is, from 1."""
+from octavo.windows import LiveLane
 
 ROOM = 1 << 30
 """Bytes of memory above which a shard forgets what it can load again."""
@@ -44,7 +42,7 @@ class Shard:
 
     def _forget(self) -> None:
         self._live = {
-            lane.name: LiveLane(lane.plan, self.view.retain, self._loader(lane.name))
+            lane.name: LiveLane(lane.plan, late(self.view), self._loader(lane.name))
             for lane in self.lanes
         }
 
@@ -104,7 +102,7 @@ class Shard:
                     transaction.add_categories(lane.name, *_texts_of(seen.dictionary))
             emitted = self._emitted(rows, columns, place.offset)
             if emitted.height:
-                transaction.emit(place.offset + 1, _as_bytes(emitted))
+                transaction.emit(place.offset + 1, packed(emitted))
             transaction.set_position(*end, place.offset + emitted.height)
             transaction.trim(end[0])
         if sum(lane.nbytes for lane in self._live.values()) > ROOM:
@@ -123,9 +121,7 @@ class Shard:
         if not lane.speaks:
             return []
         with self.store.snapshot() as snapshot:
-            known = snapshot.categories(lane.name, category_hashes(found).ravel())
-        stored = {"hash": list(known), "text": list(known.values())}
-        return [joined(pl.DataFrame(stored, schema=DICTIONARY)), seen.dictionary]
+            return [texts_of(snapshot, lane, found), seen.dictionary]
 
     def _emitted(
         self, rows: pl.DataFrame, columns: Mapping[str, pl.Series], offset: int
@@ -153,9 +149,3 @@ def _end(frame: pl.DataFrame) -> tuple[int, int]:
 
 def _texts_of(dictionary: pl.DataFrame) -> tuple[np.ndarray, list[str]]:
     return dictionary["hash"].to_numpy(), dictionary["text"].to_list()
-
-
-def _as_bytes(frame: pl.DataFrame) -> bytes:
-    file = BytesIO()
-    frame.write_ipc(file)
-    return file.getvalue()
