@@ -52,7 +52,6 @@ def model(observations: Observations, queries: Queries, plan: LanePlan, late: in
             if row.entity == entity
             and before(row.place)
             and not (row.gone and before(row.gone))
-            and (late is None or row.time > known - late)
         ]
         for j, (span, aggregate, parameter) in enumerate(plan.columns):
             start, end = edges(span, time)
