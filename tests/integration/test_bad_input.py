@@ -216,9 +216,9 @@ COLUMNS = {
             'ov.Window(orders, "amount"': 'ov.Window(orders, "channel"',
             "customer__amount_mean_7d": "customer__channel_mean_7d",
         },
-        "view 'customer', window over 'orders', 'channel': the values are String; a window takes "
-        "numbers and booleans. "
-        "Give a numeric column or a condition, or count events without a value.",
+        "view 'customer', window over 'orders', 'channel': the values are String; there is no mean "
+        "of texts. Of texts take count, first, last, lag, n_unique, top, since_first, since_last; "
+        "or convert them to numbers.",
     ),
     "label": (
         {'value=pl.col("outcome")': 'value=pl.col("outcme")'},

@@ -68,7 +68,7 @@ def features_get(
     if causes := stale_causes(project.catalog, view or views[0], key):
         found["_stale"] = "; ".join(causes)
     if as_json:
-        typer.echo(json.dumps(found))
+        typer.echo(json.dumps(found, default=str))  # times
     else:
         width = max(len(name) for name in found)
         for name, value in found.items():

@@ -1,7 +1,8 @@
 """What a user declares. Frozen, validated when built, fingerprinted; no I/O."""
 
+from octavo.definition.aggregates import AGGREGATES
 from octavo.definition.dataset import Check, Dataset, Files
-from octavo.definition.features import AGGREGATES, View, Window
+from octavo.definition.features import View, Window, WindowFeature
 from octavo.definition.fingerprint import document, fingerprint
 from octavo.definition.label import Label
 from octavo.definition.pipeline import Pipeline
@@ -28,6 +29,7 @@ __all__ = [
     "Training",
     "View",
     "Window",
+    "WindowFeature",
     "document",
     "fingerprint",
 ]

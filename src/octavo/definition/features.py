@@ -1,45 +1,53 @@
 """Stage 3: windows over an entity's past, and the views that keep them."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple
 
 import polars as pl
 
+from octavo.definition.aggregates import (
+    DECAYED,
+    OF_EVENTS,
+    check_aggregate,
+    meaning,
+)
 from octavo.definition.arguments import columns, instance, listed
 from octavo.definition.dataset import Dataset
 from octavo.definition.durations import Duration, microseconds, spoken, written
 from octavo.definition.expressions import check_row_expression
 from octavo.definition.fingerprint import BY_NAME, Declaration, fingerprint
-from octavo.definition.names import check_name, one_of, unique
+from octavo.definition.names import check_name, unique
 from octavo.errors import DefinitionError
 
-AGGREGATES = (
-    "count",
-    "sum",
-    "mean",
-    "min",
-    "max",
-    "var",
-    "std",
-    "first",
-    "last",
-    "since_first",
-    "since_last",
-)
-"""What a window can take; ``since_*`` are seconds between the observation and the query."""
+HALFLIVES = 64
+"""Longest window of a decayed aggregate: what is older weighs less than 2^-64."""
 
 
 class WindowFeature(NamedTuple):
-    """One column that a window gives."""
+    """One column that a window gives, and all that its values depend on besides its view."""
 
     name: str
+    lane: str
+    """Fingerprint of the stream of observations."""
     over: int | None
     """Length of the window in microseconds; None reaches back to the beginning."""
     delay: int
     """How long before the query the window ends, in microseconds."""
     aggregate: str
+    """A word of `AGGREGATES`, or ``lag`` or ``quantile``."""
+    parameter: int = 0
+    """The k of a lag, thousandths of a quantile, half-life in microseconds; 0 for the others."""
+    resolution: int | None = None
+    """Microseconds to whose multiples the window is rounded; None for an exact window."""
+    current: bool = True
+    """Whether a row that is itself observed sees itself."""
+
+    @property
+    def horizon(self) -> int | None:
+        """How far before a query it may look, in microseconds; None: to the beginning."""
+        return None if self.over is None else self.over + self.delay + (self.resolution or 0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,11 +61,11 @@ class Window(Declaration):
     dataset: Dataset = field(metadata=BY_NAME)
     """Whose events are observed."""
     value: str | pl.Expr | None = None
-    """A numeric or boolean column, or a row expression; None counts events."""
+    """A column of numbers, booleans, text or times, or a row expression; None counts events."""
     over: Duration | Sequence[Duration] | None = None
     """One or more lengths; None reaches back to the beginning (``last`` is an as-of lookup)."""
     take: str | Sequence[str] = ("count",)
-    """One or more of `AGGREGATES`."""
+    """One or more of `AGGREGATES`; which of them depends on the type of the value."""
     where: pl.Expr | None = None
     """Which events are observed."""
     delay: Duration = "0s"
@@ -66,6 +74,10 @@ class Window(Declaration):
     """Whether a row that is itself an event of this dataset sees itself."""
     name: str | None = None
     """Stands for the value in the column names; needed with ``where`` or an expression."""
+    halflife: Duration | None = None
+    """The time in which an observation loses half its weight, for the decayed aggregates."""
+    resolution: Duration | None = None
+    """Rounds the window's start, and with a delay its end, down to multiples since the epoch."""
 
     def __post_init__(self) -> None:
         if not isinstance(self.dataset, Dataset):
@@ -77,10 +89,12 @@ class Window(Declaration):
         where = f"Window over {self.dataset.name!r}"
         self._normalise(where)
         for aggregate in self.take:
-            one_of(aggregate, AGGREGATES, where=f"{where}.take")
+            check_aggregate(aggregate, where=f"{where}.take")
         self._check_value(where)
-        if any(span == 0 for span, _ in self._spans()):
+        if 0 in self._lengths:
             raise DefinitionError("a window of no length is empty.", where=where, fix='Use "1h".')
+        self._check_decay(where)
+        self._check_resolution(where)
         if self.dataset.is_static and set(self.over) != {None}:  # type: ignore[arg-type]
             raise DefinitionError(
                 "static facts hold from the beginning of time, where no window of a length begins.",
@@ -95,6 +109,10 @@ class Window(Declaration):
         over = (None if o is None else written(o, where=f"{where}.over") for o in spans)
         object.__setattr__(self, "over", tuple(over))
         object.__setattr__(self, "delay", written(self.delay, where=f"{where}.delay"))
+        for name in ("halflife", "resolution"):
+            given = getattr(self, name)
+            if given is not None:
+                object.__setattr__(self, name, written(given, where=f"{where}.{name}"))
         object.__setattr__(self, "take", columns(self.take, where=f"{where}.take"))
         if not self.over or not self.take:
             raise DefinitionError(
@@ -104,9 +122,9 @@ class Window(Declaration):
             )
 
     def _check_value(self, where: str) -> None:
-        if self.value is None and set(self.take) - {"count", "since_first", "since_last"}:
+        if self.value is None and not set(self.take) <= set(OF_EVENTS):
             raise DefinitionError(
-                "without a value only count and since_* can be taken.",
+                "without a value only count, since_* and decayed_count can be taken.",
                 where=where,
                 fix='Name a column: ov.Window(arrivals, "arr_delay", take="mean", …).',
             )
@@ -123,10 +141,75 @@ class Window(Declaration):
         if self.where is not None:
             check_row_expression(self.where, where=f"{where}.where")
 
-    def _spans(self) -> Iterator[tuple[int | None, int]]:
-        delay = microseconds(self.delay, where="Window.delay")
-        for over in self.over:  # type: ignore[union-attr]
-            yield (None if over is None else microseconds(over, where="Window.over")), delay
+    def _check_decay(self, where: str) -> None:
+        decayed = [word for word in self.take if word in DECAYED]
+        halflife = self._halflife
+        if decayed and halflife is None:
+            raise DefinitionError(
+                f"{decayed[0]} has no half-life.",
+                where=f"{where}.halflife",
+                fix='Add halflife="1d": the time in which an observation loses half its weight.',
+            )
+        if halflife is None:
+            return
+        if not decayed:
+            raise DefinitionError(
+                "nothing that is taken decays.",
+                where=f"{where}.halflife",
+                fix=f"Take {', '.join(DECAYED)}, or leave halflife= out.",
+            )
+        if not halflife:
+            raise DefinitionError(
+                "a half-life of 0 leaves no weight.", where=f"{where}.halflife", fix='Use "1d".'
+            )
+        longest = HALFLIVES * halflife - (self._resolution or 0)
+        if any(over is None or over > longest for over in self._lengths):
+            raise DefinitionError(
+                f"a decayed window reaches back {HALFLIVES} half-lives at the most.",
+                where=f"{where}.over",
+                fix=f"Use {spoken(HALFLIVES * halflife)} or less, resolution included: what is "
+                "older has no weight left.",
+            )
+
+    def _check_resolution(self, where: str) -> None:
+        resolution = self._resolution
+        if resolution is None:
+            return
+        if not resolution:
+            raise DefinitionError(
+                "a resolution of 0 rounds nothing.",
+                where=f"{where}.resolution",
+                fix='Use "1h", or leave it out: windows are exact by default.',
+            )
+        for over in self._lengths:
+            if over is None:
+                raise DefinitionError(
+                    "a window that reaches back to the beginning has no start to round.",
+                    where=f"{where}.resolution",
+                    fix="Give over=, or leave resolution= out.",
+                )
+            if over % resolution:
+                longer = spoken(over + -over % resolution)
+                raise DefinitionError(
+                    f"{spoken(over)} is not a multiple of the resolution {self.resolution}.",
+                    where=f"{where}.over",
+                    fix=f"Use {longer}, or a resolution that divides every length.",
+                )
+
+    @property
+    def _lengths(self) -> list[int | None]:
+        given: Sequence[Any] = self.over  # type: ignore[assignment]
+        return [None if o is None else microseconds(o, where="Window.over") for o in given]
+
+    @property
+    def _halflife(self) -> int | None:
+        given = self.halflife
+        return None if given is None else microseconds(given, where="Window.halflife")
+
+    @property
+    def _resolution(self) -> int | None:
+        given = self.resolution
+        return None if given is None else microseconds(given, where="Window.resolution")
 
     @property
     def value_expression(self) -> pl.Expr:
@@ -143,20 +226,24 @@ class Window(Declaration):
     @property
     def horizon(self) -> int | None:
         """How far back any of its windows reaches, in microseconds; None: to the beginning."""
-        spans = list(self._spans())
-        if any(over is None for over, _ in spans):
-            return None
-        return max((over or 0) + delay for over, delay in spans)
+        reach = [feature.horizon for feature in self.features("")]
+        return None if None in reach else max(each for each in reach if each is not None)
 
     def features(self, view: str) -> list[WindowFeature]:
         """Return the columns this window gives in a view, in order."""
+        delay = microseconds(self.delay, where="Window.delay")
         columns = []
-        for over, delay in self._spans():
-            for aggregate in self.take:
-                parts = [self.label, aggregate]
+        for over in self._lengths:
+            for word in self.take:
+                aggregate, number = meaning(word)
+                parameter = (self._halflife or 0) if word in DECAYED else number
+                parts = [self.label, word]
                 parts += [spoken(over)] if over is not None else []
+                parts += [f"half{self.halflife}"] if word in DECAYED else []
                 parts += ["delay" + spoken(delay)] if delay else []
-                columns.append(WindowFeature(f"{view}__{'_'.join(parts)}", over, delay, aggregate))
+                name = f"{view}__{'_'.join(parts)}"
+                stream = (name, self.lane, over, delay, aggregate, parameter)
+                columns.append(WindowFeature(*stream, self._resolution, self.current))
         return columns
 
     @cached_property
@@ -209,6 +296,14 @@ class View(Declaration):
     def features(self) -> list[WindowFeature]:
         """All columns of the view, in order."""
         return [feature for window in self.windows for feature in window.features(self.name)]
+
+    def feature_fingerprint(self, feature: WindowFeature) -> str:
+        """Return a fingerprint of all that one column's values depend on; not of its name.
+
+        Whether its dataset had been loaded when it was first computed is not a part of it.
+        """
+        _, *depends_on = feature
+        return fingerprint([self.key, self.query_key, self.late, *depends_on])
 
     @property
     def retain(self) -> int | None:

@@ -22,6 +22,8 @@ BROADCAST = {
     "features stale",
     "features cut over",
     "champion not scored",
+    "hot entity",
+    "no model input",
     "batch failed",
     "run failed",
 }

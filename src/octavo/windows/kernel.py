@@ -5,13 +5,15 @@ knows nothing of datasets, expressions or where state is kept.
 """
 
 import os
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 
 from octavo.errors import DataError, DefinitionError
 from octavo.windows.log import Observations, Queries
-from octavo.windows.plan import LIMIT, UNBOUNDED, LanePlan
+from octavo.windows.plan import LIMIT, UNBOUNDED, LanePlan, PlanArrays
 
 PARALLEL = 20_000
 """Operations from which threads pay for themselves."""
@@ -90,7 +92,7 @@ def _fold_in_order(
     retain: int | None,
     threads: int | None,
 ) -> np.ndarray:
-    from octavo.windows import exact, grouping, sweep
+    from octavo.windows import exact, grouping
 
     rows, starts, asked_rows, asked_starts, reach = grouping.arrange(
         observations.entity, observations.known_at, observations.position,
@@ -106,12 +108,15 @@ def _fold_in_order(
         )
     out = np.empty((len(queries), len(plan.columns)))
 
+    entries = list(_entries(plan))
+
     def run(part: tuple[int, int]) -> None:
-        sweep.fold_entities(
-            *part, rows, starts, observations.event_time, observations.value,
-            asked_rows, asked_starts, queries.event_time, queries.known_at, reach,
-            *plan.arrays, UNBOUNDED if retain is None else retain, out,
-        )  # fmt: skip
+        for fold_entities, arrays, more in entries:
+            fold_entities(
+                *part, rows, starts, observations.event_time, observations.value,
+                asked_rows, asked_starts, queries.event_time, queries.known_at, reach,
+                *arrays, UNBOUNDED if retain is None else retain, out, *more,
+            )  # fmt: skip
 
     work = sizes + np.diff(asked_starts)
     threads = 1 if work.sum() < PARALLEL else threads or _cores()
@@ -121,6 +126,18 @@ def _fold_in_order(
     with ThreadPoolExecutor(threads) as pool:
         list(pool.map(run, _parts(work, threads * PARTS)))
     return out
+
+
+def _entries(plan: LanePlan) -> Iterator[tuple[Callable[..., None], PlanArrays, tuple[Any, ...]]]:
+    """Compiled folds that a plan needs, each with its share of the columns."""
+    if plan.arrays.needs.size:
+        from octavo.windows import sweep
+
+        yield sweep.fold_entities, plan.arrays, ()
+    if plan.heavy.needs.size:
+        from octavo.windows import heavy
+
+        yield heavy.fold_entities, plan.heavy, (plan.category,)
 
 
 def _cores() -> int:

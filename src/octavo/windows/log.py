@@ -18,7 +18,12 @@ DTYPES = {
     "known_at": np.dtype(np.int64),
     "position": np.dtype(np.int64),
     "value": np.dtype(np.float64),
+    "gone_known_at": np.dtype(np.int64),
+    "gone_position": np.dtype(np.int64),
 }
+
+NEVER = 2**63 - 1
+"""Where an observation that is never retracted goes: later than any place in the log."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,9 +85,13 @@ class Queries:
         """All rows of the parts, one part after the other."""
         if len(parts) == 1:
             return parts[0]
+        names = dict.fromkeys(name for part in parts for name in part.arrays())
         return cls._checked(
-            {name: np.concatenate([getattr(part, name) for part in parts]) for name in cls.NAMES}
+            {name: np.concatenate([part._column(name) for part in parts]) for name in names}
         )
+
+    def _column(self, name: str) -> np.ndarray:
+        return getattr(self, name)
 
     @classmethod
     def _checked(cls, arrays: dict[str, np.ndarray]) -> Self:
@@ -95,14 +104,29 @@ class Queries:
 
 @dataclass(frozen=True, eq=False)
 class Observations(Queries):
-    """Updates of one lane: non-null values, each at its place in the log."""
+    """Updates of one lane: non-null values, each at its place in the log.
+
+    A query sees an observation if this is earlier in the log and its retraction, if it has one,
+    is not.
+    """
 
     NAMES: ClassVar[tuple[str, ...]] = (*Queries.NAMES, "value")
+    GONE: ClassVar[tuple[str, ...]] = ("gone_known_at", "gone_position")
 
     value: np.ndarray
     """float64: the value; infinities are allowed, NaN is not."""
+    gone_known_at: np.ndarray | None = None
+    """int64: knowledge time of the retraction, or ``NEVER``; None where nothing is retracted."""
+    gone_position: np.ndarray | None = None
+    """int64: position of the retraction, or ``NEVER``; None with ``gone_known_at``."""
 
     def __post_init__(self) -> None:
+        if (self.gone_known_at is None) != (self.gone_position is None):
+            raise DataError(
+                "a place in the log has a time and a position.",
+                where="gone_known_at, gone_position",
+                fix="Give both arrays or neither.",
+            )
         super().__post_init__()
         missing = np.isnan(self.value)
         if missing.any():
@@ -111,6 +135,18 @@ class Observations(Queries):
                 where=f"value, first in row {int(missing.argmax())}",
                 fix="Drop nulls before folding: a lane holds non-null observations only.",
             )
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Return the arrays by name; those of retractions only if there are."""
+        arrays = super().arrays()
+        if self.gone_known_at is not None:
+            arrays |= {name: getattr(self, name) for name in self.GONE}
+        return arrays
+
+    def _column(self, name: str) -> np.ndarray:
+        if name in self.GONE and self.gone_known_at is None:
+            return np.full(len(self), NEVER)
+        return super()._column(name)
 
 
 def _as(given: np.ndarray | Sequence, dtype: np.dtype, name: str) -> np.ndarray:

@@ -5,9 +5,10 @@ A *lane* is one stream of non-null float64 observations in one view: one dataset
 """
 
 import enum
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -23,10 +24,15 @@ UNBOUNDED = -1
 """How a missing ``over`` or ``retain`` is written in integer arrays."""
 
 
+MOST_HALF_LIVES = 64
+"""Half-lives a decayed window reaches back at most: older observations weigh below 2**-64."""
+
+
 class Aggregate(enum.IntEnum):
     """One number computed from the observations visible in a window.
 
-    Of an empty window every aggregate is null (NaN) except ``COUNT``, which is 0.
+    Of an empty window every aggregate is null (NaN) except ``COUNT``, ``N_UNIQUE`` and
+    ``DECAYED_COUNT``, which are 0. ``LAG``, ``QUANTILE`` and the decayed ones take a parameter.
     """
 
     COUNT = 0
@@ -51,6 +57,41 @@ class Aggregate(enum.IntEnum):
     """Seconds from the earliest observation to the query's event time."""
     SINCE_LAST = 10
     """Seconds from the latest observation to the query's event time."""
+    LAG = 11
+    """Value of the ``parameter``-th observation before the latest; null if there are fewer."""
+    N_UNIQUE = 12
+    """Number of distinct values; -0.0 equals 0.0."""
+    TOP = 13
+    """Most frequent value, of several the smallest (categories: by hash); zero is ``+0.0``."""
+    QUANTILE = 14
+    """Quantile at ``parameter`` per mille, interpolated linearly between two order statistics."""
+    DECAYED_COUNT = 15
+    """Sum of weights ``2**-(age / half-life)``; ``parameter`` is the half-life, microseconds."""
+    DECAYED_SUM = 16
+    """Sum of the values so weighted, exact but for each product's one rounding."""
+    DECAYED_MEAN = 17
+    """``DECAYED_SUM / DECAYED_COUNT``; finite for finite values even where the sum overflows."""
+
+
+DECAYED = frozenset({Aggregate.DECAYED_COUNT, Aggregate.DECAYED_SUM, Aggregate.DECAYED_MEAN})
+"""Aggregates that weigh by age; their parameter is a half-life."""
+
+HEAVY = frozenset({Aggregate.N_UNIQUE, Aggregate.TOP, Aggregate.QUANTILE}) | DECAYED
+"""Aggregates that keep more than a few numbers per window, computed by code of their own."""
+
+OF_CATEGORIES = frozenset(
+    {
+        Aggregate.COUNT,
+        Aggregate.FIRST,
+        Aggregate.LAST,
+        Aggregate.LAG,
+        Aggregate.SINCE_FIRST,
+        Aggregate.SINCE_LAST,
+        Aggregate.N_UNIQUE,
+        Aggregate.TOP,
+    }
+)
+"""Aggregates that need no arithmetic on values, so that these may be categories."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +104,14 @@ class Span:
         Length in microseconds, more than 0; None for everything since the beginning.
     delay
         How late the facts are known, microseconds.
+    resolution
+        Floor the window's start, and with a delay its end, to multiples of this many microseconds
+        since the epoch; None for exact windows.
     """
 
     over: int | None
     delay: int = 0
+    resolution: int | None = None
 
     def __post_init__(self) -> None:
         if self.over is not None and not 0 < self.over <= LIMIT:
@@ -81,75 +126,179 @@ class Span:
                 where="delay",
                 fix="Give a duration of 0 or more.",
             )
+        if self.resolution is not None and not 0 < self.resolution <= LIMIT:
+            raise DefinitionError(
+                f"a window cannot move in steps of {self.resolution} µs.",
+                where="resolution",
+                fix="Give a duration above 0, or None for exact windows.",
+            )
+
+    @property
+    def reach(self) -> int | None:
+        """How far before its event time a query may look, microseconds; None without limit."""
+        if self.over is None:
+            return None
+        return self.over + self.delay + (self.resolution or 0)
+
+
+class PlanColumn(NamedTuple):
+    """One result column."""
+
+    span: Span
+    aggregate: Aggregate
+    parameter: int = 0
+    """``LAG``: how many observations before the latest, from 1; ``QUANTILE``: per mille, 1 to
+    999; decayed ones: half-life in microseconds; 0 for all others."""
 
 
 class PlanArrays(NamedTuple):
     """A plan as the kernel reads it: integer arrays only."""
 
     spans: np.ndarray
-    """int64 (spans, 2): over (or ``UNBOUNDED``), delay; every distinct span once."""
+    """int64 (spans, 4): over (or ``UNBOUNDED``), delay, resolution (1 for exact windows),
+    half-life (0 without); every distinct one once."""
     needs: np.ndarray
     """int64 (spans,): bit ``1 << aggregate`` set for each aggregate asked of the span."""
     starts: np.ndarray
     """int64 (spans + 1,): span ``s`` owns ``columns[starts[s]:starts[s + 1]]``."""
     columns: np.ndarray
-    """int64 (columns, 2): place in the result, aggregate; grouped by span."""
+    """int64 (columns, 3): place in the result, aggregate, parameter; grouped by span."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, init=False)
 class LanePlan:
     """The columns one lane yields for every query.
 
     Parameters
     ----------
     columns
-        One (span, aggregate) per result column, in the order of the result.
+        One ``PlanColumn``, or (span, aggregate), per result column, in the order of the result.
     include_current
         Whether a query sees the observation at exactly its own place in the log.
+    category
+        Whether the values are categories (``category_bits``), which compare by their bits.
     """
 
-    columns: tuple[tuple[Span, Aggregate], ...]
-    include_current: bool = True
+    columns: tuple[PlanColumn, ...]
+    include_current: bool
+    category: bool
 
-    def __post_init__(self) -> None:
-        if not self.columns:
+    def __init__(
+        self,
+        columns: Iterable[PlanColumn | tuple[Span, Aggregate] | tuple[Span, Aggregate, int]],
+        include_current: bool = True,
+        category: bool = False,
+    ) -> None:
+        columns = tuple(_column(each) for each in columns)
+        if not columns:
             raise DefinitionError(
                 "a lane plan without columns computes nothing.",
                 where="columns",
                 fix="Give at least one (span, aggregate).",
             )
-        try:
-            columns = tuple((span, Aggregate(aggregate)) for span, aggregate in self.columns)
-        except ValueError as error:
-            known = ", ".join(each.name for each in Aggregate)
-            raise DefinitionError(f"{error}.", where="columns", fix=f"Known: {known}.") from None
+        for each in columns:
+            _check_parameter(each)
+            if category and each.aggregate not in OF_CATEGORIES:
+                raise DefinitionError(
+                    f"{each.aggregate.name} of categories means nothing.",
+                    where="columns",
+                    fix=f"Take one of {_names(OF_CATEGORIES)}.",
+                )
         object.__setattr__(self, "columns", columns)
+        object.__setattr__(self, "include_current", include_current)
+        object.__setattr__(self, "category", category)
 
     @cached_property
     def horizon(self) -> int | None:
         """How far before its event time a query may look, microseconds; None without limit."""
-        reach = [None if span.over is None else span.over + span.delay for span, _ in self.columns]
+        reach = [each.span.reach for each in self.columns]
         bounded = [each for each in reach if each is not None]
         return max(bounded) if len(bounded) == len(reach) else None
 
     @cached_property
     def arrays(self) -> PlanArrays:
-        """The same plan as integer arrays."""
-        spans = list(dict.fromkeys(span for span, _ in self.columns))
-        by_span = sorted(
-            (spans.index(span), place, int(aggregate))
-            for place, (span, aggregate) in enumerate(self.columns)
-        )
-        owner = np.array([span for span, _, _ in by_span], np.int64)
-        needs = np.zeros(len(spans), np.int64)
-        for span, _, aggregate in by_span:
-            needs[span] |= 1 << aggregate
+        """The columns that are not ``HEAVY``, grouped by span."""
+        return self._grouped(False, lambda each: (each.span, 0, 0))
+
+    @cached_property
+    def heavy(self) -> PlanArrays:
+        """The ``HEAVY`` columns, grouped by span, what they keep, and half-life."""
+        return self._grouped(True, _kept)
+
+    def _grouped(
+        self, heavy: bool, group_of: Callable[[PlanColumn], tuple[Span, int, int]]
+    ) -> PlanArrays:
+        chosen = [
+            (group_of(each), place, int(each.aggregate), each.parameter)
+            for place, each in enumerate(self.columns)
+            if (each.aggregate in HEAVY) == heavy
+        ]
+        groups = {group: number for number, group in enumerate(dict.fromkeys(e[0] for e in chosen))}
+        chosen.sort(key=lambda each: (groups[each[0]], each[1]))
+        owner = [groups[each[0]] for each in chosen]
+        needs = np.zeros(len(groups), np.int64)
+        for group, (_, _, aggregate, _) in zip(owner, chosen, strict=True):
+            needs[group] |= 1 << aggregate
         return PlanArrays(
             spans=np.array(
-                [(UNBOUNDED if each.over is None else each.over, each.delay) for each in spans],
-                np.int64,
-            ),
+                [_row(span, halflife) for span, _, halflife in groups], np.int64
+            ).reshape(-1, 4),
             needs=needs,
-            starts=np.searchsorted(owner, np.arange(len(spans) + 1)).astype(np.int64),
-            columns=np.array([(place, aggregate) for _, place, aggregate in by_span], np.int64),
+            starts=np.searchsorted(owner, np.arange(len(groups) + 1)).astype(np.int64),
+            columns=np.array([each[1:] for each in chosen], np.int64).reshape(-1, 3),
         )
+
+
+def _row(span: Span, halflife: int) -> tuple[int, int, int, int]:
+    over = UNBOUNDED if span.over is None else span.over
+    return over, span.delay, span.resolution or 1, halflife
+
+
+def _kept(column: PlanColumn) -> tuple[Span, int, int]:
+    """Group by the structure a window keeps: tallies, order statistics, or one decay."""
+    if column.aggregate in DECAYED:
+        return column.span, int(Aggregate.DECAYED_COUNT), column.parameter
+    if column.aggregate == Aggregate.QUANTILE:
+        return column.span, int(Aggregate.QUANTILE), 0
+    return column.span, int(Aggregate.N_UNIQUE), 0
+
+
+def _column(given: Sequence[Any]) -> PlanColumn:
+    column = PlanColumn(*given)
+    try:
+        return column._replace(aggregate=Aggregate(column.aggregate))
+    except ValueError as error:
+        raise DefinitionError(
+            f"{error}.", where="columns", fix=f"Known: {_names(Aggregate)}."
+        ) from None
+
+
+def _names(aggregates: Iterable[Aggregate]) -> str:
+    return ", ".join(each.name for each in sorted(aggregates))
+
+
+def _check_parameter(column: PlanColumn) -> None:
+    """Raise a DefinitionError where a parameter is missing, out of range, or means nothing."""
+    span, aggregate, parameter = column
+    if aggregate == Aggregate.LAG:
+        good, fix = 1 <= parameter <= LIMIT, "Give how many observations back, 1 or more."
+    elif aggregate == Aggregate.QUANTILE:
+        good, fix = 1 <= parameter <= 999, "Give per mille, 1 to 999: 500 is the median."
+    elif aggregate in DECAYED:
+        good, fix = 1 <= parameter <= LIMIT, "Give the half-life in microseconds, above 0."
+    else:
+        good, fix = parameter == 0, "Leave the parameter out."
+    if not good:
+        raise DefinitionError(
+            f"{parameter} is no parameter of {aggregate.name}.", where="columns", fix=fix
+        )
+    if aggregate in DECAYED:
+        length = None if span.over is None else span.over + (span.resolution or 0)
+        if length is None or length > MOST_HALF_LIVES * parameter:
+            raise DefinitionError(
+                f"{aggregate.name} with a half-life of {parameter} µs over "
+                f"{'everything' if length is None else f'{length} µs, resolution included,'} "
+                f"would keep observations that weigh less than 2**-{MOST_HALF_LIVES}.",
+                where="columns",
+                fix=f"Give a window of at most {MOST_HALF_LIVES} half-lives.",
+            )

@@ -8,15 +8,17 @@ This module knows nothing of how entities were grouped or who asked.
 
 from typing import NamedTuple
 
-import numba as nb
 import numpy as np
 
-from octavo.windows import compiling, exact, plan, ranks
+from octavo.windows import compiling, exact, plan, ranks, reach
 from octavo.windows.compiling import entry, hot, inlined, part
-from octavo.windows.plan import UNBOUNDED, Aggregate
+from octavo.windows.plan import Aggregate
 from octavo.windows.ranks import BITS, largest_block, node_of
+from octavo.windows.reach import Plan, bounds
 
-COUNT, SUM, MEAN, MIN, MAX, VAR, STD, FIRST, LAST, SINCE_FIRST, SINCE_LAST = map(int, Aggregate)
+COUNT, SUM, MEAN, MIN, MAX, VAR, STD, FIRST, LAST, SINCE_FIRST, SINCE_LAST, LAG = (
+    int(each) for each in Aggregate if each not in plan.HEAVY
+)
 AGGREGATES = len(Aggregate)
 
 SUMS = 1 << SUM | 1 << MEAN | 1 << VAR | 1 << STD
@@ -24,32 +26,10 @@ TOTALS = 1 << SUM | 1 << MEAN
 SPREADS = 1 << VAR | 1 << STD
 EXTREMES = 1 << MIN | 1 << MAX
 EARLIEST = 1 << FIRST | 1 << SINCE_FIRST
-LATEST = 1 << LAST | 1 << SINCE_LAST
+LATEST = 1 << LAST | 1 << SINCE_LAST | 1 << LAG
 
 LONG = 1024
 """Observations from which an entity asked back and forth in time gets sums in its tree."""
-
-
-class Asked(NamedTuple):
-    """The queries of one entity in log order, as parallel int64 arrays."""
-
-    rows: np.ndarray
-    """Where each answer goes."""
-    times: np.ndarray
-    """Event times."""
-    reach: np.ndarray
-    """Rows of the log below this number are seen."""
-    floor: np.ndarray
-    """What happened at or before this event time is not retained; empty if everything is."""
-
-
-class Plan(NamedTuple):
-    """The arrays of a lane plan."""
-
-    spans: np.ndarray
-    needs: np.ndarray
-    starts: np.ndarray
-    columns: np.ndarray
 
 
 class Windows(NamedTuple):
@@ -159,6 +139,17 @@ def read(windows, span, held, needs, time):
         answers[LAST], answers[SINCE_LAST] = held.values[rank], (time - held.times[rank]) / 1e6
 
 
+@hot
+def lag(windows, span, held, back):
+    """Value of the observation ``back`` places before the latest of a window, or null."""
+    if windows.sums[span * windows.form.width + exact.COUNT] <= back:
+        return np.nan
+    rank = ranks.latest(held, windows.high[span] - 1)
+    for _ in range(back):
+        rank = ranks.latest(held, rank - 1)
+    return held.values[rank]
+
+
 @inlined
 def activate(rank, held, windows):
     """Let an observation be seen, by the windows too which already reach over its time."""
@@ -178,19 +169,17 @@ def answer(rows, places, held, windows, asked, plan, out):
         while reached < rows.size and rows[reached] < asked.reach[i]:
             activate(places[reached], held, windows)
             reached += 1
-        time = asked.times[i]
         for span in range(plan.needs.size):
-            over, end = plan.spans[span, 0], time - plan.spans[span, 1]
-            high = ranks.seek(held.times, windows.high[span], end)
-            low = 0
-            if over != UNBOUNDED:
-                low = ranks.seek(held.times, windows.low[span], end - over)
-            if asked.floor.size:
-                low = max(low, ranks.seek(held.times, windows.low[span], asked.floor[i]))
-            slide(windows, span, held, min(low, high), high)
-            read(windows, span, held, plan.needs[span], time)
+            low, high = windows.low[span], windows.high[span]
+            low, high = bounds(held, low, high, plan.spans, span, asked, i)
+            slide(windows, span, held, low, high)
+            read(windows, span, held, plan.needs[span], asked.times[i])
             for j in range(plan.starts[span], plan.starts[span + 1]):
-                out[asked.rows[i], plan.columns[j, 0]] = windows.answers[plan.columns[j, 1]]
+                place, aggregate, parameter = plan.columns[j]
+                if aggregate == LAG:
+                    out[asked.rows[i], place] = lag(windows, span, held, parameter)
+                else:
+                    out[asked.rows[i], place] = windows.answers[aggregate]
 
 
 @part
@@ -219,21 +208,11 @@ def fold_entity(rows, times, values, asked, plan, out):
     answer(rows, places, held, windows, asked, plan, out)
 
 
-ROWS = nb.types.Array(nb.int64, 1, "C", readonly=True)
-TABLE = nb.types.Array(nb.int64, 2, "C", readonly=True)
-
-
-SIGNATURE = nb.void(
-    nb.int64, nb.int64, *[ROWS] * 3, nb.types.Array(nb.float64, 1, "C", readonly=True),
-    *[ROWS] * 5, TABLE, ROWS, ROWS, TABLE, nb.int64, nb.float64[:, ::1],
-)  # fmt: skip
-
-
 def _entry(source):
-    @entry(SIGNATURE)
+    @entry(reach.signature())
     def fold_entities(
         first, last, rows, starts, times, values,
-        asked_rows, asked_starts, asked_times, asked_known, reach,
+        asked_rows, asked_starts, asked_times, asked_known, asked_reach,
         spans, needs, plan_starts, columns, retain, out,
     ):  # fmt: skip
         """Fold the entities ``first`` to ``last`` of a grouped log; write each query's row."""
@@ -241,16 +220,12 @@ def _entry(source):
         plan = Plan(spans, needs, plan_starts, columns)
         for entity in range(first, last):
             here = asked_rows[asked_starts[entity] : asked_starts[entity + 1]]
-            if here.size == 0:
-                continue
-            floor = np.empty(0, np.int64)
-            if retain != UNBOUNDED:
-                floor = asked_known[here] - retain
-            asked = Asked(here, asked_times[here], reach[here], floor)
-            seen = rows[starts[entity] : starts[entity + 1]]
-            fold_entity(seen, times[seen], values[seen], asked, plan, out)
+            if here.size:
+                asked = reach.asked_at(here, asked_times, asked_known, asked_reach, retain)
+                seen = rows[starts[entity] : starts[entity + 1]]
+                fold_entity(seen, times[seen], values[seen], asked, plan, out)
 
     return fold_entities
 
 
-fold_entities = _entry(compiling.source_of([compiling, exact, plan, ranks]))
+fold_entities = _entry(compiling.source_of([compiling, exact, plan, ranks, reach]))

@@ -7,16 +7,45 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from window_oracle import exact_variance, model, same_bits
-from window_strategies import EVERYTHING, HARSH, PLANS, RETAIN, VALUES, Log, logs
+from window_strategies import (
+    CATEGORIES,
+    EVERYTHING,
+    HARSH,
+    OF_TEXTS,
+    PLANS,
+    RETAIN,
+    TIMES,
+    VALUES,
+    Log,
+    logs,
+    one_of_each,
+)
 
-from octavo.windows import Aggregate, LanePlan, Observations, Queries, Span, fold
+from octavo.windows import Aggregate, Observations, Queries, Span, fold
 
 RELAXED = settings(deadline=None, max_examples=300)
+RANDOM = st.randoms(use_true_random=False)
 
 
 @RELAXED
-@given(logs(), st.one_of(PLANS, EVERYTHING), RETAIN, st.randoms(use_true_random=False))
+@given(logs(), st.one_of(PLANS, EVERYTHING), RETAIN, RANDOM)
 def test_fold_equals_the_model_whatever_the_order_of_rows(log, plan, retain, random):
+    check_against_model(log, plan, retain, random)
+
+
+@RELAXED
+@given(logs(values=CATEGORIES), OF_TEXTS, RETAIN, RANDOM)
+def test_categories_are_told_apart_by_their_bits(log, plan, retain, random):
+    check_against_model(log, plan, retain, random)
+
+
+@RELAXED
+@given(logs(retracted=True), st.one_of(PLANS, EVERYTHING), RETAIN, RANDOM)
+def test_what_was_retracted_is_seen_only_before(log, plan, retain, random):
+    check_against_model(log, plan, retain, random)
+
+
+def check_against_model(log, plan, retain, random):
     observations, queries = log.observations(), log.queries()
     expected = model(observations, queries, plan, retain)
 
@@ -38,7 +67,7 @@ def whole(values: list[float]) -> np.ndarray:
     return fold(
         Observations(zeros.view(np.uint64), zeros, zeros, np.arange(size), np.array(values)),
         Queries([0], [0], [0], [size]),
-        LanePlan(tuple((Span(None), aggregate) for aggregate in Aggregate)),
+        one_of_each(Span(64)),
     )[0]
 
 
@@ -53,8 +82,8 @@ def whole(values: list[float]) -> np.ndarray:
 def test_one_window_of_any_values(values):
     log = Log(*[[0] * len(values)] * 3, list(range(len(values))), values, [True] * len(values), [])
     log.query = [False] * len(values)
-    plan = LanePlan(tuple((Span(None), aggregate) for aggregate in Aggregate))
-    expected = model(log.observations(), Queries([0], [0], [0], [len(values)]), plan, None)[0]
+    asked = Queries([0], [0], [0], [len(values)])
+    expected = model(log.observations(), asked, one_of_each(Span(64)), None)[0]
     assert same_bits(whole(values), expected)
 
 
@@ -75,7 +104,7 @@ def test_what_comes_later_in_the_log_never_shows(log, data):
     before = fold(log.observations(), log.queries(), plan, retain)
     for row in range(cut, len(log)):
         log.value[row] = data.draw(VALUES)
-        log.time[row] = data.draw(st.integers(0, 24))
+        log.time[row] = data.draw(TIMES)
         log.entity[row] = data.draw(st.sampled_from([1, 2, 3]))
         log.update[row] = data.draw(st.booleans())
     after = fold(log.observations(), log.queries(), plan, retain)
@@ -102,13 +131,7 @@ def test_long_windows_use_the_tree_and_still_agree(disorder, retain):
     observations = Observations(entity, time, known, np.arange(size), value)
     asked = np.sort(random.choice(size, 60, replace=False))
     queries = Queries(entity[asked], time[asked], known[asked], asked)
-    plan = LanePlan(
-        tuple(
-            (span, aggregate)
-            for span in (Span(None), Span(60_000, 500), Span(300))
-            for aggregate in Aggregate
-        )
-    )
+    plan = one_of_each(Span(None), Span(60_000, 500), Span(300), Span(8_000, 70, 1_000))
     expected = model(observations, queries, plan, retain)
     # The kernel is driven by every row's query, and only a sample of the answers is modelled.
     every = Queries(entity, time, known, np.arange(size))
@@ -122,6 +145,6 @@ def test_threads_do_not_show():
     time = np.sort(random.integers(0, 10**6, size))
     rows = Observations(entity, time, time, np.arange(size), random.normal(size=size))
     queries = Queries(entity, time, time, np.arange(size))
-    plan = LanePlan(tuple((Span(50_000), aggregate) for aggregate in Aggregate))
+    plan = one_of_each(Span(50_000))
     one = fold(rows, queries, plan, threads=1)
     assert same_bits(fold(rows, queries, plan, threads=4), one)

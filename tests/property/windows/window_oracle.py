@@ -1,50 +1,84 @@
 """The plainest possible model of the fold: pure Python, exact fractions, no cleverness."""
 
 import math
+from collections import Counter
 from contextlib import suppress
+from decimal import Context, Decimal, localcontext
 from fractions import Fraction
+from functools import cache
+from typing import NamedTuple
 
 import numpy as np
 
-from octavo.windows import Aggregate, LanePlan, Observations, Queries
+from octavo.windows import Aggregate, LanePlan, Observations, Queries, Span
+
+COUNTS = {Aggregate.COUNT, Aggregate.N_UNIQUE, Aggregate.DECAYED_COUNT}
+"""What is 0, not null, of an empty window."""
+
+
+class Seen(NamedTuple):
+    """One observation as the model reads it."""
+
+    entity: int
+    time: int
+    place: tuple[int, int]
+    gone: tuple[int, int] | None
+    value: float
+
+
+def seen_of(observations: Observations) -> list[Seen]:
+    """Observations by event time and then log order."""
+    arrays = {name: array.tolist() for name, array in observations.arrays().items()}
+    gone = [None] * len(observations)
+    if "gone_known_at" in arrays:
+        gone = list(zip(arrays["gone_known_at"], arrays["gone_position"], strict=True))
+    places = zip(arrays["known_at"], arrays["position"], strict=True)
+    rows = map(Seen, arrays["entity"], arrays["event_time"], places, gone, arrays["value"])
+    return sorted(rows, key=lambda row: (row.time, row.place))
 
 
 def model(observations: Observations, queries: Queries, plan: LanePlan, retain: int | None):
-    rows = sorted(
-        zip(*(each.tolist() for each in observations.arrays().values()), strict=True),
-        key=lambda row: (row[1], row[2], row[3]),
-    )
+    rows = seen_of(observations)
     out = np.empty((len(queries), len(plan.columns)))
     asked = zip(*(each.tolist() for each in queries.arrays().values()), strict=True)
     for i, (entity, time, known, position) in enumerate(asked):
+
+        def before(place, query=(known, position)):
+            return place < query or (plan.include_current and place == query)
+
         visible = [
-            (event_time, value)
-            for key, event_time, known_at, place, value in rows
-            if key == entity
-            and (
-                (known_at, place) < (known, position)
-                or (plan.include_current and (known_at, place) == (known, position))
-            )
-            and (retain is None or event_time > known - retain)
+            (row.time, row.value)
+            for row in rows
+            if row.entity == entity
+            and before(row.place)
+            and not (row.gone and before(row.gone))
+            and (retain is None or row.time > known - retain)
         ]
-        for j, (span, aggregate) in enumerate(plan.columns):
-            end = time - span.delay
-            window = [
-                (event_time, value)
-                for event_time, value in visible
-                if event_time <= end and (span.over is None or event_time > end - span.over)
-            ]
-            out[i, j] = aggregate_of(aggregate, window, time)
+        for j, (span, aggregate, parameter) in enumerate(plan.columns):
+            start, end = edges(span, time)
+            window = [each for each in visible if start < each[0] <= end]
+            asked_of = aggregate, parameter, plan.category
+            out[i, j] = aggregate_of(asked_of, window, time, time - span.delay)
     return out
 
 
-def aggregate_of(aggregate: Aggregate, window: list[tuple[int, float]], time: int) -> float:
+def edges(span: Span, time: int) -> tuple[float, int]:
+    """Where a window begins and ends, floored where that is asked."""
+    end = time - span.delay
+    start = -math.inf if span.over is None else end - span.over
+    if span.resolution is not None:
+        start = start if span.over is None else start // span.resolution * span.resolution
+        end = end // span.resolution * span.resolution if span.delay else end
+    return start, end
+
+
+def aggregate_of(asked, window: list[tuple[int, float]], time: int, end: int) -> float:
+    aggregate, parameter, category = asked
     values = [value for _, value in window]
-    if aggregate == Aggregate.COUNT:
-        return len(values)
     if not values:
-        return math.nan
+        return 0.0 if aggregate in COUNTS else math.nan
     return {
+        Aggregate.COUNT: lambda: len(values),
         Aggregate.SUM: lambda: total(values),
         Aggregate.MEAN: lambda: mean(values),
         Aggregate.MIN: lambda: min(values) + 0.0,
@@ -55,7 +89,90 @@ def aggregate_of(aggregate: Aggregate, window: list[tuple[int, float]], time: in
         Aggregate.LAST: lambda: values[-1],
         Aggregate.SINCE_FIRST: lambda: (time - window[0][0]) / 1e6,
         Aggregate.SINCE_LAST: lambda: (time - window[-1][0]) / 1e6,
+        Aggregate.LAG: lambda: values[-1 - parameter] if parameter < len(values) else math.nan,
+        Aggregate.N_UNIQUE: lambda: len(set(keys(values, category))),
+        Aggregate.TOP: lambda: top(keys(values, category), category),
+        Aggregate.QUANTILE: lambda: quantile(sorted(values), parameter),
+        Aggregate.DECAYED_COUNT: lambda: decayed(window, end, parameter)[0],
+        Aggregate.DECAYED_SUM: lambda: decayed(window, end, parameter)[1],
+        Aggregate.DECAYED_MEAN: lambda: decayed(window, end, parameter)[2],
     }[aggregate]()
+
+
+def keys(values: list[float], category: bool) -> list[int] | list[float]:
+    """What values compare by: categories by their bits, numbers with one zero."""
+    if category:
+        return np.array(values).view(np.uint64).tolist()
+    return [value + 0.0 for value in values]
+
+
+def top(values: list, category: bool) -> float:
+    counts = Counter(values)
+    most = min(value for value in counts if counts[value] == max(counts.values()))
+    return np.uint64(most).view(np.float64) if category else most
+
+
+def quantile(ordered: list[float], part: int) -> float:
+    """Linear between order statistics, from the nearer one; zeros have one sign."""
+    below, rest = divmod((len(ordered) - 1) * part, 1000)
+    low, high = ordered[below] + 0.0, ordered[min(below + 1, len(ordered) - 1)] + 0.0
+    share = rest / 1000
+    if share == 0 or low == high:
+        return low
+    if math.isinf(high - low):
+        return low * (1 - share) + high * share
+    if share < 0.5:
+        return low + (high - low) * share
+    return high - (high - low) * (1 - share)
+
+
+def decayed(window: list[tuple[int, float]], end: int, halflife: int) -> tuple[float, ...]:
+    """Count, sum and mean weighted by age: exact sums of terms of 53 bits, rounded once each."""
+    weights, terms = Fraction(0), Fraction(0)
+    infinite = [value for _, value in window if math.isinf(value)]
+    for time, value in window:
+        factor = weight(time % halflife, halflife)
+        scale = Fraction(2) ** ((time - time % halflife) // halflife)
+        weights += Fraction(factor) * scale
+        if not math.isinf(value):
+            part, power = math.frexp(value)
+            terms += Fraction(part * factor) * Fraction(2) ** power * scale
+    count = ratio_of(weights, end, halflife)
+    whole = sum(infinite) if infinite else ratio_of(terms, end, halflife)
+    if infinite or not math.isinf(whole):
+        return count, whole, whole / count
+    (number, power), (divisor, other) = fraction_of(terms), fraction_of(weights)
+    return count, whole, scaled(number / divisor, power - other)
+
+
+def ratio_of(exact: Fraction, end: int, halflife: int) -> float:
+    """Scale a sum of terms to the end of its window."""
+    number, power = fraction_of(exact)
+    whole, rest = divmod(end, halflife)
+    return scaled(number / weight(rest, halflife), power - whole)
+
+
+def fraction_of(exact: Fraction) -> tuple[float, int]:
+    """Round a dyadic number to 53 bits, whatever its exponent: (float, power of two)."""
+    numerator, power = exact.numerator, 1 - exact.denominator.bit_length()
+    surplus = max(0, abs(numerator).bit_length() - 53)
+    return float(round(Fraction(numerator, 2**surplus))), power + surplus
+
+
+@cache
+def weight(rest: int, halflife: int) -> float:
+    """Compute ``2**(rest / halflife)`` as documented: a table of 32 steps and a polynomial."""
+    x = float(rest) / float(halflife)
+    step = int(x * 32 + 0.5)
+    x -= step / 32
+    with localcontext(Context(prec=50)):
+        logarithm = Decimal(2).ln()
+        base = float(Decimal(2) ** (Decimal(step) / 32))
+        terms = [float(logarithm**k / math.factorial(k)) for k in range(1, 7)]
+    more = 0.0
+    for term in reversed(terms):
+        more = more * x + term
+    return base + base * (more * x)
 
 
 def total(values: list[float]) -> float:

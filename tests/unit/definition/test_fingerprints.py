@@ -14,10 +14,20 @@ from definitions import label, orders, pipeline, problem, view, window
 
 import octavo as ov
 from octavo.definition import document, fingerprint
-from octavo.definition.versions import ROWS, feature_fingerprints
+from octavo.definition.versions import (
+    ROWS,
+    feature_fingerprints,
+    needed_columns,
+    table_fingerprints,
+)
 from octavo.errors import DefinitionError
 
 amount = pl.col("amount")
+
+
+def decayed(halflife: str) -> ov.View:
+    return view(orders(), take=["count", "mean", "decayed_sum"], halflife=halflife)
+
 
 OTHER = {
     "question": lambda: pipeline(problem=dataclasses.replace(problem(), question="Which stay?")),
@@ -49,6 +59,11 @@ OTHER = {
         views=[view(orders(), name="amount"), ov.View("v", "x", [window(orders(), delay="1h")])]
     ),
     "current": lambda: pipeline(views=[view(orders(), current=False)]),
+    "lag": lambda: pipeline(views=[view(orders(), take=["count", "mean", "lag1"])]),
+    "half-life": lambda: pipeline(views=[decayed("1d")]),
+    "another half-life": lambda: pipeline(views=[decayed("2d")]),
+    "resolution": lambda: pipeline(views=[view(orders(), resolution="1h")]),
+    "another resolution": lambda: pipeline(views=[view(orders(), resolution="2h")]),
     "on": lambda: pipeline(
         views=[ov.View("customer", "customer", [window(orders())], on={"buyer": "customer"})]
     ),
@@ -124,22 +139,114 @@ def test_what_has_no_fixed_meaning_is_refused_when_declared():
         pipeline(label=label(orders(), absent=object(), mature_after="1d"))
 
 
-def test_only_the_tables_that_a_change_touches_get_new_fingerprints():
-    before = feature_fingerprints(pipeline(), ["orders"])
-    assert set(before) == {ROWS, "customer"}
-    row = feature_fingerprints(pipeline(row=[amount]), ["orders"])
+def stored(changed=None, loaded=("orders",)):
+    return table_fingerprints(changed or pipeline(), loaded)
+
+
+def test_only_the_columns_that_a_change_touches_get_new_fingerprints():
+    before = stored()
+    assert {name: list(columns) for name, columns in before.items()} == {
+        ROWS: ["key:order_id", "key:customer", "amount", "hour"],
+        "customer": [
+            f"customer__amount_{c}" for c in ("count_1d", "mean_1d", "count_7d", "mean_7d")
+        ],
+    }
+    row = stored(pipeline(row=[amount * 2]))
     assert row["customer"] == before["customer"]
-    assert row[ROWS] != before[ROWS]
-    longer = feature_fingerprints(
-        pipeline(views=[view(orders(), over=["1d", "8d", "7d"])]), ["orders"]
-    )
-    assert longer["customer"] != before["customer"]
+    assert row[ROWS]["amount"] != before[ROWS]["amount"]
+    assert row[ROWS]["key:customer"] == before[ROWS]["key:customer"]
+    longer = stored(pipeline(views=[view(orders(), over=["1d", "8d", "7d"])]))
     assert longer[ROWS] == before[ROWS]
+    assert before["customer"].items() <= longer["customer"].items()
+    assert len(longer["customer"]) == 6
     checked = orders(checks=[ov.Check("positive", amount > 0)], description="checked")
-    assert feature_fingerprints(pipeline(checked), ["orders"]) == before
+    assert stored(pipeline(checked)) == before
     trained = pipeline(training=ov.Training(trials=2), split=ov.SplitByTime(gap="2d"))
-    assert feature_fingerprints(trained, ["orders"]) == before
-    assert feature_fingerprints(pipeline(), [])["customer"] != before["customer"], "first load"
+    assert stored(trained) == before
+    late = stored(pipeline(views=[ov.View("customer", "customer", [window(orders())], late="8d")]))
+    first_load = stored(loaded=[])
+    for other in (late, first_load):
+        assert not set(other["customer"].values()) & set(before["customer"].values())
+
+
+def test_a_columns_name_does_not_enter_its_fingerprint():
+    before = stored()
+    renamed = stored(
+        pipeline(
+            row=[amount.alias("price"), pl.col("at").dt.hour().alias("o_clock")],
+            views=[view(orders(), name="paid")],
+            derived=[],
+        )
+    )
+    for name, columns in before.items():
+        values = [mark for column, mark in columns.items() if not column.startswith("key:")]
+        assert values == [m for c, m in renamed[name].items() if not c.startswith("key:")]
+    inner = [pl.struct(amount.alias(name)).struct.json_encode().alias("x") for name in "ab"]
+    one, two = (stored(pipeline(row=[each]))[ROWS]["x"] for each in inner)
+    assert one != two, "a name within the expression is a part of its meaning"
+
+
+def test_a_derived_feature_changes_with_what_it_is_computed_from():
+    def features(**changes):
+        changed = pipeline(**changes)
+        return feature_fingerprints(changed, stored(changed))
+
+    before = features()
+    assert list(before) == pipeline().features
+    longer = features(views=[view(orders(), over=["7d", "8d"])])
+    assert longer["usual"] == before["usual"]
+    other = features(row=[(amount * 2).alias("amount"), pl.col("at").dt.hour().alias("hour")])
+    assert other["usual"] != before["usual"]
+    assert other["hour"] == before["hour"]
+
+
+def test_what_features_are_computed_from_is_needed():
+    assert needed_columns(pipeline(), ["usual", "hour"]) == {
+        "amount", "customer__amount_mean_7d", "hour",
+    }  # fmt: skip
+    assert needed_columns(pipeline(), ["hour"]) == {"hour"}
+
+
+def columns_of(**changes):
+    """Return the fingerprint of each column of a view by name."""
+    on = changes.pop("on", {})
+    late = changes.pop("late", "7d")
+    made = ov.View("customer", "customer", [window(orders(), **changes)], on=on, late=late)
+    return {feature.name: made.feature_fingerprint(feature) for feature in made.features}
+
+
+def test_a_column_keeps_its_fingerprint_when_others_come_and_go():
+    before = columns_of()
+    assert len(set(before.values())) == len(before) == 4
+    more = columns_of(over=["1h", "7d", "1d"], take=["max", "mean", "count", "lag2", "q50"])
+    assert {name: more[name] for name in before} == before
+    renamed = columns_of(name="price")
+    assert list(renamed.values()) == list(before.values())
+    assert "customer__price_mean_1d" in renamed
+
+
+def test_whatever_a_column_depends_on_is_in_its_fingerprint():
+    taken = {"take": ["lag1", "q50", "decayed_sum"], "halflife": "1d"}
+    changes = [
+        {"where": amount > 0, "name": "amount"}, {"value": "price", "name": "amount"},
+        {"delay": "1h"}, {"over": ["2d", "8d"]}, {"resolution": "1h"}, {"current": False},
+        {"late": "8d"}, {"on": {"buyer": "customer"}}, {"take": ["lag2", "q49", "decayed_count"]},
+    ]  # fmt: skip
+    before = set(columns_of(**taken).values())
+    for change in changes:
+        assert not before & set(columns_of(**(taken | change)).values()), change
+    slower = set(columns_of(**(taken | {"halflife": "2d"})).values())
+    assert len(before & slower) == 4, "the half-life concerns what decays"
+
+
+def test_names_of_columns_say_what_they_are():
+    named = columns_of(take=["lag1", "q5", "top", "decayed_mean"], halflife="36h", delay="1h")
+    assert list(named)[:4] == [
+        "customer__amount_lag1_1d_delay1h",
+        "customer__amount_q5_1d_delay1h",
+        "customer__amount_top_1d_delay1h",
+        "customer__amount_decayed_mean_1d_half1d12h_delay1h",
+    ]
 
 
 def test_the_document_is_plain_and_names_each_dataset_once():

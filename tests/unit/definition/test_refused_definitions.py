@@ -133,7 +133,8 @@ MESSAGES = [
     ),
     (
         lambda: window(orders(), value=None, take="mean"),
-        "Window over 'orders': without a value only count and since_* can be taken. "
+        "Window over 'orders': without a value only count, since_* and decayed_count can be "
+        "taken. "
         'Name a column: ov.Window(arrivals, "arr_delay", take="mean", …).',
     ),
     (
@@ -144,6 +145,67 @@ MESSAGES = [
     (
         lambda: window(orders(), over="0s"),
         "Window over 'orders': a window of no length is empty. Use \"1h\".",
+    ),
+    (
+        lambda: window(orders(), take="lag65"),
+        "Window over 'orders'.take: there is no choice 'lag65'. Use 'lag1' to 'lag64'.",
+    ),
+    (
+        lambda: window(orders(), take="q99.9"),
+        "Window over 'orders'.take: there is no choice 'q99.9'. Use 'q1' to 'q99'.",
+    ),
+    (
+        lambda: window(orders(), take="median"),
+        "Window over 'orders'.take: there is no choice 'median'. It is called 'q50'.",
+    ),
+    (
+        lambda: window(orders(), take="n_uniqe"),
+        "Window over 'orders'.take: there is no choice 'n_uniqe'. Did you mean 'n_unique'?",
+    ),
+    (
+        lambda: window(orders(), take="?"),
+        "Window over 'orders'.take: there is no choice '?'. Known: count, sum, mean, min, max, "
+        "var, std, first, last, since_first, since_last, n_unique, top, decayed_count, "
+        "decayed_sum, decayed_mean, lag1 to lag64, q1 to q99.",
+    ),
+    (
+        lambda: window(orders(), take="decayed_sum"),
+        "Window over 'orders'.halflife: decayed_sum has no half-life. "
+        'Add halflife="1d": the time in which an observation loses half its weight.',
+    ),
+    (
+        lambda: window(orders(), halflife="1d"),
+        "Window over 'orders'.halflife: nothing that is taken decays. "
+        "Take decayed_count, decayed_sum, decayed_mean, or leave halflife= out.",
+    ),
+    (
+        lambda: window(orders(), take="decayed_sum", halflife="0s"),
+        "Window over 'orders'.halflife: a half-life of 0 leaves no weight. Use \"1d\".",
+    ),
+    (
+        lambda: window(orders(), take="decayed_sum", halflife="1h", over=None),
+        "Window over 'orders'.over: a decayed window reaches back 64 half-lives at the most. "
+        "Use 2d16h or less, resolution included: what is older has no weight left.",
+    ),
+    (
+        lambda: window(orders(), take="decayed_sum", halflife="1h", over=["64h", "65h"]),
+        "Window over 'orders'.over: a decayed window reaches back 64 half-lives at the most. "
+        "Use 2d16h or less, resolution included: what is older has no weight left.",
+    ),
+    (
+        lambda: window(orders(), resolution="0s"),
+        "Window over 'orders'.resolution: a resolution of 0 rounds nothing. "
+        'Use "1h", or leave it out: windows are exact by default.',
+    ),
+    (
+        lambda: window(orders(), resolution="7h"),
+        "Window over 'orders'.over: 1d is not a multiple of the resolution 7h. "
+        "Use 1d4h, or a resolution that divides every length.",
+    ),
+    (
+        lambda: window(orders(), resolution="1h", over=["1d", None]),
+        "Window over 'orders'.resolution: a window that reaches back to the beginning has no start "
+        "to round. Give over=, or leave resolution= out.",
     ),
     (
         lambda: window(orders(), over=[]),

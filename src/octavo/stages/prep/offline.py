@@ -5,7 +5,7 @@ folded from the beginning. Nothing counts before the last transaction, in which 
 all groups become live together. What a killed prep left behind is computed again, and written once.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -27,10 +27,20 @@ from octavo.stages.contract import Context, Outcome
 from octavo.stages.prep.folding import advance_group
 from octavo.stages.prep.groups import REBUILD, Work, plan, rebuild_names
 from octavo.stages.prep.history import Events
-from octavo.stages.prep.lanes import Lane, as_columns, check_key, queries
-from octavo.stages.prep.parts import lanes_of, late, observed, retained
-from octavo.stages.prep.quality import report_quality
+from octavo.stages.prep.lanes import (
+    Lane,
+    Observed,
+    as_columns,
+    check_key,
+    event_schemas,
+    lanes,
+    observations,
+    queries,
+)
+from octavo.stages.prep.parts import late, retained, taken_back
+from octavo.stages.prep.quality import Hot, check_most, hot_entities, report_quality, tell_hot
 from octavo.stages.prep.stale import new_marks, write_marks
+from octavo.stages.prep.values import joined, load_dictionaries, save_dictionaries
 from octavo.stores import catalog as tables
 from octavo.stores.catalog import Row
 from octavo.stores.features import STAMPS, row_features, with_derived
@@ -105,12 +115,14 @@ def run(context: Context) -> Outcome:
     planned = _planned(context, batches)
     _check_features(context, batches)
     events = Events(context.pipeline, context.raw, batches, planned.position)
-    versions = []
+    versions: list[dict[str, Any]] = []
+    hot: list[Hot] = []
     for number, work in enumerate(planned.work):
         context.progress(work.name, number, len(planned.work))
         if work.since is None or work.since < planned.position:
             prep = _prep_rows if work.name == ROWS else _prep_view
             counts = prep(context, events, work, planned.position)
+            hot += counts.pop("hot", [])
             versions.append({"group_id": work.group_id, **counts})
     context.progress("groups", len(planned.work), len(planned.work))
     clock = max(b["newest"] for b in batches if b["newest"] is not None)
@@ -121,6 +133,7 @@ def run(context: Context) -> Outcome:
                 tables.feature_versions.insert().values(run_id=context.run_id, **values, **version)
             )
         _cut_over(context, connection, planned)
+        told = tell_hot(connection, context.run_id, hot)
         tables.emit(
             connection,
             "features ready",
@@ -128,7 +141,8 @@ def run(context: Context) -> Outcome:
             run_id=context.run_id,
             position=planned.position,
         )
-    return _outcome(context, batches, planned, versions)
+    outcome = _outcome(context, batches, planned, versions)
+    return replace(outcome, outputs=outcome.outputs | {"hot": told})
 
 
 def _cut_over(context: Context, connection: sa.Connection, planned: _Planned) -> None:
@@ -224,37 +238,61 @@ def _prep_rows(context: Context, events: Events, work: Work, position: int) -> d
 def _prep_view(context: Context, events: Events, work: Work, position: int) -> dict[str, Any]:
     """Fold new events and rows into a group of a view; write its features and leave its state."""
     view = context.pipeline.view(work.name)
-    lanes = lanes_of(view, work.wanted.values())
+    schemas = event_schemas(context.pipeline, context.catalog)
+    found = lanes(view, schemas, only=set(work.wanted.values()))
     rows = events.rows(work.since)
     asked, mask = queries(view, rows)
-    steps, gone = {}, {}
-    for lane in lanes:
-        new, gone[lane.name] = observed(view, lane, events.of(lane.window.dataset, work.since))
-        steps[lane.name] = Step(lane.plan, new, asked)
-    before = _state(context, view, lanes, work)
+    before, texts = _state(context, view, found, work)
+    observed, gone, steps = {}, {}, {}
+    for lane in found:
+        new = events.of(lane.window.dataset, work.since)
+        seen = Observed.nothing() if new is None else observations(view, lane, new)
+        check_most(lane, before.lane(lane.name), seen)
+        texts[lane.name] = joined(texts.get(lane.name, joined()), seen.dictionary)
+        observed[lane.name], gone[lane.name] = seen, taken_back(seen.observations, new)
+        steps[lane.name] = Step(lane.plan, seen.observations, asked)
     results, state = advance_group(before, steps, gone, late(view))
-    path = context.home.state(work.name, work.group_id, position)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    state.trim().save(path)
+    state = state.trim()
     columns: dict[str, pl.Series] = {}
-    for lane in lanes:
-        columns |= as_columns(lane, results[lane.name], mask)
+    hot: list[Hot] = []
+    for lane in found:
+        columns |= as_columns(lane, results[lane.name], mask, texts[lane.name])
+        hot += hot_entities(lane, state.lane(lane.name), observed[lane.name])
     frame = rows.select(STAMPS).hstack(_stored(pl.DataFrame(columns), work))
     return {
         "rows": _written(context, work, frame, position),
         "too_late": sum(lane.too_late for lane in state.lanes.values()),
-        "state": str(path.relative_to(context.home.path)),
+        "state": _saved(context, work, state, texts, position),
+        "hot": hot,
     }
 
 
-def _state(context: Context, view: View, lanes: Sequence[Lane], work: Work) -> ViewState:
+def _state(
+    context: Context, view: View, found: Sequence[Lane], work: Work
+) -> tuple[ViewState, dict[str, pl.DataFrame]]:
+    """Return a group's state and texts as its last prep left them, of the lanes still needed."""
+    retain = {lane.name: retained(view, lane) for lane in found}
     if work.last is None:
-        return ViewState.begin(work.group_id, {lane.name: retained(view, lane) for lane in lanes})
-    before = ViewState.load(context.home.path / work.last["state"])
-    kept = {
-        each.name: replace(before.lane(each.name), retain=retained(view, each)) for each in lanes
-    }
-    return replace(before, lanes=kept)
+        return ViewState.begin(work.group_id, retain), {}
+    path = context.home.path / work.last["state"]
+    before, texts = ViewState.load(path), load_dictionaries(path)
+    kept = {name: replace(before.lane(name), retain=each) for name, each in retain.items()}
+    return replace(before, lanes=kept), {name: texts[name] for name in kept if name in texts}
+
+
+def _saved(
+    context: Context,
+    work: Work,
+    state: ViewState,
+    texts: Mapping[str, pl.DataFrame],
+    position: int,
+) -> str:
+    """Write state and texts; return where, below the home."""
+    path = context.home.state(work.name, work.group_id, position)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save_dictionaries(texts, path)
+    state.save(path)
+    return str(path.relative_to(context.home.path))
 
 
 def _stored(found: pl.DataFrame, work: Work) -> pl.DataFrame:
@@ -288,9 +326,16 @@ def _check_features(context: Context, batches: list[Row]) -> None:
         f"key:{c}" for c in row_keys(pipeline)
     )
     sample = sample.hstack(found.select(pipeline.row_features))
-    windows = [f.name for view in pipeline.views for f in view.features]
+    schemas = event_schemas(pipeline, context.catalog)
+    windows = {
+        c: dtype
+        for v in pipeline.views
+        for o in lanes(v, schemas)
+        for c, dtype in o.columns.items()
+    }
     sample = sample.with_columns(
-        pl.lit(float(number), dtype=pl.Float64).alias(name) for number, name in enumerate(windows)
+        pl.lit(number).cast(dtype).alias(name)
+        for number, (name, dtype) in enumerate(windows.items())
     )
     sample = with_derived(pipeline, sample, pipeline.derived_features)
     for name in (*pipeline.row_features, *pipeline.derived_features):

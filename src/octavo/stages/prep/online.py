@@ -1,8 +1,9 @@
 """Features at request time: the state that history left, asked by a row that is not in it."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, Self
 
 import polars as pl
 
@@ -11,8 +12,16 @@ from octavo.definition.events import EVENT_ID, EVENT_TIME, TIMESTAMP, stamped
 from octavo.definition.events import evaluate as with_expressions
 from octavo.definition.versions import ROWS, needed_columns, row_keys, table_fingerprints
 from octavo.errors import DataError, DefinitionError
-from octavo.stages.prep.lanes import Lane, as_columns, asked, own_values
-from octavo.stages.prep.parts import lanes_of, late
+from octavo.stages.prep.lanes import (
+    Lane,
+    as_columns,
+    asked,
+    event_schemas,
+    lanes,
+    own_values,
+)
+from octavo.stages.prep.parts import late
+from octavo.stages.prep.values import joined, load_dictionaries
 from octavo.stores.catalog import Catalog
 from octavo.stores.features import row_features, with_derived
 from octavo.stores.home import Home
@@ -25,7 +34,13 @@ class _Part:
     """What one feature group answers of a view."""
 
     state: ViewState
+    texts: Mapping[str, pl.DataFrame]
     lanes: Sequence[Lane]
+
+    @classmethod
+    def load(cls, path: Path, lanes: Sequence[Lane]) -> Self:
+        """Read what the last prep of the group left."""
+        return cls(ViewState.load(path), load_dictionaries(path), lanes)
 
 
 class OnlineFeatures:
@@ -57,15 +72,14 @@ class OnlineFeatures:
         needed = wanted | needed_columns(pipeline, wanted)
         self.features = [name for name in pipeline.features if name in needed]
         self.parts: dict[str, list[_Part]] = {}
-        loaded = {batch["dataset"] for batch in catalog.committed()}
-        for name, columns in table_fingerprints(pipeline, loaded).items():
+        schemas = event_schemas(pipeline, catalog)
+        for name, columns in table_fingerprints(pipeline, schemas).items():
             windows = {c: mark for c, mark in columns.items() if c in needed and name != ROWS}
             if windows:
-                view = pipeline.view(name)
                 self.parts[name] = [
-                    _Part(
-                        ViewState.load(home.path / group.last["state"]),
-                        lanes_of(view, group.columns),
+                    _Part.load(
+                        home.path / group.last["state"],
+                        lanes(pipeline.view(name), schemas, only=group.columns),
                     )
                     for group in held_groups(catalog, name, windows)
                 ]
@@ -187,11 +201,12 @@ class OnlineFeatures:
         columns: dict[str, pl.Series] = {}
         for part in self.parts[view.name]:
             for lane in part.lanes:
-                own = None
+                own, texts = None, [part.texts.get(lane.name, joined())]
                 if lane.window.dataset.name == self.pipeline.rows.name and are_events:
-                    own = own_values(view, lane, rows.filter(mask))
+                    own, new = own_values(lane, rows.filter(mask))
+                    texts.append(new)
                 found = evaluate(
                     part.state, lane.name, lane.plan, entity, event_time, clock, own=own
                 )
-                columns |= as_columns(lane, found, mask)
+                columns |= as_columns(lane, found, mask, *texts)
         return [columns[name] for name in self.features if name in columns]

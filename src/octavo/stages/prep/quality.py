@@ -1,15 +1,37 @@
-"""The quality report of every batch: what is missing, how values are spread, what was flagged."""
+"""The quality of what is prepped: of every batch, and of the keys that views are kept by."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
+import numpy as np
 import polars as pl
+import sqlalchemy as sa
 
 from octavo.definition import Dataset
 from octavo.definition.events import computed, evaluate
+from octavo.errors import DataError
 from octavo.stages.contract import Context
+from octavo.stages.prep.lanes import Lane, Observed
 from octavo.stores import catalog as tables
 from octavo.stores.catalog import Row
 from octavo.stores.raw import quality_of
+from octavo.windows import LaneState
+
+HOT = 1_000_000
+"""Observations from which an entity is hot: a request may have to read that many."""
+
+HOT_SHARE = 0.2
+"""Share of all retained observations from which an entity is hot: the key tells little apart."""
+
+COLD = 100_000
+"""Observations up to which no entity is hot, whatever its share."""
+
+NAMED = 10
+"""Hot entities named for each view, the hottest first."""
+
+_COOLER = (
+    "If this key stands for a missing one, exclude it with where=; otherwise choose a finer key, "
+    "or shorten over= and late=."
+)
 
 
 def report_quality(context: Context, batches: list[Row]) -> None:
@@ -48,3 +70,99 @@ def _flagged(dataset: Dataset, rows: pl.DataFrame) -> dict[str, int]:
             met = evaluate(rows, [check.condition.alias("_met")], where=where)["_met"]
             found[check.name] = int((~met.fill_null(True)).sum())
     return found
+
+
+class Hot(NamedTuple):
+    """An entity with too many observations."""
+
+    view: str
+    dataset: str
+    key: str
+    """Its key as text: ``customer=c01``."""
+    held: int
+    """Observations that the view's state retains of it."""
+    of: int
+    """Observations that it retains of all entities."""
+
+
+def check_most(lane: Lane, held: LaneState, observed: Observed) -> None:
+    """Refuse an entity with more observations than the kernel can add up exactly.
+
+    Parameters
+    ----------
+    held
+        What the state retains before the fold.
+    observed
+        What is to be folded.
+
+    Raises
+    ------
+    DataError
+        Naming view, dataset and key.
+    """
+    from octavo.windows import exact  # loads numba, which the fold needs anyway
+
+    if len(held) + len(observed.observations) <= exact.MOST:
+        return
+    entities, counts = np.unique(observed.observations.entity, return_counts=True)
+    counts += _held(held, entities)
+    most = int(counts.argmax())
+    if counts[most] > exact.MOST:
+        raise DataError(
+            f"{_key(observed, entities, most)} has {counts[most]:,} observations; the most is "
+            f"{exact.MOST:,}.",
+            where=lane.where,
+            fix=_COOLER,
+        )
+
+
+def hot_entities(lane: Lane, held: LaneState, observed: Observed) -> list[Hot]:
+    """Return which of the entities just observed are hot; ``held`` is the state after the fold."""
+    if len(held) <= COLD:
+        return []
+    entities = np.unique(observed.observations.entity)
+    counts = _held(held, entities)
+    hot = np.flatnonzero((counts > HOT) | (counts > max(COLD, HOT_SHARE * len(held))))
+    hottest = hot[np.argsort(-counts[hot], kind="stable")][:NAMED]
+    about = (lane.view, lane.window.dataset.name)
+    return [
+        Hot(*about, _key(observed, entities, each), int(counts[each]), len(held))
+        for each in hottest
+    ]
+
+
+def tell_hot(connection: sa.Connection, run_id: str, found: list[Hot]) -> list[dict[str, Any]]:
+    """Write a warning for each hot entity, and return them as plain values, the hottest first.
+
+    An entity that is hot in several lanes of a view and dataset is told of once.
+    """
+    once = {hot[:3]: hot for hot in sorted(found, key=lambda hot: hot.held)}
+    told = sorted(once.values(), key=lambda hot: -hot.held)
+    for hot in told:
+        tables.emit(
+            connection,
+            "hot entity",
+            f"view {hot.view!r}, {hot.dataset}: {hot.key}",
+            severity="warning",
+            run_id=run_id,
+            reason=f"{hot.held:,} of {hot.of:,} observations retained ({hot.held / hot.of:.0%}). "
+            f"{_COOLER}",
+        )
+    return [hot._asdict() for hot in told]
+
+
+def _held(lane: LaneState, entities: np.ndarray) -> np.ndarray:
+    """Count the retained observations of some entities."""
+    counts = np.zeros(entities.size, np.int64)
+    for run in lane.runs:
+        counts += np.searchsorted(run.entity, entities, "right")
+        counts -= np.searchsorted(run.entity, entities, "left")
+    return counts
+
+
+def _key(observed: Observed, entities: np.ndarray, number: int) -> str:
+    """Return the key of an entity as text, from a row where it was observed."""
+    row = int((observed.observations.entity == entities[number]).argmax())
+    return ", ".join(
+        f"{column}={value}" for column, value in observed.keys.row(row, named=True).items()
+    )

@@ -43,6 +43,13 @@ def run(context: Context) -> Outcome:
     _begin(context, study)
     segregation = context.segregation()
     material = Material.of(context.pipeline, segregation)
+    if material.left_out:
+        context.catalog.emit(
+            "no model input",
+            ", ".join(material.left_out),
+            run_id=context.run_id,
+            reason="times can only be used in derived features, such as the duration between two",
+        )
     settings = context.settings
     budget = microseconds(settings["budget"], where="training.budget") / 1e6
     done = _done(context, study)

@@ -29,12 +29,16 @@ class Material:
     classes: list[str]
     trained_until: int
     """Newest event time the search sees, microseconds."""
+    left_out: list[str]
+    """Features that are no model input: times, which are there to derive durations from."""
 
     @classmethod
     def of(cls, pipeline: Pipeline, segregation: Segregation) -> "Material":
         """Read the training and validation parts and turn labels into numbers."""
         train, validation = segregation.data("train"), segregation.data("validation")
-        name, features = pipeline.label.name, pipeline.features
+        name = pipeline.label.name
+        times = [f for f in pipeline.features if train.schema[f].is_temporal()]
+        features = [f for f in pipeline.features if f not in times]
         classes = classes_of(train[name], pipeline)
         seen = pl.concat([train[EVENT_TIME], validation[EVENT_TIME]]).cast(pl.Int64)
         return cls(
@@ -44,6 +48,7 @@ class Material:
             target_numbers(validation[name], pipeline, classes),
             classes,
             int(np.max(seen.to_numpy())),
+            times,
         )
 
 
