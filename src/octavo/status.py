@@ -78,6 +78,7 @@ def _groups(pipeline: Pipeline, catalog: Catalog) -> list[dict[str, Any]]:
     groups = catalog.live_groups()
     newest = max((group["position"] for group in groups), default=0)
     names = [ROWS, *(view.name for view in pipeline.views)]
+    in_use = [g for g in groups if g["name"] in names and g["position"] == newest]
     return [
         {
             "name": group["name"],
@@ -87,8 +88,7 @@ def _groups(pipeline: Pipeline, catalog: Catalog) -> list[dict[str, Any]]:
             "cause": group["cause"],
             "position": group["position"],
         }
-        for group in sorted(groups, key=lambda group: group["cut_over"])
-        if group["name"] in names and group["position"] == newest
+        for group in sorted(in_use, key=lambda g: (names.index(g["name"]), g["cut_over"]))
     ]
 
 

@@ -6,7 +6,6 @@ from typing import Any
 import polars as pl
 
 from octavo.definition.expressions import expression_document, output_name
-from octavo.definition.features import View, Window, WindowFeature
 from octavo.definition.fingerprint import fingerprint
 from octavo.definition.pipeline import Pipeline
 from octavo.definition.split import SplitByHash
@@ -52,7 +51,7 @@ def table_fingerprints(pipeline: Pipeline, loaded: Collection[str]) -> dict[str,
     for view in pipeline.views:
         found[view.name] = {
             feature.name: fingerprint(
-                [rows, window.dataset.name in loaded, _window_fingerprint(view, window, feature)]
+                [rows, window.dataset.name in loaded, view.feature_fingerprint(feature)]
             )
             for window in view.windows
             for feature in window.features(view.name)
@@ -66,12 +65,6 @@ def _unnamed(expression: pl.Expr) -> Any:
     while isinstance(document, dict) and "Alias" in document:
         document = document["Alias"][0]
     return document
-
-
-def _window_fingerprint(view: View, window: Window, feature: WindowFeature) -> str:
-    asked = [view.key, view.query_key, view.late]
-    span = [feature.over, feature.delay, feature.aggregate]
-    return fingerprint([asked, window.lane, window.current, span])
 
 
 def feature_fingerprints(pipeline: Pipeline, tables: Tables) -> dict[str, str]:

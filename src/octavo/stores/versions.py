@@ -35,7 +35,7 @@ def current(catalog: Catalog, wanted: Tables, features: Mapping[str, str]) -> Do
         are still in the tables), ``corrected`` (the position up to which restatements count),
         ``features``, ``groups`` (for the rows and each view: ``group``, ``columns``, ``preps``),
         and ``data_version``: a hash of the batches' contents and order, of the fingerprints and of
-        the corrections, so that equal data have equal versions wherever they are loaded.
+        what is stale, so that equal data have equal versions wherever they are loaded.
 
     Raises
     ------
@@ -49,14 +49,9 @@ def current(catalog: Catalog, wanted: Tables, features: Mapping[str, str]) -> Do
     every = catalog.batches()
     batches = [b for b in every if b["state"] == "committed" and b["sequence"] <= position]
     contents = [[b["dataset"], b["content_hash"]] for b in batches]
-    errata = {
-        column: found
-        for group in groups
-        for column in group.columns
-        if any(found := _errata(every, group.last["cut_over"], group.last["position"]))
-    }
+    stale = _stale_columns(catalog, groups, every)
     return {
-        "data_version": "data-" + fingerprint([contents, dict(features), errata])[:12],
+        "data_version": "data-" + fingerprint([contents, dict(features), stale])[:12],
         "position": position,
         "clock": max(group.last["clock"] for group in groups),
         "batches": [b["batch_id"] for b in batches],
@@ -97,12 +92,18 @@ def held_groups(catalog: Catalog, name: str, columns: Mapping[str, str]) -> list
     return held
 
 
-def _errata(batches: Sequence[Row], corrected: int, position: int) -> list[list[str]]:
-    """Return the corrections that a group has in it, and the withdrawn batches it still has."""
-    restated = [b for b in batches if b["restated"] and b["state"] == "committed"]
-    known = [b["content_hash"] for b in restated if b["sequence"] <= corrected]
-    later = [b for b in batches if (b["withdrawn"] or 0) > corrected]
-    return [known, [b["content_hash"] for b in later if b["sequence"] <= position]]
+def _stale_columns(
+    catalog: Catalog, groups: Sequence[Held], batches: Sequence[Row]
+) -> dict[str, list[list[str]]]:
+    """Return, for the columns of stale groups, the corrections that are not in them."""
+    contents = {batch["batch_id"]: batch["content_hash"] for batch in batches}
+    found: dict[str, list[list[str]]] = {}
+    for mark in catalog.corrections():
+        for group in groups:
+            if group.name == mark["name"] and group.last["cut_over"] < mark["position"]:
+                for column in group.columns:
+                    found.setdefault(column, []).append([contents[mark["batch_id"]], mark["cause"]])
+    return found
 
 
 def latest(catalog: Catalog) -> Document:

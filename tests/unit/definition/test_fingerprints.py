@@ -14,7 +14,12 @@ from definitions import label, orders, pipeline, problem, view, window
 
 import octavo as ov
 from octavo.definition import document, fingerprint
-from octavo.definition.versions import ROWS, feature_fingerprints
+from octavo.definition.versions import (
+    ROWS,
+    feature_fingerprints,
+    needed_columns,
+    table_fingerprints,
+)
 from octavo.errors import DefinitionError
 
 amount = pl.col("amount")
@@ -140,22 +145,72 @@ def test_what_has_no_fixed_meaning_is_refused_when_declared():
         pipeline(label=label(orders(), absent=object(), mature_after="1d"))
 
 
-def test_only_the_tables_that_a_change_touches_get_new_fingerprints():
-    before = feature_fingerprints(pipeline(), ["orders"])
-    assert set(before) == {ROWS, "customer"}
-    row = feature_fingerprints(pipeline(row=[amount]), ["orders"])
+def stored(changed=None, loaded=("orders",)):
+    return table_fingerprints(changed or pipeline(), loaded)
+
+
+def test_only_the_columns_that_a_change_touches_get_new_fingerprints():
+    before = stored()
+    assert {name: list(columns) for name, columns in before.items()} == {
+        ROWS: ["key:order_id", "key:customer", "amount", "hour"],
+        "customer": [
+            f"customer__amount_{c}" for c in ("count_1d", "mean_1d", "count_7d", "mean_7d")
+        ],
+    }
+    row = stored(pipeline(row=[amount * 2]))
     assert row["customer"] == before["customer"]
-    assert row[ROWS] != before[ROWS]
-    longer = feature_fingerprints(
-        pipeline(views=[view(orders(), over=["1d", "8d", "7d"])]), ["orders"]
-    )
-    assert longer["customer"] != before["customer"]
+    assert row[ROWS]["amount"] != before[ROWS]["amount"]
+    assert row[ROWS]["key:customer"] == before[ROWS]["key:customer"]
+    longer = stored(pipeline(views=[view(orders(), over=["1d", "8d", "7d"])]))
     assert longer[ROWS] == before[ROWS]
+    assert before["customer"].items() <= longer["customer"].items()
+    assert len(longer["customer"]) == 6
     checked = orders(checks=[ov.Check("positive", amount > 0)], description="checked")
-    assert feature_fingerprints(pipeline(checked), ["orders"]) == before
+    assert stored(pipeline(checked)) == before
     trained = pipeline(training=ov.Training(trials=2), split=ov.SplitByTime(gap="2d"))
-    assert feature_fingerprints(trained, ["orders"]) == before
-    assert feature_fingerprints(pipeline(), [])["customer"] != before["customer"], "first load"
+    assert stored(trained) == before
+    late = stored(pipeline(views=[ov.View("customer", "customer", [window(orders())], late="8d")]))
+    first_load = stored(loaded=[])
+    for other in (late, first_load):
+        assert not set(other["customer"].values()) & set(before["customer"].values())
+
+
+def test_a_columns_name_does_not_enter_its_fingerprint():
+    before = stored()
+    renamed = stored(
+        pipeline(
+            row=[amount.alias("price"), pl.col("at").dt.hour().alias("o_clock")],
+            views=[view(orders(), name="paid")],
+            derived=[],
+        )
+    )
+    for name, columns in before.items():
+        values = [mark for column, mark in columns.items() if not column.startswith("key:")]
+        assert values == [m for c, m in renamed[name].items() if not c.startswith("key:")]
+    inner = [pl.struct(amount.alias(name)).struct.json_encode().alias("x") for name in "ab"]
+    one, two = (stored(pipeline(row=[each]))[ROWS]["x"] for each in inner)
+    assert one != two, "a name within the expression is a part of its meaning"
+
+
+def test_a_derived_feature_changes_with_what_it_is_computed_from():
+    def features(**changes):
+        changed = pipeline(**changes)
+        return feature_fingerprints(changed, stored(changed))
+
+    before = features()
+    assert list(before) == pipeline().features
+    longer = features(views=[view(orders(), over=["7d", "8d"])])
+    assert longer["usual"] == before["usual"]
+    other = features(row=[(amount * 2).alias("amount"), pl.col("at").dt.hour().alias("hour")])
+    assert other["usual"] != before["usual"]
+    assert other["hour"] == before["hour"]
+
+
+def test_what_features_are_computed_from_is_needed():
+    assert needed_columns(pipeline(), ["usual", "hour"]) == {
+        "amount", "customer__amount_mean_7d", "hour",
+    }  # fmt: skip
+    assert needed_columns(pipeline(), ["hour"]) == {"hour"}
 
 
 def columns_of(**changes):

@@ -209,6 +209,12 @@ class Catalog:
         query = sa.select(table).order_by(table.c.position, table.c.name, table.c.key)
         return self.rows(query.where(table.c.name == name) if name else query)
 
+    def corrections(self) -> list[Row]:
+        """Return what makes views stale: ``name``, ``batch_id``, ``cause``, ``position``, once."""
+        table = schema.stale
+        columns = [table.c[name] for name in ("position", "name", "batch_id", "cause")]
+        return self.rows(sa.select(*columns).distinct().order_by(*columns))
+
     def preps(self, group_id: str) -> list[int]:
         """Return the positions at which a group was prepped, in order."""
         table = schema.feature_versions

@@ -1,0 +1,376 @@
+"""Features that are added or changed, rows that are corrected, batches that are taken back.
+
+Each is compared, to the last bit, with a project that was right from the beginning.
+"""
+
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import polars as pl
+import pytest
+import sqlalchemy as sa
+
+from octavo.errors import DataError, DefinitionError
+from octavo.runner import STAGES
+from octavo.services.scoring import score_file
+from octavo.stages.segregation.api import SplitRows
+from octavo.stores import catalog as tables
+from octavo.stores.delta import DeltaLog
+from octavo.stores.versions import latest
+
+from .outcome import assert_same
+from .shop_project import Shop, Silent
+
+pytestmark = pytest.mark.xdist_group("versions")
+
+SIZE = {"orders": 600, "customers": 12, "days": 60, "parts": 2}
+LONGER = ('over=["1d", "7d"], take', 'over=["1d", "7d", "30d"], take')
+DOUBLE = (
+    'row=[pl.col("channel")',
+    'row=[(pl.col("amount") * 2).alias("double"), pl.col("channel")',
+)
+OTHER_DAY = ('over=["1d", "7d"], take', 'over=["2d", "7d"], take')
+RENAMED = ('name="returned",\n', 'name="sent_back",\n')
+DRIVER = Path(__file__).parent / "killed_run.py"
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory, make_project) -> Shop:
+    """Give a shop whose whole past was prepped at once; copy it before changing anything."""
+    shop = Shop(make_project(tmp_path_factory.mktemp("whole") / "shop", **SIZE))
+    shop.run()
+    return shop
+
+
+@pytest.fixture(scope="module")
+def half(tmp_path_factory, make_project) -> Shop:
+    """Give a shop that was prepped up to the middle, the later files held back."""
+    shop = Shop(make_project(tmp_path_factory.mktemp("half") / "shop", **SIZE))
+    shop.hold_back("orders-1.csv", "returns-1.csv")
+    shop.run()
+    return shop
+
+
+@pytest.fixture
+def fresh(tmp_path, make_project):
+    """Give a shop that has not run yet."""
+    return lambda name="fresh": Shop(make_project(tmp_path / name / "shop", **SIZE))
+
+
+def tables_of(shop: Shop, name: str) -> dict[str, int]:
+    """Return the groups of a view with the versions of their Delta tables."""
+    home = shop.project.home
+    groups = shop.project.catalog.groups(name)
+    return {g["group_id"]: DeltaLog(home.features(name, g["group_id"])).version() for g in groups}
+
+
+# --- Features that are added, renamed, changed --------------------------------------------------
+
+
+def test_new_features_are_back_filled_beside_the_live_ones(whole, fresh, tmp_path):
+    shop = whole.copy(tmp_path / "shop")
+    before = {name: tables_of(shop, name) for name in ("rows", "customer", "product")}
+    done = shop.edit(LONGER, DOUBLE).run()
+    assert done["folded"] == {
+        "rows": ["double"],
+        "customer": ["customer__amount_count_30d", "customer__amount_mean_30d"],
+    }
+    after = {name: tables_of(shop, name) for name in before}
+    for name, groups in before.items():
+        assert {group: after[name][group] for group in groups} == groups, "nothing was written"
+    assert [len(after[name]) for name in before] == [2, 2, 1]
+    assert_same(shop.rows, fresh().edit(LONGER, DOUBLE).run_and_read())
+    groups = [g for g in shop.project.status()["feature_groups"] if g["cause"] == "changed"]
+    assert [(g["name"], g["cut_over"]) for g in groups] == [("rows", 5), ("customer", 5)]
+    assert "back-fills customer: 2 columns" in shop.project.home.log.read_text()
+
+
+def test_explain_says_what_would_be_back_filled(whole, tmp_path):
+    shop = whole.copy(tmp_path / "shop").edit(LONGER)
+    prep = dict(shop.project.runner(Silent()).plan(list(STAGES)))["prep"]
+    assert "back-fills customer: 2 columns (customer__amount_count_30d" in prep
+    assert "at position 5" in prep
+
+
+def test_a_renamed_feature_is_not_computed_again(whole, tmp_path):
+    shop = whole.copy(tmp_path / "shop").edit(RENAMED)
+    assert shop.run()["folded"] == {}
+    found, before = shop.rows, whole.rows
+    for name in ("count_30d", "mean_30d"):
+        assert found[f"customer__sent_back_{name}"].equals(before[f"customer__returned_{name}"])
+    online, same = shop.online("c01"), whole.online("c01")
+    assert online["customer__sent_back_mean_30d"] == same["customer__returned_mean_30d"]
+
+
+def test_a_changed_feature_is_cut_over_and_the_others_go_on(half, fresh, tmp_path):
+    shop = half.copy(tmp_path / "shop").edit(OTHER_DAY)
+    names = ["customer__amount_count_2d", "customer__amount_mean_2d"]
+    assert shop.run()["folded"] == {"customer": names}
+    done = shop.deliver("orders-1.csv", "returns-1.csv").run()
+    assert done["folded"] == {}
+    assert sorted(done["extended"]) == ["customer", "customer", "product", "rows"]
+    other = fresh().hold_back("orders-1.csv", "returns-1.csv").edit(OTHER_DAY)
+    other.run()
+    other.deliver("orders-1.csv", "returns-1.csv").run()
+    assert_same(shop.rows, other.rows)
+    kept = [g["columns"] for g in shop.project.catalog.live_groups("customer")]
+    assert sorted(len(columns) for columns in kept) == [2, 4], "the old group no longer has 1d"
+    back = shop.edit(OTHER_DAY[::-1]).run()
+    gone = ["customer__amount_count_1d", "customer__amount_mean_1d"]
+    assert back["folded"] == {"customer": gone}, "what was not kept up is folded again"
+
+
+def test_features_do_not_depend_on_those_they_are_folded_with(fresh):
+    """Queries that come later than `late`: each window sees what it alone would have kept."""
+    late = ('late="14d"', 'late="1d"')
+    early = ("orders-0.csv", "returns-0.csv")
+    shop = fresh("one").hold_back(*early).edit(late)
+    shop.run()
+    shop.edit(LONGER).run()
+    shop.deliver(*early).run()
+    other = fresh("two").hold_back(*early).edit(late, LONGER)
+    other.run()
+    other.deliver(*early).run()
+    assert_same(shop.rows, other.rows)
+    alone = fresh("three").hold_back(*early).edit(late)
+    alone.run()
+    alone.deliver(*early).run()
+    assert_same(shop.rows.select(alone.rows.columns), alone.rows)
+
+
+def test_a_deployed_bundle_goes_on_while_features_are_added(tmp_path, make_project):
+    shop = Shop(make_project(tmp_path / "shop", **SIZE | {"orders": 2000}))
+    shop.run("deployment")
+    shop.read("orders-1.csv").tail(50).write_csv(tmp_path / "in.csv")
+
+    def scored() -> pl.DataFrame:
+        return score_file(shop.project.scorer(), shop.project.home, tmp_path / "in.csv").answers
+
+    before = scored()
+    assert before["returned"].n_unique() > 40
+    shop.edit(LONGER, DOUBLE)
+    assert scored().equals(before), "before the new features are prepped"
+    shop.run()
+    assert scored().equals(before)
+    shop.run("evaluation")
+    champion = shop.project.status()["verdict"]["champion"]
+    assert "champion" in champion, "it can still be compared"
+    shop.edit(('over="30d"', 'over="31d"'))
+    with pytest.raises(DataError, match="customer__returned_mean_30d"):
+        shop.project.scorer()
+
+
+# --- Restated rows ------------------------------------------------------------------------------
+
+
+def corrected(orders: pl.DataFrame) -> pl.DataFrame:
+    """Give every 40th order another amount."""
+    chosen = pl.col("order_id") % 40 == 3
+    amount = pl.when(chosen).then(pl.col("amount") + 1000).otherwise(pl.col("amount"))
+    return orders.with_columns(amount.alias("amount"))
+
+
+def restate(shop: Shop, name: str = "orders-0.csv") -> pl.DataFrame:
+    """Deliver corrections of a file's rows; return these."""
+    old = shop.read(name)
+    new = corrected(old).join(old, on=old.columns, how="anti")
+    assert new.height >= 7
+    shop.write("orders-corrected.csv", new)
+    return new
+
+
+def test_a_restated_row_marks_its_entities_and_changes_nothing(half, tmp_path, octavo):
+    shop = half.copy(tmp_path / "shop")
+    new = restate(shop)
+    done = shop.run()
+    assert done["folded"] == {}
+    assert_same(shop.rows, half.rows)
+    assert shop.stale() == {"customer": new["customer"].n_unique(), "rows": None}
+    customer = new["customer"][0]
+    arguments = ("features", "get", customer, "--view", "customer", "--dir", shop.folder, "--json")
+    assert "restated" in json.loads(octavo(*arguments).stdout)["_stale"]
+    others = set(shop.rows["key:customer"]) - set(new["customer"])
+    assert others
+    found = shop.project.features().lookup("customer", [min(others)], None)
+    assert "_stale" not in found
+    assert "features stale" in shop.project.home.log.read_text()
+    again = shop.read("orders-corrected.csv")
+    shop.write("orders-again.csv", again.reverse())
+    shop.run()
+    batch = shop.project.catalog.committed("orders")[-1]
+    assert (batch["restated"], batch["duplicates"]) == (0, again.height), "known by now"
+
+
+@pytest.mark.parametrize("rebuilt_before", [True, False])
+def test_a_rebuild_takes_restatements_in_from_when_they_were_known(
+    half, fresh, tmp_path, rebuilt_before
+):
+    shop = half.copy(tmp_path / "shop")
+    before = half.rows
+    new = restate(shop)
+    shop.run()
+    later = ("orders-1.csv", "returns-1.csv")
+    if rebuilt_before:
+        assert sorted(shop.rebuild()["rebuilt"]) == ["customer", "rows"]
+        shop.deliver(*later).run()
+    else:
+        shop.deliver(*later).run()
+        done = shop.rebuild()
+        assert sorted(done["rebuilt"]) == ["customer", "rows"]
+        assert done["extended"] == ["product"]
+    assert shop.stale() == {}
+    right = fresh().hold_back(*later)
+    right.write("orders-0.csv", corrected(right.read("orders-0.csv")))
+    right.run()
+    right.deliver(*later).run()
+    restated = pl.col("_event_id").is_in(new["order_id"].cast(pl.String).implode())
+    old = pl.col("_event_id").is_in(before["_event_id"].implode())
+    found, expected = (s.rows.drop("_position") for s in (shop, right))
+    assert_same(found.filter(~old), expected.filter(~old))
+    past = found.filter(old & ~restated)
+    assert_same(past, before.drop("_position").filter(~restated))
+    own = ["_event_id", "_event_time", "_known_at", "amount", "channel", "hour"]
+    assert_same(found.select(own), expected.select(own))
+    for customer in new["customer"].head(2):
+        assert shop.online(customer) == right.online(customer)
+
+
+def test_a_restated_outcome_is_the_label_after_the_rebuild(half, tmp_path):
+    shop = half.copy(tmp_path / "shop")
+    old = shop.read("returns-0.csv").head(5)
+    flipped = (
+        pl.when(pl.col("outcome") == "kept").then(pl.lit("returned")).otherwise(pl.lit("kept"))
+    )
+    shop.write("returns-corrected.csv", old.with_columns(flipped.alias("outcome")))
+    shop.run()
+    ids = old["order_id"].cast(pl.String)
+    labels = [
+        dict(shop.project.data().select("_event_id", "returned").rows())
+        for _ in (0, 1)
+        if _ == 0 or shop.rebuild()
+    ]
+    for event in ids:
+        assert labels[0][event] != labels[1][event]
+    rest = [{k: v for k, v in each.items() if k not in set(ids)} for each in labels]
+    assert rest[0] == rest[1]
+
+
+# --- Withdrawn batches --------------------------------------------------------------------------
+
+
+def spoil(shop: Shop) -> str:
+    """Deliver orders that never were, of half the customers; return the batch ID."""
+    orders = shop.read("orders-0.csv").tail(40).filter(pl.col("customer") < "c06")
+    wrong = orders.with_columns(pl.col("order_id") + 100_000, pl.col("amount") * 7)
+    shop.write("orders-wrong.csv", wrong)
+    shop.run()
+    return shop.project.catalog.committed("orders")[-1]["batch_id"]
+
+
+def test_a_withdrawn_batch_is_after_a_rebuild_as_if_it_never_came(half, fresh, tmp_path, octavo):
+    shop = half.copy(tmp_path / "shop")
+    batch = spoil(shop)
+    assert shop.rows.height > half.rows.height
+    done = octavo("batches", shop.folder, "--withdraw", batch, "--reason", "a test till", "--json")
+    assert done.returncode == 0, done.stderr
+    withdrawn = json.loads(done.stdout)
+    assert withdrawn["stale"] == {"rows": 1, "customer": len({f"c{n:02}" for n in range(6)})}
+    assert shop.stale()["customer"] == 6
+    assert "a test till" in shop.project.home.log.read_text()
+    shop.run()
+    ids = set(half.rows["_event_id"])
+    assert set(shop.rows["_event_id"]) == ids, "its rows are left out at once"
+    touched = shop.read("orders-wrong.csv")["customer"][-1]
+    assert shop.online(touched) != half.online(touched)
+    before = shop.rows
+    assert sorted(shop.rebuild()["rebuilt"]) == ["customer", "rows"]
+    assert shop.online(touched) == half.online(touched)
+    assert_same(shop.rows, half.rows)
+    assert shop.stale() == {}
+    untouched = pl.col("key:customer") >= "c06"
+    assert_same(shop.rows.filter(untouched), before.filter(untouched))
+    assert (
+        latest(shop.project.catalog)["data_version"] == latest(half.project.catalog)["data_version"]
+    )
+    assert shop.run() == {}, "its file lies there still, and is recognized"
+    with pytest.raises(DataError, match="withdrawn before: a test till"):
+        shop.project.withdraw(batch, "twice")
+
+
+def test_what_comes_after_a_withdrawal_is_as_if_it_never_came(half, fresh, tmp_path):
+    shop = half.copy(tmp_path / "shop")
+    shop.project.withdraw(spoil(shop), "wrong")
+    later = ("orders-1.csv", "returns-1.csv")
+    shop.deliver(*later).run()
+    shop.rebuild()
+    right = fresh().hold_back(*later)
+    right.run()
+    right.deliver(*later).run()
+    assert_same(shop.rows.drop("_position"), right.rows.drop("_position"))
+
+
+def test_a_restatement_outlives_the_withdrawal_of_what_it_restates(half, tmp_path):
+    shop = half.copy(tmp_path / "shop")
+    batch = spoil(shop)
+    right = shop.read("orders-wrong.csv").with_columns(pl.col("amount") / 7)
+    shop.write("orders-right.csv", right)
+    shop.run()
+    shop.project.withdraw(batch, "wrong amounts")
+    shop.rebuild()
+    found = shop.rows.filter(pl.col("_event_id").cast(pl.Int64) > 100_000)
+    assert found["amount"].to_list() == right.sort("order_id")["amount"].to_list()
+
+
+# --- Rebuilds -----------------------------------------------------------------------------------
+
+
+def test_data_versions_made_before_a_rebuild_stay_readable(half, tmp_path):
+    shop = half.copy(tmp_path / "shop")
+    batch = spoil(shop)
+    project = shop.project
+    old = latest(project.catalog)
+    before = SplitRows(project.definition, project.home, project.catalog, old).data("all", "both")
+    project.withdraw(batch, "wrong")
+    shop.rebuild()
+    again = SplitRows(project.definition, project.home, project.catalog, old).data("all", "both")
+    assert_same(again, before)
+    now = shop.project.data("all", "both")
+    assert now.height < before.height
+
+
+def test_a_rebuild_of_what_is_not_stale_changes_no_bit(whole, tmp_path):
+    shop = whole.copy(tmp_path / "shop")
+    assert shop.rebuild()["folded"] == {}, "nothing is stale"
+    assert shop.rebuild("product", "rows")["rebuilt"] == ["rows", "product"]
+    assert_same(shop.rows, whole.rows)
+    assert shop.run() == {}
+    with pytest.raises(DefinitionError, match="Did you mean 'product'"):
+        shop.rebuild("produkt")
+
+
+@pytest.mark.parametrize("number", [2, -1])
+def test_a_killed_rebuild_leaves_the_old_features_and_is_taken_up_again(half, tmp_path, number):
+    shop = half.copy(tmp_path / "shop")
+    restate(shop)
+    shop.run()
+    before = {g["group_id"] for g in shop.project.catalog.live_groups()}
+    undisturbed = shop.copy(tmp_path / "calm")
+    undisturbed.rebuild()
+    shop.project.ask_rebuild()
+    driver = [sys.executable, str(DRIVER), str(shop.folder), "prep", str(number)]
+    killed = subprocess.run(driver, capture_output=True, text=True, timeout=120, check=False)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    live = {g["group_id"] for g in shop.project.catalog.live_groups()}
+    if number > 0:
+        assert live == before
+        assert_same(shop.rows, half.rows)
+        assert shop.stale()
+    shop.run()
+    assert_same(shop.rows, undisturbed.rows)
+    assert shop.stale() == {}
+    assert shop.run() == {}
+    catalog = shop.project.catalog
+    assert [r["position"] for r in catalog.rows(sa.select(tables.rebuilds))] == [4]
