@@ -16,6 +16,7 @@ from octavo.windows.plan import LIMIT, UNBOUNDED, LanePlan
 FIRST = np.zeros(1, np.int64)
 ALL = np.array([0, 1])
 PLACES = np.arange(4096)
+NOTHING = np.empty(0, np.int64)
 
 
 def ask(
@@ -61,7 +62,7 @@ def ask(
     places = PLACES[:size] if size <= len(PLACES) else np.arange(size)
     for fold_entities, arrays, more in entries(plan):
         fold_entities(
-            0, 1, places, np.array([0, size]), times, values,
+            0, 1, places, np.array([0, size]), times, values, NOTHING,
             FIRST, ALL, np.array([event_time]), np.array([known_at]), np.array([size]),
             *arrays, UNBOUNDED if late is None else late, out, *more,
         )  # fmt: skip

@@ -11,10 +11,10 @@ from typing import NamedTuple
 import numba as nb
 import numpy as np
 
-from octavo.windows import compiling, exact, grouping, plan, ranks, reach, sweep
-from octavo.windows.compiling import entry, hot, part
-from octavo.windows.plan import UNBOUNDED
-from octavo.windows.reach import Asked, Plan
+from octavo.windows import compiling, entity, exact, grouping, log, plan, ranks, reach, sweep
+from octavo.windows.compiling import entry, hot, part, shared
+from octavo.windows.entity import ROWS, TABLE, asked_at
+from octavo.windows.reach import Plan
 from octavo.windows.sweep import AGGREGATES, SPREADS, SUMS, Windows
 
 START, SIZE, CAPACITY, NODES, WIDE, ROOM, BASE, LIMBS = range(8)
@@ -113,7 +113,7 @@ def capacity_for(size):
     return capacity
 
 
-@part
+@shared
 def nodes_for(capacity):
     """Nodes of the tree over so many ranks."""
     return ranks.lay_levels(capacity, np.empty(ranks.DEEPEST, np.int64))[1]
@@ -146,7 +146,7 @@ def width_of(limbs, needs):
     return exact.FIRST + limbs * (3 if needs & SPREADS else 1)
 
 
-@part
+@shared
 def layout(head, times, values, new, floor, needs):
     """How an entity must lie to take new values: (anew, first kept, capacity, base, limbs)."""
     size = head[SIZE]
@@ -202,7 +202,7 @@ def lay(number, memory, used, spans, needs, kept, capacity, base, limbs):
     sum_up(held_of(memory, number), 0)
 
 
-@part
+@shared
 def held_of(memory, number):
     """Ranks of an entity, as `sweep` reads them."""
     head = memory.heads[number]
@@ -223,7 +223,7 @@ def held_of(memory, number):
     )
 
 
-@part
+@shared
 def sum_up(held, rank):
     """Compute the nodes above ``rank`` and all later ranks from what is active."""
     for level in range(1, held.depth + 1):
@@ -293,10 +293,8 @@ def admit(number, memory, times, values):
     return places
 
 
-ROWS = nb.types.Array(nb.int64, 1, "C", readonly=True)
 HASHES = nb.types.Array(nb.uint64, 1, "C", readonly=True)
 NUMBERS = nb.types.Array(nb.float64, 1, "C", readonly=True)
-TABLE = nb.types.Array(nb.int64, 2, "C", readonly=True)
 MEMORY = [
     nb.int64[:, ::1], nb.int64[:, ::1], nb.int64[:, ::1],
     nb.float64[:, ::1], nb.float64[:, ::1], nb.bool_[:, ::1],
@@ -402,10 +400,7 @@ def _entries(source):
             windows = windows_of(memory, number, needs, digits, answers)
             here = asked_rows[asked_starts[group] : asked_starts[group + 1]]
             if here.size:
-                past = np.empty(0, np.int64)
-                if late != UNBOUNDED:
-                    past = asked_known[here] - late
-                asked = Asked(here, asked_times[here], asked_reach[here], past)
+                asked = asked_at(here, asked_times, asked_known, asked_reach, late)
                 sweep.answer(seen, places, held, windows, asked, plan, out)
             for place in places:
                 if not held.active[place]:
@@ -453,7 +448,7 @@ def windows_of(memory, number, needs, digits, answers):
 
 
 room, fold_block = _entries(
-    compiling.source_of([compiling, exact, grouping, plan, ranks, reach, sweep])
+    compiling.source_of([compiling, entity, exact, grouping, log, plan, ranks, reach, sweep])
 )
 
 

@@ -49,9 +49,7 @@ def model(observations: Observations, queries: Queries, plan: LanePlan, late: in
         visible = [
             (row.time, row.value)
             for row in rows
-            if row.entity == entity
-            and before(row.place)
-            and not (row.gone and before(row.gone))
+            if row.entity == entity and before(row.place) and not (row.gone and before(row.gone))
         ]
         for j, (span, aggregate, parameter) in enumerate(plan.columns):
             start, end = edges(span, time)
@@ -129,35 +127,44 @@ def quantile(ordered: list[float], part: int) -> float:
 
 def decayed(window: list[tuple[int, float]], end: int, halflife: int) -> tuple[float, ...]:
     """Count, sum and mean weighted by age: exact sums of terms of 53 bits, rounded once each."""
-    weights, terms = Fraction(0), Fraction(0)
     infinite = [value for _, value in window if math.isinf(value)]
+    weights, terms = [], []
     for time, value in window:
-        factor = weight(time % halflife, halflife)
-        scale = Fraction(2) ** ((time - time % halflife) // halflife)
-        weights += Fraction(factor) * scale
+        whole, rest = divmod(time, halflife)
+        factor = weight(rest, halflife)
+        weights.append((factor, whole))
         if not math.isinf(value):
             part, power = math.frexp(value)
-            terms += Fraction(part * factor) * Fraction(2) ** power * scale
+            terms.append((part * factor, power + whole))
+    weights, terms = exact_sum(weights), exact_sum(terms)
     count = ratio_of(weights, end, halflife)
     whole = sum(infinite) if infinite else ratio_of(terms, end, halflife)
     if infinite or not math.isinf(whole):
         return count, whole, whole / count
-    (number, power), (divisor, other) = fraction_of(terms), fraction_of(weights)
+    (number, power), (divisor, other) = rounded(terms), rounded(weights)
     return count, whole, scaled(number / divisor, power - other)
 
 
-def ratio_of(exact: Fraction, end: int, halflife: int) -> float:
+def exact_sum(terms: list[tuple[float, int]]) -> tuple[int, int]:
+    """Sum ``number * 2**power`` of numbers of 53 bits below 4: (integer, power of two)."""
+    lowest = min((power for _, power in terms), default=0)
+    return sum(int(math.ldexp(number, 60)) << (power - lowest) for number, power in terms), (
+        lowest - 60
+    )
+
+
+def ratio_of(exact: tuple[int, int], end: int, halflife: int) -> float:
     """Scale a sum of terms to the end of its window."""
-    number, power = fraction_of(exact)
+    number, power = rounded(exact)
     whole, rest = divmod(end, halflife)
     return scaled(number / weight(rest, halflife), power - whole)
 
 
-def fraction_of(exact: Fraction) -> tuple[float, int]:
-    """Round a dyadic number to 53 bits, whatever its exponent: (float, power of two)."""
-    numerator, power = exact.numerator, 1 - exact.denominator.bit_length()
-    surplus = max(0, abs(numerator).bit_length() - 53)
-    return float(round(Fraction(numerator, 2**surplus))), power + surplus
+def rounded(exact: tuple[int, int]) -> tuple[float, int]:
+    """Round an integer to 53 bits, whatever its power of two."""
+    number, power = exact
+    surplus = max(0, abs(number).bit_length() - 53)
+    return float(round(Fraction(number, 2**surplus))), power + surplus
 
 
 @cache
@@ -215,7 +222,7 @@ def scaled(number: float, power: int) -> float:
     try:
         return math.ldexp(number, power)
     except OverflowError:
-        return math.inf
+        return math.copysign(math.inf, number)
 
 
 def exact_variance(values: list[float]) -> Fraction:
