@@ -84,7 +84,10 @@ class Group:
             for lane in self.lanes:
                 observed = seen[lane.name]
                 log = standing(observed.observations)
-                transaction.append(lane.name, log.entity, log.event_time, log.value, log.known_at)
+                if len(log):
+                    transaction.append(
+                        lane.name, log.entity, log.event_time, log.value, log.known_at
+                    )
                 if lane.speaks:
                     texts = observed.dictionary
                     transaction.add_categories(
