@@ -90,23 +90,26 @@ def slide(windows, span, held, plan, low, high):
 
 
 @hot
-def read_column(windows, span, held, plan, aggregate, parameter, time):
-    """Compute one aggregate of one window."""
+def weighed(windows, span, held, plan, time):
+    """Weighted count, sum and mean of a window; what is null or 0 of any other kind of window."""
+    if windows.sizes[span] == 0 or plan.needs[span] & WEIGHED == 0:
+        return 0.0, np.nan, np.nan
+    earliest, latest = held.times[windows.low[span]], held.times[windows.high[span] - 1]
+    end, halflife = time - plan.spans[span, DELAY], plan.spans[span, HALFLIFE]
+    return decay.weighed(windows.decays, windows.places[span], earliest, latest, end, halflife)
+
+
+@hot
+def counted(windows, span, aggregate, parameter):
+    """Compute one aggregate of a window that keeps tallies or order statistics."""
     place, size = windows.places[span], windows.sizes[span]
     if aggregate == N_UNIQUE:
         return np.float64(windows.tallies.distinct[place])
     if size == 0:
-        return 0.0 if aggregate == DECAYED_COUNT else np.nan
+        return np.nan
     if aggregate == TOP:
         return windows.distinct[tallies.most_frequent(windows.tallies, place)]
-    if aggregate == QUANTILE:
-        return quantiles.quantile(windows.orders, place, windows.distinct, size, parameter)
-    earliest, latest = held.times[windows.low[span]], held.times[windows.high[span] - 1]
-    end = time - plan.spans[span, DELAY]
-    count, total, mean = decay.weighed(windows.decays, place, earliest, latest, end, parameter)
-    if aggregate == DECAYED_COUNT:
-        return count
-    return total if aggregate == DECAYED_SUM else mean
+    return quantiles.quantile(windows.orders, place, windows.distinct, size, parameter)
 
 
 @once
@@ -132,11 +135,18 @@ def answer(rows, steps, held, windows, asked, plan, out):
             low, high = windows.low[span], windows.high[span]
             low, high = bounds(held, low, high, plan.spans, span, asked, i)
             slide(windows, span, held, plan, low, high)
+            count, total, mean = weighed(windows, span, held, plan, asked.times[i])
             for j in range(plan.starts[span], plan.starts[span + 1]):
                 place, aggregate, parameter = plan.columns[j]
-                out[asked.rows[i], place] = read_column(
-                    windows, span, held, plan, aggregate, parameter, asked.times[i]
-                )
+                if aggregate == DECAYED_COUNT:
+                    value = count
+                elif aggregate == DECAYED_SUM:
+                    value = total
+                elif aggregate == DECAYED_MEAN:
+                    value = mean
+                else:
+                    value = counted(windows, span, aggregate, parameter)
+                out[asked.rows[i], place] = value
 
 
 @part

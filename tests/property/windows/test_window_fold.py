@@ -11,9 +11,9 @@ from window_strategies import (
     CATEGORIES,
     EVERYTHING,
     HARSH,
+    LATE,
     OF_TEXTS,
     PLANS,
-    LATE,
     TIMES,
     VALUES,
     Log,
@@ -21,7 +21,7 @@ from window_strategies import (
     one_of_each,
 )
 
-from octavo.windows import Aggregate, Observations, Queries, Span, fold
+from octavo.windows import NEVER, Aggregate, Observations, Queries, Span, fold
 
 RELAXED = settings(deadline=None, max_examples=300)
 RANDOM = st.randoms(use_true_random=False)
@@ -97,23 +97,30 @@ def test_variance_is_within_two_units_of_the_exact_one(values):
 
 
 @RELAXED
-@given(logs(), st.data())
+@given(logs(retracted=True), st.data())
 def test_what_comes_later_in_the_log_never_shows(log, data):
     plan, late = data.draw(EVERYTHING), data.draw(LATE)
     cut = data.draw(st.integers(0, len(log)))
+    places = list(zip(log.known, log.position, strict=True))
     before = fold(log.observations(), log.queries(), plan, late)
     for row in range(cut, len(log)):
         log.value[row] = data.draw(VALUES)
         log.time[row] = data.draw(TIMES)
         log.entity[row] = data.draw(st.sampled_from([1, 2, 3]))
         log.update[row] = data.draw(st.booleans())
+    for row, place in enumerate(log.gone):
+        if place is None or place in places[cut:]:
+            log.gone[row] = data.draw(st.sampled_from([None, *places[cut:]]))
     after = fold(log.observations(), log.queries(), plan, late)
     early = np.flatnonzero(log.query) < cut
     assert same_bits(after[early], before[early])
 
 
-@pytest.mark.parametrize("disorder", ["none", "late rows", "random"])
-@pytest.mark.parametrize("late", [None, 40_000])
+@pytest.mark.parametrize(
+    ("disorder", "late"),
+    [("none", None), ("late rows", None), ("late rows", 40_000), ("random", 40_000),
+     ("retracted", None)],
+)  # fmt: skip
 def test_long_windows_use_the_tree_and_still_agree(disorder, late):
     """Thousands of observations per entity: several levels of blocks, sums in them."""
     random = np.random.default_rng(7)
@@ -128,8 +135,12 @@ def test_long_windows_use_the_tree_and_still_agree(disorder, late):
     value = np.round(random.normal(0, 1e3, size), 2) * 10.0 ** random.integers(-3, 3, size)
     value[random.random(size) < 0.001] = np.inf
     entity = np.zeros(size, np.uint64)
-    observations = Observations(entity, time, known, np.arange(size), value)
-    asked = np.sort(random.choice(size, 60, replace=False))
+    gone = []
+    if disorder == "retracted":
+        later = np.where(random.random(size) < 0.3, random.integers(0, known[-1], size), NEVER)
+        gone = [later, random.integers(0, size, size)]
+    observations = Observations(entity, time, known, np.arange(size), value, *gone)
+    asked = np.sort(random.choice(size, 40, replace=False))
     queries = Queries(entity[asked], time[asked], known[asked], asked)
     plan = one_of_each(Span(None), Span(60_000, 500), Span(300), Span(8_000, 70, 1_000))
     expected = model(observations, queries, plan, late)

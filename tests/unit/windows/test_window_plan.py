@@ -2,18 +2,72 @@ import numpy as np
 import pytest
 
 from octavo.errors import DefinitionError
-from octavo.windows import Aggregate, LanePlan, Span
+from octavo.windows import OF_CATEGORIES, Aggregate, LanePlan, PlanColumn, Span
 from octavo.windows.plan import UNBOUNDED
 
 
 @pytest.mark.parametrize(
-    ("over", "delay", "where"),
-    [(0, 0, "over"), (-5, 0, "over"), (2**62, 0, "over"), (5, -1, "delay")],
+    ("span", "where"),
+    [
+        ((0, 0), "over"),
+        ((-5, 0), "over"),
+        ((2**62, 0), "over"),
+        ((5, -1), "delay"),
+        ((5, 0, 0), "resolution"),
+        ((5, 0, 2**62), "resolution"),
+    ],
 )
-def test_a_span_that_means_nothing_is_refused(over, delay, where):
+def test_a_span_that_means_nothing_is_refused(span, where):
     with pytest.raises(DefinitionError) as caught:
-        Span(over, delay)
+        Span(*span)
     assert caught.value.where == where
+
+
+@pytest.mark.parametrize(
+    ("column", "message"),
+    [
+        ((Span(5), Aggregate.LAG), "0 is no parameter of LAG"),
+        ((Span(5), Aggregate.QUANTILE, 1000), "1000 is no parameter of QUANTILE"),
+        ((Span(5), Aggregate.SUM, 7), "7 is no parameter of SUM"),
+        ((Span(5), Aggregate.DECAYED_SUM), "0 is no parameter of DECAYED_SUM"),
+        ((Span(None), Aggregate.DECAYED_SUM, 5), "over everything"),
+        ((Span(65), Aggregate.DECAYED_MEAN, 1), "over 65 µs"),
+        ((Span(64, 0, 1), Aggregate.DECAYED_COUNT, 1), "over 65 µs"),
+    ],
+)
+def test_a_parameter_that_means_nothing_is_refused(column, message):
+    with pytest.raises(DefinitionError, match=message) as caught:
+        LanePlan([column])
+    assert caught.value.where == "columns"
+
+
+def test_categories_know_no_arithmetic():
+    for aggregate in OF_CATEGORIES:
+        LanePlan([(Span(5), aggregate, int(aggregate == Aggregate.LAG))], category=True)
+    with pytest.raises(DefinitionError, match="SUM of categories") as caught:
+        LanePlan([(Span(5), Aggregate.SUM)], category=True)
+    assert "N_UNIQUE" in caught.value.fix
+
+
+def test_heavy_columns_are_grouped_by_what_their_windows_keep():
+    day = Span(100)
+    given = [
+        (day, Aggregate.TOP),
+        (day, Aggregate.QUANTILE, 500),
+        (day, Aggregate.COUNT),
+        (day, Aggregate.DECAYED_SUM, 20),
+        (day, Aggregate.N_UNIQUE),
+        (day, Aggregate.QUANTILE, 990),
+        (day, Aggregate.DECAYED_MEAN, 50),
+        (day, Aggregate.DECAYED_COUNT, 20),
+    ]
+    plan = LanePlan(given)
+    assert plan.columns == tuple(PlanColumn(*each) for each in given)
+    assert plan.arrays.columns.tolist() == [[2, Aggregate.COUNT, 0]]
+    heavy = plan.heavy
+    assert heavy.spans[:, 3].tolist() == [0, 0, 20, 50]
+    assert heavy.starts.tolist() == [0, 2, 4, 6, 7]
+    assert heavy.columns[:, 0].tolist() == [0, 4, 1, 5, 3, 7, 6]
 
 
 def test_a_plan_needs_columns_and_known_aggregates():
@@ -30,13 +84,13 @@ def test_a_plan_becomes_integer_arrays():
     )
     arrays = plan.arrays
     assert all(each.dtype == np.int64 for each in arrays)
-    assert arrays.spans.tolist() == [[100, 7], [UNBOUNDED, 0]]
+    assert arrays.spans.tolist() == [[100, 7, 1, 0], [UNBOUNDED, 0, 1, 0]]
     assert arrays.starts.tolist() == [0, 3, 4]
     assert arrays.columns.tolist() == [
-        [0, Aggregate.SUM],
-        [2, Aggregate.COUNT],
-        [3, Aggregate.VAR],
-        [1, Aggregate.LAST],
+        [0, Aggregate.SUM, 0],
+        [2, Aggregate.COUNT, 0],
+        [3, Aggregate.VAR, 0],
+        [1, Aggregate.LAST, 0],
     ]
     assert arrays.needs.tolist() == [1 << 1 | 1 << 0 | 1 << 5, 1 << 8]
 
@@ -51,4 +105,5 @@ def test_plans_are_values():
 def test_horizon_is_the_farthest_look_back():
     columns = ((Span(5, 20), Aggregate.SUM), (Span(12), Aggregate.SUM))
     assert LanePlan(columns).horizon == 25
+    assert LanePlan((*columns, (Span(12, 8, 10), Aggregate.SUM))).horizon == 30
     assert LanePlan((*columns, (Span(None), Aggregate.SUM))).horizon is None
