@@ -127,8 +127,8 @@ def test_long_windows_use_the_tree_and_still_agree(disorder, late):
     size = 9_000
     time = np.sort(random.integers(0, 100_000, size))
     if disorder == "late rows":
-        late = random.random(size) < 0.05
-        time[late] -= random.integers(0, 50_000, late.sum())
+        tardy = random.random(size) < 0.05
+        time[tardy] -= random.integers(0, 50_000, tardy.sum())
     elif disorder == "random":
         random.shuffle(time)
     known = np.arange(size) * 11

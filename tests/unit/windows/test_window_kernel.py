@@ -143,7 +143,7 @@ def test_values_at_the_edges_of_time():
     rows = Observations([1, 1], [-far, far], [0, 0], [0, 1], [1.0, 2.0])
     plan = LanePlan(((Span(far, far), Aggregate.COUNT), (Span(None), Aggregate.COUNT)))
     answer = fold(rows, Queries([1, 1], [-far, far], [far, -far], [0, 0]), plan, late=far)
-    np.testing.assert_array_equal(answer, [[0, 0], [0, 0]])
+    np.testing.assert_array_equal(answer, [[0, 1], [0, 0]])
     answer = fold(rows, Queries([1, 1], [-far, far], [far, far], [0, 0]), plan)
     np.testing.assert_array_equal(answer, [[0, 1], [0, 2]])
 
@@ -162,8 +162,8 @@ def test_bad_rows_are_refused():
     with pytest.raises(DataError, match="73,000 years") as caught:
         Queries([1], [1], [2**62], [1])
     assert caught.value.where == "known_at"
-    with pytest.raises(DefinitionError, match="retained"):
-        fold(Observations.empty(), Queries.empty(), SUM, late=0)
+    with pytest.raises(DefinitionError, match="cannot come late"):
+        fold(Observations.empty(), Queries.empty(), SUM, late=-1)
 
 
 @pytest.mark.parametrize("moving", ["queries back and forth", "growing", "falling"])

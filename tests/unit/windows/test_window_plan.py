@@ -105,5 +105,5 @@ def test_plans_are_values():
 def test_horizon_is_the_farthest_look_back():
     columns = ((Span(5, 20), Aggregate.SUM), (Span(12), Aggregate.SUM))
     assert LanePlan(columns).horizon == 25
-    assert LanePlan((*columns, (Span(12, 8, 10), Aggregate.SUM))).horizon == 30
+    assert LanePlan((*columns, (Span(12, 8, 10), Aggregate.SUM))).horizon == 29
     assert LanePlan((*columns, (Span(None), Aggregate.SUM))).horizon is None
