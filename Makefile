@@ -2,10 +2,14 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test slow lint bench lock clean
+.PHONY: demo payments test slow lint bench lock clean
 
 demo: .venv/examples
 	$(BIN)/octavo run examples/flights
+
+payments: .venv/examples
+	$(BIN)/python examples/payments/generate.py
+	$(BIN)/octavo run examples/payments
 
 test: .venv/dev lint
 	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not slow"
@@ -37,4 +41,4 @@ lock:  # needs uv
 	  --no-header --no-annotate --output-file requirements.lock
 
 clean:
-	rm -rf .venv examples/*/.octavo
+	rm -rf .venv examples/*/.octavo examples/payments/data

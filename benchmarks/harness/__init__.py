@@ -1,0 +1,10 @@
+"""What the benchmarks share: a claim, the peer's environment, processes measured from outside.
+
+It knows nothing of Octavo but the one stream of events and the one plan in `stream`.
+"""
+
+from harness.claim import Claim, medians
+from harness.environment import environment
+from harness.process import measured, peak
+
+__all__ = ["Claim", "environment", "measured", "medians", "peak"]
