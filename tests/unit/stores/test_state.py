@@ -64,7 +64,8 @@ def test_a_new_state_is_at_the_beginning(path):
     store = opened(path)
     assert store.place == BEGINNING == Place(-(2**61), -(2**63), 0)
     assert store.too_late == {"all": 0, "week": 0}
-    assert store.lanes == LANES
+    assert store.lanes == ("all", "week")
+    assert store.held == {"all": 0, "week": 0}
     assert history(store, 1) == []
     with store.snapshot() as snapshot:
         found = snapshot.observations_of("all", np.array([3, 1], np.uint64))
@@ -143,6 +144,28 @@ def test_equal_times_stay_in_order_of_arrival_over_many_chunks(path, small):
     assert len(ordinals) >= 5
 
 
+def test_a_long_first_history_of_a_new_entity_in_a_lane_that_is_not_empty(path, small):
+    store = opened(path)
+    add(store, 1, [5], lane="week", known_at=5)
+    add(store, 2**64 - 1, [5] * 20, range(20), lane="week", known_at=6)
+    assert history(store, 2**64 - 1, lane="week") == [(5, float(v)) for v in range(20)]
+    add(store, 0, [5] * 20, range(20), lane="week", known_at=6)
+    assert history(store, 0, lane="week") == [(5, float(v)) for v in range(20)]
+
+
+def test_values_and_times_keep_their_bits(path, small):
+    values = [0.0, -0.0, 5e-324, float("inf"), -1.5, np.uint64(2**62 - 1).view(np.float64)]
+    times = [-(2**61), -1, 0, 1, 2**61, 2**61]
+    store = opened(path)
+    for _ in range(3):
+        add(store, 1, times, values)
+    with store.snapshot() as snapshot:
+        found = snapshot.observations_of("all", np.array([1], np.uint64))
+    order = np.argsort(times * 3, kind="stable")
+    assert found.times.tolist() == np.array(times * 3)[order].tolist()
+    assert found.values.tobytes() == np.array(values * 3)[order].tobytes()
+
+
 def test_a_late_observation_rewrites_the_chunk_it_falls_into_alone(path, small):
     store = opened(path)
     add(store, 1, range(0, 300, 10))
@@ -178,21 +201,60 @@ def test_what_no_query_can_see_is_counted_and_dropped(path, small):
     add(store, 1, [2000], lane="week", known_at=2000, trim=2000)
     assert [t for t, _ in history(store, 1, lane="week")] == [2000]
     assert len(history(store, 2, lane="week")) == 40, "nobody wrote to it"
-    assert store.sweep(1120) == 5
+    assert store.held == {"all": 0, "week": 41}
+    assert store.sweep(1120) == 20
+    assert store.held == {"all": 0, "week": 21}
     assert [t for t, _ in history(store, 2, 120, lane="week")] == list(range(121, 140))
-    assert store.sweep(99_999) == 5
+    assert store.sweep(99_999) == 21
     assert keys_of(store) == []
     add(store, 3, [5], known_at=2001)
     assert store.sweep(10**15) == 0, "what is kept for ever"
+    assert store.held == {"all": 1, "week": 0}
 
 
-def test_half_a_head_that_has_expired_is_dropped(path):
+def test_an_owner_may_keep_for_less_long_and_leave_lanes_out(path):
     store = opened(path)
-    add(store, 1, [0, 10, 20, 30], lane="week", known_at=30)
-    add(store, 1, [1001], lane="week", known_at=1001, trim=1001)
-    assert len(history(store, 1, lane="week")) == 5
-    add(store, 1, [1030], lane="week", known_at=1030, trim=1025)
-    assert [t for t, _ in history(store, 1, lane="week")] == [30, 1001, 1030]
+    add(store, 1, [1, 2])
+    add(store, 1, [1, 2], lane="week", known_at=2)
+    less = opened(path, lanes={"week": 10})
+    assert history(less, 1) == [(1, 1.0), (2, 2.0)], "a lane left out can still be read"
+    with pytest.raises(AssertionError):
+        add(less, 1, [3], known_at=3)
+    add(less, 1, [4, 13], lane="week", known_at=14)
+    assert less.too_late == {"all": 0, "week": 1}
+    assert less.sweep(14) == 2
+    assert history(less, 1) == []
+    assert history(less, 1, lane="week") == [(1, 1.0), (2, 2.0), (13, 13.0)]
+    assert less.sweep(23) == 3
+
+
+def test_counts(path, small):
+    store = opened(path)
+    add(store, 1, range(20))
+    add(store, 2, [5])
+    with store.snapshot() as snapshot:
+        counts = snapshot.counts("all", np.array([2, 3, 1], np.uint64))
+    assert counts.tolist() == [1, 0, 20]
+
+
+@pytest.mark.parametrize(
+    ("horizon", "sealed"),
+    [(2, [3, 7, 11, 15]), (3, [7, 11, 15]), (6, [7, 11, 15]), (7, [11, 15]), (11, [15])],
+)
+def test_a_sealed_chunk_goes_when_its_last_observation_has_expired(path, small, horizon, sealed):
+    store = opened(path)
+    add(store, 1, range(17), lane="week", known_at=17)
+    add(store, 1, range(17, 21), lane="week", known_at=21, trim=1000 + horizon)
+    assert [time_ - 2**63 for _, _, time_, ordinal in keys_of(store) if ordinal == 0] == sealed
+    assert store.held["week"] == 5 + 4 * len(sealed)
+
+
+@pytest.mark.parametrize(("horizon", "left"), [(6, 5), (7, 2)])
+def test_of_a_head_goes_what_has_expired_if_that_is_more_than_half(path, horizon, left):
+    store = opened(path)
+    add(store, 1, [5, 6, 7, 8], lane="week", known_at=8)
+    add(store, 1, [9], lane="week", known_at=9, trim=1000 + horizon)
+    assert len(history(store, 1, lane="week")) == left
 
 
 def one_more(store, *place, fail=False):
@@ -373,10 +435,10 @@ def test_reading_what_is_not_there_says_so(path):
         opened(path, readonly=True)
 
 
-@pytest.mark.parametrize("options", [{"fingerprint": "f2"}, {"lanes": {"all": 7}}])
+@pytest.mark.parametrize("options", [{"fingerprint": "f2"}, {"lanes": {"new": 7}}])
 def test_a_state_of_other_features_is_refused(path, options):
     opened(path)
-    with pytest.raises(DataError, match=r"other features|not of") as raised:
+    with pytest.raises(DataError, match=r"not of f2|without lane 'new'") as raised:
         opened(path, **options)
     assert str(path) in str(raised.value)
     assert "`octavo prep --rebuild card`" in str(raised.value)

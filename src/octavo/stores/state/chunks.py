@@ -117,6 +117,16 @@ def read(value: bytes | memoryview) -> tuple[memoryview, int]:
     return observations, newest
 
 
+def count_of(value: bytes) -> int:
+    """Return how many observations a value has, by its length."""
+    return (len(value) - START) // PAIR.itemsize
+
+
+def newest_of(value: bytes) -> int:
+    """Return the *newest* of a value, unchecked."""
+    return int(HEADER.unpack_from(value, 8)[3])
+
+
 def checked(body: bytes) -> bytes:
     """Return bytes with their checksum before them."""
     return xxhash.xxh3_64_intdigest(body).to_bytes(8, "little") + body

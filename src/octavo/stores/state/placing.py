@@ -2,7 +2,7 @@
 
 What is old is dropped where it costs nothing: an entity that is written to loses its sealed chunks
 when they have all expired or when one more is sealed, and what expired in its head when that is
-half of it. This module knows nothing of transactions beyond the one it writes in.
+more than half of it. This module knows nothing of transactions beyond the one it writes in.
 """
 
 from typing import Any
@@ -31,14 +31,18 @@ class Placing:
         self.table = table
         self.lane = lane
         self.horizon = NEVER if horizon is None else horizon
+        self._dropped = 0
 
-    def append(self, entity: np.ndarray, event_time: np.ndarray, value: np.ndarray) -> None:
-        """Put observations, sorted by entity and, within one, by rank; later than those there."""
+    def append(self, entity: np.ndarray, event_time: np.ndarray, value: np.ndarray) -> int:
+        """Put observations; return how many more there are than before.
+
+        They are sorted by entity and, within one, by event time; among those of one time they come
+        after what is there.
+        """
         if not entity.size:
-            return
+            return 0
         if self._is_empty():
-            self._fill(entity, event_time, value)
-            return
+            return self._fill(entity, event_time, value)
         edges = np.flatnonzero(entity[1:] != entity[:-1]) + 1
         starts = np.concatenate([[0], edges])
         pairs = chunks.paired(event_time, value)
@@ -46,6 +50,7 @@ class Placing:
         ends = [*edges.tolist(), entity.size]
         for key, start, end in zip(keys, starts.tolist(), ends, strict=True):
             self._append(key, pairs[start:end])
+        return entity.size - self._dropped
 
     def _is_empty(self) -> bool:
         with self.transaction.cursor(self.table) as cursor:
@@ -54,17 +59,18 @@ class Placing:
                 and cursor.key() < chunks.first_key(self.lane + 1)
             )
 
-    def _fill(self, entity: np.ndarray, event_time: np.ndarray, value: np.ndarray) -> None:
+    def _fill(self, entity: np.ndarray, event_time: np.ndarray, value: np.ndarray) -> int:
         """Put the first observations of the lane: sequentially, where it is the last one."""
         kept = event_time > self.horizon
         if not kept.all():
             entity, event_time, value = entity[kept], event_time[kept], value[kept]
         if not entity.size:
-            return
+            return 0
         with self.transaction.cursor(self.table) as cursor:
             last = not cursor.last() or cursor.key() < chunks.first_key(self.lane)
             for items in chunks.chunked(self.lane, entity, event_time, value):
                 cursor.putmulti(items, append=last)
+        return entity.size
 
     def _append(self, key: bytes, new: np.ndarray) -> None:
         """Put the observations of one entity, by the key of its head."""
@@ -80,7 +86,7 @@ class Placing:
             self._place(key, chunks.pairs_of(held), newest, new)
 
     def _has_expired(self, held: bytes | memoryview, newest: int) -> bool:
-        """Tell whether all sealed chunks, or half of the head, are no longer needed."""
+        """Tell whether all sealed chunks, or most of the head, are no longer needed."""
         if newest != NEVER:
             return newest <= self.horizon
         return bool(held) and chunks.time_at(held, len(held) // 32) <= self.horizon
@@ -94,7 +100,9 @@ class Placing:
         head = merged(head, new[late:])
         if newest <= self.horizon:
             newest = self._expire(entity, newest)
-            head = head[np.searchsorted(head["time"], self.horizon, "right") :]
+            old = int(np.searchsorted(head["time"], self.horizon, "right"))
+            head = head[old:]
+            self._dropped += old
         if head.size > 2 * chunks.CHUNK:
             self._expire(entity, newest)
             head, newest = self._seal(entity, head, newest)
@@ -148,6 +156,7 @@ class Placing:
             with self.transaction.cursor(self.table) as cursor:
                 found = cursor.set_range(chunks.first_key(self.lane, entity))
                 while found and cursor.key() < end:
+                    self._dropped += chunks.count_of(cursor.value())
                     found = cursor.delete() and bool(cursor.key())
         return newest if newest > self.horizon else NEVER
 
@@ -170,7 +179,10 @@ def merged(old: np.ndarray, new: np.ndarray) -> np.ndarray:
 
 
 def sweep(transaction: Any, table: Any, lane: int, horizon: int) -> int:
-    """Drop the sealed chunks and heads of a lane that nothing needs; return how many there were."""
+    """Drop the chunks of a lane in which all has expired; return how many observations that were.
+
+    The observations of an entity expire chunk by chunk, its head last.
+    """
     dropped = 0
     with transaction.cursor(table) as cursor:
         found = cursor.set_range(chunks.first_key(lane))
@@ -181,7 +193,7 @@ def sweep(transaction: Any, table: Any, lane: int, horizon: int) -> int:
             else:
                 last = chunks.last_of(key)
             if last <= horizon:
-                dropped += 1
+                dropped += chunks.count_of(cursor.value())
                 found = cursor.delete() and bool(cursor.key())
             else:
                 found = cursor.next() if key == head else cursor.set_range(head)

@@ -5,6 +5,7 @@ This module knows nothing of chunks, and nothing of how transactions are made.
 
 import json
 import struct
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -46,9 +47,19 @@ class Identity:
 
     view: str
     fingerprint: str
-    lanes: dict[str, int | None]
-    """Name of each lane to how long its observations are kept, microseconds. A lane's number is
-    its place among them."""
+    lanes: tuple[str, ...]
+    """Their names; a lane's number is its place among them."""
+
+
+@dataclass
+class Progress:
+    """How far a state has come, and what it holds."""
+
+    place: Place
+    too_late: list[int]
+    """By lane, the observations that came when nothing could see them: counted, not kept."""
+    held: list[int]
+    """By lane, the observations that are kept."""
 
 
 @dataclass(frozen=True)
@@ -57,13 +68,16 @@ class Opened:
 
     environment: Environment
     identity: Identity
+    retain: Mapping[str, int | None]
+    """For each lane that is written how long its observations are kept, microseconds."""
 
     def number(self, lane: str) -> int:
         """Return the number of a lane, or raise a DefinitionError that lists the known ones."""
-        if lane not in self.identity.lanes:
+        try:
+            return self.identity.lanes.index(lane)
+        except ValueError:
             where = f"state of view {self.identity.view!r}"
-            raise DefinitionError.unknown("lane", lane, self.identity.lanes, where=where)
-        return list(self.identity.lanes).index(lane)
+            raise DefinitionError.unknown("lane", lane, self.identity.lanes, where=where) from None
 
     def explained(self, error: Exception) -> OctavoError:
         """Say in plain words what is wrong."""
@@ -108,11 +122,11 @@ def read_identity(transaction: lmdb.Transaction, table: Any, path: Path, view: s
         raise unusable(
             f"the state is of format version {version}; this Octavo reads {FORMAT}.", path, view
         )
-    return Identity(**document)
+    return Identity(**document | {"lanes": tuple(document["lanes"])})
 
 
-def read_progress(transaction: lmdb.Transaction, table: Any, lanes: int) -> tuple[Place, list[int]]:
-    """Return how far a state has come, and how many observations each lane had too late.
+def read_progress(transaction: lmdb.Transaction, table: Any, lanes: int) -> Progress:
+    """Return how far a state has come, and what it holds.
 
     Raises
     ------
@@ -121,15 +135,14 @@ def read_progress(transaction: lmdb.Transaction, table: Any, lanes: int) -> tupl
     """
     value = transaction.get(_PROGRESS, db=table)
     if value is None:
-        return BEGINNING, [0] * lanes
+        return Progress(BEGINNING, [0] * lanes, [0] * lanes)
     body = verified(value)
-    late = struct.unpack_from(f"<{lanes}q", body, _PLACE.size)
-    return Place(*_PLACE.unpack_from(body)), list(late)
+    counts = struct.unpack_from(f"<{2 * lanes}q", body, _PLACE.size)
+    return Progress(Place(*_PLACE.unpack_from(body)), list(counts[:lanes]), list(counts[lanes:]))
 
 
-def write_progress(
-    transaction: lmdb.Transaction, table: Any, place: Place, too_late: list[int]
-) -> None:
-    """Write how far a state has come."""
-    body = _PLACE.pack(*place) + struct.pack(f"<{len(too_late)}q", *too_late)
+def write_progress(transaction: lmdb.Transaction, table: Any, progress: Progress) -> None:
+    """Write how far a state has come, and what it holds."""
+    counts = [*progress.too_late, *progress.held]
+    body = _PLACE.pack(*progress.place) + struct.pack(f"<{len(counts)}q", *counts)
     transaction.put(_PROGRESS, checked(body), db=table)

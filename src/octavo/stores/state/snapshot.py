@@ -19,6 +19,7 @@ from octavo.stores.state.records import (
     RECORDS,
     Opened,
     Place,
+    Progress,
     read_progress,
 )
 
@@ -58,12 +59,17 @@ class Snapshot:
     @property
     def place(self) -> Place:
         """How far the state had come."""
-        return self._progress()[0]
+        return self._progress().place
 
     @property
     def too_late(self) -> dict[str, int]:
         """Observations by lane that came when nothing could see them: counted, not kept."""
-        return dict(zip(self._opened.identity.lanes, self._progress()[1], strict=True))
+        return dict(zip(self._opened.identity.lanes, self._progress().too_late, strict=True))
+
+    @property
+    def held(self) -> dict[str, int]:
+        """Observations by lane that the state holds; some of them may have expired."""
+        return dict(zip(self._opened.identity.lanes, self._progress().held, strict=True))
 
     def history(self, lane: str, entity: int, after: int = NEVER) -> tuple[np.ndarray, np.ndarray]:
         """Return the observations of one entity in rank order: times, int64, and values, float64.
@@ -158,6 +164,19 @@ class Snapshot:
                 cursor.next()
         return [*pieces, last]
 
+    def counts(self, lane: str, entities: np.ndarray) -> np.ndarray:
+        """Return how many observations the state holds of each entity: uint64 (n,), int64 (n,)."""
+        number = self._opened.number(lane)
+        keys = chunks.head_keys(number, entities)
+        counts = dict.fromkeys(keys, 0)
+        with self._transaction.cursor(self._observations) as cursor:
+            for key, head in cursor.getmulti(sorted(counts)):
+                counts[key] = chunks.count_of(head)
+                if chunks.newest_of(head) != NEVER:
+                    first = chunks.first_key(number, chunks.entity_of(key))
+                    counts[key] += sum(chunks.count_of(v) for _, v in _from(cursor, first, key))
+        return np.array([counts[key] for key in keys], np.int64)
+
     def categories(self, lane: str, hashes: np.ndarray | None = None) -> dict[int, str]:
         """Return the texts of a lane's categories by hash: all, or those of some uint64."""
         number = self._opened.number(lane)
@@ -185,7 +204,7 @@ class Snapshot:
         except (Damaged, lmdb.Error) as error:
             raise self._opened.explained(error) from error
 
-    def _progress(self) -> tuple[Place, list[int]]:
+    def _progress(self) -> Progress:
         table = self._opened.environment.tables[RECORDS]
         try:
             return read_progress(self._transaction, table, len(self._opened.identity.lanes))

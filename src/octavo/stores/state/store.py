@@ -22,10 +22,15 @@ from octavo.stores.state.records import (
     Place,
     begin,
     read_identity,
+    read_progress,
     unusable,
+    write_progress,
 )
 from octavo.stores.state.snapshot import Snapshot
 from octavo.stores.state.transaction import Transaction
+
+EVERYTHING = 2**63 - 1
+"""Event time up to which all has expired of a lane that is no longer written."""
 
 
 class StateStore:
@@ -57,7 +62,8 @@ class StateStore:
             Of the features it serves; it never mixes with another's.
         lanes
             For each lane how much later than its event an observation may be asked for,
-            microseconds; None for ever. A reader need not say.
+            microseconds; None for ever. A reader need not say. Who begins a state names them all;
+            later an owner may keep for less long, or leave lanes out, which `sweep` then drops.
         readonly
             Nothing will be written.
 
@@ -71,18 +77,20 @@ class StateStore:
         environment = Environment.at(path, TABLES, readonly=readonly)
         table = environment.tables[RECORDS]
         if not readonly:
-            wanted = Identity(view, fingerprint, dict(lanes or {}))
+            wanted = Identity(view, fingerprint, tuple(lanes or ()))
             environment.write(lambda transaction: begin(transaction, table, wanted))
         transaction = environment.begin()
         try:
             found = read_identity(transaction, table, path, view)
         finally:
             environment.end(transaction)
-        if found.fingerprint != fingerprint or (lanes is not None and dict(lanes) != found.lanes):
-            raise unusable(
-                f"the state is of features {found.fingerprint}, not of {fingerprint}.", path, view
-            )
-        return cls(Opened(environment, found), readonly=readonly)
+        new = [lane for lane in lanes or () if lane not in found.lanes]
+        if found.fingerprint != fingerprint or new:
+            what = f"of features {found.fingerprint}, not of {fingerprint}"
+            if found.fingerprint == fingerprint:
+                what = f"without lane {', '.join(map(repr, new))}"
+            raise unusable(f"the state is {what}.", path, view)
+        return cls(Opened(environment, found, dict(lanes or {})), readonly=readonly)
 
     @property
     def path(self) -> Path:
@@ -95,15 +103,26 @@ class StateStore:
         return self._opened.identity.view
 
     @property
-    def lanes(self) -> dict[str, int | None]:
-        """Name of each lane to how long its observations are kept, microseconds."""
-        return dict(self._opened.identity.lanes)
+    def lanes(self) -> tuple[str, ...]:
+        """Names of the lanes that the state was begun with."""
+        return self._opened.identity.lanes
+
+    @property
+    def retain(self) -> dict[str, int | None]:
+        """For each lane that its owner writes how long it keeps observations, microseconds."""
+        return dict(self._opened.retain)
 
     @property
     def place(self) -> Place:
         """How far the state has come."""
         with self.snapshot() as snapshot:
             return snapshot.place
+
+    @property
+    def held(self) -> dict[str, int]:
+        """Observations by lane that the state holds; some of them may have expired."""
+        with self.snapshot() as snapshot:
+            return snapshot.held
 
     @property
     def too_late(self) -> dict[str, int]:
@@ -121,18 +140,25 @@ class StateStore:
         return Transaction(self._opened)
 
     def sweep(self, clock: int) -> int:
-        """Drop what no query at this knowledge time can see; return how many chunks that were.
+        """Drop what no query at this knowledge time can see; return how many observations.
 
-        Entities that are written to lose it by `Transaction.trim`; this is for the silent ones.
+        Entities that are written to lose it by `Transaction.trim`; this is for the silent ones,
+        and for lanes that the owner has left out. It reads the keys of the whole state.
         """
-        table, lanes = self._opened.environment.tables[OBSERVATIONS], self.lanes.values()
+        tables, retain = self._opened.environment.tables, self._opened.retain
+        bounded = {name: clock - each for name, each in retain.items() if each is not None}
+        gone = dict.fromkeys(set(self.lanes) - set(retain), EVERYTHING)
 
         def work(transaction: lmdb.Transaction) -> int:
-            return sum(
-                sweep(transaction, table, number, clock - retain)
-                for number, retain in enumerate(lanes)
-                if retain is not None
-            )
+            progress = read_progress(transaction, tables[RECORDS], len(self.lanes))
+            before = sum(progress.held)
+            for lane, horizon in (bounded | gone).items():
+                number = self._opened.number(lane)
+                swept = sweep(transaction, tables[OBSERVATIONS], number, horizon)
+                progress.held[number] -= swept
+            if sum(progress.held) < before:
+                write_progress(transaction, tables[RECORDS], progress)
+            return before - sum(progress.held)
 
         try:
             return self._opened.environment.write(work)

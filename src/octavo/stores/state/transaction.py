@@ -21,6 +21,7 @@ from octavo.stores.state.records import (
     RECORDS,
     Opened,
     Place,
+    Progress,
     read_progress,
     write_progress,
 )
@@ -63,8 +64,7 @@ class Transaction:
             When each was known, microseconds. A lane that does not keep everything needs it: what
             was known later after its event than the lane keeps is counted as too late.
         """
-        number = self._opened.number(lane)
-        retain = list(self._opened.identity.lanes.values())[number]
+        retain = self._retain(lane)
         rows = (
             np.ascontiguousarray(entity, np.uint64),
             np.ascontiguousarray(event_time, np.int64),
@@ -77,6 +77,11 @@ class Transaction:
                 self._late[lane] = self._late.get(lane, 0) + int((~kept).sum())
                 rows = rows[0][kept], rows[1][kept], rows[2][kept]
         self._appended.setdefault(lane, []).append(rows)
+
+    def _retain(self, lane: str) -> int | None:
+        self._opened.number(lane)
+        assert lane in self._opened.retain, f"the state was opened without lane {lane!r}"
+        return self._opened.retain[lane]
 
     def set_position(self, known_at: int, position: int, offset: int) -> None:
         """Say how far the state comes by this: see `Place`. What is appended belongs to one.
@@ -126,28 +131,36 @@ class Transaction:
     def _apply(self, transaction: lmdb.Transaction, rows: dict[str, Rows]) -> None:
         tables = self._opened.environment.tables
         if self._place is not None:
-            self._advance(transaction, self._place)
-        for number, (lane, retain) in enumerate(self._opened.identity.lanes.items()):
-            if lane in rows:
-                old = None if retain is None or self._clock is None else self._clock - retain
-                Placing(transaction, tables[OBSERVATIONS], number, old).append(*rows[lane])
+            progress = self._advanced(transaction, self._place)
+            for number, lane in enumerate(self._opened.identity.lanes):
+                if lane in rows:
+                    retain = self._opened.retain[lane]
+                    old = None if retain is None or self._clock is None else self._clock - retain
+                    placing = Placing(transaction, tables[OBSERVATIONS], number, old)
+                    progress.held[number] += placing.append(*rows[lane])
+            write_progress(transaction, tables[RECORDS], progress)
         for key, value in self._emitted.items():
             transaction.put(key, value, db=tables[OUTBOX])
         for key, value in self._categories.items():
             transaction.put(key, value, overwrite=False, db=tables[CATEGORIES])
 
-    def _advance(self, transaction: lmdb.Transaction, place: Place) -> None:
-        table, lanes = self._opened.environment.tables[RECORDS], self._opened.identity.lanes
-        before, late = read_progress(transaction, table, len(lanes))
-        same = place[:2] == before[:2] and not self._appended
+    def _advanced(self, transaction: lmdb.Transaction, place: Place) -> Progress:
+        """Return the progress at a later place; refuse one that is not."""
+        lanes = self._opened.identity.lanes
+        progress = read_progress(transaction, self._opened.environment.tables[RECORDS], len(lanes))
+        before = progress.place
+        appends = any(rows[0].size for parts in self._appended.values() for rows in parts)
+        same = place[:2] == before[:2] and not appends
         if place.offset < before.offset or not (place[:2] > before[:2] or same):
             raise DataError(
                 f"the state has come as far as {tuple(before)}; {tuple(place)} is not later.",
                 where=f"state of view {self._opened.identity.view!r}",
                 fix="Fold each piece of the log once, in the order of the log.",
             )
-        late = [many + self._late.get(lane, 0) for lane, many in zip(lanes, late, strict=True)]
-        write_progress(transaction, table, place, late)
+        progress.place = place
+        for number, lane in enumerate(lanes):
+            progress.too_late[number] += self._late.get(lane, 0)
+        return progress
 
 
 def _sorted(parts: list[Rows]) -> Rows:
