@@ -27,7 +27,7 @@ def register(app: typer.Typer) -> None:
     app.command("run")(run)
     app.command("explain")(explain)
     app.command("status")(status)
-    app.command("prep", help="Run stage prep alone, if it has something to do.")(prep)
+    app.command("prep")(prep)
     for verb, stage in VERBS.items():
         app.command(verb, help=f"Run stage {stage} alone, if it has something to do.")(
             _single(verb, stage)
@@ -117,14 +117,20 @@ def prep(
     home: Home = None,
     as_json: Json = False,
 ) -> int:
-    """Run stage prep alone; with ``--rebuild`` replace features that corrections made stale."""
+    """Run stage prep alone, if it has something to do; with --rebuild fold anew what is stale."""
     if view and not rebuild:
         raise DefinitionError("--view says what to rebuild.", fix="Add --rebuild.")
-    if rebuild:
-        from octavo.project import Project
+    if not rebuild:
+        return run(folder, "prep", "prep", dry_run=False, fresh=False, home=home, as_json=as_json)
+    from octavo.project import Project
+    from octavo.status import outputs
 
-        Project(folder, home).ask_rebuild(view or [])
-    return run(folder, "prep", "prep", dry_run=False, fresh=False, home=home, as_json=as_json)
+    project = Project(folder, home)
+    project.ask_rebuild(view or [])
+    code = run(folder, "prep", "prep", dry_run=False, fresh=False, home=home, as_json=as_json)
+    if not as_json and not outputs(project.catalog, "prep")["rebuilt"]:
+        typer.echo("Nothing was stale, so nothing was rebuilt.")
+    return code
 
 
 def _single(verb: str, stage: str) -> Any:
