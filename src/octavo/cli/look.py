@@ -2,33 +2,45 @@
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-import typer
+import click
 
-from octavo.cli.run import Folder, Home, Json
+from octavo.cli.arguments import DIR, FOLDER, HOME, JSON, PATH, Group
 from octavo.errors import DefinitionError, ExitCode
 
+OUTPUT = click.option(
+    "-o",
+    "--output",
+    metavar="FILE",
+    type=PATH,
+    help="Write the rows there: .parquet, .csv, .ndjson or .arrow.",
+)
 
-def register(app: typer.Typer) -> None:
-    """Add the commands."""
-    app.command("data")(data)
-    app.command("batches")(batches)
-    app.command("candidates")(candidates)
-    features = typer.Typer(help="Features at request time.", no_args_is_help=True)
-    features.command("get")(features_get)
-    app.add_typer(features, name="features")
+features = Group("features", help="Features at request time.")
 
 
+@click.command
+@FOLDER
+@click.option(
+    "--split",
+    metavar="PART",
+    default="all",
+    show_default=True,
+    help="train, validation, test or all.",
+)
+@click.option(
+    "--labels",
+    metavar="WHICH",
+    default="with",
+    show_default=True,
+    help="with, without or both.",
+)
+@OUTPUT
+@HOME
+@JSON
 def data(
-    folder: Folder = Path(),
-    split: Annotated[str, typer.Option(help="train, validation, test or all.")] = "all",
-    labels: Annotated[str, typer.Option(help="with, without or both.")] = "with",
-    output: Annotated[
-        Path | None, typer.Option("-o", "--output", help=".parquet, .csv, .ndjson or .arrow")
-    ] = None,
-    home: Home = None,
-    as_json: Json = False,
+    folder: Path, split: str, labels: str, output: Path | None, home: Path | None, as_json: bool
 ) -> int:
     """Give the rows of one part of the newest data version."""
     from octavo.cli.tables import check_format, write_table
@@ -40,21 +52,33 @@ def data(
         write_table(frame, output)
     if as_json:
         shape = {"rows": frame.height, "columns": frame.columns}
-        typer.echo(json.dumps(shape | {"output": str(output) if output else None}))
+        click.echo(json.dumps(shape | {"output": str(output) if output else None}))
     elif output is not None:
-        typer.echo(f"{frame.height:,} rows × {frame.width} columns in {output}")
+        click.echo(f"{frame.height:,} rows × {frame.width} columns in {output}")
     else:
-        typer.echo(str(frame))
+        click.echo(str(frame))
     return ExitCode.DONE
 
 
+@features.command("get")
+@click.argument(
+    "key",
+    metavar="KEY...",
+    nargs=-1,
+    required=True,
+    help="The parts of the key, in the view's order.",
+)
+@click.option(
+    "--view", metavar="NAME", default="", help="The view; may be left out if there is one."
+)
+@click.option(
+    "--at", metavar="TIME", default="", help="Event time, ISO 8601, UTC; default: the newest."
+)
+@DIR
+@HOME
+@JSON
 def features_get(
-    key: Annotated[list[str], typer.Argument(help="The parts of the key, in the view's order.")],
-    view: Annotated[str, typer.Option(help="The view; may be left out if there is one.")] = "",
-    at: Annotated[str, typer.Option(help="Event time, ISO 8601, UTC; default: the newest.")] = "",
-    folder: Annotated[Path, typer.Option("--dir", help="Folder of pipeline.py.")] = Path(),
-    home: Home = None,
-    as_json: Json = False,
+    key: tuple[str, ...], view: str, at: str, folder: Path, home: Path | None, as_json: bool
 ) -> int:
     """Evaluate the window features of one entity at a time."""
     from octavo.project import Project
@@ -68,11 +92,11 @@ def features_get(
     if causes := stale_causes(project.catalog, view or views[0], key):
         found["_stale"] = "; ".join(causes)
     if as_json:
-        typer.echo(json.dumps(found, default=str))  # times
+        click.echo(json.dumps(found, default=str))  # times
     else:
         width = max(len(name) for name in found)
         for name, value in found.items():
-            typer.echo(f"{name:<{width}}  {'-' if value is None else value}")
+            click.echo(f"{name:<{width}}  {'-' if value is None else value}")
     return ExitCode.DONE
 
 
@@ -92,18 +116,31 @@ def _moment(text: str) -> int | None:
     return round(moment.timestamp() * 1_000_000)
 
 
+@click.command
+@FOLDER
+@click.option("--batch", metavar="ID", default="", help="Show the rows of this batch.")
+@click.option("--rejected", is_flag=True, help="Show rejected rows.")
+@click.option("--quality", is_flag=True, help="Show the quality report.")
+@click.option("--withdraw", metavar="ID", default="", help="Take this batch back; with --reason.")
+@click.option("--reason", metavar="TEXT", default="", help="Why it is withdrawn.")
+@OUTPUT
+@HOME
+@JSON
 def batches(
-    folder: Folder = Path(),
-    batch: Annotated[str, typer.Option(help="Show the rows of this batch ID.")] = "",
-    rejected: Annotated[bool, typer.Option("--rejected", help="Show rejected rows.")] = False,
-    quality: Annotated[bool, typer.Option("--quality", help="Show the quality report.")] = False,
-    withdraw: Annotated[str, typer.Option(help="Take back the batch of this ID.")] = "",
-    reason: Annotated[str, typer.Option(help="Why it is withdrawn.")] = "",
-    output: Annotated[Path | None, typer.Option("-o", "--output", help="Write rows there.")] = None,
-    home: Home = None,
-    as_json: Json = False,
+    folder: Path,
+    batch: str,
+    rejected: bool,
+    quality: bool,
+    withdraw: str,
+    reason: str,
+    output: Path | None,
+    home: Path | None,
+    as_json: bool,
 ) -> int:
-    """List batches, read one (accepted rows, rejected rows, quality) by its ID, or withdraw it."""
+    """List batches, read one, or take one back.
+
+    Of a batch: its accepted rows, its rejected rows with the reasons, or its quality report.
+    """
     from octavo.cli.tables import check_format, print_rows, write_table
     from octavo.project import Project
 
@@ -125,13 +162,13 @@ def batches(
     if output is not None:
         write_table(frame, output)
     if output is not None and as_json:
-        typer.echo(json.dumps({"rows": frame.height, "output": str(output)}))
+        click.echo(json.dumps({"rows": frame.height, "output": str(output)}))
     elif as_json:
-        typer.echo(json.dumps(frame.to_dicts(), default=str))
+        click.echo(json.dumps(frame.to_dicts(), default=str))
     elif output is not None:
-        typer.echo(f"{frame.height:,} rows in {output}")
+        click.echo(f"{frame.height:,} rows in {output}")
     else:
-        typer.echo(str(frame))
+        click.echo(str(frame))
     return ExitCode.DONE
 
 
@@ -150,15 +187,15 @@ def _withdraw(project: Any, batch_id: str, reason: str, as_json: bool) -> int:
     stale = {name: [m["key"] for m in marks if m["name"] == name] for name in _names(marks)}
     if as_json:
         counts = {"batch_id": batch_id, "rows": batch["rows"], "later_duplicates": repeated}
-        typer.echo(json.dumps(counts | {"stale": {name: len(k) for name, k in stale.items()}}))
+        click.echo(json.dumps(counts | {"stale": {name: len(k) for name, k in stale.items()}}))
         return ExitCode.DONE
-    typer.echo(f"{batch['rows']:,} rows of {batch['dataset']} are withdrawn.")
+    click.echo(f"{batch['rows']:,} rows of {batch['dataset']} are withdrawn.")
     for name, keys in stale.items():
-        typer.echo(f"  stale in {name}: {'all' if keys == ['*'] else f'{len(keys):,} entities'}")
+        click.echo(f"  stale in {name}: {'all' if keys == ['*'] else f'{len(keys):,} entities'}")
     if stale:
-        typer.echo("`octavo prep --rebuild` makes their features anew.")
+        click.echo("`octavo prep --rebuild` makes their features anew.")
     if repeated:
-        typer.echo(
+        click.echo(
             f"Later batches repeated {repeated:,} rows that had come before; those that came in "
             "this batch are gone with it."
         )
@@ -199,12 +236,12 @@ def _batch_rows(project: Any, known: list[dict[str, Any]], batch: str, rejected:
     return pl.concat(parts)
 
 
-def candidates(
-    folder: Folder = Path(),
-    trials: Annotated[bool, typer.Option("--trials", help="All trials, failed ones too.")] = False,
-    home: Home = None,
-    as_json: Json = False,
-) -> int:
+@click.command
+@FOLDER
+@click.option("--trials", is_flag=True, help="All trials, failed ones too.")
+@HOME
+@JSON
+def candidates(folder: Path, trials: bool, home: Path | None, as_json: bool) -> int:
     """List candidates, newest first."""
     import sqlalchemy as sa
 
@@ -222,3 +259,6 @@ def candidates(
         columns = ["candidate_id", "algorithm", "validation", "seconds", "data_version", "params"]
     print_rows(rows, columns, as_json)
     return ExitCode.DONE
+
+
+COMMANDS = (data, batches, candidates, features)
