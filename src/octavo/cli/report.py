@@ -68,15 +68,15 @@ def _data(console: Console, project: Project, document: dict[str, Any]) -> None:
         console.print(
             f"[bold]Features[/]  {prepped['features']}, of {prepped['views']} views and the row"
         )
+        for hot in prepped.get("hot", []):
+            about = f"{hot['key']} in view {hot['view']!r}: {hot['held']:,} of {hot['of']:,}"
+            console.print(f"[yellow]Hot[/]       {escape(about)} observations of {hot['dataset']}")
     for each in document["stale"]:
         entities = "all" if each["entities"] is None else f"{each['entities']:,}"
         console.print(
             f"[yellow]Stale[/]     {each['name']}: {entities} entities, batch {each['batch_id']} "
             f"{each['cause']}; `octavo prep --rebuild` corrects them"
         )
-        for hot in prepped.get("hot", []):
-            about = f"{hot['key']} in view {hot['view']!r}: {hot['held']:,} of {hot['of']:,}"
-            console.print(f"[yellow]Hot[/]       {escape(about)} observations of {hot['dataset']}")
     parts = [
         f"{name} {counts['labeled']:,} labeled"
         + (f", {counts['base_rate']:.1%} positive" if "base_rate" in counts else "")

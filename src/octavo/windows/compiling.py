@@ -1,4 +1,4 @@
-"""How the kernel is compiled by numba: three sorts of functions, and when a cache is stale.
+"""How the kernel is compiled by numba: the sorts of functions, and when a cache is stale.
 
 Only *entries* are called from Python: each has one signature, whose inputs may be read-only, and
 is kept in numba's cache; the rest is compiled into them. This module knows nothing of what they
@@ -15,8 +15,8 @@ import numba as nb
 
 compiled: Any = nb.njit  # whose annotations leave out the options used here
 
-part = compiled
-"""A step of an entry that may allocate."""
+part = compiled(inline="always")
+"""A step of an entry that may allocate. It becomes a part of its caller before this is compiled."""
 
 hot = compiled(_nrt=False, error_model="numpy")
 """A step of a loop over rows: it must not allocate, and so does not count references.
@@ -26,6 +26,13 @@ Counting is atomic; on arrays which threads share it costs more than the work it
 
 inlined = compiled(_nrt=False, error_model="numpy", forceinline=True)
 """A hot step that takes many arrays: passing them would cost more than the step."""
+
+once = compiled(_nrt=False, error_model="numpy", inline="always")
+"""A hot step that an entry has in one place, and takes in before it is compiled.
+
+Numba optimizes a function again with every function it is compiled into: a step that is no function
+any more takes a good part less time.
+"""
 
 
 def entry(signature: object):

@@ -11,8 +11,20 @@ from typing import NamedTuple
 import numba as nb
 import numpy as np
 
-from octavo.windows import codes, compiling, decay, exact, plan, quantiles, ranks, reach, tallies
-from octavo.windows.compiling import entry, hot, inlined, part
+from octavo.windows import (
+    codes,
+    compiling,
+    decay,
+    entity,
+    exact,
+    log,
+    plan,
+    quantiles,
+    ranks,
+    reach,
+    tallies,
+)
+from octavo.windows.compiling import entry, hot, once, part
 from octavo.windows.plan import DECAYED, Aggregate
 from octavo.windows.reach import DELAY, HALFLIFE, Plan, bounds
 
@@ -61,7 +73,7 @@ def shift(windows, span, held, plan, start, end, sign):
             decay.change(windows.decays, place, held.times[rank], held.values[rank], halflife, sign)
 
 
-@inlined
+@once
 def slide(windows, span, held, plan, low, high):
     """Move a window to the ranks ``[low, high)``; what leaves goes before what enters."""
     old_low, old_high = windows.low[span], windows.high[span]
@@ -97,22 +109,24 @@ def read_column(windows, span, held, plan, aggregate, parameter, time):
     return total if aggregate == DECAYED_SUM else mean
 
 
-@inlined
-def activate(rank, held, windows, plan):
-    """Let an observation be seen, by the windows too which already reach over its time."""
+@once
+def show(rank, held, windows, plan, sign):
+    """Let an observation be seen (``sign`` 1) or not (-1), by windows that reach over its time."""
     held.active[rank] = True
     for span in range(windows.low.size):
         if windows.low[span] <= rank < windows.high[span]:
-            shift(windows, span, held, plan, rank, rank + 1, 1)
+            shift(windows, span, held, plan, rank, rank + 1, sign)
+    held.active[rank] = sign > 0
 
 
 @hot
-def answer(rows, places, held, windows, asked, plan, out):
-    """Read the log of one entity: let be seen what is before a query, then answer it."""
+def answer(rows, steps, held, windows, asked, plan, out):
+    """Read the log of one entity: let be seen what a query sees, then answer it."""
     reached = 0
     for i in range(asked.rows.size):
         while reached < rows.size and rows[reached] < asked.reach[i]:
-            activate(places[reached], held, windows, plan)
+            rank = steps[reached]
+            show(max(rank, ~rank), held, windows, plan, 1 if rank >= 0 else -1)
             reached += 1
         for span in range(plan.needs.size):
             low, high = windows.low[span], windows.high[span]
@@ -161,33 +175,37 @@ def windows_of(held, plan, category):
 
 
 @part
-def fold_entity(rows, times, values, category, asked, plan, out):
-    """Answer the queries of one entity from its observations, both in log order."""
-    held, places = ranks.ranked(times, values, False, exact.counts_only())
+def fold_entity(operations, category, asked, plan, out):
+    """Answer the queries of one entity from its operations, both in log order."""
+    held, places = ranks.ranked(operations.times, operations.values, False, exact.counts_only())
     windows = windows_of(held, plan, category)
-    answer(rows, places, held, windows, asked, plan, out)
+    steps = entity.steps_of(operations, places)
+    answer(operations.rows, steps, held, windows, asked, plan, out)
 
 
 def _entry(source):
-    @entry(reach.signature(nb.boolean))
+    @entry(entity.signature(nb.boolean))
     def fold_entities(
-        first, last, rows, starts, times, values,
+        first, last, rows, starts, times, values, subject,
         asked_rows, asked_starts, asked_times, asked_known, asked_reach,
         spans, needs, plan_starts, columns, retain, out, category,
     ):  # fmt: skip
         """Fold the entities ``first`` to ``last`` of a grouped log; write each query's row."""
         _ = source  # makes the source of all modules a part of the cache key
         plan = Plan(spans, needs, plan_starts, columns)
-        for entity in range(first, last):
-            here = asked_rows[asked_starts[entity] : asked_starts[entity + 1]]
+        for i in range(first, last):
+            here = asked_rows[asked_starts[i] : asked_starts[i + 1]]
             if here.size:
-                asked = reach.asked_at(here, asked_times, asked_known, asked_reach, retain)
-                seen = rows[starts[entity] : starts[entity + 1]]
-                fold_entity(seen, times[seen], values[seen], category, asked, plan, out)
+                asked = entity.asked_at(here, asked_times, asked_known, asked_reach, retain)
+                seen = rows[starts[i] : starts[i + 1]]
+                operations = entity.operations_at(seen, times, values, subject)
+                fold_entity(operations, category, asked, plan, out)
 
     return fold_entities
 
 
 fold_entities = _entry(
-    compiling.source_of([codes, compiling, decay, exact, plan, quantiles, ranks, reach, tallies])
+    compiling.source_of(
+        [codes, compiling, decay, entity, exact, log, plan, quantiles, ranks, reach, tallies]
+    )
 )

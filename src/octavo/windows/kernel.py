@@ -94,10 +94,11 @@ def _fold_in_order(
 ) -> np.ndarray:
     from octavo.windows import exact, grouping
 
+    log, subject = observations.operations()
     rows, starts, asked_rows, asked_starts, reach = grouping.arrange(
-        observations.entity, observations.known_at, observations.position,
+        log.entity, log.known_at, log.position,
         queries.entity, queries.known_at, queries.position,
-        queries.entity is observations.entity, plan.include_current,
+        queries.entity is log.entity, plan.include_current,
     )  # fmt: skip
     sizes = np.diff(starts)
     if sizes.max() > exact.MOST:
@@ -113,7 +114,7 @@ def _fold_in_order(
     def run(part: tuple[int, int]) -> None:
         for fold_entities, arrays, more in entries:
             fold_entities(
-                *part, rows, starts, observations.event_time, observations.value,
+                *part, rows, starts, log.event_time, log.value, subject,
                 asked_rows, asked_starts, queries.event_time, queries.known_at, reach,
                 *arrays, UNBOUNDED if retain is None else retain, out, *more,
             )  # fmt: skip

@@ -12,6 +12,9 @@ import numpy as np
 from octavo.errors import DataError
 from octavo.windows.plan import LIMIT
 
+UPDATE = -1
+"""Instead of the number of the update that it retracts: the operation is itself an update."""
+
 DTYPES = {
     "entity": np.dtype(np.uint64),
     "event_time": np.dtype(np.int64),
@@ -142,6 +145,34 @@ class Observations(Queries):
         if self.gone_known_at is not None:
             arrays |= {name: getattr(self, name) for name in self.GONE}
         return arrays
+
+    def operations(self) -> tuple[Self, np.ndarray]:
+        """Lay out the log of rows that are in log order: each update, and each retraction.
+
+        Returns
+        -------
+        tuple
+            The operations in log order, a retraction with the rest of the row it retracts; and
+            for every retraction the number of the update it retracts, for an update ``UPDATE``; no
+            numbers at all if nothing is retracted.
+        """
+        if self.gone_known_at is None or self.gone_position is None:
+            return self, np.empty(0, np.int64)
+        known, position = self.gone_known_at, self.gone_position
+        later = (known > self.known_at) | ((known == self.known_at) & (position > self.position))
+        updates = self.take(later)  # what is gone before it comes is never seen
+        retracted = np.flatnonzero(known[later] <= LIMIT)
+        known = np.concatenate([updates.known_at, known[later][retracted]])
+        position = np.concatenate([updates.position, position[later][retracted]])
+        order = np.lexsort((position, known))
+        place = np.empty(len(order), np.int64)
+        place[order] = np.arange(len(order))
+        subject = np.full(len(order), UPDATE)
+        subject[place[len(updates) :]] = place[retracted]
+        rows = updates.take(np.concatenate([np.arange(len(updates)), retracted])[order])
+        log = {name: getattr(rows, name) for name in self.NAMES}
+        log |= {"known_at": known[order], "position": position[order]}
+        return self._checked(log), subject
 
     def _column(self, name: str) -> np.ndarray:
         if name in self.GONE and self.gone_known_at is None:

@@ -85,7 +85,8 @@ def ranked(times, values, tree, sums):
     places = np.arange(size)
     if not ascending(times):
         order = np.argsort(times, kind="mergesort")
-        places[order] = np.arange(size)
+        for rank in range(size):  # numba's own assignment by index is long to compile
+            places[order[rank]] = rank
         times, values = times[order], values[order]
     first = np.empty(DEEPEST, np.int64)
     depth, nodes = lay_levels(size, first) if tree else (0, 0)
@@ -153,12 +154,12 @@ def seek(times, near, bound):
 
 
 @hot
-def extremes(held, start, end):
-    """Smallest and largest active value in ``[start, end)``."""
+def extremes(held, start, end, depth):
+    """Smallest and largest active value in ``[start, end)``, read in blocks up to a level."""
     least, greatest = np.inf, -np.inf
     rank = start
     while rank < end:
-        level = largest_block(rank, end, held.depth)
+        level = largest_block(rank, end, depth)
         if level:
             node = node_of(held, rank, level)
             least = min(least, held.least[node])
@@ -168,6 +169,19 @@ def extremes(held, start, end):
             greatest = max(greatest, held.values[rank])
         rank += 1 << (BITS * level)
     return least, greatest
+
+
+@hot
+def retract(held, rank):
+    """Let the observation at ``rank`` be seen no more."""
+    held.active[rank] = False
+    value = held.values[rank]
+    for level in range(1, held.depth + 1):
+        node = node_of(held, rank, level)
+        exact.add(held.sums, node * held.form.width, held.form, value, -1)
+        start = rank >> (BITS * level) << (BITS * level)
+        end = min(start + (1 << (BITS * level)), held.times.size)
+        held.least[node], held.greatest[node] = extremes(held, start, end, level - 1)
 
 
 @inlined

@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from octavo.windows import compiling, exact, plan, ranks, reach
-from octavo.windows.compiling import entry, hot, inlined, part
+from octavo.windows import compiling, entity, exact, log, plan, ranks, reach
+from octavo.windows.compiling import entry, hot, inlined, once, part
 from octavo.windows.plan import Aggregate
 from octavo.windows.ranks import BITS, largest_block, node_of
 from octavo.windows.reach import Plan, bounds
@@ -95,22 +95,23 @@ def clear(windows, span):
     windows.stale[span] = False
 
 
-@inlined
+@once
 def slide(windows, span, held, low, high):
     """Move a window to the ranks ``[low, high)``, by the shorter of two ways."""
     old_low, old_high = windows.low[span], windows.high[span]
     if high - low <= abs(low - old_low) + abs(high - old_high):
         clear(windows, span)
         old_low = old_high = low
-    start, end, sign = (low, old_low, 1) if low < old_low else (old_low, low, -1)
-    shift(windows, span, held, start, end, sign)
-    start, end, sign = (old_high, high, 1) if high > old_high else (high, old_high, -1)
-    shift(windows, span, held, start, end, sign)
+    for start, end, sign in (
+        (low, old_low, 1) if low < old_low else (old_low, low, -1),
+        (old_high, high, 1) if high > old_high else (high, old_high, -1),
+    ):
+        shift(windows, span, held, start, end, sign)
     windows.low[span] = low
     windows.high[span] = high
 
 
-@inlined
+@once
 def read(windows, span, held, needs, time):
     """Compute the aggregates of one window that are needed into ``windows.answers``."""
     at = span * windows.form.width
@@ -127,7 +128,9 @@ def read(windows, span, held, needs, time):
     low, high = windows.low[span], windows.high[span]
     if needs & EXTREMES:
         if windows.stale[span]:
-            windows.least[span], windows.greatest[span] = ranks.extremes(held, low, high)
+            windows.least[span], windows.greatest[span] = ranks.extremes(
+                held, low, high, held.depth
+            )
             windows.stale[span] = False
         # Adding +0.0 turns -0.0 into +0.0: which of the two was met first must not show.
         answers[MIN], answers[MAX] = windows.least[span] + 0.0, windows.greatest[span] + 0.0
@@ -150,7 +153,7 @@ def lag(windows, span, held, back):
     return held.values[rank]
 
 
-@inlined
+@once
 def activate(rank, held, windows):
     """Let an observation be seen, by the windows too which already reach over its time."""
     ranks.activate(held, rank)
@@ -162,12 +165,26 @@ def activate(rank, held, windows):
 
 
 @hot
-def answer(rows, places, held, windows, asked, plan, out):
-    """Read the log of one entity: let be seen what is before a query, then answer it."""
+def retract(rank, held, windows):
+    """Let an observation be seen no more, nor by the windows which hold it."""
+    for span in range(windows.low.size):
+        if windows.low[span] <= rank < windows.high[span]:
+            exact.add(windows.sums, span * windows.form.width, windows.form, held.values[rank], -1)
+            windows.stale[span] = True
+    ranks.retract(held, rank)
+
+
+@hot
+def answer(rows, steps, held, windows, asked, plan, out):
+    """Read the log of one entity: let be seen what a query sees, then answer it."""
     reached = 0
     for i in range(asked.rows.size):
         while reached < rows.size and rows[reached] < asked.reach[i]:
-            activate(places[reached], held, windows)
+            rank = steps[reached]
+            if rank >= 0:
+                activate(rank, held, windows)
+            else:
+                retract(~rank, held, windows)
             reached += 1
         for span in range(plan.needs.size):
             low, high = windows.low[span], windows.high[span]
@@ -183,16 +200,18 @@ def answer(rows, places, held, windows, asked, plan, out):
 
 
 @part
-def fold_entity(rows, times, values, asked, plan, out):
-    """Answer the queries of one entity from its observations, both in log order."""
+def fold_entity(operations, asked, plan, out):
+    """Answer the queries of one entity from its operations, both in log order."""
     needs = 0
     for span in range(plan.needs.size):
         needs |= plan.needs[span]
+    times, values = operations.times, operations.values
     form = exact.form_of(values, needs & SUMS, needs & SPREADS)
     # Windows that only move forward pass every observation once: sums in the tree would not pay.
-    wandering = rows.size > LONG and not ranks.ascending(asked.times)
+    wandering = times.size > LONG and not ranks.ascending(asked.times)
     tree = wandering or needs & (EXTREMES | EARLIEST | LATEST) != 0
     held, places = ranks.ranked(times, values, tree, form if wandering else exact.counts_only())
+    steps = entity.steps_of(operations, places)
     spans = plan.needs.size
     windows = Windows(
         np.zeros(spans, np.int64),
@@ -205,27 +224,28 @@ def fold_entity(rows, times, values, asked, plan, out):
         np.empty(exact.scratch_size(form), np.int64),
         np.empty(AGGREGATES),
     )
-    answer(rows, places, held, windows, asked, plan, out)
+    answer(operations.rows, steps, held, windows, asked, plan, out)
 
 
 def _entry(source):
-    @entry(reach.signature())
+    @entry(entity.signature())
     def fold_entities(
-        first, last, rows, starts, times, values,
+        first, last, rows, starts, times, values, subject,
         asked_rows, asked_starts, asked_times, asked_known, asked_reach,
         spans, needs, plan_starts, columns, retain, out,
     ):  # fmt: skip
         """Fold the entities ``first`` to ``last`` of a grouped log; write each query's row."""
         _ = source  # makes the source of all modules a part of the cache key
         plan = Plan(spans, needs, plan_starts, columns)
-        for entity in range(first, last):
-            here = asked_rows[asked_starts[entity] : asked_starts[entity + 1]]
+        for i in range(first, last):
+            here = asked_rows[asked_starts[i] : asked_starts[i + 1]]
             if here.size:
-                asked = reach.asked_at(here, asked_times, asked_known, asked_reach, retain)
-                seen = rows[starts[entity] : starts[entity + 1]]
-                fold_entity(seen, times[seen], values[seen], asked, plan, out)
+                asked = entity.asked_at(here, asked_times, asked_known, asked_reach, retain)
+                seen = rows[starts[i] : starts[i + 1]]
+                operations = entity.operations_at(seen, times, values, subject)
+                fold_entity(operations, asked, plan, out)
 
     return fold_entities
 
 
-fold_entities = _entry(compiling.source_of([compiling, exact, plan, ranks, reach]))
+fold_entities = _entry(compiling.source_of([compiling, entity, exact, log, plan, ranks, reach]))

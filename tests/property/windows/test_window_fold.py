@@ -129,7 +129,7 @@ def test_long_windows_use_the_tree_and_still_agree(disorder, retain):
     value[random.random(size) < 0.001] = np.inf
     entity = np.zeros(size, np.uint64)
     observations = Observations(entity, time, known, np.arange(size), value)
-    asked = np.sort(random.choice(size, 60, replace=False))
+    asked = np.sort(random.choice(size, 40, replace=False))
     queries = Queries(entity[asked], time[asked], known[asked], asked)
     plan = one_of_each(Span(None), Span(60_000, 500), Span(300), Span(8_000, 70, 1_000))
     expected = model(observations, queries, plan, retain)

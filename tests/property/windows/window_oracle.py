@@ -2,10 +2,11 @@
 
 import math
 from collections import Counter
+from collections.abc import Iterable
 from contextlib import suppress
 from decimal import Context, Decimal, localcontext
 from fractions import Fraction
-from functools import cache
+from functools import cache, lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -56,7 +57,7 @@ def model(observations: Observations, queries: Queries, plan: LanePlan, retain: 
         ]
         for j, (span, aggregate, parameter) in enumerate(plan.columns):
             start, end = edges(span, time)
-            window = [each for each in visible if start < each[0] <= end]
+            window = tuple(each for each in visible if start < each[0] <= end)
             asked_of = aggregate, parameter, plan.category
             out[i, j] = aggregate_of(asked_of, window, time, time - span.delay)
     return out
@@ -72,9 +73,9 @@ def edges(span: Span, time: int) -> tuple[float, int]:
     return start, end
 
 
-def aggregate_of(asked, window: list[tuple[int, float]], time: int, end: int) -> float:
+def aggregate_of(asked, window: tuple[tuple[int, float], ...], time: int, end: int) -> float:
     aggregate, parameter, category = asked
-    values = [value for _, value in window]
+    values = tuple(value for _, value in window)
     if not values:
         return 0.0 if aggregate in COUNTS else math.nan
     return {
@@ -99,7 +100,7 @@ def aggregate_of(asked, window: list[tuple[int, float]], time: int, end: int) ->
     }[aggregate]()
 
 
-def keys(values: list[float], category: bool) -> list[int] | list[float]:
+def keys(values: tuple[float, ...], category: bool) -> list[int] | list[float]:
     """What values compare by: categories by their bits, numbers with one zero."""
     if category:
         return np.array(values).view(np.uint64).tolist()
@@ -108,7 +109,8 @@ def keys(values: list[float], category: bool) -> list[int] | list[float]:
 
 def top(values: list, category: bool) -> float:
     counts = Counter(values)
-    most = min(value for value in counts if counts[value] == max(counts.values()))
+    often = max(counts.values())
+    most = min(value for value in counts if counts[value] == often)
     return np.uint64(most).view(np.float64) if category else most
 
 
@@ -126,37 +128,47 @@ def quantile(ordered: list[float], part: int) -> float:
     return high - (high - low) * (1 - share)
 
 
-def decayed(window: list[tuple[int, float]], end: int, halflife: int) -> tuple[float, ...]:
+@lru_cache(maxsize=4)
+def decayed(window: tuple[tuple[int, float], ...], end: int, halflife: int) -> tuple[float, ...]:
     """Count, sum and mean weighted by age: exact sums of terms of 53 bits, rounded once each."""
-    weights, terms = Fraction(0), Fraction(0)
     infinite = [value for _, value in window if math.isinf(value)]
+    weights, terms = [], []
     for time, value in window:
-        factor = weight(time % halflife, halflife)
-        scale = Fraction(2) ** ((time - time % halflife) // halflife)
-        weights += Fraction(factor) * scale
+        whole, rest = divmod(time, halflife)
+        factor = weight(rest, halflife)
+        weights.append((factor, whole))
         if not math.isinf(value):
             part, power = math.frexp(value)
-            terms += Fraction(part * factor) * Fraction(2) ** power * scale
+            terms.append((part * factor, power + whole))
+    weights, terms = exact_sum(weights), exact_sum(terms)
     count = ratio_of(weights, end, halflife)
     whole = sum(infinite) if infinite else ratio_of(terms, end, halflife)
     if infinite or not math.isinf(whole):
         return count, whole, whole / count
-    (number, power), (divisor, other) = fraction_of(terms), fraction_of(weights)
+    (number, power), (divisor, other) = rounded(terms), rounded(weights)
     return count, whole, scaled(number / divisor, power - other)
 
 
-def ratio_of(exact: Fraction, end: int, halflife: int) -> float:
+def exact_sum(terms: list[tuple[float, int]]) -> tuple[int, int]:
+    """Sum ``number * 2**power`` of numbers of 53 bits below 4: (integer, power of two)."""
+    lowest = min((power for _, power in terms), default=0)
+    return sum(int(math.ldexp(number, 60)) << (power - lowest) for number, power in terms), (
+        lowest - 60
+    )
+
+
+def ratio_of(exact: tuple[int, int], end: int, halflife: int) -> float:
     """Scale a sum of terms to the end of its window."""
-    number, power = fraction_of(exact)
+    number, power = rounded(exact)
     whole, rest = divmod(end, halflife)
     return scaled(number / weight(rest, halflife), power - whole)
 
 
-def fraction_of(exact: Fraction) -> tuple[float, int]:
-    """Round a dyadic number to 53 bits, whatever its exponent: (float, power of two)."""
-    numerator, power = exact.numerator, 1 - exact.denominator.bit_length()
-    surplus = max(0, abs(numerator).bit_length() - 53)
-    return float(round(Fraction(numerator, 2**surplus))), power + surplus
+def rounded(exact: tuple[int, int]) -> tuple[float, int]:
+    """Round an integer to 53 bits, whatever its power of two."""
+    number, power = exact
+    surplus = max(0, abs(number).bit_length() - 53)
+    return float(round(Fraction(number, 2**surplus))), power + surplus
 
 
 @cache
@@ -175,10 +187,19 @@ def weight(rest: int, halflife: int) -> float:
     return base + base * (more * x)
 
 
-def total(values: list[float]) -> float:
+def exactly(values: Iterable[float], power: int = 1) -> Fraction:
+    """Sum finite values, or powers of them, as one fraction."""
+    ratios = [value.as_integer_ratio() for value in values]
+    common = max(divisor for _, divisor in ratios)
+    whole = sum((number * (common // divisor)) ** power for number, divisor in ratios)
+    return Fraction(whole, common**power)
+
+
+@lru_cache(maxsize=4)
+def total(values: tuple[float, ...]) -> float:
     if not all(map(math.isfinite, values)):
         return sum(value for value in values if not math.isfinite(value))
-    exact = sum(map(Fraction, values))
+    exact = exactly(values)
     try:
         rounded = float(exact)
     except OverflowError:
@@ -188,20 +209,20 @@ def total(values: list[float]) -> float:
     return rounded
 
 
-def mean(values: list[float]) -> float:
+def mean(values: tuple[float, ...]) -> float:
     whole = total(values)
     if math.isinf(whole) and all(map(math.isfinite, values)):
-        return float(sum(map(Fraction, values)) / 2**64) / len(values) * 2.0**64
+        return float(exactly(values) / 2**64) / len(values) * 2.0**64
     return whole / len(values)
 
 
-def spread(values: list[float]) -> tuple[float, float]:
+@lru_cache(maxsize=4)
+def spread(values: tuple[float, ...]) -> tuple[float, float]:
     """Variance and deviation by the documented rounding: once, one division, one root."""
     size = len(values)
     if size < 2 or not all(map(math.isfinite, values)):
         return math.nan, math.nan
-    exact = [Fraction(value) for value in values]
-    excess = size * sum(each * each for each in exact) - sum(exact) ** 2
+    excess = size * exactly(values, 2) - exactly(values) ** 2
     numerator, power = excess.numerator, 1 - excess.denominator.bit_length()
     surplus = max(0, numerator.bit_length() - 53)
     quotient = round(Fraction(numerator, 2**surplus)) / (size * (size - 1))
@@ -214,7 +235,7 @@ def scaled(number: float, power: int) -> float:
     try:
         return math.ldexp(number, power)
     except OverflowError:
-        return math.inf
+        return math.copysign(math.inf, number)
 
 
 def exact_variance(values: list[float]) -> Fraction:
