@@ -13,9 +13,11 @@ import polars as pl
 import pytest
 import sqlalchemy as sa
 
+from octavo.cli.main import main
 from octavo.errors import DataError, DefinitionError
 from octavo.runner import STAGES
 from octavo.services.scoring import score_file
+from octavo.stages.ingestion import offline as ingestion
 from octavo.stages.segregation.api import SplitRows
 from octavo.stores import catalog as tables
 from octavo.stores.delta import DeltaLog
@@ -125,20 +127,21 @@ def test_a_changed_feature_is_cut_over_and_the_others_go_on(half, fresh, tmp_pat
 
 def test_features_do_not_depend_on_those_they_are_folded_with(fresh):
     """Queries that come later than `late`: each window sees what it alone would have kept."""
-    late = ('late="14d"', 'late="1d"')
-    early = ("orders-0.csv", "returns-0.csv")
-    shop = fresh("one").hold_back(*early).edit(late)
-    shop.run()
-    shop.edit(LONGER).run()
-    shop.deliver(*early).run()
-    other = fresh("two").hold_back(*early).edit(late, LONGER)
-    other.run()
-    other.deliver(*early).run()
-    assert_same(shop.rows, other.rows)
-    alone = fresh("three").hold_back(*early).edit(late)
-    alone.run()
-    alone.deliver(*early).run()
-    assert_same(shop.rows.select(alone.rows.columns), alone.rows)
+
+    def shop(name: str, *edits: tuple[str, str]) -> Shop:
+        made = fresh(name).edit(('late="14d"', 'late="1d"'), *edits)
+        newer = made.read("orders-1.csv")
+        odd = pl.col("order_id") % 2 == 1
+        made.write("orders-1.csv", newer.filter(~odd))
+        made.write("orders-odd.csv", newer.filter(odd))
+        made.hold_back("orders-odd.csv").run()
+        return made
+
+    grown, together, alone = shop("grown"), shop("together", LONGER), shop("alone")
+    grown.edit(LONGER).run()
+    rows = [each.deliver("orders-odd.csv").run_and_read() for each in (grown, together, alone)]
+    assert_same(rows[0], rows[1])
+    assert_same(rows[0].select(rows[2].columns), rows[2])
 
 
 def test_a_deployed_bundle_goes_on_while_features_are_added(tmp_path, make_project):
@@ -374,3 +377,46 @@ def test_a_killed_rebuild_leaves_the_old_features_and_is_taken_up_again(half, tm
     assert shop.run() == {}
     catalog = shop.project.catalog
     assert [r["position"] for r in catalog.rows(sa.select(tables.rebuilds))] == [4]
+
+
+# --- Commands, and what went before -------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["prep", "--view", "customer"], "Add --rebuild."),
+        (["prep", "--rebuild", "--view", "custommer"], "Did you mean 'customer'?"),
+        (["batches", "--withdraw", "x"], "--withdraw ID --reason"),
+        (["batches", "--withdraw", "x", "--reason", "y"], "there is no batch 'x'"),
+    ],
+)
+def test_what_cannot_be_asked_for(half, monkeypatch, capsys, arguments, says):
+    monkeypatch.chdir(half.folder)
+    monkeypatch.setattr("sys.argv", ["octavo", *arguments])
+    with pytest.raises(SystemExit) as leaving:
+        main()
+    assert leaving.value.code == 2
+    assert says in capsys.readouterr().err
+    assert half.project.catalog.pending_rebuilds() == []
+
+
+def test_a_batch_that_failed_while_prep_went_on_comes_later(fresh, monkeypatch):
+    shop = fresh()
+    ingest = ingestion._ingest_batch
+
+    def failing(context, dataset, batch, path):
+        if path.name == "returns-1.csv":
+            raise DataError("the disk was away for a moment.")
+        ingest(context, dataset, batch, path)
+
+    monkeypatch.setattr(ingestion, "_ingest_batch", failing)
+    with pytest.raises(DataError, match="away"):
+        shop.run("ingestion")
+    shop.project.run(Silent(), first="prep", last="prep")
+    monkeypatch.undo()
+    assert sorted(shop.run()["extended"]) == ["customer", "product", "rows"]
+    *_, last = shop.project.catalog.committed()
+    assert (last["dataset"], last["sequence"]) == ("returns", 6)
+    assert last["rows"] == 300
+    assert shop.run() == {}

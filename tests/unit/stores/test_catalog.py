@@ -91,3 +91,36 @@ def test_the_journal_needs_no_write_ahead_log(catalog):
     with catalog.transaction() as connection:
         assert connection.scalar(sa.text("pragma journal_mode")) == "delete"
         assert connection.scalar(sa.text("pragma synchronous")) == 2
+
+
+def test_a_catalog_without_feature_groups_keeps_how_far_prep_had_come(tmp_path):
+    from alembic import command
+    from alembic.config import Config
+
+    import octavo.stores.catalog as package
+
+    path = tmp_path / "catalog.db"
+    config = Config()
+    config.set_main_option("script_location", str(Path(package.__file__).parent / "migrations"))
+    with sa.create_engine(f"sqlite:///{path}").begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+        connection.execute(
+            sa.text(
+                "insert into feature_versions values (1, 'card', 'abc', 2, 77, 10, 0, 's', 'r', 9),"
+                " (2, 'card', 'abc', 3, 88, 20, 1, 't', 'r', 10), (3, 'rows', 'x', 3, 88, 20, 0,"
+                " null, 'r', 10)"
+            )
+        )
+        connection.execute(sa.text("insert into data_versions values ('data-1', '{}', 10)"))
+    catalog = Catalog(path)
+    groups = {group["group_id"]: group for group in catalog.live_groups()}
+    assert {name: (g["position"], g["clock"], g["cut_over"]) for name, g in groups.items()} == {
+        "card-abc": (3, 88, 2),
+        "rows-x": (3, 88, 3),
+    }
+    assert all(group["columns"] == {} for group in groups.values())
+    assert catalog.preps("card-abc") == [2, 3]
+    assert catalog.data_version("data-1") is None
+    with catalog.transaction() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []

@@ -60,7 +60,7 @@ def _check_rows(context: Context, batches: list[Row]) -> None:
     name = context.pipeline.rows.name
     if not sum(b["rows"] for b in batches if b["dataset"] == name):
         raise DataError(
-            "there is no row to predict: nothing was ingested, or all of it was rejected.",
+            "there is no row to predict: nothing was ingested, or all was rejected or withdrawn.",
             where=f"dataset {name!r}",
             fix="Run `octavo ingest`, and see `octavo batches --rejected`.",
         )
