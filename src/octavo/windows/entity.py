@@ -3,7 +3,7 @@
 This module knows nothing of plans, or of what is computed.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numba as nb
 import numpy as np
@@ -92,7 +92,7 @@ TABLE = nb.types.Array(nb.int64, 2, "C", readonly=True)
 VALUES = nb.types.Array(nb.float64, 1, "C", readonly=True)
 
 
-def signature(*more: object) -> object:
+def signature(*more: Any) -> object:
     """Signature of an entry that folds entities: log, queries, plan, result, and ``more``."""
     return nb.void(
         *[nb.int64] * 2, *[ROWS] * 3, VALUES, ROWS, *[ROWS] * 5,
