@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING, Any
 
+from octavo.version import __version__ as __version__
+
 if TYPE_CHECKING:
     from octavo.definition import (
         Check,
@@ -14,14 +16,14 @@ if TYPE_CHECKING:
         Pipeline,
         Problem,
         Replace,
+        Schedule,
         SplitByHash,
         SplitByTime,
         Training,
         View,
         Window,
     )
-
-__version__ = "0.1.0"
+    from octavo.project import load
 
 __all__ = [
     "Check",
@@ -34,18 +36,24 @@ __all__ = [
     "Pipeline",
     "Problem",
     "Replace",
+    "Schedule",
     "SplitByHash",
     "SplitByTime",
     "Training",
     "View",
     "Window",
+    "load",
 ]
 
 
 def __getattr__(name: str) -> Any:
-    """Load the definition, and with it Polars, when a name of it is first used."""
+    """Load what a name stands for, and Polars with it, when it is first used."""
     if name not in __all__:
         raise AttributeError(f"module 'octavo' has no attribute {name!r}")
+    if name == "load":
+        from octavo import project
+
+        return project.load
     from octavo import definition
 
     return getattr(definition, name)

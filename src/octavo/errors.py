@@ -12,6 +12,7 @@ Anything else that escapes is a bug in Octavo.
 
 import difflib
 import enum
+import errno
 from collections.abc import Iterable
 
 
@@ -71,3 +72,26 @@ class DataError(OctavoError):
 
 class ResourceError(OctavoError):
     """The machine or the installation stands in the way."""
+
+    @classmethod
+    def disk_full(cls, *, where: str = "") -> "ResourceError":
+        """Make the error for a disk without space; the same words whichever file met it."""
+        fix = "Free some space and run again: nothing was half-written."
+        return cls("the disk is full.", where=where, fix=fix)
+
+    @classmethod
+    def refused(cls, error: OSError, *, where: str = "") -> "ResourceError":
+        """Make the error for what the operating system refused."""
+        if error.errno == errno.ENOSPC:
+            return cls.disk_full(where=where)
+        fix = "Check the path, its permissions and the space on the disk."
+        return cls(f"the machine refused: {error}.", where=where, fix=fix)
+
+    @classmethod
+    def not_installed(cls, library: str, *, extra: str, where: str) -> "ResourceError":
+        """Make the error for a library that is an extra of Octavo and is not there."""
+        return cls(
+            f"it needs {library}, which is not installed.",
+            where=where,
+            fix=f"Install it with: pip install 'octavo[{extra}]'.",
+        )

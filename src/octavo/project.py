@@ -168,18 +168,8 @@ def load_definition(folder: Path) -> Pipeline:
             "it defines no `pipeline = ov.Pipeline(…)`.", where=str(script), fix="Add one."
         )
     for algorithm in pipeline.algorithms:
-        _check_algorithm(algorithm, pipeline.problem.kind)
+        algorithms.suited(algorithm, pipeline.problem.kind)
     return pipeline
-
-
-def _check_algorithm(given: Any, kind: str) -> None:
-    algorithm = algorithms.get(given)
-    if kind not in algorithm.kinds:
-        raise DefinitionError(
-            f"{algorithm.name!r} learns {', '.join(sorted(algorithm.kinds))}, not {kind}.",
-            where="Training.algorithms",
-            fix="Leave it out, or take another.",
-        )
 
 
 def _execute(script: Path) -> ModuleType:

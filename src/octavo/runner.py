@@ -19,7 +19,6 @@ from typing import Any, Protocol
 import sqlalchemy as sa
 from sqlalchemy import exc
 
-import octavo
 from octavo.definition import Pipeline, fingerprint
 from octavo.engines import LocalEngine
 from octavo.errors import OctavoError, ResourceError
@@ -35,10 +34,13 @@ from octavo.stages.problem import offline as problem
 from octavo.stages.segregation import offline as segregation
 from octavo.stages.segregation.api import SplitRows
 from octavo.stages.training import offline as training
+from octavo.stages.training.algorithms import require
+from octavo.stages.training.search import chosen
 from octavo.stores import catalog as tables
 from octavo.stores.catalog import Catalog, Row
 from octavo.stores.home import Home
 from octavo.stores.versions import latest
+from octavo.version import __version__
 
 STAGES: dict[str, Stage] = {
     "problem": problem,
@@ -118,7 +120,7 @@ class Runner:
             What went wrong, after it was recorded; the next run continues at that stage.
         """
         with self.home.lock():
-            notifications = NotificationService(self.catalog, self.home.log, self.display.notify)
+            notifications = self._prepared(stages)
             run: Row | None = None
             ran: list[str] = []
             for name in stages:
@@ -142,6 +144,19 @@ class Runner:
             if run is not None:
                 self._finish_run(run["run_id"], "succeeded", None)
             return Result(run["run_id"] if run else None, ran)
+
+    def _prepared(self, stages: Sequence[str]) -> NotificationService:
+        """Refuse, before any data are read, what lacks a library; return what tells of events."""
+        if "training" in stages:
+            for algorithm in chosen(self.pipeline, self.config.training()):
+                require(algorithm)
+        return NotificationService(
+            self.catalog,
+            self.home.log,
+            self.display.notify,
+            urls=self.pipeline.notify,
+            name=self.folder.name,
+        )
 
     def plan(self, stages: Sequence[str]) -> list[tuple[str, str]]:
         """Return (stage, reason) of what a run would do; what follows a due stage is due too."""
@@ -282,11 +297,7 @@ def _run_guarded(stage: Stage, context: Context) -> Outcome:
     try:
         return stage.run(context)
     except OSError as error:
-        raise ResourceError(
-            f"the machine refused: {error}.",
-            where=str(context.home.path),
-            fix="Free some disk space or fix the permissions; then run again: it continues here.",
-        ) from error
+        raise ResourceError.refused(error, where=str(context.home.path)) from error
 
 
 def code_version(folder: Path) -> str:
@@ -298,6 +309,6 @@ def code_version(folder: Path) -> str:
             command, capture_output=True, text=True, timeout=5, env=environment, check=False
         )
     except (OSError, subprocess.TimeoutExpired):
-        return octavo.__version__
+        return __version__
     commit = found.stdout.strip()
-    return f"{octavo.__version__}+{commit}" if commit else octavo.__version__
+    return f"{__version__}+{commit}" if commit else __version__

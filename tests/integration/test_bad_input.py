@@ -20,6 +20,7 @@ import sqlalchemy as sa
 
 from octavo.cli.main import main
 from octavo.project import load
+from octavo.stages.training import algorithms
 from octavo.stores import catalog as tables
 from octavo.stores.raw import RawStore
 
@@ -97,7 +98,7 @@ DEFINITIONS = {
     "an algorithm of another kind": (
         {'"logistic"': '"linear"'},
         "Training.algorithms: 'linear' learns regression, not binary. "
-        "Leave it out, or take another.",
+        "Choose among hist_gradient_boosting, lightgbm, logistic, xgboost, or give your own.",
     ),
     "a misspelled feature in derived": (
         {"product__price_last": "product__prize_last"},
@@ -135,6 +136,20 @@ def test_the_line_is_the_one_that_is_wrong(tmp_path, make_project, octavo):
     assert said(octavo("run", folder), USAGE).startswith(f"pipeline.py:{line}: NameError")
 
 
+def test_an_algorithm_whose_library_is_not_installed(tmp_path, make_project, here, monkeypatch):
+    folder = make_project(tmp_path, edits={'["logistic"]': '["logistic", "xgboost"]'}, **SMALL)
+    monkeypatch.setattr(algorithms, "find_spec", lambda name: None)
+    message = (
+        "algorithm 'xgboost': it needs XGBoost, which is not installed. "
+        "Install it with: pip install 'octavo[xgboost]'."
+    )
+    assert said(here("run", str(folder)), FAILED) == message
+    assert not (folder / ".octavo" / "raw").exists(), "before data are read"
+    assert here("run", str(folder), "--to", "ingestion").returncode == 0
+    setting = ["config", "set", "training.algorithms", "xgboost", "--dir", str(folder)]
+    assert said(here(*setting), FAILED) == message
+
+
 def test_no_pipeline_at_all(tmp_path, octavo):
     message = f"{tmp_path}: there is no pipeline.py. Name the folder: `octavo run DIR`."
     assert said(octavo("run", tmp_path), USAGE) == message
@@ -153,13 +168,35 @@ def test_no_pipeline_at_all(tmp_path, octavo):
             "Did you mean 'training.trials' or 'training.threads'?",
         ),
         (["rnu", "DIR"], "No such command 'rnu'. Did you mean 'run'? See `octavo --help`."),
+        (
+            ["run", "DIR", "--form", "prep"],
+            "No such option '--form'. (Did you mean one of: '--fresh', '--from', '--home'?) "
+            "See `octavo run --help`.",
+        ),
+        (
+            ["up", "DIR", "--port", "web"],
+            "Invalid value for '--port': 'web' is not a valid integer. See `octavo up --help`.",
+        ),
+        (["score", "DIR"], "Missing argument 'OUT'. See `octavo score --help`."),
+        (
+            ["run", "DIR", "there"],
+            "Got unexpected extra argument (there). See `octavo run --help`.",
+        ),
     ],
-    ids=["stage", "setting", "command"],
+    ids=["stage", "setting", "command", "option", "value", "missing", "extra"],
 )
 def test_a_misspelled_command_line(tmp_path, make_project, here, arguments, message):
     folder = make_project(tmp_path, **SMALL)
     given = [folder if argument == "DIR" else argument for argument in arguments]
     assert said(here(*map(str, given)), USAGE) == message
+
+
+@pytest.mark.parametrize("words", [[], ["config"]])
+def test_without_a_command_the_help_is_shown(here, words):
+    done = here(*words)
+    assert (done.returncode, done.stdout) == (USAGE, "")
+    assert done.stderr.startswith(f"Usage: {' '.join(['octavo', *words])} [OPTIONS] COMMAND")
+    assert here(*words, "--help").stdout == done.stderr
 
 
 # --- What only the data can tell ---------------------------------------------------------------
@@ -238,6 +275,14 @@ COLUMNS = {
         "label 'returned': a binary target cannot be String. "
         'Make label.value a condition, e.g. pl.col("delay") > 30.',
     ),
+    "absent of another type": (
+        {
+            'value=pl.col("outcome") == "returned"': 'value=pl.col("outcome") == "returned", '
+            'absent="no", mature_after="30d"'
+        },
+        "label 'returned': absent is 'no', but label.value gives Boolean. "
+        "Make them of one type, e.g. absent=False beside a condition.",
+    ),
     "feature of an odd type": (
         {'pl.col("channel"), pl': 'pl.struct("channel", "amount").alias("both"), pl'},
         "feature 'both': a column of type Struct({'channel': String, 'amount': Float64}) is "
@@ -296,6 +341,14 @@ TARGETS = {
 def test_a_target_that_cannot_be_learned(finished, tmp_path, make_project, here, edits, message):
     folder = make_project(shutil.copytree(finished, tmp_path / "shop"), edits=edits)
     assert said(here("run", str(folder)), FAILED) == message
+
+
+def test_no_row_to_predict(tmp_path, make_project, here):
+    edits = {EVENT_TIME: 'where=pl.col("channel") == "fax",\n    ' + EVENT_TIME}
+    folder = make_project(tmp_path, edits=edits, **SMALL)
+    assert said(here("run", str(folder)), FAILED) == (
+        "dataset 'orders': there is no row to predict: where= keeps none. Correct where=."
+    )
 
 
 # --- Files -------------------------------------------------------------------------------------
@@ -381,10 +434,15 @@ def small_disk(folder: Path, size: str):
         subprocess.run(["umount", str(folder)], check=True)
 
 
-def test_a_full_disk(tmp_path, make_project, octavo):
-    """Enough for the catalog, not for the rows; with more space the same command goes on."""
+@pytest.mark.parametrize("size", ["60k", "180k", "400k"])
+def test_a_full_disk(tmp_path, make_project, octavo, size):
+    """Whichever store meets it says the same; with more space the same command goes on.
+
+    Which one that is depends on the machine: the smallest disk is too small for a new catalog,
+    the largest too small for the rows.
+    """
     folder = make_project(tmp_path / "shop", orders=20_000)
-    with small_disk(tmp_path / "disk", "600k") as disk:
+    with small_disk(tmp_path / "disk", size) as disk:
         found = said(octavo("run", folder, "--to", "ingestion", "--home", disk), FAILED)
         assert "the disk is full. Free some space and run again" in found
         subprocess.run(["mount", "-o", "remount,size=20m", str(disk)], check=True)

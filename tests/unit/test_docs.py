@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.main import get_command
 
 import octavo
 from octavo.cli.main import app
@@ -23,7 +22,7 @@ EVERYWHERE = {"--debug", "--help"}
 @cache
 def commands() -> dict[str, Any]:
     """Return every command by the words it is called with: ``run``, ``config set``, …"""
-    return dict(_leaves(get_command(app), ()))
+    return dict(_leaves(app, ()))
 
 
 def _leaves(command: Any, words: tuple[str, ...]) -> Iterator[tuple[str, Any]]:

@@ -2,33 +2,45 @@
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-import typer
+import click
 
-from octavo.cli.run import Folder, Home, Json
+from octavo.cli.arguments import DIR, FOLDER, HOME, JSON, PATH, Group
 from octavo.errors import DefinitionError, ExitCode
 
+OUTPUT = click.option(
+    "-o",
+    "--output",
+    metavar="FILE",
+    type=PATH,
+    help="Write the rows there: .parquet, .csv, .ndjson or .arrow.",
+)
 
-def register(app: typer.Typer) -> None:
-    """Add the commands."""
-    app.command("data")(data)
-    app.command("batches")(batches)
-    app.command("candidates")(candidates)
-    features = typer.Typer(help="Features at request time.", no_args_is_help=True)
-    features.command("get")(features_get)
-    app.add_typer(features, name="features")
+features = Group("features", help="Features at request time.")
 
 
+@click.command
+@FOLDER
+@click.option(
+    "--split",
+    metavar="PART",
+    default="all",
+    show_default=True,
+    help="train, validation, test or all.",
+)
+@click.option(
+    "--labels",
+    metavar="WHICH",
+    default="with",
+    show_default=True,
+    help="with, without or both.",
+)
+@OUTPUT
+@HOME
+@JSON
 def data(
-    folder: Folder = Path(),
-    split: Annotated[str, typer.Option(help="train, validation, test or all.")] = "all",
-    labels: Annotated[str, typer.Option(help="with, without or both.")] = "with",
-    output: Annotated[
-        Path | None, typer.Option("-o", "--output", help=".parquet, .csv, .ndjson or .arrow")
-    ] = None,
-    home: Home = None,
-    as_json: Json = False,
+    folder: Path, split: str, labels: str, output: Path | None, home: Path | None, as_json: bool
 ) -> int:
     """Give the rows of one part of the newest data version."""
     from octavo.cli.tables import check_format, write_table
@@ -40,21 +52,33 @@ def data(
         write_table(frame, output)
     if as_json:
         shape = {"rows": frame.height, "columns": frame.columns}
-        typer.echo(json.dumps(shape | {"output": str(output) if output else None}))
+        click.echo(json.dumps(shape | {"output": str(output) if output else None}))
     elif output is not None:
-        typer.echo(f"{frame.height:,} rows × {frame.width} columns in {output}")
+        click.echo(f"{frame.height:,} rows × {frame.width} columns in {output}")
     else:
-        typer.echo(str(frame))
+        click.echo(str(frame))
     return ExitCode.DONE
 
 
+@features.command("get")
+@click.argument(
+    "key",
+    metavar="KEY...",
+    nargs=-1,
+    required=True,
+    help="The parts of the key, in the view's order.",
+)
+@click.option(
+    "--view", metavar="NAME", default="", help="The view; may be left out if there is one."
+)
+@click.option(
+    "--at", metavar="TIME", default="", help="Event time, ISO 8601, UTC; default: the newest."
+)
+@DIR
+@HOME
+@JSON
 def features_get(
-    key: Annotated[list[str], typer.Argument(help="The parts of the key, in the view's order.")],
-    view: Annotated[str, typer.Option(help="The view; may be left out if there is one.")] = "",
-    at: Annotated[str, typer.Option(help="Event time, ISO 8601, UTC; default: the newest.")] = "",
-    folder: Annotated[Path, typer.Option("--dir", help="Folder of pipeline.py.")] = Path(),
-    home: Home = None,
-    as_json: Json = False,
+    key: tuple[str, ...], view: str, at: str, folder: Path, home: Path | None, as_json: bool
 ) -> int:
     """Evaluate the window features of one entity at a time."""
     from octavo.project import Project
@@ -65,11 +89,11 @@ def features_get(
         raise DefinitionError("several views could be meant.", fix=f"--view: {', '.join(views)}.")
     found = project.features().lookup(view or views[0], key, _moment(at))
     if as_json:
-        typer.echo(json.dumps(found))
+        click.echo(json.dumps(found))
     else:
         width = max(len(name) for name in found)
         for name, value in found.items():
-            typer.echo(f"{name:<{width}}  {'-' if value is None else value}")
+            click.echo(f"{name:<{width}}  {'-' if value is None else value}")
     return ExitCode.DONE
 
 
@@ -89,16 +113,27 @@ def _moment(text: str) -> int | None:
     return round(moment.timestamp() * 1_000_000)
 
 
+@click.command
+@FOLDER
+@click.option("--batch", metavar="ID", default="", help="Show the rows of this batch.")
+@click.option("--rejected", is_flag=True, help="Show rejected rows.")
+@click.option("--quality", is_flag=True, help="Show the quality report.")
+@OUTPUT
+@HOME
+@JSON
 def batches(
-    folder: Folder = Path(),
-    batch: Annotated[str, typer.Option(help="Show the rows of this batch ID.")] = "",
-    rejected: Annotated[bool, typer.Option("--rejected", help="Show rejected rows.")] = False,
-    quality: Annotated[bool, typer.Option("--quality", help="Show the quality report.")] = False,
-    output: Annotated[Path | None, typer.Option("-o", "--output", help="Write rows there.")] = None,
-    home: Home = None,
-    as_json: Json = False,
+    folder: Path,
+    batch: str,
+    rejected: bool,
+    quality: bool,
+    output: Path | None,
+    home: Path | None,
+    as_json: bool,
 ) -> int:
-    """List batches, or read one (accepted rows, rejected rows, quality) by its ID."""
+    """List batches, or read one.
+
+    Of a batch: its accepted rows, its rejected rows with the reasons, or its quality report.
+    """
     from octavo.cli.tables import check_format, print_rows, write_table
     from octavo.project import Project
 
@@ -118,13 +153,13 @@ def batches(
     if output is not None:
         write_table(frame, output)
     if output is not None and as_json:
-        typer.echo(json.dumps({"rows": frame.height, "output": str(output)}))
+        click.echo(json.dumps({"rows": frame.height, "output": str(output)}))
     elif as_json:
-        typer.echo(json.dumps(frame.to_dicts(), default=str))
+        click.echo(json.dumps(frame.to_dicts(), default=str))
     elif output is not None:
-        typer.echo(f"{frame.height:,} rows in {output}")
+        click.echo(f"{frame.height:,} rows in {output}")
     else:
-        typer.echo(str(frame))
+        click.echo(str(frame))
     return ExitCode.DONE
 
 
@@ -158,12 +193,12 @@ def _batch_rows(project: Any, known: list[dict[str, Any]], batch: str, rejected:
     return pl.concat(parts)
 
 
-def candidates(
-    folder: Folder = Path(),
-    trials: Annotated[bool, typer.Option("--trials", help="All trials, failed ones too.")] = False,
-    home: Home = None,
-    as_json: Json = False,
-) -> int:
+@click.command
+@FOLDER
+@click.option("--trials", is_flag=True, help="All trials, failed ones too.")
+@HOME
+@JSON
+def candidates(folder: Path, trials: bool, home: Path | None, as_json: bool) -> int:
     """List candidates, newest first."""
     import sqlalchemy as sa
 
@@ -181,3 +216,6 @@ def candidates(
         columns = ["candidate_id", "algorithm", "validation", "seconds", "data_version", "params"]
     print_rows(rows, columns, as_json)
     return ExitCode.DONE
+
+
+COMMANDS = (data, batches, candidates, features)

@@ -4,25 +4,19 @@ import os
 import sys
 import traceback
 
-import typer
+import click
 
 from octavo.cli import look, run, serve, settings
-from octavo.errors import ExitCode, OctavoError
+from octavo.cli.arguments import Group
+from octavo.errors import ExitCode, OctavoError, ResourceError
 
-app = typer.Typer(
-    name="octavo",
+app = Group(
+    "octavo",
     help="From raw data to a monitored model in production, from one definition.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
+    epilog="Every command takes --debug: with an error it shows where it arose.",
 )
-run.register(app)
-look.register(app)
-settings.register(app)
-serve.register(app)
-
-_TYPER_INTERRUPTED = 130  # what Typer makes of Ctrl-C; no command of ours gives it
+for command in (*run.COMMANDS, *look.COMMANDS, *serve.COMMANDS, *settings.COMMANDS):
+    app.add_command(command)
 
 
 def main() -> None:
@@ -30,14 +24,18 @@ def main() -> None:
     debug = "--debug" in sys.argv
     arguments = [a for a in sys.argv[1:] if a != "--debug"]
     try:
-        code = app(args=arguments, standalone_mode=False)
-        if code == _TYPER_INTERRUPTED:
-            code = _interrupted(debug)
-    except typer.Exit as leaving:
+        with app.make_context("octavo", arguments) as context:
+            code = app.invoke(context)
+    except click.exceptions.Exit as leaving:
         code = leaving.exit_code
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        code = ExitCode.USAGE
+    except click.UsageError as error:
+        code = _say(_misused(error), ExitCode.USAGE, debug)
     except OctavoError as error:
         code = _say(str(error), error.exit_code, debug)
-    except (KeyboardInterrupt, typer.Abort):
+    except KeyboardInterrupt:
         code = _interrupted(debug)
     except SystemExit:
         raise
@@ -45,11 +43,18 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = ExitCode.FAILED
     except OSError as error:
-        fix = "Check the path, its permissions and the space on the disk."
-        code = _say(f"the machine refused: {error}. {fix}", ExitCode.FAILED, debug)
+        code = _say(str(ResourceError.refused(error)), ExitCode.FAILED, debug)
     except BaseException as error:  # noqa: BLE001  the outermost boundary; panics of Polars too
         code = _unexpected(error, debug)
     sys.exit(int(code or 0))
+
+
+def _misused(error: click.UsageError) -> str:
+    """Say what is wrong with the command line, and which help has it right."""
+    text = error.format_message()
+    stop = "" if text.endswith((".", "?", "?)")) else "."
+    path = error.ctx.command_path if error.ctx else "octavo"
+    return f"{text}{stop} See `{path} --help`."
 
 
 def _interrupted(debug: bool) -> int:
@@ -58,8 +63,6 @@ def _interrupted(debug: bool) -> int:
 
 
 def _unexpected(error: BaseException, debug: bool) -> int:
-    if hasattr(error, "format_message"):  # the command line itself was wrong
-        return _say(f"{error.format_message()} See `octavo --help`.", ExitCode.USAGE, debug)  # type: ignore[attr-defined]
     what = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
     text = f"Octavo met something it did not expect: {what}. Run again with --debug to see where."
     return _say(text, ExitCode.FAILED, debug)

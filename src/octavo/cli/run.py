@@ -2,15 +2,12 @@
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-import typer
+import click
 
+from octavo.cli.arguments import FOLDER, HOME, JSON
 from octavo.errors import ExitCode
-
-Folder = Annotated[Path, typer.Argument(help="Folder of pipeline.py.")]
-Home = Annotated[Path | None, typer.Option("--home", help="Home folder; DIR/.octavo by default.")]
-Json = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
 
 VERBS = {
     "ingest": "ingestion",
@@ -22,32 +19,86 @@ VERBS = {
 }
 """Commands that run a single stage; training fixes the split first."""
 
-
-def register(app: typer.Typer) -> None:
-    """Add the commands."""
-    app.command("run")(run)
-    app.command("explain")(explain)
-    app.command("status")(status)
-    for verb, stage in VERBS.items():
-        app.command(verb, help=f"Run stage {stage} alone, if it has something to do.")(
-            _single(verb, stage)
-        )
+FIRST = click.option(
+    "--from", "first", metavar="STAGE", default="problem", show_default=True, help="First stage."
+)
+LAST = click.option(
+    "--to", "last", metavar="STAGE", default="monitoring", show_default=True, help="Last stage."
+)
 
 
+@click.command
+@FOLDER
+@FIRST
+@LAST
+@click.option("--dry-run", is_flag=True, help="Say what would run, and why.")
+@click.option("--fresh", is_flag=True, help="Delete the home and start over.")
+@HOME
+@JSON
 def run(
-    folder: Folder = Path(),
-    first: Annotated[str, typer.Option("--from", help="First stage.")] = "problem",
-    last: Annotated[str, typer.Option("--to", help="Last stage.")] = "monitoring",
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say what would run, and why.")
-    ] = False,
-    fresh: Annotated[bool, typer.Option("--fresh", help="Delete the home and start over.")] = False,
-    home: Home = None,
-    as_json: Json = False,
+    folder: Path,
+    first: str,
+    last: str,
+    dry_run: bool,
+    fresh: bool,
+    home: Path | None,
+    as_json: bool,
 ) -> int:
-    """Take the problem through all eight stages; do only what is new."""
+    """Run all eight stages; do only what is new."""
     if dry_run:
-        return explain(folder, first, last, home, as_json)
+        return _explain(folder, first, last, home, as_json)
+    return _run(folder, first, last, home, as_json, fresh=fresh)
+
+
+@click.command
+@FOLDER
+@FIRST
+@LAST
+@HOME
+@JSON
+def explain(folder: Path, first: str, last: str, home: Path | None, as_json: bool) -> int:
+    """Say what `octavo run` would do, and why."""
+    return _explain(folder, first, last, home, as_json)
+
+
+@click.command
+@FOLDER
+@HOME
+@JSON
+def status(folder: Path, home: Path | None, as_json: bool) -> int:
+    """Show the eight stages, the verdict and what is deployed."""
+    from octavo.cli.report import print_report
+    from octavo.project import Project
+
+    project = Project(folder, home)
+    document = project.status()
+    if as_json:
+        _print(document)
+    else:
+        print_report(project, document)
+    return ExitCode.DONE
+
+
+def _single(verb: str, stage: str) -> click.Command:
+    """Return the command that runs one stage."""
+
+    @click.command(verb, help=f"Run stage {stage} alone, if it has something to do.")
+    @FOLDER
+    @HOME
+    @JSON
+    def command(folder: Path, home: Path | None, as_json: bool) -> int:
+        first = "segregation" if stage == "training" else stage
+        return _run(folder, first, stage, home, as_json)
+
+    return command
+
+
+COMMANDS = (run, explain, status, *(_single(verb, stage) for verb, stage in VERBS.items()))
+
+
+def _run(
+    folder: Path, first: str, last: str, home: Path | None, as_json: bool, *, fresh: bool = False
+) -> int:
     from octavo.cli.display import TerminalDisplay
     from octavo.cli.report import print_report
     from octavo.project import Project
@@ -61,7 +112,7 @@ def run(
     elif result.ran:
         print_report(project, document)
     else:
-        typer.echo("Nothing new: all stages are up to date. `octavo status` shows them.")
+        click.echo("Nothing new: all stages are up to date. `octavo status` shows them.")
     verdict = document["verdict"]
     judged = last in ("evaluation", "deployment", "monitoring")
     return (
@@ -69,14 +120,7 @@ def run(
     )
 
 
-def explain(
-    folder: Folder = Path(),
-    first: Annotated[str, typer.Option("--from", help="First stage.")] = "problem",
-    last: Annotated[str, typer.Option("--to", help="Last stage.")] = "monitoring",
-    home: Home = None,
-    as_json: Json = False,
-) -> int:
-    """Say what `octavo run` would do, and why."""
+def _explain(folder: Path, first: str, last: str, home: Path | None, as_json: bool) -> int:
     from octavo.cli.display import TerminalDisplay
     from octavo.project import Project, between
 
@@ -85,34 +129,11 @@ def explain(
     if as_json:
         _print([{"stage": name, "why": reason} for name, reason in due])
     elif not due:
-        typer.echo("Nothing would run: all stages are up to date.")
+        click.echo("Nothing would run: all stages are up to date.")
     for name, reason in due if not as_json else []:
-        typer.echo(f"{name:<12} {reason}")
+        click.echo(f"{name:<12} {reason}")
     return ExitCode.DONE
-
-
-def status(folder: Folder = Path(), home: Home = None, as_json: Json = False) -> int:
-    """Show the state of the eight stages, the verdict and what is deployed."""
-    from octavo.cli.report import print_report
-    from octavo.project import Project
-
-    project = Project(folder, home)
-    document = project.status()
-    if as_json:
-        _print(document)
-    else:
-        print_report(project, document)
-    return ExitCode.DONE
-
-
-def _single(verb: str, stage: str) -> Any:
-    def command(folder: Folder = Path(), home: Home = None, as_json: Json = False) -> int:
-        first = "segregation" if stage == "training" else stage
-        return run(folder, first, stage, dry_run=False, fresh=False, home=home, as_json=as_json)
-
-    command.__name__ = verb
-    return command
 
 
 def _print(document: Any) -> None:
-    typer.echo(json.dumps(document, indent=1, default=str))
+    click.echo(json.dumps(document, indent=1, default=str))

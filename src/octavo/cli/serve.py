@@ -2,26 +2,23 @@
 
 import json
 from pathlib import Path
-from typing import Annotated
 
-import typer
+import click
 
-from octavo.cli.run import Home, Json
+from octavo.cli.arguments import DIR, FOLDER, HOME, JSON, PATH
 from octavo.errors import ExitCode, ResourceError
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands."""
-    app.command("up")(up)
-    app.command("score")(score)
-
-
-def up(
-    folder: Annotated[Path, typer.Argument(help="Folder of pipeline.py.")] = Path(),
-    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.")] = 8080,
-    home: Home = None,
-) -> int:
+@click.command
+@FOLDER
+@click.option(
+    "--host", metavar="ADDRESS", default="127.0.0.1", show_default=True, help="Where to listen."
+)
+@click.option(
+    "--port", metavar="N", default=8080, show_default=True, help="Its port; 0 takes a free one."
+)
+@HOME
+def up(folder: Path, host: str, port: int, home: Path | None) -> int:
     """Serve the live deployment over HTTP until stopped."""
     import signal
     import socket
@@ -48,9 +45,9 @@ def up(
         ) from error
     address = f"http://{host}:{listener.getsockname()[1]}"
     app = App(project.name, scorer, PredictionLog(PredictionStore(project.home)))
-    typer.echo(f"Serving {scorer.candidate_id} ({scorer.bundle.algorithm}), {scorer.deployment_id}")
-    typer.echo(f"  POST {address}/v1/pipelines/{project.name}/predict")
-    typer.echo(f"  GET  {address}/health   {address}/metrics")
+    click.echo(f"Serving {scorer.candidate_id} ({scorer.bundle.algorithm}), {scorer.deployment_id}")
+    click.echo(f"  POST {address}/v1/pipelines/{project.name}/predict")
+    click.echo(f"  GET  {address}/health   {address}/metrics")
     for stop in (signal.SIGINT, signal.SIGTERM):
         # uvicorn drains, then raises the signal again for whoever was there before: stopping a
         # server is no failure.
@@ -60,14 +57,17 @@ def up(
     return ExitCode.DONE
 
 
-def score(
-    source: Annotated[Path, typer.Argument(metavar="IN", help="A file of raw events.")],
-    output: Annotated[Path, typer.Argument(metavar="OUT", help=".parquet, .csv, .ndjson")],
-    folder: Annotated[Path, typer.Option("--dir", help="Folder of pipeline.py.")] = Path(),
-    home: Home = None,
-    as_json: Json = False,
-) -> int:
-    """Predict for every event of a file; what cannot be read is kept beside the answers."""
+@click.command
+@click.argument("source", metavar="IN", type=PATH, help="A file of raw events.")
+@click.argument("output", metavar="OUT", type=PATH, help=".parquet, .csv, .ndjson or .arrow")
+@DIR
+@HOME
+@JSON
+def score(source: Path, output: Path, folder: Path, home: Path | None, as_json: bool) -> int:
+    """Predict for every event of a file.
+
+    Rows that cannot be used are written beside the answers, each with the reason.
+    """
     from octavo.cli.tables import check_format, write_table
     from octavo.project import Project
     from octavo.services.scoring import score_file
@@ -85,9 +85,12 @@ def score(
         "output": str(output),
     }
     if as_json:
-        typer.echo(json.dumps(counts))
+        click.echo(json.dumps(counts))
     else:
-        typer.echo(f"{counts['rows']:,} predictions in {output}")
+        click.echo(f"{counts['rows']:,} predictions in {output}")
         if counts["rejected"]:
-            typer.echo(f"{counts['rejected']:,} rows could not be scored: {rejected}")
+            click.echo(f"{counts['rejected']:,} rows could not be scored: {rejected}")
     return ExitCode.DONE
+
+
+COMMANDS = (up, score)

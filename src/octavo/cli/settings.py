@@ -3,31 +3,21 @@
 import json
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
 
-import typer
+import click
 
-from octavo.cli.run import Home, Json
+from octavo.cli.arguments import DIR, HOME, JSON, Group
 from octavo.errors import DefinitionError, ExitCode
 
-Dir = Annotated[Path, typer.Option("--dir", help="Folder of pipeline.py.")]
+config = Group("config", help="Training settings, in versions.")
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands."""
-    config = typer.Typer(help="Training settings, in versions.", no_args_is_help=True)
-    config.command("get")(get)
-    config.command("set")(set_)
-    config.command("history")(history)
-    app.add_typer(config, name="config")
-
-
-def get(
-    name: Annotated[str, typer.Argument(help="A setting; all of them if left out.")] = "",
-    folder: Dir = Path(),
-    home: Home = None,
-    as_json: Json = False,
-) -> int:
+@config.command
+@click.argument("name", default="", help="A setting; all of them if left out.")
+@DIR
+@HOME
+@JSON
+def get(name: str, folder: Path, home: Path | None, as_json: bool) -> int:
     """Show the settings that hold, and where each comes from."""
     from octavo.project import Project
 
@@ -39,38 +29,47 @@ def get(
         raise DefinitionError.unknown("setting", name, found)
     chosen = {name: found[name]} if name else found
     if as_json:
-        typer.echo(json.dumps(chosen))
+        click.echo(json.dumps(chosen))
     for key, entry in chosen.items() if not as_json else ():
-        typer.echo(f"{key:<20} {entry['value']}   ({entry['from']})")
+        click.echo(f"{key:<20} {entry['value']}   ({entry['from']})")
     return ExitCode.DONE
 
 
+@config.command("set")
+@click.argument("name", help="The setting, e.g. training.trials.")
+@click.argument("value", help="Its new value.")
+@click.option("--comment", metavar="TEXT", default="", help="Why.")
+@DIR
+@HOME
+@JSON
 def set_(
-    name: Annotated[str, typer.Argument(help="The setting, e.g. training.trials.")],
-    value: Annotated[str, typer.Argument(help="Its new value.")],
-    comment: Annotated[str, typer.Option(help="Why.")] = "",
-    folder: Dir = Path(),
-    home: Home = None,
-    as_json: Json = False,
+    name: str, value: str, comment: str, folder: Path, home: Path | None, as_json: bool
 ) -> int:
     """Change a setting: a new version, which the next training reads."""
     from octavo.project import Project
 
     version = Project(folder, home).config.set(name, value, comment)
-    typer.echo(json.dumps({"version": version}) if as_json else f"config version {version}")
+    click.echo(json.dumps({"version": version}) if as_json else f"config version {version}")
     return ExitCode.DONE
 
 
-def history(folder: Dir = Path(), home: Home = None, as_json: Json = False) -> int:
+@config.command
+@DIR
+@HOME
+@JSON
+def history(folder: Path, home: Path | None, as_json: bool) -> int:
     """List all versions, newest first."""
     from octavo.project import Project
 
     rows = Project(folder, home).config.history()
     if as_json:
-        typer.echo(json.dumps(rows))
+        click.echo(json.dumps(rows))
     for row in rows if not as_json else []:
         at = datetime.fromtimestamp(row["at"] / 1e6, UTC)
-        typer.echo(f"{row['version']:>4}  {at:%Y-%m-%d %H:%M:%S}  {row['comment']}")
+        click.echo(f"{row['version']:>4}  {at:%Y-%m-%d %H:%M:%S}  {row['comment']}")
     if not rows and not as_json:
-        typer.echo("Nothing was set; the values of pipeline.py hold.")
+        click.echo("Nothing was set; the values of pipeline.py hold.")
     return ExitCode.DONE
+
+
+COMMANDS = (config,)

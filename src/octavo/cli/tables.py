@@ -5,8 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import click
 import polars as pl
-import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -17,7 +17,7 @@ from octavo.errors import DefinitionError
 def print_rows(rows: list[dict[str, Any]], columns: list[str], as_json: bool) -> None:
     """Print some columns of rows as a table, or all of them as JSON."""
     if as_json:
-        typer.echo(json.dumps(rows, default=str))
+        click.echo(json.dumps(rows, default=str))
         return
     table = Table(box=None, pad_edge=False, padding=(0, 2))
     for column in columns:

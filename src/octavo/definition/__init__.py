@@ -6,6 +6,7 @@ from octavo.definition.fingerprint import document, fingerprint
 from octavo.definition.label import Label
 from octavo.definition.pipeline import Pipeline
 from octavo.definition.problem import METRICS, Lift, Problem
+from octavo.definition.schedule import Schedule
 from octavo.definition.split import PARTS, SplitByHash, SplitByTime
 from octavo.definition.training import Gate, Monitor, Replace, Training
 
@@ -23,6 +24,7 @@ __all__ = [
     "Pipeline",
     "Problem",
     "Replace",
+    "Schedule",
     "SplitByHash",
     "SplitByTime",
     "Training",

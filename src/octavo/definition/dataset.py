@@ -12,8 +12,9 @@ import polars as pl
 from octavo.definition.arguments import columns, instance, listed
 from octavo.definition.durations import Duration, microseconds, written
 from octavo.definition.expressions import check_row_expression
-from octavo.definition.fingerprint import Declaration, fingerprint, meaningless
+from octavo.definition.fingerprint import Declaration, beside, fingerprint, meaningless
 from octavo.definition.names import check_name, one_of, unique
+from octavo.definition.schedule import Schedule, check_schedule
 from octavo.errors import DefinitionError
 
 
@@ -99,6 +100,8 @@ class Dataset(Declaration):
     """Computed columns, each from its own row; a later one may use an earlier one."""
     checks: Sequence[Check] = ()
     description: str = meaningless()
+    schedule: Schedule | None = beside(None)
+    """When it is ingested; see `Schedule`: nothing acts on it yet."""
 
     def __post_init__(self) -> None:
         check_name(self.name, where="Dataset.name")
@@ -108,6 +111,7 @@ class Dataset(Declaration):
         object.__setattr__(self, "event_id", ids)
         checks = listed(self.checks, Check, where=f"{where}.checks")
         object.__setattr__(self, "checks", checks)
+        check_schedule(self.schedule, where=f"{where}.schedule")
         instance(self.columns, Mapping, where=f"{where}.columns")
         object.__setattr__(self, "columns", MappingProxyType(dict(self.columns)))
         unique((c.name for c in self.checks), kind="check", where=where)

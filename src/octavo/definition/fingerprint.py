@@ -19,6 +19,15 @@ def meaningless(default: Any = "") -> Any:
     return dataclasses.field(default=default, metadata={"meaning": False}, compare=False)
 
 
+def beside(default: Any, written: Callable[[Any], Any] = lambda value: value) -> Any:
+    """Declare a field that changes no data, and that the `document` has as ``written`` says.
+
+    Its repr is left out, since it may hold what must not be printed.
+    """
+    metadata = {"meaning": False, "written": written}
+    return dataclasses.field(default=default, metadata=metadata, compare=False, repr=False)
+
+
 BY_NAME = {"by_name": True}
 """Metadata of a field that holds another declaration, written down by its name alone."""
 
@@ -40,7 +49,7 @@ class Declaration:
 
 
 def document(thing: Any) -> Any:
-    """Return a declaration as plain JSON values, only the fields that carry meaning."""
+    """Return a declaration as plain JSON values: the fields of meaning, and those `beside` them."""
     if isinstance(thing, Declaration):
         return _fields(thing, document)
     return _plain(thing, document)
@@ -66,6 +75,8 @@ def _fields(thing: Any, inner: Callable[[Any], Any]) -> dict[str, Any]:
             value = getattr(thing, field.name)
             short = inner is document and field.metadata.get("by_name")
             found[field.name] = value.name if short else inner(value)
+        elif inner is document and "written" in field.metadata:
+            found[field.name] = document(field.metadata["written"](getattr(thing, field.name)))
     return found
 
 

@@ -40,6 +40,10 @@ class Label(Declaration):
         instance(self.of, Dataset, where=f"{where}.of")
         object.__setattr__(self, "on", columns(self.on, where=f"{where}.on"))
         check_row_expression(self.value, where=f"{where}.value")
+        if self.absent is None or isinstance(self.absent, pl.Expr):
+            raise DefinitionError(
+                "absent= is no plain value.", where=where, fix="Write absent=False, or a number."
+            )
         if (self.absent == "unknown") != (self.mature_after is None):
             raise DefinitionError(
                 "absent= and mature_after= are of use only together.",

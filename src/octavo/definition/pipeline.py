@@ -10,10 +10,12 @@ from octavo.definition.arguments import instance, listed
 from octavo.definition.dataset import Dataset
 from octavo.definition.expressions import check_row_expression, output_name
 from octavo.definition.features import View
-from octavo.definition.fingerprint import BY_NAME, Declaration, fingerprint
+from octavo.definition.fingerprint import BY_NAME, Declaration, beside, fingerprint
 from octavo.definition.label import Label
 from octavo.definition.names import unique
+from octavo.definition.notify import notify_urls, redacted
 from octavo.definition.problem import Problem
+from octavo.definition.schedule import Schedule
 from octavo.definition.split import SplitByHash, SplitByTime
 from octavo.definition.training import Gate, Monitor, Replace, Training
 from octavo.errors import DefinitionError
@@ -44,6 +46,9 @@ class Pipeline(Declaration):
     gate: Gate = field(default_factory=Gate)
     deployment: Replace = field(default_factory=Replace)
     monitor: Monitor = field(default_factory=Monitor)
+    notify: Sequence[str] = beside((), written=lambda urls: [redacted(url) for url in urls])
+    """Apprise URLs that people are told of events at. What is stored of one is its `redacted`
+    form; passwords and tokens are best read from the environment."""
 
     def __post_init__(self) -> None:
         self._check_kinds()
@@ -74,6 +79,7 @@ class Pipeline(Declaration):
         }
         for name, kind in parts.items():
             instance(getattr(self, name), kind, where=f"Pipeline.{name}")
+        object.__setattr__(self, "notify", notify_urls(self.notify, where="Pipeline.notify"))
 
     def _check_datasets(self) -> None:
         used = [("Pipeline.rows", self.rows), ("Pipeline.label", self.label.of)]
@@ -179,7 +185,14 @@ class Pipeline(Declaration):
         if self.training.algorithms is not None:
             return self.training.algorithms
         linear = "linear" if self.problem.kind == "regression" else "logistic"
-        return ("lightgbm", "xgboost", linear)
+        return ("lightgbm", linear)
+
+    @property
+    def schedules(self) -> dict[str, Schedule]:
+        """The schedules there are, by ``dataset NAME``, ``training`` and ``monitor``."""
+        declared = {f"dataset {dataset.name}": dataset.schedule for dataset in self.datasets}
+        declared |= {"training": self.training.schedule, "monitor": self.monitor.schedule}
+        return {part: schedule for part, schedule in declared.items() if schedule is not None}
 
     @property
     def fingerprint(self) -> str:

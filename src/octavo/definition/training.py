@@ -6,7 +6,8 @@ from typing import Any
 
 from octavo.definition.arguments import instance, whole_number
 from octavo.definition.durations import Duration, written
-from octavo.definition.fingerprint import Declaration
+from octavo.definition.fingerprint import Declaration, beside
+from octavo.definition.schedule import Schedule, check_schedule
 from octavo.errors import DefinitionError
 
 
@@ -30,6 +31,8 @@ class Training(Declaration):
     seed: int = 7
     threads: int = 2
     """Threads of one fit; fixed, since a sum's order, and so its last bit, depends on it."""
+    schedule: Schedule | None = beside(None)
+    """When a search is begun; see `Schedule`: nothing acts on it yet."""
 
     def __post_init__(self) -> None:
         if self.algorithms is not None:
@@ -46,6 +49,7 @@ class Training(Declaration):
         whole_number(self.trials, least=1, where="Training.trials")
         whole_number(self.threads, least=1, where="Training.threads")
         whole_number(self.seed, least=0, where="Training.seed")
+        check_schedule(self.schedule, where="Training.schedule")
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,6 +79,8 @@ class Monitor(Declaration):
     """The figure that raises the alarm: ``psi``, ``js`` or ``ks``."""
     threshold: float = 0.25
     """Drift from which a feature counts as drifted (0.25 is the customary PSI for a shift)."""
+    schedule: Schedule | None = beside(None)
+    """When it is looked; see `Schedule`: nothing acts on it yet."""
 
     def __post_init__(self) -> None:
         if self.drift not in ("psi", "js", "ks"):
@@ -82,6 +88,7 @@ class Monitor(Declaration):
                 "drift measure", str(self.drift), ("psi", "js", "ks"), where="Monitor.drift"
             )
         instance(self.threshold, (int, float), where="Monitor.threshold")
+        check_schedule(self.schedule, where="Monitor.schedule")
         object.__setattr__(self, "window", written(self.window, where="Monitor.window"))
         if self.window == "0s":
             raise DefinitionError("window is empty.", where="Monitor", fix='window="7d".')

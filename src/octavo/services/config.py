@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from octavo.definition import Pipeline
 from octavo.definition.durations import microseconds
+from octavo.definition.problem import Kind
 from octavo.errors import DefinitionError
 from octavo.stores import catalog as tables
 from octavo.stores.catalog import Catalog, Row
@@ -93,7 +94,7 @@ class ConfigService:
         return self.catalog.rows(sa.select(tables.config).order_by(tables.config.c.version.desc()))
 
 
-def _parsed(key: str, text: str, kind: str) -> Any:
+def _parsed(key: str, text: str, kind: Kind) -> Any:
     if key == "algorithms":
         return _algorithms(text, kind)
     if key == "budget":
@@ -115,18 +116,10 @@ def _parsed(key: str, text: str, kind: str) -> Any:
     return value
 
 
-def _algorithms(text: str, kind: str) -> list[str]:
-    from octavo.stages.training.algorithms import get, names  # other settings need no library
+def _algorithms(text: str, kind: Kind) -> list[str]:
+    from octavo.stages.training import algorithms  # other settings need no library
 
-    found = []
-    for name in text.split(","):
-        algorithm = get(name.strip())
-        if kind not in algorithm.kinds:
-            suited = [each for each in names() if kind in get(each).kinds]
-            raise DefinitionError(
-                f"{algorithm.name!r} does not learn a {kind} problem.",
-                where="training.algorithms",
-                fix=f"Choose among {', '.join(suited)}.",
-            )
-        found.append(algorithm.name)
-    return found
+    found = [algorithms.suited(name.strip(), kind) for name in text.split(",")]
+    for algorithm in found:
+        algorithms.require(algorithm)
+    return [algorithm.name for algorithm in found]

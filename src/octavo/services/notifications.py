@@ -1,12 +1,17 @@
-"""The notification service: catalog events told to people, in the log and on the console."""
+"""The notification service: catalog events told to people, on the console, in the log, by URL."""
 
 import json
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
 
+from octavo.definition.notify import redacted
+from octavo.errors import DefinitionError, ResourceError
 from octavo.stores import catalog as tables
 from octavo.stores.catalog import Catalog, Row
 
@@ -21,22 +26,47 @@ BROADCAST = {
     "batch failed",
     "run failed",
 }
-"""The events that people are told of on the console; the log has all of them."""
+"""The events that people are told of; the log has all of them."""
+UNDELIVERED = "notification failed"
+"""Told on the console and in the log alone: another URL may be as unreachable."""
 
 
 class NotificationService:
     """Tells of every event written after it was built, each once.
 
+    Nothing that goes wrong with telling fails what is told of. Events stay in the catalog.
+
     Parameters
     ----------
     console
         Takes severity and text of the events in `BROADCAST`.
+    urls
+        Where they are sent besides, through Apprise.
+    name
+        The pipeline's; stands in the title of what is sent.
+
+    Raises
+    ------
+    ResourceError
+        If there are URLs and Apprise is not installed.
+    DefinitionError
+        If Apprise knows no service for a URL.
     """
 
-    def __init__(self, catalog: Catalog, log: Path, console: Callable[[str, str], None]) -> None:
+    def __init__(
+        self,
+        catalog: Catalog,
+        log: Path,
+        console: Callable[[str, str], None],
+        *,
+        urls: Sequence[str] = (),
+        name: str = "",
+    ) -> None:
         self.catalog = catalog
         self.log = log
         self.console = console
+        self.targets = [_target(url, f"Pipeline.notify[{n}]") for n, url in enumerate(urls)]
+        self.title = f"octavo: {name}"
         self.told = max((row["id"] for row in self._after(0)), default=0)
 
     def _after(self, event: int) -> list[Row]:
@@ -44,15 +74,59 @@ class NotificationService:
         return self.catalog.rows(sa.select(table).where(table.c.id > event).order_by(table.c.id))
 
     def tell(self) -> None:
-        """Deliver what is new."""
-        for event in self._after(self.told):
-            moment = datetime.fromtimestamp(event["at"] / 1e6, UTC)
-            with self.log.open("a") as log:
-                line = {**event, "at": moment.isoformat()}
-                log.write(json.dumps(line, default=str) + "\n")
-            if event["kind"] in BROADCAST:
-                self.console(event["severity"], _sentence(event))
-            self.told = event["id"]
+        """Deliver what is new; what could not be delivered is itself an event."""
+        while events := self._after(self.told):
+            for event in events:
+                self._write(event)
+                if event["kind"] in BROADCAST or event["kind"] == UNDELIVERED:
+                    self.console(event["severity"], _sentence(event))
+                if event["kind"] in BROADCAST:
+                    self._send(event)
+                self.told = event["id"]
+
+    def _write(self, event: Row) -> None:
+        """Add a line to the log; a full disk is told by whatever else meets it."""
+        moment = datetime.fromtimestamp(event["at"] / 1e6, UTC)
+        line = {**event, "at": moment.isoformat()}
+        with suppress(OSError), self.log.open("a") as log:
+            log.write(json.dumps(line, default=str) + "\n")
+
+    def _send(self, event: Row) -> None:
+        for shown, target in self.targets:
+            if not _delivered(target, self.title, event):
+                with suppress(ResourceError):
+                    self.catalog.emit(
+                        UNDELIVERED,
+                        shown,
+                        severity="warning",
+                        run_id=event["run_id"],
+                        reason=f"it did not take {event['kind']!r}",
+                    )
+
+
+def _target(url: str, where: str) -> tuple[str, Any]:
+    """Return how a URL is shown, and what sends to it."""
+    try:
+        import apprise
+    except ImportError as error:
+        raise ResourceError.not_installed("Apprise", extra="notify", where=where) from error
+    logging.getLogger("apprise").disabled = True  # what it logs may hold the URL
+    target = apprise.Apprise()
+    if not target.add(url):
+        raise DefinitionError(
+            f"Apprise knows no such service ({redacted(url)}).",
+            where=where,
+            fix="Write the URL as Apprise's list of services shows it.",
+        )
+    return redacted(url), target
+
+
+def _delivered(target: Any, title: str, event: Row) -> bool:
+    kind = {"error": "failure"}.get(event["severity"], event["severity"])
+    try:
+        return bool(target.notify(body=_sentence(event), title=title, notify_type=kind))
+    except Exception:  # noqa: BLE001  the code of a hundred services runs here
+        return False
 
 
 def _sentence(event: Row) -> str:

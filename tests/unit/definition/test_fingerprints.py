@@ -72,6 +72,12 @@ SAME = {
     "path": lambda: pipeline(
         dataclasses.replace(orders(), offline=ov.Files(["/x/*.csv", "y.csv"]))
     ),
+    "schedules": lambda: pipeline(
+        orders(schedule=ov.Schedule(every="1h")),
+        training=ov.Training(algorithms=["logistic"], schedule=ov.Schedule(cron="0 3 * * *")),
+        monitor=ov.Monitor(schedule=ov.Schedule(every="1d")),
+    ),
+    "notify": lambda: pipeline(notify=["json://localhost"]),
     "built again": pipeline,
     "a list of one": lambda: pipeline(orders(event_id=["order_id"])),
     "tuples": lambda: pipeline(views=(view(orders(), over=("1d", "7d")),)),
@@ -148,6 +154,33 @@ def test_the_document_is_plain_and_names_each_dataset_once():
     assert found["label"]["of"] == "orders"
     assert [d["name"] for d in found["datasets"]] == ["orders"]
     assert "description" not in found["datasets"][0]
+
+
+def test_what_is_beside_the_meaning_is_in_the_document_without_secrets():
+    urls = ["json://user:secret@host:1/secret?key=secret", "tgram://secret:token/chat"]
+    hourly, daily = ov.Schedule(cron=" 0  * * * *"), ov.Schedule(every="24h")
+    made = pipeline(
+        orders(schedule=hourly),
+        training=ov.Training(algorithms=["logistic"], schedule=daily),
+        notify=urls,
+    )
+    found = document(made)
+    assert found["datasets"][0]["schedule"] == {
+        "is": "Schedule",
+        "cron": "0 * * * *",
+        "every": None,
+    }
+    assert found["training"]["schedule"]["every"] == "1d"
+    assert found["monitor"]["schedule"] is None
+    assert made.schedules == {"dataset orders": hourly, "training": daily}
+    assert found["notify"] == ["json://host", "tgram://…"]
+    assert made.notify == tuple(urls)
+    assert "secret" not in repr(made)
+
+
+def test_schedules_that_mean_the_same_are_equal():
+    assert ov.Schedule(every="60m") == ov.Schedule(every=timedelta(hours=1))
+    assert ov.Schedule(every="1h") != ov.Schedule(cron="0 * * * *")
 
 
 PRINTED = """

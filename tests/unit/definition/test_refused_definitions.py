@@ -11,6 +11,10 @@ amount = pl.col("amount")
 static = ov.Dataset("orders", ov.Files("x.csv"))
 other = ov.Dataset("other", ov.Files("x.csv"), event_id="order_id", event_time="at")
 
+FIELDS = (
+    "Write minute, hour, day of the month, month, day of the week: "
+    '"0 * * * *" is every hour, "30 6 * * MON" Mondays at 6:30 UTC.'
+)
 MESSAGES = [
     # names: the nearest that exist
     (
@@ -74,6 +78,63 @@ MESSAGES = [
         lambda: problem(target="re turned"),
         "Problem.target: 're turned' is not a name. "
         "Use letters, digits and single underscores, beginning with a letter.",
+    ),
+    # schedules
+    (
+        ov.Schedule,
+        "Schedule: when it is due is not said exactly once. "
+        'Give either cron="0 * * * *" or every="1h".',
+    ),
+    (
+        lambda: ov.Schedule(cron="0 * * * *", every="1h"),
+        "Schedule: when it is due is not said exactly once. "
+        'Give either cron="0 * * * *" or every="1h".',
+    ),
+    (
+        lambda: ov.Schedule(cron="60 * * * *"),
+        f"Schedule.cron: '60 * * * *' is not a cron expression: bad minute. {FIELDS}",
+    ),
+    (
+        lambda: ov.Schedule(cron="0 0 31 2 *"),
+        f"Schedule.cron: '0 0 31 2 *' is not a cron expression: bad day-of-month. {FIELDS}",
+    ),
+    (
+        lambda: ov.Schedule(cron="0 * * * * *"),
+        "Schedule.cron: '0 * * * * *' is not a cron expression: wrong number of fields. " + FIELDS,
+    ),
+    (
+        lambda: ov.Schedule(cron=3),  # type: ignore[arg-type]
+        f"Schedule.cron: 3 is not a cron expression: wrong number of fields. {FIELDS}",
+    ),
+    (
+        lambda: ov.Schedule(every="10ms"),
+        'Schedule.every: 10ms is less than a second. Write "1m", "1h", "1d".',
+    ),
+    (
+        lambda: orders(schedule="1h"),
+        "Dataset 'orders'.schedule: '1h' is not a schedule. Write ov.Schedule(every=\"1h\").",
+    ),
+    (
+        lambda: ov.Training(schedule=3),  # type: ignore[arg-type]
+        'Training.schedule: 3 is not a schedule. Write ov.Schedule(every="1h").',
+    ),
+    (
+        lambda: ov.Monitor(schedule=3),  # type: ignore[arg-type]
+        'Monitor.schedule: 3 is not a schedule. Write ov.Schedule(every="1h").',
+    ),
+    # notifications: what is wrong is not shown, since it may be a secret
+    (
+        lambda: pipeline(notify="json://host"),
+        'Pipeline.notify: it is not a list of URLs. notify=["mailto://…", "json://…"].',
+    ),
+    (
+        lambda: pipeline(notify=["json://host", "user:secret@host"]),
+        "Pipeline.notify[1]: it is not a URL. Write scheme://…, as Apprise does.",
+    ),
+    # labels
+    (
+        lambda: label(orders(), absent=pl.lit(False), mature_after="1d"),
+        "Label 'returned': absent= is no plain value. Write absent=False, or a number.",
     ),
     # datasets
     (lambda: ov.Files(""), 'Files: no file is named. Name one: ov.Files("data/*.csv").'),

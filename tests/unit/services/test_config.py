@@ -22,13 +22,13 @@ def service(tmp_path, kind="binary", metric="roc_auc"):
 def test_the_definition_holds_until_something_is_set(tmp_path):
     config = service(tmp_path)
     assert config.version == 0
-    assert config.training()["algorithms"] == ["lightgbm", "xgboost", "logistic"]
+    assert config.training()["algorithms"] == ["lightgbm", "logistic"]
     assert config.explained()["trials"] == (12, "pipeline.py")
 
 
 def test_a_regression_takes_a_linear_model_that_can_do_it(tmp_path):
     config = service(tmp_path, "regression", "mae")
-    assert config.training()["algorithms"] == ["lightgbm", "xgboost", "linear"]
+    assert config.training()["algorithms"] == ["lightgbm", "linear"]
 
 
 def test_every_change_is_a_version(tmp_path):

@@ -1,11 +1,30 @@
 import json
+import sys
+from importlib.abc import MetaPathFinder
 
+import pytest
+import sqlalchemy as sa
+from tests.receiver import receiver
+
+from octavo.errors import DefinitionError, ResourceError
 from octavo.services.notifications import NotificationService
+from octavo.stores import catalog as tables
 from octavo.stores.catalog import Catalog
 
+pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated")  # Apprise imports it
 
-def test_events_are_told_once_and_logged_all(tmp_path):
-    catalog, log, said = Catalog(tmp_path / "c.db"), tmp_path / "log", []
+
+@pytest.fixture
+def catalog(tmp_path):
+    return Catalog(tmp_path / "c.db")
+
+
+def quiet(severity, text):
+    pass
+
+
+def test_events_are_told_once_and_logged_all(tmp_path, catalog):
+    log, said = tmp_path / "log", []
     catalog.emit("deployed", "before the service was built")
     service = NotificationService(
         catalog, log, lambda severity, text: said.append((severity, text))
@@ -21,3 +40,72 @@ def test_events_are_told_once_and_logged_all(tmp_path):
     ]
     kinds = [json.loads(line)["kind"] for line in log.read_text().splitlines()]
     assert kinds == ["model ready", "trial finished", "rows rejected"]
+
+
+def test_events_are_sent_to_urls(tmp_path, catalog):
+    with receiver() as (host, received):
+        service = NotificationService(
+            catalog, tmp_path / "log", quiet, urls=[f"json://me:secret@{host}/yes"], name="flights"
+        )
+        catalog.emit("trial finished", "lightgbm #0")
+        catalog.emit("model ready", "candidate-1", reason="0.5 on test")
+        catalog.emit("run failed", "prep", severity="error", error="no disk")
+        service.tell()
+        service.tell()
+    found = [(body["title"], body["message"], body["type"]) for _, _, body in received]
+    assert found == [
+        ("octavo: flights", "model ready: candidate-1 — 0.5 on test", "info"),
+        ("octavo: flights", "run failed: prep — no disk", "failure"),
+    ]
+    assert received[0].authorization.startswith("Basic "), "the URL's user and password are used"
+
+
+def test_a_url_that_fails_is_logged_without_its_secrets_and_fails_nothing(tmp_path, catalog, capfd):
+    log, said = tmp_path / "log", []
+    with receiver() as (host, received):
+        urls = [f"json://me:secret@{host}/no", "json://me:secret@127.0.0.1:1/"]
+        service = NotificationService(
+            catalog,
+            log,
+            lambda severity, text: said.append((severity, text)),
+            urls=[*urls, f"json://{host}/yes"],
+        )
+        catalog.emit("model ready", "candidate-1")
+        service.tell()
+    assert [path for path, _, _ in received] == ["/no", "/yes"]
+    failed = ("warning", "notification failed: json://127.0.0.1 — it did not take 'model ready'")
+    assert said == [("info", "model ready: candidate-1"), failed, failed]
+    kinds = [json.loads(line)["kind"] for line in log.read_text().splitlines()]
+    assert kinds == ["model ready", "notification failed", "notification failed"]
+    stored = catalog.rows(sa.select(tables.events))
+    everything = [log.read_text(), str(stored), str(said), *capfd.readouterr()]
+    assert not [text for text in everything if "secret" in text]
+
+
+def test_a_log_that_cannot_be_written_hides_nothing(tmp_path, catalog):
+    said = []
+    service = NotificationService(catalog, tmp_path, lambda severity, text: said.append(text))
+    catalog.emit("deployed", "deployment-1")
+    service.tell()
+    assert said == ["deployed: deployment-1"]
+
+
+def test_a_service_that_apprise_does_not_know(tmp_path, catalog):
+    with pytest.raises(
+        DefinitionError, match=r"Pipeline\.notify\[0\]: .*no such service"
+    ) as raised:
+        NotificationService(catalog, tmp_path / "log", quiet, urls=["carrier://secret@pigeon"])
+    assert "secret" not in str(raised.value)
+
+
+def test_without_the_extra_its_name_is_said(tmp_path, catalog, monkeypatch):
+    class Missing(MetaPathFinder):
+        def find_spec(self, name, path, target=None):
+            if name == "apprise":
+                raise ModuleNotFoundError(name)
+
+    monkeypatch.setattr(sys, "meta_path", [Missing(), *sys.meta_path])
+    monkeypatch.delitem(sys.modules, "apprise", raising=False)
+    with pytest.raises(ResourceError, match=r"needs Apprise.*'octavo\[notify\]'"):
+        NotificationService(catalog, tmp_path / "log", quiet, urls=["json://localhost"])
+    NotificationService(catalog, tmp_path / "log", quiet)

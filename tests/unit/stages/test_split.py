@@ -6,8 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import octavo as ov
 from octavo.definition import SplitByHash, SplitByTime
-from octavo.stages.segregation.api import hash_part, time_cuts
+from octavo.errors import DefinitionError
+from octavo.stages.segregation.api import _absent, hash_part, time_cuts
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
 
@@ -39,3 +41,28 @@ def test_hash_parts_cover_all_rows_once_and_keep_entities_together():
     assert hash_part(split, grown, "train")[:2000].equals(parts["train"])
     salted = SplitByHash("who", train=0.6, validation=0.2, test=0.2, salt="2")
     assert not hash_part(salted, rows, "train").equals(parts["train"])
+
+
+@pytest.mark.parametrize(
+    ("absent", "dtype", "value"),
+    [
+        (False, pl.Boolean, False),
+        (0, pl.Float64, 0.0),
+        (0.0, pl.Int32, 0),
+        ("lost", pl.String, "lost"),
+        (False, pl.Null, False),
+        (0, pl.Boolean, None),
+        (False, pl.Int64, None),
+        (0.5, pl.Int64, None),
+        ("no", pl.Boolean, None),
+        (0, pl.String, None),
+    ],
+)
+def test_absent_is_of_the_type_of_the_outcomes_or_refused(absent, dtype, value):
+    events = ov.Dataset("events", ov.Files("e.csv"), event_id="id", event_time="at")
+    label = ov.Label("hit", events, "id", pl.col("y"), mature_after="1d", absent=absent)
+    if value is None:
+        with pytest.raises(DefinitionError, match=r"label 'hit': absent is .*, but"):
+            _absent(label, dtype())
+    else:
+        assert pl.select(_absent(label, dtype())).to_series().to_list() == [value]

@@ -4,6 +4,7 @@ import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.runtime.migration import HeadMaintainer
 
 from octavo.errors import ResourceError
 from octavo.stores import catalog as tables
@@ -53,6 +54,30 @@ def test_a_failed_transaction_leaves_nothing(catalog):
     with pytest.raises(ZeroDivisionError):
         fail()
     assert catalog.rows(sa.select(tables.events)) == []
+
+
+def test_a_migration_is_done_whole_or_not_at_all(tmp_path, monkeypatch):
+    def cut_off(self, step):
+        raise KeyboardInterrupt
+
+    path = tmp_path / "catalog.db"
+    with monkeypatch.context() as killed:
+        killed.setattr(HeadMaintainer, "update_to_step", cut_off)
+        with pytest.raises(KeyboardInterrupt):
+            Catalog(path)
+    assert Catalog(path).rows(sa.select(tables.events)) == []
+
+
+def test_a_full_disk_is_said_as_by_the_other_stores(catalog):
+    with catalog.transaction() as connection:
+        pages = connection.scalar(sa.text("pragma page_count"))
+
+    def full(connection, _record):
+        connection.execute(f"pragma max_page_count = {pages}")
+
+    sa.event.listen(catalog.engine, "connect", full)
+    with pytest.raises(ResourceError, match=r"the disk is full\. Free some space and run again"):
+        catalog.emit("trial finished", "#0", text="x" * 100_000)
 
 
 def test_put_replaces_by_primary_key(catalog):

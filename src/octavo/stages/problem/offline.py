@@ -3,13 +3,15 @@
 from typing import Any
 
 from octavo.definition import document
+from octavo.definition.notify import redacted
 from octavo.stages.contract import Context, Outcome
 from octavo.stores import catalog as tables
 
 
 def inputs(context: Context) -> Any:
-    """Return the fingerprint of the definition."""
-    return context.pipeline.fingerprint
+    """Return the fingerprint of the definition, and what is stored of it beside the meaning."""
+    pipeline = context.pipeline
+    return [pipeline.fingerprint, pipeline.schedules, [redacted(url) for url in pipeline.notify]]
 
 
 def run(context: Context) -> Outcome:
@@ -28,4 +30,8 @@ def run(context: Context) -> Outcome:
         tables.emit(
             connection, "problem stated", context.pipeline.problem.question, run_id=context.run_id
         )
-    return Outcome(rows_in=0, rows_out=0, outputs={"features": len(context.pipeline.features)})
+    outputs = {
+        "features": len(context.pipeline.features),
+        "schedules": document(context.pipeline.schedules),
+    }
+    return Outcome(rows_in=0, rows_out=0, outputs=outputs)

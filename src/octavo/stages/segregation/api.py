@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from octavo.definition import PARTS, Pipeline, SplitByHash, SplitByTime
+from octavo.definition import PARTS, Label, Pipeline, SplitByHash, SplitByTime
 from octavo.definition.durations import microseconds
 from octavo.definition.events import (
     EVENT_ID,
@@ -109,7 +109,8 @@ class SplitRows:
             return rows
         after = microseconds(label.mature_after, where="Label.mature_after")
         mature = pl.col(EVENT_TIME).cast(pl.Int64) + after <= self.document["clock"]
-        absent = pl.when(mature & pl.col(label.name).is_null()).then(pl.lit(label.absent))
+        value = _absent(label, rows.schema[label.name])
+        absent = pl.when(mature & pl.col(label.name).is_null()).then(value)
         return rows.with_columns(absent.otherwise(pl.col(label.name)).alias(label.name))
 
     def _labels(self) -> pl.DataFrame:
@@ -139,6 +140,21 @@ class SplitRows:
         if part == "validation":
             return (times >= cuts["validation"]) & (times < cuts["test"] - gap)
         return times >= cuts["test"]
+
+
+def _absent(label: Label, dtype: Any) -> pl.Expr:
+    """Return the value of a mature row without an outcome, of the type that outcomes have."""
+    value = pl.Series([label.absent])
+    fits = value.dtype == dtype or dtype == pl.Null
+    if value.dtype.is_numeric() and dtype.is_numeric():
+        fits = value.cast(dtype, strict=False).cast(value.dtype).equals(value)
+    if not fits:
+        raise DefinitionError(
+            f"absent is {label.absent!r}, but label.value gives {dtype}.",
+            where=f"label {label.name!r}",
+            fix="Make them of one type, e.g. absent=False beside a condition.",
+        )
+    return pl.lit(label.absent, dtype=value.dtype if dtype == pl.Null else dtype)
 
 
 def time_cuts(split: SplitByTime, labeled: pl.DataFrame) -> dict[str, int]:

@@ -34,6 +34,7 @@ def run(context: Context) -> Outcome:
     pipeline = context.pipeline
     document = _current(context)
     rows = SplitRows(pipeline, context.home, context.catalog, document)
+    _check_rows(context, rows)
     labeled = rows.labeled()
     _check_label(context, labeled)
     if isinstance(pipeline.split, SplitByTime):
@@ -60,6 +61,18 @@ def run(context: Context) -> Outcome:
         rows_out=sum(c["rows"] for c in counts.values()),
         outputs={"data_version": document["data_version"], "parts": counts},
     )
+
+
+def _check_rows(context: Context, rows: SplitRows) -> None:
+    dataset = context.pipeline.rows
+    if not rows.height:
+        excluded = dataset.where is not None
+        raise DataError(
+            "there is no row to predict: "
+            + ("where= keeps none." if excluded else "the dataset has no event."),
+            where=f"dataset {dataset.name!r}",
+            fix="Correct where=." if excluded else "Add a file with events.",
+        )
 
 
 def _check_label(context: Context, labeled: Any) -> None:

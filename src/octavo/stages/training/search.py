@@ -17,6 +17,12 @@ class Proposal:
     params: dict[str, Any]
 
 
+def chosen(pipeline: Pipeline, settings: Mapping[str, Any]) -> list[Algorithm]:
+    """Return the algorithms that the settings name, the user's own among them."""
+    own = {getattr(a, "name", a): a for a in pipeline.algorithms}
+    return [get(own.get(name, name)) for name in settings["algorithms"]]
+
+
 def propose(
     number: int, done: Sequence[Mapping[str, Any]], pipeline: Pipeline, settings: Mapping[str, Any]
 ) -> Proposal:
@@ -25,11 +31,9 @@ def propose(
     Algorithms take turns; each begins with its defaults. Source of the sampler: Bergstra et al.,
     Algorithms for Hyper-Parameter Optimization (2011), as in Optuna.
     """
-    names = settings["algorithms"]
-    own = {getattr(a, "name", a): a for a in pipeline.algorithms}
-    name = names[number % len(names)]
-    algorithm = get(own.get(name, name))
-    if number < len(names):
+    searched = chosen(pipeline, settings)
+    algorithm = searched[number % len(searched)]
+    if number < len(searched):
         return Proposal(number, algorithm, algorithm.defaults())
     return Proposal(number, algorithm, _suggested(number, algorithm, done, pipeline, settings))
 

@@ -4,6 +4,7 @@ Writes are short transactions; a commit is durable (SQLite, journal mode DELETE,
 Several processes may read and write; SQLite serialises the writers, who wait up to 30 seconds.
 """
 
+import sqlite3
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -53,6 +54,8 @@ class Catalog:
         try:
             self._migrate()
         except exc.DatabaseError as error:
+            if _is_full(error):
+                raise ResourceError.disk_full(where=str(path)) from error
             raise ResourceError(
                 f"the catalog cannot be opened ({error.__cause__ or error}).",
                 where=str(path),
@@ -61,12 +64,14 @@ class Catalog:
 
     def _migrate(self) -> None:
         with self.engine.begin() as connection:
-            known = sa.inspect(connection).has_table("alembic_version")
-            version = sa.text("select version_num from alembic_version")
-            at = connection.scalar(version) if known else ""
-            if at == HEAD:
+            if self._version(connection) == HEAD:
                 return
-            if at and at > HEAD:
+            # One transaction for all of it: the driver itself begins none before "create table".
+            connection.exec_driver_sql("begin immediate")
+            at = self._version(connection)
+            if at == HEAD:  # another process was quicker
+                return
+            if at > HEAD:
                 raise ResourceError(
                     f"the catalog is at version {at}, this Octavo knows {HEAD}.",
                     where=str(self.path),
@@ -79,6 +84,13 @@ class Catalog:
             config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
+
+    @staticmethod
+    def _version(connection: sa.Connection) -> str:
+        """Return the newest migration that was done; "" for a new file."""
+        known = sa.inspect(connection).has_table("alembic_version")
+        version = sa.text("select version_num from alembic_version")
+        return str(connection.scalar(version) or "") if known else ""
 
     @contextmanager
     def transaction(self) -> Iterator[sa.Connection]:
@@ -97,10 +109,12 @@ class Catalog:
         try:
             yield
         except exc.OperationalError as error:
+            if _is_full(error):
+                raise ResourceError.disk_full(where=str(self.path)) from error
             raise ResourceError(
                 f"the catalog cannot be used: {error.orig}.",
                 where=str(self.path),
-                fix="Free some disk space or fix the permissions; then the same command goes on.",
+                fix="Check the disk and the file's permissions; then the same command goes on.",
             ) from error
 
     def rows(self, query: sa.Select[Any]) -> list[Row]:
@@ -186,6 +200,10 @@ def emit(
             at=now(),
         )
     )
+
+
+def _is_full(error: exc.DBAPIError) -> bool:
+    return getattr(error.orig, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
 
 
 def _configure(connection: Any, _record: Any) -> None:

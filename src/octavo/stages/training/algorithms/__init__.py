@@ -3,7 +3,10 @@
 Importing it loads no training library; fitting loads the one that is used.
 """
 
-from octavo.errors import DefinitionError
+from importlib.util import find_spec
+
+from octavo.definition.problem import Kind
+from octavo.errors import DefinitionError, ResourceError
 from octavo.stages.training.algorithms.contract import TOLERANCE, Algorithm, Fitted, take_over
 from octavo.stages.training.algorithms.hist_gradient_boosting import HistGradientBoosting
 from octavo.stages.training.algorithms.lightgbm import LightGBM
@@ -44,6 +47,39 @@ def get(algorithm: str | Algorithm) -> Algorithm:
     return algorithm
 
 
+def suited(algorithm: str | Algorithm, kind: Kind) -> Algorithm:
+    """Return an algorithm as `get` does, refusing one that cannot learn this kind of problem.
+
+    Raises
+    ------
+    DefinitionError
+        If there is none of that name, or it does not learn such problems.
+    """
+    found = get(algorithm)
+    if kind not in found.kinds:
+        able = [name for name in names() if kind in _LIBRARY[name].kinds]
+        raise DefinitionError(
+            f"{found.name!r} learns {', '.join(sorted(found.kinds))}, not {kind}.",
+            where="Training.algorithms",
+            fix=f"Choose among {', '.join(able)}, or give your own.",
+        )
+    return found
+
+
+def require(algorithm: str | Algorithm) -> None:
+    """Refuse an algorithm whose library is not installed.
+
+    Raises
+    ------
+    ResourceError
+        Naming the extra to install.
+    """
+    found = get(algorithm)
+    if isinstance(found, XGBoost) and find_spec("xgboost") is None:
+        where = f"algorithm {found.name!r}"
+        raise ResourceError.not_installed("XGBoost", extra="xgboost", where=where)
+
+
 __all__ = [
     "TOLERANCE",
     "Algorithm",
@@ -55,5 +91,7 @@ __all__ = [
     "XGBoost",
     "get",
     "names",
+    "require",
+    "suited",
     "take_over",
 ]

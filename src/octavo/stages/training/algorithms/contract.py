@@ -126,6 +126,14 @@ def count_classes(algorithm: Algorithm, y: np.ndarray, kind: Kind) -> int:
     return len(values)
 
 
+def of_two_classes(score: np.ndarray, axis: int = -1) -> np.ndarray:
+    """Return one log-odds score as the scores of both classes, as softmax takes them.
+
+    scikit-learn learns two classes as one score z; softmax of (−z/2, z/2) gives its probabilities.
+    """
+    return np.stack([-score / 2, score / 2], axis=axis)
+
+
 def settings(
     algorithm: Algorithm, params: Mapping[str, Any], fixed: Mapping[str, Any]
 ) -> dict[str, Any]:

@@ -7,14 +7,14 @@ which has no public form.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from octavo.bundle import TreeModel
 from octavo.definition.problem import Kind
-from octavo.stages.training.algorithms.contract import count_classes, settings
+from octavo.stages.training.algorithms.contract import count_classes, of_two_classes, settings
 from octavo.stages.training.algorithms.trees import Tree, join
 
 if TYPE_CHECKING:
@@ -102,14 +102,25 @@ class FittedHistGradientBoosting:
         regression = self.kind == "regression"
         score = self.estimator.predict if regression else self.estimator.decision_function
         with threadpool_limits(self.threads):
-            return score(X)
+            found = score(X)
+        return of_two_classes(found) if self._as_one_score else found
+
+    @property
+    def _as_one_score(self) -> bool:
+        """Whether scikit-learn has learned two classes as a binary problem."""
+        return self.kind == "multiclass" and self.estimator.n_trees_per_iteration_ == 1
 
     def model(self) -> TreeModel:
         """Read the trees from the estimator's predictors."""
         trees = [_tree(one.nodes) for round_ in self.estimator._predictors for one in round_]
+        base_score = np.ravel(self.estimator._baseline_prediction)
+        if self._as_one_score:
+            both = [(tree, of_two_classes(tree.leaf_value, 0)) for tree in trees]
+            trees = [replace(tree, leaf_value=leaf) for tree, pair in both for leaf in pair]
+            base_score = of_two_classes(base_score[0])
         return join(
             trees,
-            np.ravel(self.estimator._baseline_prediction),
+            base_score,
             kind=self.kind,
             n_features=self.estimator.n_features_in_,
         )

@@ -14,7 +14,7 @@ import numpy as np
 
 from octavo.bundle import LinearModel
 from octavo.definition.problem import Kind
-from octavo.stages.training.algorithms.contract import count_classes, settings
+from octavo.stages.training.algorithms.contract import count_classes, of_two_classes, settings
 
 if TYPE_CHECKING:
     from optuna.trial import BaseTrial
@@ -102,14 +102,13 @@ class FittedLinear:
         """Compute raw scores with scikit-learn."""
         if self.kind == "regression":
             return self.estimator.predict(X)
-        return self.estimator.decision_function(X)
+        score = self.estimator.decision_function(X)
+        return of_two_classes(score) if self.kind == "multiclass" and score.ndim == 1 else score
 
     def model(self) -> LinearModel:
         """Take the coefficients."""
         coef = np.atleast_2d(self.estimator.coef_)
-        return LinearModel(
-            kind=self.kind,
-            n_features=coef.shape[1],
-            coef=coef,
-            intercept=np.atleast_1d(self.estimator.intercept_),
-        )
+        intercept = np.atleast_1d(self.estimator.intercept_)
+        if self.kind == "multiclass" and len(coef) == 1:
+            coef, intercept = of_two_classes(coef[0], 0), of_two_classes(intercept[0], 0)
+        return LinearModel(kind=self.kind, n_features=coef.shape[1], coef=coef, intercept=intercept)
