@@ -128,6 +128,7 @@ def shown(row: tuple[float, ...]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--grid", action="store_true")
+    parser.add_argument("--model", choices=PUBLISHED, action="append", help="only this one")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     if not FILE.exists():
@@ -135,9 +136,9 @@ def main() -> None:
         return
     frame = payments()
     worst = 0.0
-    for name, published in PUBLISHED.items():
+    for name in options.model or PUBLISHED:
         for column, found, wanted in zip(
-            COLUMNS, table(frame, name, options.grid), published, strict=False
+            COLUMNS, table(frame, name, options.grid), PUBLISHED[name], strict=False
         ):
             print(f"{name}, {column}: octavo {shown(found)}, book {shown(wanted)}", flush=True)
             worst = min(worst, *(f - w for f, w in zip(found, wanted, strict=True)))
