@@ -115,7 +115,7 @@ def test_packed_files_are_read_alike(tmp_path, packed, line_end):
     path = tmp_path / "t.csv"
     if packed == "gz":
         path = tmp_path / "t.csv.gz"
-        content = gzip.compress(content)
+        content = gzip.compress(content, mtime=0)
     elif packed == "zip":
         path = tmp_path / "anything.zip"
         with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -154,11 +154,11 @@ def test_progress_ends_with_the_whole_file(tmp_path, monkeypatch):
         ("t.csv", b"\x89PNG\r\n\x1a\n" + bytes(range(256)), "is not UTF-8 text"),
         ("t.csv", bytes(range(1, 100)), "control characters"),
         ("t.csv", "a,b\n1,2\n".encode("utf-16"), "is UTF-16 text"),
-        ("t.csv", gzip.compress(b"a\n1\n"), "is gzip-compressed"),
+        ("t.csv", gzip.compress(b"a\n1\n", mtime=0), "is gzip-compressed"),
         ("t.csv", b"PAR1....", "is a Parquet file"),
         ("t.csv.gz", b"a,b\n1,2\n", "cannot be unpacked: Not a gzipped file"),
-        ("t.csv.gz", gzip.compress(b"a\n" + b"1\n" * 9999)[:-20], "ends in the middle"),
-        ("t.csv.gz", gzip.compress(b"a\n1\n")[:-8] + bytes(8), "cannot be unpacked: CRC"),
+        ("t.csv.gz", gzip.compress(b"a\n" + b"1\n" * 9999, mtime=0)[:-20], "ends in the middle"),
+        ("t.csv.gz", gzip.compress(b"a\n1\n", mtime=0)[:-8] + bytes(8), "cannot be unpacked: CRC"),
         ("t.zip", b"a,b\n1,2\n", "is not a zip archive"),
         ("t.xlsx", b"PK", "is of no kind that can be read"),
         ("t.parquet.gz", b"x", "is of no kind that can be read"),
