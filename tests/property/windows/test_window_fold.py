@@ -137,8 +137,8 @@ def test_long_windows_use_the_tree_and_still_agree(disorder, late):
     entity = np.zeros(size, np.uint64)
     gone = []
     if disorder == "retracted":
-        later = np.where(random.random(size) < 0.3, random.integers(0, known[-1], size), NEVER)
-        gone = [later, random.integers(0, size, size)]
+        later = known + random.integers(-100, 20_000, size)
+        gone = [np.where(random.random(size) < 0.9, later, NEVER), random.integers(0, size, size)]
     observations = Observations(entity, time, known, np.arange(size), value, *gone)
     asked = np.sort(random.choice(size, 40, replace=False))
     queries = Queries(entity[asked], time[asked], known[asked], asked)
