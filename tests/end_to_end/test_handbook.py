@@ -5,6 +5,9 @@ Oracle: the book's rolling sums, written plainly. They need the data sets beside
 """
 
 import math
+import os
+import subprocess
+import sys
 from datetime import date
 from pathlib import Path
 from typing import NamedTuple
@@ -40,21 +43,22 @@ pytestmark = [
         pytest.param(ALL, id="all", marks=pytest.mark.slow),
     ],
 )
-def book(request, tmp_path_factory, octavo) -> pl.DataFrame:
+def book(request, tmp_path_factory) -> pl.DataFrame:
     """Give the payments with the features that Octavo ingested, folded and handed out."""
     shared = tmp_path_factory.mktemp("shared")
     source = shared / FILE.relative_to(FILE.parents[2])
     source.parent.mkdir(parents=True)
     days = pl.col("TX_DATETIME").dt.date().is_between(*request.param)
     pl.scan_parquet(FILE).filter(days).sink_parquet(source)
-    at = {"OCTAVO_SHARED": str(shared)}
+    at = {**os.environ, "OCTAVO_SHARED": str(shared)}
     home = ["--home", shared / "home"]
     rows = shared / "rows.parquet"
     for command in (
         ["run", HANDBOOK, *home, "--to", "segregation"],
         ["data", HANDBOOK, *home, "--split", "all", "--labels", "both", "-o", rows],
     ):
-        done = octavo(*command, environment=at)
+        octavo = [sys.executable, "-m", "octavo", *map(str, command)]
+        done = subprocess.run(octavo, capture_output=True, text=True, check=False, env=at)
         assert done.returncode == 0, done.stderr
     return protocol.with_features(pl.read_parquet(rows), source)
 
