@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from octavo.errors import DataError, DefinitionError
+from octavo.windows.first_use import steps
 from octavo.windows.log import Observations, Queries
 from octavo.windows.plan import LIMIT, UNBOUNDED, LanePlan, PlanArrays
 
@@ -95,8 +96,7 @@ def _fold_in_order(
     late: int | None,
     threads: int | None,
 ) -> np.ndarray:
-    from octavo.windows import exact, grouping
-
+    exact, grouping = steps("exact"), steps("grouping")
     log, subject = observations.operations()
     rows, starts, asked_rows, asked_starts, reach = grouping.arrange(
         log.entity, log.known_at, log.position,
@@ -135,13 +135,9 @@ def _fold_in_order(
 def entries(plan: LanePlan) -> Iterator[tuple[Callable[..., None], PlanArrays, tuple[Any, ...]]]:
     """Compiled folds that a plan needs, each with its share of the columns."""
     if plan.arrays.needs.size:
-        from octavo.windows import sweep
-
-        yield sweep.fold_entities, plan.arrays, ()
+        yield steps("sweep").fold_entities, plan.arrays, ()
     if plan.heavy.needs.size:
-        from octavo.windows import heavy
-
-        yield heavy.fold_entities, plan.heavy, (plan.category,)
+        yield steps("heavy").fold_entities, plan.heavy, (plan.category,)
 
 
 def _cores() -> int:

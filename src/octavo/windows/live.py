@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from octavo.windows.first_use import steps
 from octavo.windows.kernel import check_late, fold, in_log_order
 from octavo.windows.log import Observations, Queries
 from octavo.windows.plan import HEAVY, LIMIT, UNBOUNDED, LanePlan
@@ -39,8 +40,7 @@ class LiveLane:
     """
 
     def __init__(self, plan: LanePlan, late: int | None = None, load: Load = nothing_stored):
-        from octavo.windows import resident
-
+        resident = steps("resident")
         check_late(late)
         self.plan, self.late, self._load = plan, late, load
         self._heavy_places = [n for n, each in enumerate(plan.columns) if each.aggregate in HEAVY]
@@ -84,8 +84,7 @@ class LiveLane:
         return back
 
     def _fold_in_order(self, observations: Observations, queries: Queries, out: np.ndarray):
-        from octavo.windows import grouping, resident
-
+        grouping, resident = steps("grouping"), steps("resident")
         rows, starts, asked_rows, asked_starts, reach = grouping.arrange(
             observations.entity, observations.known_at, observations.position,
             queries.entity, queries.known_at, queries.position,
@@ -117,8 +116,7 @@ class LiveLane:
 
     def _past(self, entities: np.ndarray, numbers: np.ndarray) -> Observations:
         """Return what entities observed before this block."""
-        from octavo.windows import resident
-
+        resident = steps("resident")
         memory = self._memory
         starts, times, values = resident.gather(numbers, memory.heads, memory.times, memory.values)
         known = np.full(len(times), -LIMIT)
@@ -135,8 +133,7 @@ class LiveLane:
 
     def _numbers(self, touched: np.ndarray) -> np.ndarray:
         """Give each entity its number; load those not met before."""
-        from octavo.windows import resident
-
+        resident = steps("resident")
         known = self.entities
         numbers, *table, self.entities = resident.numbered(touched, *self._table, known)
         self._table = tuple(table)
@@ -152,6 +149,5 @@ class LiveLane:
         return numbers
 
     def _grow(self, needed: np.ndarray) -> None:
-        from octavo.windows import resident
-
+        resident = steps("resident")
         self._memory = resident.with_room(self._memory, self._used + needed)
