@@ -44,11 +44,6 @@ class WindowFeature(NamedTuple):
     current: bool = True
     """Whether a row that is itself observed sees itself."""
 
-    @property
-    def horizon(self) -> int | None:
-        """How far before a query it may look, in microseconds; None: to the beginning."""
-        return None if self.over is None else self.over + self.delay + (self.resolution or 0)
-
 
 @dataclass(frozen=True, eq=False)
 class Window(Declaration):
@@ -223,12 +218,6 @@ class Window(Declaration):
         """What stands for the value in the column names."""
         return self.name or (self.value if isinstance(self.value, str) else self.dataset.name)
 
-    @property
-    def horizon(self) -> int | None:
-        """How far back any of its windows reaches, in microseconds; None: to the beginning."""
-        reach = [feature.horizon for feature in self.features("")]
-        return None if None in reach else max(each for each in reach if each is not None)
-
     def features(self, view: str) -> list[WindowFeature]:
         """Return the columns this window gives in a view, in order."""
         delay = microseconds(self.delay, where="Window.delay")
@@ -304,20 +293,6 @@ class View(Declaration):
         """
         _, *depends_on = feature
         return fingerprint([self.key, self.query_key, self.late, *depends_on])
-
-    @property
-    def retain(self) -> int | None:
-        """How long after its event time an observation can matter, in microseconds.
-
-        A query sees nothing older than its own ``known_at`` less this; so what the state keeps is
-        a function of the log alone. None where a window reaches back to the beginning.
-        """
-        horizons = [window.horizon for window in self.windows]
-        if any(horizon is None for horizon in horizons):
-            return None
-        return max(h for h in horizons if h is not None) + microseconds(
-            self.late, where="View.late"
-        )
 
     @property
     def datasets(self) -> list[str]:

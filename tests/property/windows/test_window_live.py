@@ -57,6 +57,13 @@ def test_any_cut_of_categories(log, plan, late, data):
     check(log, plan, late, data)
 
 
+@pytest.mark.slow
+@settings(deadline=None, max_examples=40_000)
+@given(logs(), st.one_of(PLANS, EVERYTHING), LATE, st.data())
+def test_forty_thousand_logs(log, plan, late, data):
+    check(log, plan, late, data)
+
+
 def check(log, plan, late, data):
     stored = Stored()
     lane, answers = LiveLane(plan, late, stored.load), []

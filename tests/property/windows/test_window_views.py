@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
+import pytest
 import xxhash
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -242,4 +243,11 @@ def check(case: Case, data) -> None:
 @settings(deadline=None, max_examples=700)
 @given(cases(), st.data())
 def test_bulk_live_and_model_agree(case, data):
+    check(case, data)
+
+
+@pytest.mark.slow
+@settings(deadline=None, max_examples=10_000)
+@given(cases(), st.data())
+def test_ten_thousand_views(case, data):
     check(case, data)

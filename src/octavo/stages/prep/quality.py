@@ -22,7 +22,7 @@ HOT = 1_000_000
 HOT_SHARE = 0.2
 """Share of all retained observations from which an entity is hot: the key tells little apart."""
 
-COLD = 100_000
+COLD = 500_000
 """Observations up to which no entity is hot, whatever its share."""
 
 NAMED = 10
