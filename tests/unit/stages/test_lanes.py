@@ -16,8 +16,6 @@ from octavo.stages.prep.values import (
     from_floats,
     joined,
     kind_of,
-    load_dictionaries,
-    save_dictionaries,
     to_floats,
 )
 from octavo.windows import category_hashes
@@ -252,13 +250,3 @@ def test_times_come_back_in_utc(values):
     assert kind_of(values.dtype) is Kind.TIMES
     told = from_floats("t", to_floats(values, Kind.TIMES), TIMESTAMP, [])
     assert told.equals(values.cast(TIMESTAMP).alias("t"), null_equal=True)
-
-
-def test_dictionaries_are_kept_beside_the_state(tmp_path):
-    state = tmp_path / "f00-1"
-    texts = pl.Series("t", ["b", "a"])
-    kept = {"one": dictionary_of(texts, to_floats(texts, Kind.TEXTS)), "none": joined()}
-    save_dictionaries(kept, state)
-    found = load_dictionaries(state)
-    assert found["one"].equals(kept["one"])
-    assert set(found) == {"one"}

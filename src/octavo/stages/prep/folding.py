@@ -79,8 +79,9 @@ class Group:
 
     def commit(self, seen: Mapping[str, Observed], rows: pl.DataFrame, position: int) -> None:
         """Take a piece of the log into the state, all of it or nothing."""
+        before, last = self.store.place[:2]
+        clock = before
         with self.store.transaction() as transaction:
-            clock, last = self.store.place[:2]
             for lane in self.lanes:
                 observed = seen[lane.name]
                 log = standing(observed.observations)
@@ -98,6 +99,10 @@ class Group:
             clock, last = max((clock, last), _end(*asked))
             transaction.set_position(clock, last, position)
             transaction.trim(clock)
+        # Silent entities are trimmed now and then: a pass over the state costs what the state is.
+        period = min((each for each in self.store.retain.values() if each), default=None)
+        if period and before // period < clock // period:
+            self.store.sweep(clock)
 
 
 def late(view: View) -> int:

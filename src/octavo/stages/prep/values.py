@@ -5,9 +5,7 @@ sorted by hash, each hash once) tells what stood behind it. Knows nothing of vie
 """
 
 import enum
-import os
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 
 import numpy as np
 import polars as pl
@@ -92,23 +90,3 @@ def dictionary_of(texts: pl.Series, floats: np.ndarray) -> pl.DataFrame:
 def joined(*dictionaries: pl.DataFrame) -> pl.DataFrame:
     """Return one dictionary of several."""
     return pl.concat([pl.DataFrame(schema=DICTIONARY), *dictionaries]).unique("hash").sort("hash")
-
-
-def save_dictionaries(dictionaries: Mapping[str, pl.DataFrame], state: Path) -> None:
-    """Write dictionaries by lane, as one table beside a state file, before it."""
-    parts = [frame.with_columns(lane=pl.lit(lane)) for lane, frame in dictionaries.items()]
-    with _beside(state).open("wb") as file:
-        pl.concat(parts).write_parquet(file)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def load_dictionaries(state: Path) -> dict[str, pl.DataFrame]:
-    """Read the dictionaries that were saved beside a state file, by lane."""
-    table = pl.read_parquet(_beside(state))
-    lanes = table.partition_by("lane", as_dict=True, include_key=False)
-    return {str(lane): frame.sort("hash") for (lane,), frame in lanes.items()}
-
-
-def _beside(state: Path) -> Path:
-    return state.with_name(f"{state.name}.texts.parquet")
