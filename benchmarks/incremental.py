@@ -20,7 +20,6 @@ from harness import Claim
 from harness.stream import DAY, PLAN, events
 from octavo.stores.state import StateStore
 from octavo.windows import Observations, Queries, fold
-from octavo.windows.plan import LIMIT
 
 ROWS_A_DAY = 10_000
 RETAIN = 8 * DAY
@@ -66,11 +65,7 @@ class History:
         entities = np.unique(entity)
         with store.snapshot() as snapshot:
             found = snapshot.observations_of("lane", entities, int(at[0]) - PLAN.horizon)
-        size = len(found.times)
-        past = Observations(
-            np.repeat(entities, np.diff(found.starts)), found.times,
-            np.full(size, -LIMIT), np.arange(size), found.values,
-        )  # fmt: skip
+        past = Observations.before_all(entities, *found)
         seen = Observations.concatenate([past, Observations(entity, at, at, place, value)])
         answers = fold(seen, Queries(entity, at, at, place), PLAN, late=DAY)
         self.append(store, entity, at, value)

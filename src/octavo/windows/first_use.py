@@ -21,10 +21,16 @@ def steps(module: str) -> Any:
 
     The first import ever compiles them; if that takes noticeably long it is told on standard error.
     """
-    timer = threading.Timer(NOTICEABLE, sys.stderr.write, (MESSAGE,))
+    timer = threading.Timer(NOTICEABLE, _tell)
     timer.daemon = True
     timer.start()
     try:
         return importlib.import_module(f"octavo.windows.{module}")
     finally:
         timer.cancel()
+
+
+@cache
+def _tell() -> None:
+    """Tell once, however many modules are compiled."""
+    sys.stderr.write(MESSAGE)

@@ -13,7 +13,7 @@ import numpy as np
 from octavo.windows.first_use import steps
 from octavo.windows.kernel import check_late, fold, in_log_order
 from octavo.windows.log import Observations, Queries
-from octavo.windows.plan import HEAVY, LIMIT, UNBOUNDED, LanePlan
+from octavo.windows.plan import HEAVY, UNBOUNDED, LanePlan
 
 Load = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray, np.ndarray]]
 """Stored observations of some entities (uint64): starts, event times and values, by rank."""
@@ -118,11 +118,8 @@ class LiveLane:
         """Return what entities observed before this block."""
         resident = steps("resident")
         memory = self._memory
-        starts, times, values = resident.gather(numbers, memory.heads, memory.times, memory.values)
-        known = np.full(len(times), -LIMIT)
-        return Observations(
-            np.repeat(entities, np.diff(starts)), times, known, np.arange(len(times)), values
-        )
+        found = resident.gather(numbers, memory.heads, memory.times, memory.values)
+        return Observations.before_all(entities, *found)
 
     def _floor(self, observations: Observations, queries: Queries) -> int:
         """Event time up to which no query of this block or later sees anything."""

@@ -139,6 +139,21 @@ class Observations(Queries):
                 fix="Drop nulls before folding: a lane holds non-null observations only.",
             )
 
+    @classmethod
+    def before_all(
+        cls, entities: np.ndarray, starts: np.ndarray, times: np.ndarray, values: np.ndarray
+    ) -> Self:
+        """Observations in rank order, entity after entity, as operations before all others.
+
+        Parameters
+        ----------
+        entities
+            uint64 (n,): entity ``i`` owns the rows ``starts[i]`` to ``starts[i + 1]``.
+        """
+        known = np.full(len(times), -LIMIT)
+        entity = np.repeat(entities, np.diff(starts))
+        return cls(entity, times, known, np.arange(len(times)), values)
+
     def arrays(self) -> dict[str, np.ndarray]:
         """Return the arrays by name; those of retractions only if there are."""
         arrays = super().arrays()

@@ -327,6 +327,12 @@ def numbered(entities, known_entities, known_numbers, known):
     return numbers, table.entities, table.numbers, known
 
 
+FOLD = nb.void(
+    *[ROWS] * 4, NUMBERS, nb.int64, *[ROWS] * 5, TABLE, ROWS, ROWS, TABLE, nb.int64,
+    *MEMORY, nb.int64[::1], nb.float64[:, ::1],
+)  # fmt: skip
+
+
 def _entries(source):
     @entry(nb.int64[::1](ROWS, ROWS, ROWS, ROWS, NUMBERS, nb.int64, ROWS, *MEMORY))
     def room(
@@ -346,29 +352,7 @@ def _entries(source):
                 count_room(head, capacity, span_needs.size * width_of(limbs, needs), needed)
         return needed
 
-    @entry(
-        nb.void(
-            ROWS,
-            ROWS,
-            ROWS,
-            ROWS,
-            NUMBERS,
-            nb.int64,
-            ROWS,
-            ROWS,
-            ROWS,
-            ROWS,
-            ROWS,
-            TABLE,
-            ROWS,
-            ROWS,
-            TABLE,
-            nb.int64,
-            *MEMORY,
-            nb.int64[::1],
-            nb.float64[:, ::1],
-        )
-    )
+    @entry(FOLD)
     def fold_block(
         numbers, rows, starts, times, values, floor,
         asked_rows, asked_starts, asked_times, asked_known, asked_reach,

@@ -1,8 +1,8 @@
 """A feature group's share of a prep: fold a piece of the log from its state, then keep it.
 
 The features of a piece are written before the state takes it in, and the state says how far it has
-come: so a prep that was killed between the two computes the same rows again, which are not written
-twice, and one killed later has nothing left to compute. This module knows nothing of the catalog.
+come: a prep that was killed between the two computes the same rows again, which are not written
+twice. This module knows nothing of the catalog.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,7 +22,7 @@ from octavo.stages.prep.quality import Hot, check_most, hot_entities
 from octavo.stages.prep.values import DICTIONARY, joined
 from octavo.stores.history import GONE_KNOWN_AT, GONE_POSITION
 from octavo.stores.home import Home
-from octavo.stores.state import Gathered, Snapshot, StateStore
+from octavo.stores.state import Snapshot, StateStore
 from octavo.windows import NEVER, Observations, category_hashes, fold
 from octavo.windows.plan import LIMIT
 
@@ -49,14 +49,24 @@ class Group:
         return self.store.path
 
     @property
-    def position(self) -> int | None:
-        """How far in the order of batches the state has come; None: nothing is in it."""
-        return self.store.place.offset or None
+    def position(self) -> int:
+        """How far in the order of batches the state has come; 0: nothing is in it."""
+        return self.store.place.offset
 
     @property
     def too_late(self) -> int:
         """Observations that came when nothing could see them."""
         return sum(self.store.too_late.values())
+
+    def too_late_in(self, seen: Mapping[str, Observed]) -> int:
+        """Count what of a piece comes when nothing can see it."""
+        found = 0
+        for lane in self.lanes:
+            retain = retained(self.view, lane)
+            if retain is not None:
+                log = standing(seen[lane.name].observations)
+                found += int((log.event_time <= log.known_at - retain).sum())
+        return found
 
     def fold(
         self, seen: Mapping[str, Observed], rows: pl.DataFrame, hot: list[Hot]
@@ -99,10 +109,10 @@ class Group:
             clock, last = max((clock, last), _end(*asked))
             transaction.set_position(clock, last, position)
             transaction.trim(clock)
-        # Silent entities are trimmed now and then: a pass over the state costs what the state is.
-        period = min((each for each in self.store.retain.values() if each), default=None)
-        if period and before // period < clock // period:
-            self.store.sweep(clock)
+            # Silent entities lose theirs now and then: it costs a pass over the whole state.
+            period = min((each for each in self.store.retain.values() if each), default=None)
+            if period and before // period < clock // period:
+                transaction.sweep(clock)
 
 
 def late(view: View) -> int:
@@ -161,19 +171,8 @@ def past_of(
     entities = np.unique(entity)
     reach = lane.plan.horizon
     after = -LIMIT if reach is None or not event_time.size else int(event_time.min()) - reach
-    return as_log(entities, snapshot.observations_of(lane.name, entities, after))
-
-
-def as_log(entities: np.ndarray, found: Gathered) -> Observations:
-    """Return gathered observations as operations before all others, in rank order."""
-    size = len(found.times)
-    return Observations(
-        np.repeat(entities, np.diff(found.starts)),
-        found.times,
-        np.full(size, -LIMIT),
-        np.arange(size),
-        found.values,
-    )
+    found = snapshot.observations_of(lane.name, entities, after)
+    return Observations.before_all(entities, *found)
 
 
 def texts_of(snapshot: Snapshot, lane: Lane, results: np.ndarray) -> pl.DataFrame:
