@@ -18,6 +18,7 @@ from octavo.errors import DataError, DefinitionError
 from octavo.runner import STAGES
 from octavo.services.scoring import score_file
 from octavo.stages.ingestion import offline as ingestion
+from octavo.stages.prep import offline
 from octavo.stages.segregation.api import SplitRows
 from octavo.stores import catalog as tables
 from octavo.stores.delta import DeltaLog
@@ -301,6 +302,24 @@ def test_a_withdrawn_batch_is_after_a_rebuild_as_if_it_never_came(half, fresh, t
     assert shop.run() == {}, "its file lies there still, and is recognized"
     with pytest.raises(DataError, match="withdrawn before: a test till"):
         shop.project.withdraw(batch, "twice")
+
+
+def test_a_batch_withdrawn_after_a_killed_prep_is_in_no_state(half, tmp_path, monkeypatch):
+    shop = half.copy(tmp_path / "shop")
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(offline, "_cut_over", killed)
+        with pytest.raises(KeyboardInterrupt):
+            spoil(shop)
+    (batch,) = [b["batch_id"] for b in shop.project.catalog.batches() if "wrong" in b["source"]]
+    shop.project.withdraw(batch, "a test till")
+    shop.run()
+    assert shop.stale() == {}
+    assert_same(shop.rows, half.rows)
+    assert shop.online("c03") == half.online("c03")
 
 
 def test_what_comes_after_a_withdrawal_is_as_if_it_never_came(half, fresh, tmp_path):

@@ -5,8 +5,9 @@ folded from the beginning. Nothing counts before the last transaction, in which 
 all groups become live together. What a killed prep left behind is computed again, and written once.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import polars as pl
 import sqlalchemy as sa
 
 from octavo.bundle.columns import Column
-from octavo.definition.events import evaluate
+from octavo.definition.events import POSITION, evaluate
 from octavo.definition.expressions import sample_disagreement
 from octavo.definition.versions import (
     ROWS,
@@ -27,12 +28,13 @@ from octavo.stages.contract import Context, Outcome
 from octavo.stages.prep.folding import Group, observed
 from octavo.stages.prep.groups import REBUILD, Work, plan, rebuild_names
 from octavo.stages.prep.history import Events
-from octavo.stages.prep.lanes import check_key, event_schemas, lanes
+from octavo.stages.prep.lanes import Observed, check_key, event_schemas, lanes
 from octavo.stages.prep.quality import Hot, report_quality, tell_hot
 from octavo.stages.prep.stale import new_marks, write_marks
 from octavo.stores import catalog as tables
 from octavo.stores.catalog import Row
 from octavo.stores.features import STAMPS, row_features, with_derived
+from octavo.stores.raw import batch_sequence
 
 SAMPLE = 64
 """Rows on which every row expression is compared, whole frame against row by row."""
@@ -84,6 +86,16 @@ class _Planned:
     """The requests it fulfils."""
 
 
+@dataclass(frozen=True)
+class _Later:
+    """What a prep does when all groups are folded."""
+
+    hot: list[Hot] = field(default_factory=list)
+    """Entities to warn of, in the transaction that ends it."""
+    commits: list[Callable[[], None]] = field(default_factory=list)
+    """What the states of live groups take in, after that transaction."""
+
+
 def _planned(context: Context, batches: list[Row]) -> _Planned:
     catalog, wanted = context.catalog, _wanted(context, batches)
     position = catalog.position()
@@ -104,19 +116,21 @@ def run(context: Context) -> Outcome:
     _check_features(context, batches)
     events = Events(context.pipeline, context.raw, batches, planned.position)
     versions: list[dict[str, Any]] = []
-    hot: list[Hot] = []
+    later = _Later()
     for number, work in enumerate(planned.work):
         context.progress(work.name, number, len(planned.work))
         if work.since is None or work.since < planned.position:
             prep = _prep_rows if work.name == ROWS else _prep_view
-            versions += prep(context, events, work, planned.position, hot)
+            versions.append(prep(context, events, work, planned.position, later))
+        elif work.name != ROWS:
+            _opened(context, events, work)
     context.progress("groups", len(planned.work), len(planned.work))
     clock = max(b["newest"] for b in batches if b["newest"] is not None)
     with context.catalog.transaction() as connection:
         for version in versions:
             values = {"clock": clock, "run_id": context.run_id, "committed_at": context.now()}
             connection.execute(tables.feature_versions.insert().values(**values, **version))
-        told = tell_hot(connection, context.run_id, hot)
+        told = tell_hot(connection, context.run_id, later.hot)
         _cut_over(context, connection, planned)
         tables.emit(
             connection,
@@ -125,6 +139,8 @@ def run(context: Context) -> Outcome:
             run_id=context.run_id,
             position=planned.position,
         )
+    for commit in later.commits:
+        commit()
     return _outcome(context, batches, planned, versions, told)
 
 
@@ -209,9 +225,7 @@ def _outcome(
     )
 
 
-def _prep_rows(
-    context: Context, events: Events, work: Work, position: int, _: list[Hot]
-) -> list[Row]:
+def _prep_rows(context: Context, events: Events, work: Work, position: int, _: _Later) -> Row:
     """Write the rows' own features, times and keys."""
     pipeline = context.pipeline
     rows = events.rows(work.since)
@@ -224,37 +238,70 @@ def _prep_rows(
     frame = rows.select(STAMPS).hstack(_stored(found, work))
     before = work.last["rows"] if work.last else 0
     _write(context, work, frame, position)
-    return [_version(work, position, before + frame.height, 0, None)]
+    return _version(work, position, before + frame.height, 0, None)
 
 
-def _prep_view(
-    context: Context, events: Events, work: Work, position: int, hot: list[Hot]
-) -> list[Row]:
-    """Fold new events and rows into a group of a view: first its features, then its state.
+def _prep_view(context: Context, events: Events, work: Work, position: int, later: _Later) -> Row:
+    """Fold new events and rows into a group of a view, and write its features.
 
-    The state says how far it has come. Where a prep was killed between state and catalog, the
-    features up to there are written, and only what came later is folded.
+    The state of a new group is there before the catalog names it; it was folded already if a prep
+    was killed in between. That of a live group follows the catalog, so that it is never ahead: what
+    is ingested after a kill is stamped by what the catalog knows.
+    """
+    group = _opened(context, events, work)
+    too_late = group.too_late
+    if work.last is not None or group.position != position:
+        asking = events.rows(work.since)
+        seen = _seen(group, events, work.since)
+        columns = group.fold(seen, asking, later.hot)
+        frame = asking.select(STAMPS).hstack(_stored(pl.DataFrame(columns), work))
+        _write(context, work, frame, position)
+        too_late += group.too_late_in(seen)
+        if work.last is None:
+            group.commit(seen, asking, position)
+        else:
+            later.commits.append(partial(group.commit, seen, asking, position))
+    rows = work.last["rows"] if work.last else 0
+    rows += context.features.rows_of(work.name, work.group_id, position)
+    return _version(work, position, rows, too_late, group.path)
+
+
+def _opened(context: Context, events: Events, work: Work) -> Group:
+    """Open a group's state, and bring it to where the catalog says that it is.
+
+    Raises
+    ------
+    DataError
+        If it was lost.
     """
     view = context.pipeline.view(work.name)
     schemas = event_schemas(context.pipeline, context.catalog)
     group = Group.open(context.home, view, lanes(view, schemas, work.wanted.values()), work)
-    rows, since, versions = work.last["rows"] if work.last else 0, work.since, []
-    if group.position is not None and group.position != since:
-        since = group.position
-        rows += context.features.rows_of(work.name, work.group_id, since)
-        versions.append(_version(work, since, rows, group.too_late, group.path))
-    if since != position:
-        asking = events.rows(since)
-        seen = {
-            lane.name: observed(view, lane, events.of(lane.window.dataset, since))
-            for lane in group.lanes
-        }
-        columns = group.fold(seen, asking, hot)
-        frame = asking.select(STAMPS).hstack(_stored(pl.DataFrame(columns), work))
-        _write(context, work, frame, position)
-        group.commit(seen, asking, position)
-        versions.append(_version(work, position, rows + frame.height, group.too_late, group.path))
-    return versions
+    if work.since is not None and not group.position:
+        raise DataError(
+            "its state was lost.",
+            where=f"view {work.name!r}, {group.path}",
+            fix=f"Run `octavo prep --rebuild --view {work.name}`: it is read again from the raw "
+            "store.",
+        )
+    if work.since is not None and group.position < work.since:
+        until = batch_sequence(pl.col(POSITION)) <= work.since
+        seen = _seen(group, events, group.position, until)
+        group.commit(seen, events.rows(group.position).filter(until), work.since)
+    return group
+
+
+def _seen(
+    group: Group, events: Events, since: int | None, until: pl.Expr | None = None
+) -> dict[str, Observed]:
+    """Return what each lane observes after a position, and up to where a condition holds."""
+    found = {}
+    for lane in group.lanes:
+        new = events.of(lane.window.dataset, since)
+        if new is not None and until is not None:
+            new = new.filter(until)
+        found[lane.name] = observed(group.view, lane, new)
+    return found
 
 
 def _version(work: Work, position: int, rows: int, too_late: int, state: Path | None) -> Row:

@@ -9,11 +9,8 @@ from typing import Self
 
 import lmdb
 
-from octavo.stores.state.chunks import Damaged
 from octavo.stores.state.environment import Environment
-from octavo.stores.state.placing import sweep
 from octavo.stores.state.records import (
-    OBSERVATIONS,
     OUTBOX,
     RECORDS,
     TABLES,
@@ -22,15 +19,10 @@ from octavo.stores.state.records import (
     Place,
     begin,
     read_identity,
-    read_progress,
     unusable,
-    write_progress,
 )
 from octavo.stores.state.snapshot import Snapshot
 from octavo.stores.state.transaction import Transaction
-
-EVERYTHING = 2**63 - 1
-"""Event time up to which all has expired of a lane that is no longer written."""
 
 
 class StateStore:
@@ -140,30 +132,11 @@ class StateStore:
         return Transaction(self._opened)
 
     def sweep(self, clock: int) -> int:
-        """Drop what no query at this knowledge time can see; return how many observations.
-
-        Entities that are written to lose it by `Transaction.trim`; this is for the silent ones,
-        and for lanes that the owner has left out. It reads the keys of the whole state.
-        """
-        tables, retain = self._opened.environment.tables, self._opened.retain
-        bounded = {name: clock - each for name, each in retain.items() if each is not None}
-        gone = dict.fromkeys(set(self.lanes) - set(retain), EVERYTHING)
-
-        def work(transaction: lmdb.Transaction) -> int:
-            progress = read_progress(transaction, tables[RECORDS], len(self.lanes))
-            before = sum(progress.held)
-            for lane, horizon in (bounded | gone).items():
-                number = self._opened.number(lane)
-                swept = sweep(transaction, tables[OBSERVATIONS], number, horizon)
-                progress.held[number] -= swept
-            if sum(progress.held) < before:
-                write_progress(transaction, tables[RECORDS], progress)
-            return before - sum(progress.held)
-
-        try:
-            return self._opened.environment.write(work)
-        except Damaged as error:
-            raise self._opened.explained(error) from error
+        """Do `Transaction.sweep` in a transaction of its own; return how many were dropped."""
+        before = sum(self.held.values())
+        with self.transaction() as transaction:
+            transaction.sweep(clock)
+        return before - sum(self.held.values())
 
     def drained(self, first_offsets: Iterable[int]) -> None:
         """Take emitted blobs out of the outbox, by their first offsets."""

@@ -12,7 +12,7 @@ import numpy as np
 
 from octavo.errors import DataError
 from octavo.stores.state.chunks import Damaged, checked
-from octavo.stores.state.placing import Placing
+from octavo.stores.state.placing import Placing, sweep
 from octavo.stores.state.records import (
     CATEGORIES,
     CATEGORY,
@@ -25,6 +25,9 @@ from octavo.stores.state.records import (
     read_progress,
     write_progress,
 )
+
+EVERYTHING = 2**63 - 1
+"""Event time up to which all has expired of a lane that is no longer written."""
 
 Rows = tuple[np.ndarray, np.ndarray, np.ndarray]
 
@@ -41,6 +44,7 @@ class Transaction:
     _late: dict[str, int] = field(default_factory=dict)
     _place: Place | None = None
     _clock: int | None = None
+    _swept: int | None = None
     _emitted: dict[bytes, bytes] = field(default_factory=dict)
     _categories: dict[bytes, bytes] = field(default_factory=dict)
 
@@ -95,6 +99,13 @@ class Transaction:
         """Drop, of the entities written to, what no query at this knowledge time can see."""
         self._clock = clock
 
+    def sweep(self, clock: int) -> None:
+        """Drop, of all entities, chunks that no query at this knowledge time can see.
+
+        And all of the lanes that the owner has left out. It reads the keys of the whole state.
+        """
+        self._swept = clock
+
     def emit(self, first_offset: int, blob: bytes) -> None:
         """Put rows into the outbox.
 
@@ -130,25 +141,35 @@ class Transaction:
 
     def _apply(self, transaction: lmdb.Transaction, rows: dict[str, Rows]) -> None:
         tables = self._opened.environment.tables
-        if self._place is not None:
-            progress = self._advanced(transaction, self._place)
-            for number, lane in enumerate(self._opened.identity.lanes):
-                if lane in rows:
-                    retain = self._opened.retain[lane]
-                    old = None if retain is None or self._clock is None else self._clock - retain
-                    placing = Placing(transaction, tables[OBSERVATIONS], number, old)
-                    progress.held[number] += placing.append(*rows[lane])
+        lanes = self._opened.identity.lanes
+        before = read_progress(transaction, tables[RECORDS], len(lanes))
+        progress = self._advanced(before)
+        for number, lane in enumerate(lanes):
+            if lane in rows:
+                placing = Placing(
+                    transaction, tables[OBSERVATIONS], number, self._horizon(lane, self._clock)
+                )
+                progress.held[number] += placing.append(*rows[lane])
+            old = self._horizon(lane, self._swept)
+            if old is not None:
+                progress.held[number] -= sweep(transaction, tables[OBSERVATIONS], number, old)
+        if progress != before:
             write_progress(transaction, tables[RECORDS], progress)
         for key, value in self._emitted.items():
             transaction.put(key, value, db=tables[OUTBOX])
         for key, value in self._categories.items():
             transaction.put(key, value, overwrite=False, db=tables[CATEGORIES])
 
-    def _advanced(self, transaction: lmdb.Transaction, place: Place) -> Progress:
-        """Return the progress at a later place; refuse one that is not."""
-        lanes = self._opened.identity.lanes
-        progress = read_progress(transaction, self._opened.environment.tables[RECORDS], len(lanes))
-        before = progress.place
+    def _horizon(self, lane: str, clock: int | None) -> int | None:
+        """Return the event time up to which a lane has expired; None: all of it may be needed."""
+        if clock is None or lane not in self._opened.retain:
+            return None if clock is None else EVERYTHING
+        retain = self._opened.retain[lane]
+        return None if retain is None else clock - retain
+
+    def _advanced(self, progress: Progress) -> Progress:
+        """Return the progress at the new place; refuse one that is not later."""
+        before, place = progress.place, self._place or progress.place
         appends = any(rows[0].size for parts in self._appended.values() for rows in parts)
         same = place[:2] == before[:2] and not appends
         if place.offset < before.offset or not (place[:2] > before[:2] or same):
@@ -157,10 +178,9 @@ class Transaction:
                 where=f"state of view {self._opened.identity.view!r}",
                 fix="Fold each piece of the log once, in the order of the log.",
             )
-        progress.place = place
-        for number, lane in enumerate(lanes):
-            progress.too_late[number] += self._late.get(lane, 0)
-        return progress
+        late = zip(self._opened.identity.lanes, progress.too_late, strict=True)
+        too_late = [many + self._late.get(lane, 0) for lane, many in late]
+        return Progress(place, too_late, list(progress.held))
 
 
 def _sorted(parts: list[Rows]) -> Rows:

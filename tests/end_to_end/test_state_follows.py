@@ -1,0 +1,175 @@
+"""A prep that ends after any of its durable writes: the next one makes the same of it."""
+
+import shutil
+from contextlib import contextmanager
+
+import pytest
+
+from octavo.errors import DataError
+from octavo.runner import STAGES
+from octavo.stores import catalog as tables
+from octavo.stores.catalog import Catalog
+from octavo.stores.delta import DeltaLog
+from octavo.stores.state import StateStore
+from octavo.stores.state.environment import Environment
+
+from .outcome import assert_same
+from .shop_project import Shop
+
+pytestmark = pytest.mark.xdist_group("state")
+
+NEWER = ("orders-1.csv", "returns-1.csv")
+NEWEST = ("orders-2.csv", "returns-2.csv")
+
+
+class Ended(BaseException):
+    """As when the process is killed: nothing that would clean up or record it runs on."""
+
+
+@pytest.fixture(scope="module")
+def half(tmp_path_factory, make_project):
+    folder = make_project(tmp_path_factory.mktemp("half") / "shop", orders=600, parts=3)
+    shop = Shop(folder).hold_back(*NEWER, *NEWEST)
+    shop.run()
+    return shop
+
+
+@pytest.fixture
+def end_after(monkeypatch):
+    """Give a function that lets the next prep end after its n-th durable write."""
+    return lambda number: _arm(monkeypatch, number)
+
+
+def _arm(monkeypatch, number):
+    left, running = [number], [False]
+    run, append, write = STAGES["prep"].run, DeltaLog.append, Environment.write
+    transaction = Catalog.transaction
+
+    def count():
+        left[0] -= running[0]
+        if running[0] and left[0] == 0:
+            monkeypatch.undo()
+            raise Ended
+
+    def counting(function):
+        def called(*arguments, **options):
+            result = function(*arguments, **options)
+            count()
+            return result
+
+        return called
+
+    @contextmanager
+    def committed(self):
+        with transaction(self) as connection:
+            yield connection
+        count()
+
+    def prep(context):
+        running[0] = True
+        outcome = run(context)
+        running[0] = False
+        return outcome
+
+    monkeypatch.setattr(DeltaLog, "append", counting(append))
+    monkeypatch.setattr(Environment, "write", counting(write))
+    monkeypatch.setattr(Catalog, "transaction", committed)
+    monkeypatch.setattr(STAGES["prep"], "run", prep)
+
+
+def states(shop):
+    """Return all that is in the states of the live groups, and how far they have come."""
+    project, found = shop.project, {}
+    for group in project.catalog.live_groups():
+        if group["state"] is not None:
+            path, view = project.home.state(group["name"], group["group_id"]), group["name"]
+            store = StateStore.open(path, view=view, fingerprint=group["group_id"], readonly=True)
+            with store.snapshot() as snapshot:
+                table = store._opened.environment.tables[b"observations"]
+                content = dict(snapshot._transaction.cursor(table))
+                place, too_late, held = snapshot.place, snapshot.too_late, snapshot.held
+            assert place.offset == group["position"]
+            assert sum(too_late.values()) == group["too_late"]
+            found[view, group["group_id"]] = (content, place, too_late, held)
+    assert len(found) == 2
+    return found
+
+
+def all_of(shop):
+    return {"rows": shop.rows, "states": states(shop), "online": shop.online("c03")}
+
+
+def ended(shop, end_after, number):
+    """Let a prep end after its n-th durable write; tell whether it did."""
+    end_after(number)
+    try:
+        shop.run()
+    except Ended:
+        return True
+    return False
+
+
+def test_at_every_write_of_new_batches(half, tmp_path, end_after):
+    calm = half.copy(tmp_path / "calm")
+    calm.deliver(*NEWER).run()
+    expected, number = all_of(calm), 1
+    while ended(shop := half.copy(tmp_path / f"{number}").deliver(*NEWER), end_after, number):
+        shop.run()
+        assert_same(all_of(shop), expected)
+        number += 1
+    assert number > 9, "two reports, three tables, the catalog, two states"
+
+
+def test_at_every_write_of_the_first_load(tmp_path, make_project, end_after):
+    first = Shop(make_project(tmp_path / "first" / "shop", orders=300))
+    calm = first.copy(tmp_path / "calm")
+    calm.run()
+    expected, number = all_of(calm), 4  # before, only reports are written
+    while ended(shop := first.copy(tmp_path / f"{number}"), end_after, number):
+        shop.run()
+        assert_same(all_of(shop), expected)
+        number += 1
+    assert number > 10
+
+
+@pytest.mark.parametrize("number", [5, 8, 9])
+def test_with_more_batches_before_it_goes_on(half, tmp_path, end_after, number):
+    shop = half.copy(tmp_path / "shop").deliver(*NEWER)
+    assert ended(shop, end_after, number)
+    shop.deliver(*NEWEST).run()
+    found = all_of(shop)
+    catalog = shop.project.catalog
+    with catalog.transaction() as connection:
+        for table in (tables.feature_versions, tables.feature_groups, tables.stage_runs):
+            connection.execute(table.delete())
+    shutil.rmtree(shop.project.home.path / "features")
+    shutil.rmtree(shop.project.home.path / "state")
+    shop.run()
+    assert_same(shop.rows, found["rows"])
+    assert shop.online("c03") == found["online"]
+
+
+def test_a_state_that_is_lost_is_said_and_rebuilt(half, tmp_path):
+    shop = half.copy(tmp_path / "shop")
+    shutil.rmtree(shop.project.home.path / "state")
+    shop.deliver(*NEWER)
+    with pytest.raises(DataError, match="its state was lost") as lost:
+        shop.run()
+    assert "octavo prep --rebuild --view customer" in str(lost.value)
+    shop.rebuild("customer", "product")
+    right = half.copy(tmp_path / "right")
+    right.deliver(*NEWER).run()
+    assert_same(shop.rows, right.rows)
+    assert shop.online("c03") == right.online("c03")
+
+
+def test_who_asks_sees_the_next_prep_at_once(half, tmp_path):
+    shop = half.copy(tmp_path / "shop")
+    features = shop.project.features()
+    before, found = features.positions, features.lookup("customer", ["c03"], None)
+    shop.deliver(*NEWER).run()
+    assert features.positions == shop.project.features().positions
+    assert features.positions["customer"] > before["customer"]
+    at = shop.rows["_event_time"].cast(int).max()
+    assert features.lookup("customer", ["c03"], at) == shop.online("c03")
+    assert features.lookup("customer", ["c03"], None) != found
