@@ -130,7 +130,8 @@ class SplitRows:
         events = events.filter(~gone.fill_null(False))
         clock = pl.lit(self.document["clock"], dtype=pl.Int64).cast(TIMESTAMP)
         where = f"label {label.name!r}"
-        events = evaluate(events, [joined_id(tuple(label.on)).alias(EVENT_ID)], where=where)
+        if label.on:
+            events = evaluate(events, [joined_id(tuple(label.on)).alias(EVENT_ID)], where=where)
         events = evaluate(events, [label.value.alias(label.name)], where=where)
         return (
             events.filter((pl.col(KNOWN_AT) <= clock) & pl.col(label.name).is_not_null())
