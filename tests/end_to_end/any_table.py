@@ -1,4 +1,4 @@
-"""Tables as users bring them: those that come with scikit-learn, and twenty that are hard to take."""
+"""Tables as users bring them: those of scikit-learn, and twenty that are hard to take."""
 
 import datetime as dt
 import math
@@ -208,7 +208,9 @@ def one_series() -> Given:
     rng = _rng(9)
     rows = 1000
     level = np.cumsum(rng.normal(size=rows))
-    frame = pl.DataFrame({"timestamp": _times(rows), "level": level, "noise": rng.normal(size=rows)})
+    frame = pl.DataFrame(
+        {"timestamp": _times(rows), "level": level, "noise": rng.normal(size=rows)}
+    )
     return Given(frame.with_columns((pl.col("level").diff() > 0).alias("up")), "up")
 
 

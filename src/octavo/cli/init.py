@@ -96,13 +96,17 @@ def init(
 def _say(words: Sequence[tuple[str, str]], folder: Path, place: Path) -> None:
     from rich.console import Console
     from rich.markup import escape
-    from rich.padding import Padding
+    from rich.table import Table
 
-    console = Console(highlight=False)
+    table = Table.grid(padding=(0, 2))
+    table.add_column(no_wrap=True, style="bold")
+    table.add_column()
     for heading, text in words:
-        console.print(Padding(f"[bold]{heading}[/]", (0, 0)), end="")
-        console.print(escape(text))
-    console.print(f"\nWrote {place}: read it, it says why. Next: `octavo run {folder}`.")
+        table.add_row(heading, escape(text))
+    console = Console(highlight=False)
+    console.print(table)
+    said = f"\nWrote {place}: read it, it says why. Next: `octavo run {folder}`."
+    console.print(escape(said), soft_wrap=True)
 
 
 COMMANDS = (init,)

@@ -37,7 +37,10 @@ class Csv(Declaration):
         for name in ("delimiter", "quote"):
             given = getattr(self, name)
             if given is not None and not (
-                isinstance(given, str) and len(given) == 1 and given.isascii() and given not in "\r\n"
+                isinstance(given, str)
+                and len(given) == 1
+                and given.isascii()
+                and given not in "\r\n"
             ):
                 raise DefinitionError(
                     f"{given!r} is not one ASCII character.",

@@ -27,7 +27,9 @@ def test_a_declared_encoding_wins_and_what_is_none_is_refused(tmp_path):
     assert read(tmp_path / "t.csv", content).frame["b"].to_list() == ["café", "tea"]
     parsed = read(tmp_path / "t.csv", content, encoding="utf-8")
     assert parsed.rejected["text"].to_list() == ["1,caf\\xe9"]
-    polish = read(tmp_path / "t.csv", "a,b\n1,\u0142\u00f3d\u017a\n".encode("cp1250"), encoding="cp1250")
+    polish = read(
+        tmp_path / "t.csv", "a,b\n1,\u0142\u00f3d\u017a\n".encode("cp1250"), encoding="cp1250"
+    )
     assert polish.frame["b"].to_list() == ["łódź"]
     with pytest.raises(DefinitionError, match="no text encoding 'utf-88'"):
         ov.Files("t.csv", encoding="utf-88")
@@ -80,7 +82,7 @@ def test_single_quotes_hold_delimiters_and_line_ends(tmp_path):
     text = "a,b\n'x, y',1\n'it''s',2\n'two\nlines',3\n"
     parsed = read(tmp_path / "t.csv", text)
     assert parsed.frame["a"].to_list() == ["x, y", "it's", "two\nlines"]
-    apostrophes = read(tmp_path / "t.csv", "a,b\nit's,1\n\"x, y\",2\n")
+    apostrophes = read(tmp_path / "t.csv", 'a,b\nit\'s,1\n"x, y",2\n')
     assert apostrophes.frame["a"].to_list() == ["it's", "x, y"]
 
 

@@ -142,7 +142,7 @@ def _of_epoch(values: pl.Series) -> Clock | None:
     if not known.len() or not (known == known.round()).all():
         return None
     low, high = float(known.min()), float(known.max())  # type: ignore[arg-type]
-    if 19_000_101 <= low and high <= 21_001_231:
+    if low >= 19_000_101 and high <= 21_001_231:
         whole = f"{own}.cast(pl.Int64).cast(pl.String)" if values.dtype.is_float() else (
             f"{own}.cast(pl.String)"
         )  # fmt: skip
@@ -153,7 +153,7 @@ def _of_epoch(values: pl.Series) -> Clock | None:
             why = f"`{name}` is a date written as a number."
             return Clock(f'{whole}.str.to_date("%Y%m%d")', None, (name,), found, DAY, why)
     for unit, per_second in _EPOCH.items():
-        if 3e8 <= low / per_second and high / per_second <= 4.2e9:  # 1979 to 2103
+        if low / per_second >= 3e8 and high / per_second <= 4.2e9:  # 1979 to 2103
             micros = (values.cast(pl.Float64) / per_second * 1e6).cast(pl.Int64)
             found = micros.cast(pl.Datetime("us", "UTC"))
             expression = f'pl.from_epoch({own}, time_unit="{unit}")'
@@ -223,11 +223,15 @@ def _of_order(frame: pl.DataFrame, name: str, not_of: Collection[str]) -> Clock 
         days = f"({days}).round() + {day} / {scale}"
         found = found.round() + (rank - low) / float(scale)
         made_of = (name, inner)
-        why += f", and `{inner}`, which goes from {low:g} to {high:g} within it, for the time of day"
+        why += (
+            f", and `{inner}`, which goes from {low:g} to {high:g} within it, for the time of day"
+        )
         step = DAY // each
     expression = 'pl.from_epoch((days * 86_400).cast(pl.Int64), time_unit="s")'
     moments = ((found * 86_400).cast(pl.Int64) * 1_000_000).cast(_TIME)
-    return Clock(expression, None, made_of, moments, step, why + ".", f"days = {days}", is_calendar=False)
+    return Clock(
+        expression, None, made_of, moments, step, why + ".", f"days = {days}", is_calendar=False
+    )
 
 
 def _within(frame: pl.DataFrame, name: str, not_of: Collection[str]) -> str | None:

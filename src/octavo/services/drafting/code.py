@@ -4,7 +4,7 @@ It knows nothing of Octavo.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 WIDTH = 100
@@ -76,7 +76,7 @@ def listed(values: Sequence[Code | Item]) -> Code:
     return Group("[", [v if isinstance(v, Item) else Item(v) for v in values], "]")
 
 
-def mapped(values: dict[str, Code]) -> Group | None:
+def mapped(values: Mapping[str, Code]) -> Group | None:
     """Return a dictionary with texts as keys; None if there is nothing in it."""
     found = [Item(value, f"{text(key)}: ") for key, value in values.items()]
     return Group("{", found, "}") if found else None

@@ -15,7 +15,8 @@ WORDS = 4
 """Mean number of words from which a column of texts that rarely repeat is prose."""
 
 _IDS = re.compile(
-    r"(^|_| )(id|ids|uuid|guid|key|index|idx|nr|number|rowid|row)$|^(id|uuid|unnamed)|[a-z](ID|Id)$",
+    r"(^|_| )(id|ids|uuid|guid|key|index|idx|nr|number|rowid|row)$|^(id|uuid|unnamed)"
+    r"|[a-z](ID|Id)$",
     re.IGNORECASE,
 )
 
@@ -56,7 +57,9 @@ def describe(values: pl.Series) -> Column:
         if known.len() == rows:
             return Column(name, "nothing", 1, f"the same in every row: {only}")
         if known.len() < rows * 0.01:
-            return Column(name, "nothing", 1, f"{only} or empty, and empty in all but {known.len()}")
+            return Column(
+                name, "nothing", 1, f"{only} or empty, and empty in all but {known.len()}"
+            )
     unique = distinct == known.len() and rows > 1
     if values.dtype == pl.Boolean:
         return Column(name, "boolean", distinct)

@@ -1,7 +1,7 @@
 """All that `octavo init` decides, in the order in which one decision needs another.
 
-What is decided is a `Draft`; `script` writes it as Python, `words` tells it. Nothing here looks at a
-file or writes one.
+What is decided is a `Draft`; `script` writes it as Python, `words` tells it. Nothing here looks at
+a file or writes one.
 """
 
 import re
@@ -113,7 +113,9 @@ def make_draft(
     leaky = leaky_columns(rows.frame, wanted.column, wanted.labels, (time, *entities))
     clock = find_clock(rows, time, [wanted.column, *leaky])
     if clock is not None:
-        wanted = find_target(rows, target, clock.values, f"pl.col({clock.name!r})".replace("'", '"'))
+        wanted = find_target(
+            rows, target, clock.values, f"pl.col({clock.name!r})".replace("'", '"')
+        )
     event_id = _event_id(rows, columns, (wanted.column, *leaky, *(clock.made_of if clock else ())))
     met = [
         link
@@ -184,7 +186,9 @@ def _event_id(rows: Table, columns: Sequence[Column], not_of: Sequence[str]) -> 
     ids = [c.name for c in columns if c.role == "id" and c.name not in not_of]
     whole = [name for name in ids if not rows.frame[name].null_count()]
     best = sorted(whole, key=lambda name: not named_id(name))
-    return best[0] if best and (named_id(best[0]) or rows.frame[best[0]].dtype == pl.Int64) else None
+    return (
+        best[0] if best and (named_id(best[0]) or rows.frame[best[0]].dtype == pl.Int64) else None
+    )
 
 
 def _split(
@@ -266,7 +270,7 @@ def _past(
         over = windows.spans(rows.frame, [chosen[0]], clock.values)
         late = "1d" if clock.step >= windows.DAY or clock.span > 60 * windows.DAY else "1h"
         return Past(chosen, tuple(over), tuple(numbers[:HISTORIES]), seen, late)
-    if not windows.is_regular(rows.frame, [], clock.values) or not clock.values.is_unique().mean() > 0.9:  # type: ignore[operator]
+    if not windows.is_regular(rows.frame, [], clock.values):
         return None
     over = windows.spans(rows.frame, [], clock.values)
     gap = windows.typical_gap(rows.frame, [], clock.values)

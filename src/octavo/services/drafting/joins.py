@@ -19,7 +19,8 @@ MET = 0.5
 
 _ENTITY = re.compile(
     r"^(customer|client|user|account|card|terminal|merchant|device|machine|sensor|unit|store|shop|"
-    r"patient|subject|person|household|product|item|vehicle|series|station|site)s?$|[_ ]id$|[a-z]I[dD]$",
+    r"patient|subject|person|household|product|item|vehicle|series|station|site)s?$"
+    r"|[_ ]id$|[a-z]I[dD]$",
     re.IGNORECASE,
 )
 _KEY_TYPES = (pl.Int64, pl.String, pl.Boolean, pl.Date)
@@ -118,10 +119,8 @@ def _share_met(own: pl.Series, theirs: pl.Series) -> float:
     return float(known.is_in(theirs.drop_nulls().unique().implode()).mean() or 0.0)  # type: ignore[arg-type]
 
 
-def _link(
-    rows: Table, other: Table, pairs: Sequence[tuple[str, str]], clock: Clock | None
-) -> Link:
-    own, key = (tuple(part) for part in zip(*pairs, strict=True))
+def _link(rows: Table, other: Table, pairs: Sequence[tuple[str, str]], clock: Clock | None) -> Link:
+    own, key = tuple(pair[0] for pair in pairs), tuple(pair[1] for pair in pairs)
     known = rows.frame.select(own).drop_nulls()
     met = known.join(other.frame.select(key).unique(), left_on=own, right_on=key, how="semi")
     taken = (*key, *(clock.made_of if clock else ()))
@@ -139,7 +138,7 @@ def _names_it(frame: pl.DataFrame, key: tuple[str, ...], column: Column) -> bool
     """Return whether a column of texts says no more than the key."""
     if column.role != "category" or len(key) > 1:
         return False
-    return column.distinct >= 0.9 * frame[key[0]].n_unique()
+    return column.distinct >= 0.9 * frame.select(key).n_unique()
 
 
 def entities_of(

@@ -6,7 +6,19 @@ from itertools import groupby
 from pathlib import Path
 
 from octavo.services.drafting import code
-from octavo.services.drafting.code import Code, Each, Group, Item, argument, call, column, filled, listed, mapped, text
+from octavo.services.drafting.code import (
+    Code,
+    Each,
+    Group,
+    Item,
+    argument,
+    call,
+    column,
+    filled,
+    listed,
+    mapped,
+    text,
+)
 from octavo.services.drafting.columns import Column
 from octavo.services.drafting.draft import Draft, Past
 from octavo.services.drafting.joins import Link
@@ -15,6 +27,9 @@ from octavo.services.drafting.windows import DAY, is_regular, spans
 
 _RUN = 8  # columns numbered one after the other from which they are written as a range
 _SERIES = "series"
+
+FEW = 200
+"""Labeled rows below which validation and test get larger shares, to measure anything at all."""
 
 
 def script(draft: Draft, folder: Path) -> str:
@@ -274,7 +289,7 @@ def _row(draft: Draft) -> Code:
             extra.append(f"{column(each.name)}.alias({text(plain)})")
         elif each.role == "text":
             own = f"{column(each.name)}.str"
-            extra.append(f'{own}.len_chars().alias({text(each.name + "_length")})')
+            extra.append(f"{own}.len_chars().alias({text(each.name + '_length')})")
             words = f'count_matches(r"\\S+").alias({text(each.name + "_words")})'
             extra.append(f"{own}.{words}")
         elif each.role == "time":
@@ -307,7 +322,7 @@ def _calendar_of(name: str, draft: Draft) -> list[str]:
     own = column(name)
     if draft.clock is not None and draft.clock.is_calendar:
         since = f"({column(draft.clock.name)} - {own}).dt.total_days()"
-        return [f'{since}.alias({text(name + "_days_ago")})']
+        return [f"{since}.alias({text(name + '_days_ago')})"]
     parts = ("year", "month", "weekday")
     return [f"{own}.dt.{part}().alias({text(f'{name}_{part}')})" for part in parts]
 
@@ -334,9 +349,13 @@ def _split(draft: Draft) -> Code:
     if draft.split == "time":
         gap = draft.past.delay if draft.past and draft.past.target and draft.past.entities else None
         return call("ov.SplitByTime", gap=text(gap) if gap else None)
-    if draft.split == "stratified":
-        return call("ov.SplitStratified")
-    return call("ov.SplitStratified", entity=text(draft.split))
+    labeled = draft.target.labels.count()
+    few = labeled < FEW
+    shares = {"train": "0.6", "validation": "0.2", "test": "0.2"} if few else {}
+    if few and draft.target.kind == "regression":
+        shares["bins"] = str(max(labeled // 20, 2))
+    entity = None if draft.split == "stratified" else text(draft.split)
+    return call("ov.SplitStratified", entity=entity, **shares)
 
 
 def shown_split(draft: Draft) -> str:

@@ -7,7 +7,7 @@ columns mean.
 import keyword
 import re
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -121,7 +121,7 @@ def _sample(path: Path, folder: Path) -> Path | None:
     return sample
 
 
-def _spread(read, every: int) -> Iterator[bytes]:  # noqa: ANN001
+def _spread(read: Callable[[int], bytes], every: int) -> Iterator[bytes]:
     """Give the whole lines of every so-manieth piece of what is left."""
     number = 0
     while piece := read(PIECE):

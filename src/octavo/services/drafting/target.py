@@ -10,7 +10,7 @@ import polars as pl
 
 from octavo.errors import DataError
 from octavo.services.drafting import code
-from octavo.services.drafting.code import Code, call, column
+from octavo.services.drafting.code import Code, column
 from octavo.services.drafting.tables import Table, check_column, identifier
 
 FEW = 20
@@ -209,8 +209,13 @@ def _of_texts(table: Table, values: pl.Series) -> Target:
             table,
             values.name,
             f"it has {distinct:,} different texts in {known.len():,} rows",
-            f"Choose one to tell from the rest, such as --target '{values.name} == {most}' "
-            f"({times:,} rows), or another column.",
+            "Name another column"
+            + (
+                f", or one to tell from the rest: --target '{values.name} == {most}' "
+                f"({times:,} rows)."
+                if times >= RARE
+                else "."
+            ),
         )
     return _multiclass(values, f"{values.name} is one of {distinct} texts")
 
@@ -248,35 +253,11 @@ def _binary(values: pl.Series, value: Code, labels: pl.Series, why: str) -> Targ
         metric, at_least = "roc_auc", "0.7"
         note = "Guessing has an area under the ROC curve of 0.5."
     question = f"Which rows are {values.name}?"
-    return Target(
-        values.name, name, "binary", metric, at_least, value, labels, question, why, note
-    )
+    return Target(values.name, name, "binary", metric, at_least, value, labels, question, why, note)
 
 
 def _multiclass(values: pl.Series, why: str) -> Target:
-    own, joined = column(values.name), ""
-    counts = values.drop_nulls().value_counts(sort=True)
-    frequent = counts.filter(pl.col("count") >= RARE)[values.name].to_list()
-    figure_note: str
-    rows_note: str = ""
-    labels, value = values.cast(pl.String), own
-    rare = counts.height - len(frequent)
-    if rare and len(frequent) >= 2:
-        if values.dtype.is_numeric():
-            own = f"{own}.cast(pl.Int64).cast(pl.String)"
-            labels = values.cast(pl.Int64).cast(pl.String)
-            frequent = [str(int(each)) for each in frequent]
-        names = code.listed([code.text(each) for each in sorted(frequent)])
-        kept = call(f"{own}.is_in", names)
-        value = f"pl.when({code.written(kept)}).then({own})"
-        labels = labels.to_frame().select(
-            pl.when(pl.col(values.name).is_in(frequent)).then(pl.col(values.name))
-        ).to_series()  # fmt: skip
-        lost = values.count() - labels.count()
-        joined = (
-            f"{rare} classes have fewer than {RARE} rows each, {lost:,} in all: too few to learn. "
-            "Their rows are kept, and unlabeled."
-        )
+    value, labels, rows_note = _frequent(values)
     shares = labels.drop_nulls().value_counts(normalize=True)["proportion"]
     most, classes = float(shares.max()), shares.len()  # type: ignore[arg-type]
     even = most <= 2 / classes
@@ -290,5 +271,27 @@ def _multiclass(values: pl.Series, why: str) -> Target:
     name = identifier(values.name, "target")
     return Target(
         values.name, name, "multiclass", metric, f"{needed:g}", value, labels, question, why,
-        note, joined,
+        note, rows_note,
     )  # fmt: skip
+
+
+def _frequent(values: pl.Series) -> tuple[str, pl.Series, str]:
+    """Return the expression and values of a label without classes too rare to learn, and why."""
+    own, counts = column(values.name), values.drop_nulls().value_counts(sort=True)
+    frequent = counts.filter(pl.col("count") >= RARE)[values.name].to_list()
+    rare = counts.height - len(frequent)
+    if not rare or len(frequent) < 2:
+        return own, values.cast(pl.String), ""
+    if values.dtype.is_numeric():
+        options = [code.number(each) for each in sorted(frequent)]
+    else:
+        options = [code.text(each) for each in sorted(frequent)]
+    kept = f"pl.when({own}.is_in([{', '.join(options)}])).then({own})"
+    found = pl.when(pl.col(values.name).is_in(frequent)).then(pl.col(values.name))
+    labels = values.to_frame().select(found).to_series()
+    lost = values.count() - labels.count()
+    note = (
+        f"{rare} classes have fewer than {RARE} rows each, {lost:,} in all: too few to learn. "
+        "Their rows are kept, and unlabeled."
+    )
+    return kept, labels.cast(pl.String), note

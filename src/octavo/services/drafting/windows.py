@@ -42,8 +42,8 @@ def is_regular(frame: pl.DataFrame, key: Sequence[str], times: pl.Series) -> boo
     """Return whether events come at a steady pace: nine gaps in ten are nearly the same."""
     gaps = _gaps(frame, key, times)
     middle = gaps.median()
-    if not gaps.len() or not middle:
-        return False
+    if gaps.len() < 0.8 * times.len() or not middle:
+        return False  # many at one time, or few at all
     return float(((gaps - middle).abs() <= 0.2 * middle).mean() or 0.0) >= 0.85  # type: ignore[operator]
 
 

@@ -14,7 +14,9 @@ NAMED = 12
 def words(draft: Draft) -> list[tuple[str, str]]:
     """Return headings with what is said under each."""
     target = draft.target
-    found = [("Rows", f"{_source(draft)}: {draft.rows.rows}, {len(draft.rows.frame.columns)} columns")]
+    found = [
+        ("Rows", f"{_source(draft)}: {draft.rows.rows}, {len(draft.rows.frame.columns)} columns")
+    ]
     if draft.rows.rejected:
         found[0] = (
             "Rows",
@@ -37,7 +39,9 @@ def words(draft: Draft) -> list[tuple[str, str]]:
             for own, key in zip(link.rows_key, link.key, strict=True)
         )
         kind = "what is known of it" if link.clock is None else "its latest events"
-        found.append(("Joined", f"{link.table.name} by {keys}: {kind}; {link.met:.1%} of rows meet it"))
+        found.append(
+            ("Joined", f"{link.table.name} by {keys}: {kind}; {link.met:.1%} of rows meet it")
+        )
     if draft.unmet:
         names = ", ".join(table.paths[0].name for table in draft.unmet)
         found.append(("Not used", f"{names}: no column says more about the rows"))
@@ -79,7 +83,9 @@ def _left_out(draft: Draft) -> str:
         by_reason.setdefault(why, []).append(name)
     parts = []
     for why, names in by_reason.items():
-        shown = ", ".join(names[:NAMED]) + (f" and {len(names) - NAMED} more" if len(names) > NAMED else "")
+        shown = ", ".join(names[:NAMED]) + (
+            f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+        )
         parts.append(f"{shown} ({why})")
     return "; ".join(parts[:NAMED]) + ("; …" if len(parts) > NAMED else "")
 

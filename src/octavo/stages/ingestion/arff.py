@@ -1,10 +1,10 @@
 """ARFF, the format of Weka and OpenML: declared attributes, then rows of comma-separated values.
 
 Remarks begin with ``%``; values may be in single or double quotes; ``?`` is null. What is declared
-numeric is a number, what is declared ``date`` is read as any date; nominal and string attributes are
-text, except that the nominal ``{true, false}`` is Boolean. Rows in the sparse form (``{0 1, 3 x}``) are
-rejected. Source of the format: Witten and Frank, Data Mining (2005), chapter 2. It knows nothing of
-other text files.
+numeric is a number, what is declared ``date`` is read as any date; nominal and string attributes
+are text, except that the nominal ``{true, false}`` is Boolean. Rows in the sparse form
+(``{0 1, 3 x}``) are rejected. Source of the format: Witten and Frank, Data Mining (2005),
+chapter 2. It knows nothing of other text files.
 """
 
 import csv
@@ -89,7 +89,9 @@ def _header(lines: Sequence[str], place: str) -> tuple[dict[str, str], Sequence[
         name = match["single"] or match["double"] or match["plain"] or f"column_{len(found) + 1}"
         name = name.strip() if name not in found else f"{name.strip()}_{len(found) + 1}"
         found[name] = match["type"].lower()
-    raise DataError("there is no @data.", where=place, fix="Is this an ARFF file? Deliver it whole.")
+    raise DataError(
+        "there is no @data.", where=place, fix="Is this an ARFF file? Deliver it whole."
+    )
 
 
 def _values(line: str) -> list[str | None]:
@@ -103,7 +105,10 @@ def _infer(declared: dict[str, str], text: pl.Series) -> Typed:
     kind = declared[text.name]
     if kind in ("numeric", "real", "integer", "date"):
         return types.infer(text)
-    if kind.startswith("{") and {v.strip() for v in kind.strip("{}").split(",")} <= {"true", "false"}:
+    if kind.startswith("{") and {v.strip() for v in kind.strip("{}").split(",")} <= {
+        "true",
+        "false",
+    }:
         return types.infer(text)
     return types.cast(text, pl.String(), nulls=())
 

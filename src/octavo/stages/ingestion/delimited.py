@@ -1,8 +1,8 @@
 """Delimited text: CSV and its cousins, every value as text.
 
 Blanks around the names of columns are dropped; a column without a name is called after its place
-(``column_3``), and one whose name an earlier one has with its place behind it (``amount_7``). How the
-text is written is told by `octavo.stages.ingestion.dialect`. It knows nothing of types.
+(``column_3``), and one whose name an earlier one has with its place behind it (``amount_7``). How
+the text is written is told by `octavo.stages.ingestion.dialect`. It knows nothing of types.
 """
 
 from collections.abc import Callable, Sequence

@@ -2,11 +2,11 @@
 
 What is not declared is told from the beginning of the file:
 
-- *delimiter*: the one of ``,``, ``;``, tab and ``|`` under which most records have as many fields as
-  the header (a file named .tsv is separated by tabs);
+- *delimiter*: the one of ``,``, ``;``, tab and ``|`` under which most records have as many fields
+  as the header (a file named .tsv is separated by tabs);
 - *quote*: ``"``, or ``'`` where fields begin and end with it and none with ``"``;
-- *what stands before the header*: lines that begin with ``#``, ``%`` or ``//``, and lines without any
-  delimiter before a table that has them;
+- *what stands before the header*: lines that begin with ``#``, ``%`` or ``//``, and lines without
+  any delimiter before a table that has them;
 - *header*: missing if its names are numbers wherever the records below have numbers;
 - *decimal mark*: the comma, if it occurs in columns that are numbers with it, and not only before
   three digits, which may be thousands.
@@ -20,6 +20,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import pairwise
 
 import numpy as np
 
@@ -194,7 +195,7 @@ def _counts_up(names: Sequence[str]) -> bool:
     if len(names) < 2 or not all(map(_PLAIN.fullmatch, names)):
         return False
     values = [int(name) for name in names]
-    return all(b - a == values[1] - values[0] != 0 for a, b in zip(values, values[1:], strict=False))
+    return all(b - a == values[1] - values[0] != 0 for a, b in pairwise(values))
 
 
 def _has_comma(rows: Sequence[Sequence[str]]) -> bool:

@@ -17,7 +17,7 @@ _MARKS = (
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
 _VALID = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")
-# A letter beside a letter, or a sign that texts have: quotes, dashes, degrees, currencies, fractions.
+# A letter beside a letter, or a sign that texts have: quotes, dashes, degrees, currencies.
 _PLAUSIBLE = re.compile(
     rb"[A-Za-z\xc0-\xff][\x8a\x8c\x8e\x9a\x9c\x9e\x9f\xc0-\xd6\xd8-\xf6\xf8-\xff]"
     rb"|[\x8a\x8c\x8e\x9a\x9c\x9e\x9f\xc0-\xd6\xd8-\xf6\xf8-\xff](?=[A-Za-z])"

@@ -1,8 +1,8 @@
 """Reading a file: typed rows, and the records that cannot be rows with the reason.
 
-This is the door to the formats: delimited text, NDJSON, JSON, ARFF (all also packed), Parquet, Delta
-folders and Excel. Types are decided over the whole file, never a sample, or are those of the dataset's earlier batches. It knows nothing of
-batches, checks or stores.
+This is the door to the formats: delimited text, NDJSON, JSON, ARFF (all also packed), Parquet,
+Delta folders and Excel. Types are decided over the whole file, never a sample, or are those of the
+dataset's earlier batches. It knows nothing of batches, checks or stores.
 """
 
 import glob

@@ -1,7 +1,7 @@
 """A JSON document: an array of objects, or an object that holds exactly one at some path.
 
-Each object is a row, its keys are columns; types are those of `json_lines`, and so is a file of lines
-that is named .json. The document is read whole. It knows nothing of delimited text.
+Each object is a row, its keys are columns; types are those of `json_lines`, and so is a file of
+lines that is named .json. The document is read whole. It knows nothing of delimited text.
 """
 
 from collections.abc import Callable, Iterator

@@ -88,9 +88,9 @@ class Source:
         return self._decoder.decode(data, final=not data).encode()
 
     def recode(self, encoding: str, head: bytes) -> bytes:
-        """Return what has been read of a text as UTF-8, and read the rest so from now on.
+        r"""Return what has been read of a text as UTF-8, and read the rest so from now on.
 
-        Bytes that are no letters of the encoding become ``\\x81``.
+        Bytes that are no letters of the encoding become ``\x81``.
         """
         if encoding == UTF8:
             return head
@@ -120,8 +120,8 @@ def kind_of(name: str, *, place: str) -> str:
         raise DataError(
             f"{PurePath(name).name!r} is of no kind that can be read.",
             where=place,
-            fix="Name it .csv, .tsv, .txt, .ndjson, .jsonl, .json or .arff (also with .gz, or alone "
-            "in a .zip), .parquet, .xlsx, .xls or .ods.",
+            fix="Name it .csv, .tsv, .txt, .ndjson, .jsonl, .json or .arff (also with .gz, or "
+            "alone in a .zip), .parquet, .xlsx, .xls or .ods.",
         )
     return kind
 
@@ -202,7 +202,7 @@ def text_begun(source: Source, size: int) -> bytes:
         raise DataError(
             f"its first line is not UTF-8 text (byte 0x{first[error.start]:02x}).",
             where=source.place,
-            fix='Is this a text file? If so, declare its encoding: ov.Files(…, encoding="latin-1").',
+            fix='Is this a text? If so, declare its encoding: ov.Files(…, encoding="latin-1").',
         ) from error
     if _CONTROL.intersection(first):
         raise DataError(
