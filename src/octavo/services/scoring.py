@@ -17,6 +17,8 @@ from octavo.stores.predictions import PredictionStore
 BLOCK = 50_000
 """Rows scored together; they bound memory and change no result."""
 
+_YEAR_1 = -62_135_596_800_000_000  # microseconds; no event is earlier
+
 
 @dataclass(frozen=True)
 class ScoredFile:
@@ -70,7 +72,7 @@ def _usable(scorer: Scorer, parsed: Parsed) -> tuple[pl.DataFrame, pl.DataFrame]
     """Divide rows into those with an event ID and time, and the rest with the reason."""
     frame = parsed.frame
     rows = stamped(scorer.pipeline.rows, frame)
-    earliest = max(scorer.features.earliest.values(), default=-(2**62))
+    earliest = max(scorer.features.earliest.values(), default=_YEAR_1)
     named = bool(scorer.pipeline.rows.identity)
     old = pl.col(EVENT_TIME).cast(pl.Int64) < earliest
     first = pl.Series([earliest]).cast(TIMESTAMP)[0]

@@ -30,7 +30,8 @@ def load(path: Path, source: Source, wanted: Wanted) -> Loaded:
     import fastexcel  # an extra
 
     try:
-        sheets = pl.read_excel(path, sheet_id=0, raise_if_empty=False)
+        book = fastexcel.read_excel(path)
+        sheets = {name: book.load_sheet(name).to_polars() for name in book.sheet_names}
     except (fastexcel.FastExcelError, pl.exceptions.PolarsError, OSError) as error:
         raise DataError(
             f"the workbook cannot be read: {str(error).splitlines()[0]}.",
