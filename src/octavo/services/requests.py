@@ -10,7 +10,6 @@ import polars as pl
 
 from octavo.errors import DataError
 
-
 _UNSENT = re.compile(r'["\\\x00-\x1f]')
 
 

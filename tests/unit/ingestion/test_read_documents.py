@@ -104,9 +104,8 @@ def test_documents_without_rows_say_why(tmp_path, text, said):
 
 def test_a_workbook_with_one_sheet_of_data(tmp_path):
     pytest.importorskip("fastexcel")
-    frame = pl.DataFrame(
-        {"id": [1, 2], "when": [dt.datetime(2024, 1, 1, 12), None], "name": ["ä", None]}
-    )
+    noon = pl.Series(["2024-01-01 12:00", None]).str.to_datetime("%Y-%m-%d %H:%M")
+    frame = pl.DataFrame({"id": [1, 2], "when": noon, "name": ["ä", None]})
     frame.write_excel(tmp_path / "t.xlsx")
     parsed = read(tmp_path / "t.xlsx")
     assert parsed.frame["id"].to_list() == [1, 2]

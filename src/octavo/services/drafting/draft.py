@@ -14,7 +14,7 @@ from octavo.errors import DataError, DefinitionError
 from octavo.services.drafting import windows
 from octavo.services.drafting.clock import Clock, find_clock
 from octavo.services.drafting.columns import Column, describe, named_id
-from octavo.services.drafting.hints import leaky_columns
+from octavo.services.drafting.hints import empty_with_target, telling
 from octavo.services.drafting.joins import Link, entities_of, find_links
 from octavo.services.drafting.tables import Table, check_column, identifier
 from octavo.services.drafting.target import Target, find_target
@@ -110,12 +110,14 @@ def make_draft(
         check_column(rows, entity, what="--entity")
     columns = [describe(rows.frame[name]) for name in rows.frame.columns]
     wanted = find_target(rows, target, None, None)
-    leaky = leaky_columns(rows.frame, wanted.column, wanted.labels, (time, *entities))
+    leaky = empty_with_target(rows.frame, wanted.column, wanted.labels)
     clock = find_clock(rows, time, [wanted.column, *leaky])
     if clock is not None:
         wanted = find_target(
             rows, target, clock.values, f"pl.col({clock.name!r})".replace("'", '"')
         )
+    leaky |= _telling(rows, columns, wanted, clock, leaky)
+    leaky = {name: why for name, why in leaky.items() if name not in (time, *entities)}
     event_id = _event_id(rows, columns, (wanted.column, *leaky, *(clock.made_of if clock else ())))
     met = [
         link
@@ -155,6 +157,21 @@ def make_draft(
     )
 
 
+def _telling(
+    rows: Table,
+    columns: Sequence[Column],
+    target: Target,
+    clock: Clock | None,
+    known: Mapping[str, str],
+) -> dict[str, str]:
+    """Return the columns left that tell the target."""
+    passed = {target.column, *known, *(clock.made_of if clock else ())}
+    names = [c.name for c in columns if c.role not in ("nothing", "text") and c.name not in passed]
+    time = None if clock is None else clock.values
+    regression = target.kind == "regression"
+    return telling(rows.frame, target.labels, names, time, is_number=regression)
+
+
 def _reasons(left_out: Mapping[str, str]) -> str:
     shown = [f"{name} ({why})" for name, why in list(left_out.items())[:5]]
     return ", ".join(shown) + ("." if len(left_out) <= 5 else ", ….")
@@ -180,15 +197,11 @@ def _unlike(target: Target, rows: Table) -> Target:
 
 
 def _event_id(rows: Table, columns: Sequence[Column], not_of: Sequence[str]) -> str | None:
-    """Return the column that identifies a row, where all rows were read."""
-    if not rows.whole:
-        return None
+    """Return the column that identifies a row, if one does in all rows there are."""
     ids = [c.name for c in columns if c.role == "id" and c.name not in not_of]
-    whole = [name for name in ids if not rows.frame[name].null_count()]
-    best = sorted(whole, key=lambda name: not named_id(name))
-    return (
-        best[0] if best and (named_id(best[0]) or rows.frame[best[0]].dtype == pl.Int64) else None
-    )
+    ids = [name for name in ids if named_id(name) or rows.frame[name].dtype == pl.Int64]
+    best = sorted(ids, key=lambda name: not named_id(name))
+    return best[0] if best and rows.identifies(best[0]) else None
 
 
 def _split(

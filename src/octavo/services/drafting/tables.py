@@ -55,6 +55,16 @@ class Table:
     rejected: int
     whole: bool
 
+    def identifies(self, name: str) -> bool:
+        """Return whether each row has a value of its own in a column, of all rows there are."""
+        if self.whole:
+            return self.frame[name].null_count() == 0 and self.frame[name].is_unique().all()
+        if not all(path.suffix.lower() == ".parquet" for path in self.paths):
+            return False
+        column = pl.scan_parquet(list(self.paths), glob=False).select(name)
+        found = column.select(pl.len(), pl.col(name).count().alias("known"), pl.n_unique(name))
+        return len(set(found.collect().row(0))) == 1
+
     @property
     def rows(self) -> str:
         """How many rows were read, in words."""

@@ -13,6 +13,7 @@ from octavo.definition.events import (
     EVENT_ID,
     EVENT_TIME,
     KNOWN_AT,
+    POSITION,
     TIMESTAMP,
     evaluate,
     joined_id,
@@ -24,7 +25,7 @@ from octavo.stores.catalog import Catalog
 from octavo.stores.features import STAMPS, FeatureStore
 from octavo.stores.history import GONE_KNOWN_AT
 from octavo.stores.home import Home
-from octavo.stores.raw import RawStore
+from octavo.stores.raw import RawStore, batch_sequence
 
 
 class SplitRows:
@@ -141,6 +142,19 @@ class SplitRows:
         wanted = [*STAMPS, *features] + ([name] if labels != "without" else [])
         found = frame.select(wanted).filter(kept)
         return found if limit is None else found.head(limit)
+
+    def newest(self) -> pl.DataFrame:
+        """Return the rows of the newest monitoring window, labeled or not.
+
+        Of rows without an event time, those of the newest batch.
+        """
+        rows = self.data("all", labels="both")
+        if self.pipeline.rows.is_static:
+            batch = batch_sequence(pl.col(POSITION))
+            return rows.filter(batch == batch.max())
+        window = microseconds(self.pipeline.monitor.window, where="Monitor.window")
+        times = pl.col(EVENT_TIME).cast(pl.Int64)
+        return rows.filter(times > times.max() - window)
 
     @cached_property
     def all_rows(self) -> pl.DataFrame:
