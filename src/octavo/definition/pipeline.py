@@ -126,7 +126,7 @@ class Pipeline(Declaration):
             raise DefinitionError(
                 "there is no time to split by.",
                 where=where,
-                fix='Declare event_time, or split=ov.SplitByHash("…").',
+                fix="Declare event_time, or split=ov.SplitStratified().",
             )
         for view in self.views:
             for window in view.windows:

@@ -361,7 +361,7 @@ MESSAGES = [
     (
         lambda: pipeline(static, label=label(static, on=None), views=[], derived=[]),
         "Pipeline.rows, 'orders' without event_time: there is no time to split by. Declare "
-        'event_time, or split=ov.SplitByHash("…").',
+        "event_time, or split=ov.SplitStratified().",
     ),
     (
         lambda: pipeline(

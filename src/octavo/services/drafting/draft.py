@@ -127,12 +127,18 @@ def make_draft(
     links = [link for link in met if link.columns]
     split, why_split = _split(rows, wanted, clock, entities, columns)
     taken = {wanted.column, event_id, *(clock.made_of if clock else ())}
-    left_out = _left_out(columns, taken, leaky, split)
+    left_out = _left_out(columns, taken, leaky, split) | _same_times(rows, columns, clock, taken)
+    known = [c for c in columns if c.name not in {wanted.column, event_id, *leaky}]
+    keys = list(dict.fromkeys([*entities, *entities_of(rows, known, met, taken)]))
+    if split == "time":
+        left_out |= {
+            c.name: "a number that names something: the windows speak of it"
+            for c in columns
+            if c.name in keys and c.role == "number" and c.name not in left_out
+        }
     features = tuple(c for c in columns if c.name not in {*taken, *left_out})
     if clock is not None and not clock.is_calendar:
         features += tuple(c for c in columns if c.name in clock.made_of[1:])
-    known = [c for c in columns if c.name not in {wanted.column, event_id, *leaky}]
-    keys = list(dict.fromkeys([*entities, *entities_of(rows, known, met, taken)]))
     past = _past(rows, wanted, clock, keys, features) if split == "time" else None
     if not features and not links and past is None:
         raise DataError(
@@ -263,6 +269,22 @@ def _left_out(
     return found
 
 
+def _same_times(
+    rows: Table, columns: Sequence[Column], clock: Clock | None, taken: set[str | None]
+) -> dict[str, str]:
+    """Return the times that are the row's own told once more, less than two days from it."""
+    if clock is None or not clock.is_calendar:
+        return {}
+    found: dict[str, str] = {}
+    for column in columns:
+        if column.role == "time" and column.name not in taken:
+            other = rows.frame[column.name].cast(pl.Datetime("us")).cast(pl.Int64)
+            apart = (clock.values.cast(pl.Int64) - other).abs().max()
+            if apart is None or int(apart) < 2 * windows.DAY:  # type: ignore[arg-type]
+                found[column.name] = "the time of the row once more"
+    return found
+
+
 def _past(
     rows: Table,
     target: Target,
@@ -280,7 +302,7 @@ def _past(
     seen = target.kind != "multiclass"
     if keys:
         chosen = tuple(keys[:HISTORIES])
-        over = windows.spans(rows.frame, [chosen[0]], clock.values)
+        over = windows.spans(rows.frame, [chosen[0]], clock.values, rows.share)
         late = "1d" if clock.step >= windows.DAY or clock.span > 60 * windows.DAY else "1h"
         return Past(chosen, tuple(over), tuple(numbers[:HISTORIES]), seen, late)
     if not windows.is_regular(rows.frame, [], clock.values):

@@ -25,8 +25,11 @@ def empty_with_target(frame: pl.DataFrame, target: str, labels: pl.Series) -> di
     for name in frame.columns:
         empty = frame[name].is_null()
         here, elsewhere = empty.filter(missing).mean(), empty.filter(~missing).mean()
-        if name != target and here >= 0.99 and elsewhere <= 0.05:  # type: ignore[operator]
-            found[name] = f"empty in all {missing.sum():,} rows without outcome: written with it"
+        if name != target and here >= 0.5 and elsewhere <= 0.02:  # type: ignore[operator]
+            share = "all" if here == 1 else f"{here:.0%} of the"
+            found[name] = (
+                f"empty in {share} {missing.sum():,} rows without outcome: written with it"
+            )
     return found
 
 

@@ -267,7 +267,7 @@ def _link_windows(link: Link) -> Iterator[Code]:
         window = call("ov.Window", table.name, "what", take=text("last"))
         yield _for_each(window, [text(name) for name in names])
         return
-    over = spans(table.frame, link.key, clock.values)
+    over = spans(table.frame, link.key, clock.values, table.share)
     if is_regular(table.frame, link.key, clock.values):
         latest = call("ov.Window", table.name, "what", over=text(over[0]), take=text("last"))
         yield _for_each(latest, [text(name) for name in names])

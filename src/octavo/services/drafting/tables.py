@@ -45,15 +45,20 @@ class Table:
         The rows that were read, typed, in the order of the files.
     rejected
         Number of records among them that cannot be rows.
-    whole
-        Whether that is all there is.
+    share
+        How much of all there is was read, a fraction.
     """
 
     name: str
     paths: tuple[Path, ...]
     frame: pl.DataFrame
     rejected: int
-    whole: bool
+    share: float = 1.0
+
+    @property
+    def whole(self) -> bool:
+        """Whether all was read."""
+        return self.share == 1.0
 
     def identifies(self, name: str) -> bool:
         """Return whether each row has a value of its own in a column, of all rows there are."""
@@ -79,24 +84,22 @@ def read_tables(paths: Sequence[Path]) -> list[Table]:
     DataError
         If a file cannot be read.
     """
-    found: dict[tuple[str, ...], list[tuple[Path, pl.DataFrame, int, bool]]] = {}
+    found: dict[tuple[str, ...], list[tuple[Path, pl.DataFrame, int, float]]] = {}
     for path in dict.fromkeys(paths):
-        frame, rejected, whole = _read(path)
-        found.setdefault(tuple(frame.columns), []).append((path, frame, rejected, whole))
+        frame, rejected, share = _read(path)
+        found.setdefault(tuple(frame.columns), []).append((path, frame, rejected, share))
     tables: list[Table] = []
     for parts in found.values():
         files = tuple(path for path, *_ in parts)
         name = _name(files, [table.name for table in tables])
         frames = [frame for _, frame, _, _ in parts]
-        tables.append(
-            Table(
-                name,
-                files,
-                pl.concat(frames, how="vertical_relaxed") if _alike(frames) else frames[0],
-                sum(rejected for _, _, rejected, _ in parts),
-                all(whole for *_, whole in parts) and _alike(frames),
-            )
-        )
+        if _alike(frames):
+            read, of = pl.concat(frames), sum(frame.height / s for _, frame, _, s in parts)
+        else:  # ingestion reads later files by the first one's types, and says what does not fit
+            read, of = frames[0], float("inf")
+        rejected = sum(rejected for _, _, rejected, _ in parts)
+        share = min(read.height / of, 1.0) if of else 1.0
+        tables.append(Table(name, files, read, rejected, share))
     return tables
 
 
@@ -104,15 +107,15 @@ def _alike(frames: Sequence[pl.DataFrame]) -> bool:
     return len({tuple(frame.schema.items()) for frame in frames}) == 1
 
 
-def _read(path: Path) -> tuple[pl.DataFrame, int, bool]:
+def _read(path: Path) -> tuple[pl.DataFrame, int, float]:
     with tempfile.TemporaryDirectory(prefix="octavo-") as folder:
-        sample = _sample(path, Path(folder))
-        parsed = read_file(sample or path, where_label="init", engine=LocalEngine())
-    return parsed.frame.drop(ROW), parsed.rejected.height, sample is None
+        sample, share = _sample(path, Path(folder)) or (path, 1.0)
+        parsed = read_file(sample, where_label="init", engine=LocalEngine())
+    return parsed.frame.drop(ROW), parsed.rejected.height, share
 
 
-def _sample(path: Path, folder: Path) -> Path | None:
-    """Write a smaller file of the same kind; None if the whole is small enough."""
+def _sample(path: Path, folder: Path) -> tuple[Path, float] | None:
+    """Write a smaller file of the same kind, and say how much smaller; None if none is needed."""
     if path.suffix.lower() == ".parquet":
         return _sample_of_parquet(path, folder)
     if path.is_dir() or path.suffix.lower() in (".arff", ".json", ".xlsx", ".xls"):
@@ -128,7 +131,7 @@ def _sample(path: Path, folder: Path) -> Path | None:
             out.write(head[: head.rfind(b"\n", 0, PIECE) + 1])
             for piece in _spread(source.read, every):
                 out.write(piece)
-    return sample
+    return sample, sample.stat().st_size / (source.total * ratio)
 
 
 def _spread(read: Callable[[int], bytes], every: int) -> Iterator[bytes]:
@@ -140,7 +143,7 @@ def _spread(read: Callable[[int], bytes], every: int) -> Iterator[bytes]:
             yield piece[piece.find(b"\n") + 1 : piece.rfind(b"\n") + 1]
 
 
-def _sample_of_parquet(path: Path, folder: Path) -> Path | None:
+def _sample_of_parquet(path: Path, folder: Path) -> tuple[Path, float] | None:
     try:
         scan = pl.scan_parquet(path, glob=False)
         height = scan.select(pl.len()).collect().item()
@@ -153,7 +156,7 @@ def _sample_of_parquet(path: Path, folder: Path) -> Path | None:
     starts = [round(i * (height - length) / (pieces - 1)) for i in range(pieces)]
     sample = folder / path.name
     pl.concat(scan.slice(start, length) for start in starts).collect().write_parquet(sample)
-    return sample
+    return sample, pieces * length / height
 
 
 def _name(paths: Sequence[Path], taken: Sequence[str]) -> str:

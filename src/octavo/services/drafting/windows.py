@@ -16,7 +16,9 @@ SPANS = {
 """Lengths to choose from, microseconds."""
 
 
-def spans(frame: pl.DataFrame, key: Sequence[str], times: pl.Series) -> list[str]:
+def spans(
+    frame: pl.DataFrame, key: Sequence[str], times: pl.Series, share: float = 1.0
+) -> list[str]:
     """Return at most three lengths that hold a few events of an entity, and fit into the data.
 
     Parameters
@@ -25,8 +27,13 @@ def spans(frame: pl.DataFrame, key: Sequence[str], times: pl.Series) -> list[str
         The events and when they happened.
     key
         The columns of the entity; none: all are one.
+    share
+        How many of the events these are, a fraction.
     """
-    gap, span = typical_gap(frame, key, times), _span(times)
+    span = _span(times)
+    gap = typical_gap(frame, key, times)
+    if share < 1:  # gaps between those that happen to be read say nothing
+        gap = int(span * share * frame.select(key).n_unique() / max(frame.height, 1))
     longer = [name for name, length in SPANS.items() if length >= 4 * gap]
     fitting = [name for name in longer if SPANS[name] <= span / 4]
     return fitting[:3] or longer[:1] or ["365d"]
