@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from octavo.services.drafting.clock import Clock, find_clock
-from octavo.services.drafting.columns import Column, describe
+from octavo.services.drafting.columns import Column, describe, named_id
 from octavo.services.drafting.tables import Table
 
 MET = 0.5
@@ -125,13 +125,19 @@ def _link(rows: Table, other: Table, pairs: Sequence[tuple[str, str]], clock: Cl
     met = known.join(other.frame.select(key).unique(), left_on=own, right_on=key, how="semi")
     taken = (*key, *(clock.made_of if clock else ()))
     columns = [describe(other.frame[name]) for name in other.frame.columns if name not in taken]
-    useful = [c for c in columns if c.role in ("number", "boolean", "category")]
+    useful = [c for c in columns if _says_something(c, other.frame)]
     useful = [c for c in useful if other.frame[c.name].null_count() < other.frame.height * 0.9]
     useful = [c for c in useful if not _names_it(other.frame, key, c)]
     if clock is not None:  # what it shares with the rows is a part of a key, or of a time
         useful = [c for c in useful if c.name not in rows.frame.columns]
     share = met.height / max(rows.frame.height, 1)
     return Link(other, key, own, clock, tuple(useful), share)
+
+
+def _says_something(column: Column, frame: pl.DataFrame) -> bool:
+    if column.role == "id":  # each entry has a number of its own; it may be a measure
+        return frame[column.name].dtype.is_numeric() and not named_id(column.name)
+    return column.role in ("number", "boolean", "category")
 
 
 def _names_it(frame: pl.DataFrame, key: tuple[str, ...], column: Column) -> bool:

@@ -224,7 +224,7 @@ def _of_two(values: pl.Series, why: str) -> Target:
     """Take for positive what is called so, or else what is rarer."""
     counts = values.drop_nulls().value_counts(sort=True)
     options = counts[values.name].to_list()
-    called = [o for o in options if _plain(o) in _POSITIVE]
+    called = [o for o in options if isinstance(o, str) and o.strip().lower() in _POSITIVE]
     positive = called[0] if len(called) == 1 else options[-1]
     own = column(values.name)
     if values.dtype.is_numeric() and sorted(options) == [0, 1]:
@@ -235,10 +235,6 @@ def _of_two(values: pl.Series, why: str) -> Target:
     found = _binary(values, f"{own} == {literal}", labels, said)
     question = f"Which rows have {values.name} {positive}?"
     return replace(found, question=question)
-
-
-def _plain(value: object) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value).strip().lower()
 
 
 def _binary(values: pl.Series, value: Code, labels: pl.Series, why: str) -> Target:
