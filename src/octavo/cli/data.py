@@ -1,4 +1,4 @@
-"""The command that gives rows: data."""
+"""Commands on the rows that are trained on: data, leaks."""
 
 import json
 from pathlib import Path
@@ -67,4 +67,28 @@ def data(
     return ExitCode.DONE
 
 
-COMMANDS = (data,)
+@click.command
+@FOLDER
+@HOME
+@JSON
+def leaks(folder: Path, home: Path | None, as_json: bool) -> int:
+    """Show what looks like a leak in the newest data version.
+
+    Each is a suspicion: what was seen, and what to do.
+    """
+    from octavo.project import Project
+
+    found = Project(folder, home).rows().leaks
+    if as_json:
+        click.echo(json.dumps(found))
+        return ExitCode.DONE
+    for leak in found:
+        columns = ", ".join(leak["columns"][:5]) + (", …" if len(leak["columns"]) > 5 else "")
+        click.echo(f"{leak['kind']}{': ' * bool(columns)}{columns}")
+        click.echo(f"  {leak['what']}\n  {leak['fix']}")
+    if not found:
+        click.echo("No leak is suspected.")
+    return ExitCode.DONE
+
+
+COMMANDS = (data, leaks)

@@ -1,10 +1,9 @@
 """Eight kinds of leak are caught in real tables, and none is seen where there is none."""
 
 import pytest
+from leaky import BUNDLED, CASES, LEAKS, bundled
 
 from octavo.stages.segregation.leaks import KINDS, find_leaks
-
-from leaky import BUNDLED, CASES, LEAKS, bundled
 
 
 def test_every_kind_has_a_case():

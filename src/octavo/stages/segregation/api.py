@@ -67,6 +67,11 @@ class SplitRows:
         return self.all_rows.height
 
     @property
+    def leaks(self) -> list[dict[str, Any]]:
+        """What looks like a leak in it: kind, columns, what was seen, the next step."""
+        return self.document.get("leaks", [])
+
+    @property
     def folds(self) -> int:
         """How often the search validates; the last fold is train and validation."""
         split = self.pipeline.split

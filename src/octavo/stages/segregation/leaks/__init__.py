@@ -7,7 +7,7 @@ What single columns give away is looked at in training rows alone, so that test 
 rows are in two parts, or that an encoding knows all of them, can only be seen in all.
 """
 
-from octavo.stages.segregation.leaks.columns import recorded_later
+from octavo.stages.segregation.leaks.afterwards import recorded_later
 from octavo.stages.segregation.leaks.find import find_leaks
 from octavo.stages.segregation.leaks.finding import KINDS, Examined, Leak
 

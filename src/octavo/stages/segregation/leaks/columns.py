@@ -1,15 +1,12 @@
-"""What single columns are suspected of.
-
-A value that copies the target, was written after the outcome, or numbers the rows. Looked at in
-training rows alone.
-"""
+"""What single columns are suspected of, by how they go with the target in training rows."""
 
 from collections.abc import Iterator, Mapping
 
 import numpy as np
 import polars as pl
 
-from octavo.stages.segregation.leaks.encoded import is_target_mean
+from octavo.stages.segregation.leaks.afterwards import future_dated, post_event
+from octavo.stages.segregation.leaks.encoded import encodable, is_target_mean
 from octavo.stages.segregation.leaks.finding import Examined, Leak
 from octavo.stages.segregation.leaks.skill import Target, codes_of, joint_skill, kinship, skill
 
@@ -19,10 +16,8 @@ FEWEST = 30
 """Labeled rows below which nothing can be said."""
 IMPLAUSIBLE = 0.85
 """Skill of one column from which it may be a proxy: an AUC of 0.925."""
-TELLING_NULLS = 0.7
-"""Skill of a column's nulls alone from which they were written after the outcome."""
-PURE = 0.98
-"""Share of one class among the rows with a value (or without) that says the same."""
+ENOUGH = 500
+"""Rows from which a comparison with all other columns together means something."""
 ORDERED = 0.2
 """Skill of a row's number from which it is of use to a model; half of that for numbers."""
 
@@ -35,18 +30,19 @@ def of_columns(table: Examined, frame: pl.DataFrame, trained: pl.DataFrame) -> I
     frame, trained
         All labeled rows; those of the training part.
     """
-    yield from _future_dated(table, trained)
+    yield from future_dated(table, trained)
     sample = trained[_sample(trained[table.label], is_number=table.is_number)]
     target = Target.of(sample[table.label], is_number=table.is_number)
     codes = {name: codes_of(sample[name]) for name in table.features}
+    averaged = encodable(frame[table.label], is_number=table.is_number)
     for name in table.features:
         alone = skill(codes[name], target)
-        pairs = [(rows[name], rows[table.label]) for rows in (sample, trained, frame)]
-        if alone > 0.5 and all(_is_copy(*pair, table.is_number) for pair in pairs[:2]):
+        pairs = [(rows[name], rows[table.label]) for rows in (sample, trained)]
+        if alone > 0.5 and all(_is_copy(*pair, table.is_number) for pair in pairs):
             yield _copy(table, name)
-        elif is_target_mean(*pairs[2], is_number=table.is_number):
+        elif is_target_mean(frame[name], averaged):
             yield _encoding(table, name)
-        elif reason := _post_event(table, sample, name, target):
+        elif reason := post_event(table, sample, name, target):
             yield _written_later(name, reason)
         elif number := _order_skill(sample[name], target):
             yield _order(table, name, number)
@@ -126,69 +122,6 @@ def _is_copy(column: pl.Series, label: pl.Series, is_number: bool) -> bool:
     return pair.group_by("value").agg(pl.col("label").n_unique())["label"].max() == 1
 
 
-def _post_event(table: Examined, sample: pl.DataFrame, name: str, target: Target) -> str:
-    """Return why a column was written after the outcome; nothing if it does not look so."""
-    column = sample[name]
-    null = column.is_null().to_numpy()
-    if 0.005 < null.mean() < 0.995:
-        telling = skill(null.astype(np.int64), target) >= (
-            0.5 if table.is_number else TELLING_NULLS
-        )
-        if telling or (not table.is_number and _is_pure(null, target.values)):
-            return f"whether {name!r} is filled tells {table.label!r}."
-    if table.time is not None and column.dtype.is_temporal() and name != table.time:
-        share = recorded_later(column, sample[table.time])
-        if share > 0.01:
-            return f"{name!r} is later than the row's own time in {share:.0%} of rows."
-    return ""
-
-
-def _is_pure(null: np.ndarray, values: np.ndarray) -> bool:
-    """Say whether all rows with (or without) a value are of a class that is not usual."""
-    for side in (null, ~null):
-        if side.sum() >= max(FEWEST, 0.01 * null.size):
-            for of_class in values.T if values.shape[1] > 1 else (values[:, 0], 1 - values[:, 0]):
-                if of_class[side].mean() >= PURE and of_class.mean() <= 0.6:
-                    return True
-    return False
-
-
-def recorded_later(column: pl.Series, than: pl.Series) -> float:
-    """Return the share of values that are times recorded later than others.
-
-    A planned time (a departure, an expiry) is known before it comes, and round: times on whole
-    minutes count as planned.
-    """
-    pair = pl.DataFrame({"at": column, "than": than}).drop_nulls()
-    if column.dtype == pl.Date or not isinstance(column.dtype, pl.Datetime) or not pair.height:
-        return 0.0
-    at, moment = (
-        pair[c].dt.replace_time_zone(None).dt.cast_time_unit("us").cast(pl.Int64)
-        for c in ("at", "than")
-    )
-    if (at % 60_000_000 == 0).mean() > 0.9:  # type: ignore[operator]
-        return 0.0
-    return float((at > moment).sum() / column.len())
-
-
-def _future_dated(table: Examined, trained: pl.DataFrame) -> Iterator[Leak]:
-    """Give the features whose source happened after the row."""
-    if table.time is None:
-        return
-    moment = trained[table.time]
-    for name, dated in table.dated.items():
-        later = (trained[dated] > moment).fill_null(False).mean()
-        if later > 0.001:  # type: ignore[operator]
-            yield Leak(
-                "future-dated join",
-                (name,),
-                f"{name!r} comes from rows that are later than its own ({dated}, in {later:.1%} of "
-                "rows).",
-                "Join what was known at the row's time: give that source an event_time, and use a "
-                "window.",
-            )
-
-
 def _numbering(column: pl.Series) -> np.ndarray | None:
     """Return the numbers by which a column numbers the rows; None if it does not.
 
@@ -199,7 +132,7 @@ def _numbering(column: pl.Series) -> np.ndarray | None:
     if not column.dtype.is_numeric() or column.null_count() > 0.01 * column.len():
         return None
     values = column.cast(pl.Float64).fill_null(-1.0).fill_nan(-1.0).to_numpy()
-    if np.unique(values).size < 0.98 * values.size or (np.floor(values) != values).any():
+    if (np.floor(values) != values).any() or np.unique(values).size < 0.98 * values.size:
         return None
     ranks = np.argsort(np.argsort(values))
     rising = abs(np.corrcoef(ranks, np.arange(values.size))[0, 1]) > 0.99
@@ -217,8 +150,9 @@ def _proxy(name: str, codes: Mapping[str, np.ndarray], alone: float, target: Tar
     """Return why a column that predicts so well is not one of many that do; nothing if it is."""
     others = [codes[other] for other in codes if other != name]
     rest = joint_skill(others, target)
-    if 1 - alone <= (1 - rest) / 2:
+    rows = target.folds.size
+    if rows >= ENOUGH and 1 - alone <= (1 - rest) / 4:
         return f"all others together reach {rest:.2f}"
-    if kinship(codes[name], others, target) <= 0.02 + 8 / target.folds.size:
+    if kinship(codes[name], others, target) <= 0.02 + 8 / rows:
         return "where the target is the same, no other column has anything to do with it"
     return ""

@@ -4,34 +4,42 @@ The category itself need not be there: if the column is such a mean, then the ro
 values have just that mean. This module knows nothing of parts.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 import polars as pl
 
 _CLASSES = 10
 
 
-def is_target_mean(column: pl.Series, label: pl.Series, *, is_number: bool) -> bool:
-    """Say whether a column equals the target's mean over the rows of each of its values.
+def encodable(label: pl.Series, *, is_number: bool) -> list[pl.Series]:
+    """Return what could be averaged of a label: the number, or for each class whether it is it."""
+    if is_number:
+        return [label.cast(pl.Float64)]
+    text = label.cast(pl.String)
+    classes = text.value_counts(sort=True)[label.name].head(_CLASSES)
+    return [(text == name).cast(pl.Float64) for name in classes]
+
+
+def is_target_mean(column: pl.Series, targets: Sequence[pl.Series]) -> bool:
+    """Say whether a column equals a target's mean over the rows of each of its values.
 
     Also if the means were drawn towards the overall one, as ``(sum + m · mean) ÷ (n + m)``.
 
     Parameters
     ----------
-    column, label
-        Of all labeled rows; the label without nulls.
+    column, targets
+        Of all labeled rows; the targets from `encodable`.
     """
     if not column.dtype.is_float() or not 3 <= column.head(20_000).n_unique() < column.len() / 4:
         return False
-    if is_number:
-        return _is_mean(column, label.cast(pl.Float64))
-    text = label.cast(pl.String)
-    classes = text.value_counts(sort=True)[label.name].head(_CLASSES)
-    return any(_is_mean(column, (text == name).cast(pl.Float64)) for name in classes)
+    centre = column.mean()
+    return any(_is_mean(column, target, centre) for target in targets)  # type: ignore[arg-type]
 
 
-def _is_mean(column: pl.Series, target: pl.Series) -> bool:
+def _is_mean(column: pl.Series, target: pl.Series, centre: float | None) -> bool:
     mean, spread = float(target.mean()), float(target.std())  # type: ignore[arg-type]
-    if abs(float(column.mean() or np.inf) - mean) > 0.1 * spread:  # type: ignore[arg-type]
+    if centre is None or not abs(centre - mean) <= 0.1 * spread:
         return False
     groups = pl.DataFrame({"value": column, "target": target}).drop_nulls().group_by("value")
     found = groups.agg(pl.len().alias("n"), pl.mean("target").alias("mean"), pl.std("target"))
