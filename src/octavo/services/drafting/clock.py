@@ -5,7 +5,7 @@ It knows nothing of what is done with the time.
 
 import re
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import polars as pl
 
@@ -35,7 +35,7 @@ class Clock:
         A line of source that the expression needs.
     column
         The column that holds it, if one does as it stands; otherwise a computed column named
-        ``moment`` will.
+        ``alias`` will.
     made_of
         The columns it is made of.
     values
@@ -53,13 +53,14 @@ class Clock:
     step: int
     why: str = ""
     before: str = ""
+    alias: str = "moment"
     is_calendar: bool = True
     """Whether it is a time that people know, with weekdays and hours."""
 
     @property
     def name(self) -> str:
         """The column of the dataset that holds the time."""
-        return self.column or "moment"
+        return self.column or self.alias
 
     @property
     def span(self) -> int:
@@ -83,18 +84,30 @@ def find_clock(table: Table, declared: str | None, not_of: Collection[str] = ())
     DataError
         If the declared column is no time.
     """
-    frame = table.frame
-    if declared is not None:
-        check_column(table, declared, what="--time")
-        found = _of_column(frame[declared]) or _of_order(frame, declared, not_of)
-        if found is None:
-            raise DataError(
-                f"column {declared!r} cannot be read as a time (it is {frame[declared].dtype}, "
-                f"such as {frame[declared].drop_nulls().head(1).to_list()}).",
-                where=f"--time, {table.paths[0].name}",
-                fix='Name another, or write its format into pipeline.py: types={"…": "%d/%m/%Y"}.',
-            )
-        return found
+    found = _declared(table, declared, not_of) if declared else _found(table.frame, not_of)
+    return found and replace(found, alias=unused("moment", table.frame.columns))
+
+
+def unused(name: str, columns: Collection[str]) -> str:
+    """Return a name for a computed column that the source does not have."""
+    return next(n for n in (name, *(f"{name}_{i}" for i in range(2, 9999))) if n not in columns)
+
+
+def _declared(table: Table, name: str, not_of: Collection[str]) -> Clock:
+    check_column(table, name, what="--time")
+    values = table.frame[name]
+    found = _of_column(values) or _of_order(table.frame, name, not_of)
+    if found is None:
+        raise DataError(
+            f"column {name!r} cannot be read as a time (it is {values.dtype}, such as "
+            f"{values.drop_nulls().head(1).to_list()}).",
+            where=f"--time, {table.paths[0].name}",
+            fix='Name another, or write its format into pipeline.py: types={"…": "%d/%m/%Y"}.',
+        )
+    return found
+
+
+def _found(frame: pl.DataFrame, not_of: Collection[str]) -> Clock | None:
     open_names = [name for name in frame.columns if name not in not_of]
     for found in (_of_times(frame, open_names), _of_parts(frame, open_names)):
         if found is not None and found.values.n_unique() >= LEAST:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import polars as pl
 
 from octavo.errors import DataError, DefinitionError
-from octavo.services.drafting import windows
+from octavo.services.drafting import code, windows
 from octavo.services.drafting.clock import Clock, find_clock
 from octavo.services.drafting.columns import Column, describe, named_id
 from octavo.services.drafting.hints import empty_with_target, telling
@@ -109,16 +109,9 @@ def make_draft(
     for entity in entities:
         check_column(rows, entity, what="--entity")
     columns = [describe(rows.frame[name]) for name in rows.frame.columns]
-    wanted = find_target(rows, target, None, None)
-    leaky = empty_with_target(rows.frame, wanted.column, wanted.labels)
-    clock = find_clock(rows, time, [wanted.column, *leaky])
-    if clock is not None:
-        wanted = find_target(
-            rows, target, clock.values, f"pl.col({clock.name!r})".replace("'", '"')
-        )
-    leaky |= _telling(rows, columns, wanted, clock, leaky)
-    leaky = {name: why for name, why in leaky.items() if name not in (time, *entities)}
-    event_id = _event_id(rows, columns, (wanted.column, *leaky, *(clock.made_of if clock else ())))
+    wanted, clock, leaky = _outcome(rows, columns, target, time, entities)
+    parts = clock.made_of if clock else ()
+    event_id = _event_id(rows, columns, (wanted.column, *leaky, *parts))
     met = [
         link
         for link in find_links(rows, others, clock)
@@ -126,19 +119,14 @@ def make_draft(
     ]
     links = [link for link in met if link.columns]
     split, why_split = _split(rows, wanted, clock, entities, columns)
-    taken = {wanted.column, event_id, *(clock.made_of if clock else ())}
-    left_out = _left_out(columns, taken, leaky, split) | _same_times(rows, columns, clock, taken)
+    taken = {wanted.column, event_id, *parts}
     known = [c for c in columns if c.name not in {wanted.column, event_id, *leaky}]
     keys = list(dict.fromkeys([*entities, *entities_of(rows, known, met, taken)]))
-    if split == "time":
-        left_out |= {
-            c.name: "a number that names something: the windows speak of it"
-            for c in columns
-            if c.name in keys and c.role == "number" and c.name not in left_out
-        }
+    left_out = _left_out(columns, taken, leaky, split, keys)
+    left_out |= _same_times(rows, columns, clock, taken)
     features = tuple(c for c in columns if c.name not in {*taken, *left_out})
     if clock is not None and not clock.is_calendar:
-        features += tuple(c for c in columns if c.name in clock.made_of[1:])
+        features += tuple(c for c in columns if c.name in parts[1:])
     past = _past(rows, wanted, clock, keys, features) if split == "time" else None
     if not features and not links and past is None:
         raise DataError(
@@ -161,6 +149,26 @@ def make_draft(
         why_split=why_split,
         watched=windows.watched(clock.values) if clock else None,
     )
+
+
+def _outcome(
+    rows: Table,
+    columns: Sequence[Column],
+    target: str,
+    time: str | None,
+    entities: Sequence[str],
+) -> tuple[Target, Clock | None, dict[str, str]]:
+    """Return what is predicted, when rows happened, and which columns tell the outcome.
+
+    Each is needed to find the next: a time written with the outcome is not the row's.
+    """
+    wanted = find_target(rows, target, None, None)
+    leaky = empty_with_target(rows.frame, wanted.column, wanted.labels)
+    clock = find_clock(rows, time, [wanted.column, *leaky])
+    if clock is not None:
+        wanted = find_target(rows, target, clock.values, code.column(clock.name))
+    leaky |= _telling(rows, columns, wanted, clock, leaky)
+    return wanted, clock, {n: why for n, why in leaky.items() if n not in (time, *entities)}
 
 
 def _telling(
@@ -253,7 +261,11 @@ def _no_time_split(target: Target, clock: Clock) -> str | None:
 
 
 def _left_out(
-    columns: Sequence[Column], taken: set[str | None], leaky: Mapping[str, str], split: str
+    columns: Sequence[Column],
+    taken: set[str | None],
+    leaky: Mapping[str, str],
+    split: str,
+    keys: Sequence[str],
 ) -> dict[str, str]:
     """Return the columns that are no features, each with the evidence."""
     found: dict[str, str] = {}
@@ -266,6 +278,8 @@ def _left_out(
             found[column.name] = column.why
         elif column.name == split:
             found[column.name] = "identifies the entity: no model meets it again in another part"
+        elif split == "time" and column.name in keys and column.role == "number":
+            found[column.name] = "a number that names something: the windows speak of it"
     return found
 
 

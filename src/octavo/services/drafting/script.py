@@ -6,6 +6,7 @@ from itertools import groupby
 from pathlib import Path
 
 from octavo.services.drafting import code
+from octavo.services.drafting.clock import unused
 from octavo.services.drafting.code import (
     Code,
     Each,
@@ -26,7 +27,6 @@ from octavo.services.drafting.tables import Table, identifier
 from octavo.services.drafting.windows import DAY, is_regular, spans
 
 _RUN = 8  # columns numbered one after the other from which they are written as a range
-_SERIES = "series"
 
 FEW = 200
 """Labeled rows below which validation and test get larger shares, to measure anything at all."""
@@ -89,9 +89,9 @@ def _dataset(draft: Draft, table: Table, folder: Path, base: Path | None) -> str
         clock = next(link.clock for link in draft.links if link.table is table)
     computed: dict[str, Code] = {}
     if clock is not None and clock.column is None:
-        computed["moment"] = clock.expression
+        computed[clock.name] = clock.expression
     if rows and draft.past is not None and not draft.past.entities:
-        computed[_SERIES] = 'pl.lit("all")'
+        computed[_series(draft)] = 'pl.lit("all")'
     event_id = text(draft.event_id) if rows and draft.event_id else None
     declared = call(
         "ov.Dataset",
@@ -108,6 +108,11 @@ def _dataset(draft: Draft, table: Table, folder: Path, base: Path | None) -> str
 
 def _assigned(name: str, value: Code) -> str:
     return f"{name} = {code.written(value, 0, len(name) + 3)}"
+
+
+def _series(draft: Draft) -> str:
+    """Return the name of the key that all rows of a series share."""
+    return unused("series", draft.rows.frame.columns)
 
 
 def _features(draft: Draft) -> str:
@@ -234,7 +239,7 @@ def _views(draft: Draft) -> list[Item]:
         return name
 
     if draft.past is not None:
-        for entity in draft.past.entities or (_SERIES,):
+        for entity in draft.past.entities or (_series(draft),):
             name = named(entity)
             views.append(Item(call("ov.View", text(name), key=text(entity), windows="past")))
     for link in draft.links:
@@ -331,7 +336,7 @@ def _derived(draft: Draft) -> Code | None:
     past = draft.past
     if past is None or not past.averaged:
         return None
-    view = identifier((past.entities or (_SERIES,))[0], "view")
+    view = identifier((past.entities or (_series(draft),))[0], "view")
     over = past.over[0] if not past.entities else past.over[-1]
     usual = f'pl.col(f"{view}__{{what}}_mean_{over}")'
     each = f'(pl.col(what) - {usual}).alias(f"{{what}}_above_usual")'
