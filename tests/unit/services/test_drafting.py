@@ -259,3 +259,20 @@ def test_a_draft_is_short_and_says_why(tmp_path):
     assert 'event_id="row_id"' in source
     assert "split=ov.SplitStratified(),  # the rows have no time" in source
     compile(source, "pipeline.py", "exec")
+
+
+def test_computed_columns_take_no_name_of_the_source(tmp_path):
+    rows = 600
+    columns = {"year": [2023 + i // 300 for i in range(rows)], "month": [1] * rows}
+    columns |= {
+        "day": [1 + i // 24 % 12 for i in range(rows)],
+        "hour": [i % 24 for i in range(rows)],
+    }
+    frame = pl.DataFrame(columns).with_columns(
+        pl.col("hour").cast(pl.Float64).sin().alias("moment"),
+        pl.lit("x").alias("series"),
+        (pl.int_range(pl.len()) % 7 > 2).alias("y"),
+    )
+    source = script(make_draft([table(frame)], "y", None, []), tmp_path)
+    assert 'event_time="moment_2"' in source
+    assert '"moment",' in source or '"moment"]' in source
