@@ -432,7 +432,9 @@ def windows_of(memory, number, needs, digits, answers):
 
 
 room, fold_block = _entries(
-    compiling.source_of([compiling, entity, exact, grouping, log, plan, ranks, reach, sweep])
+    compiling.source_of(
+        [compiling, entity, exact, grouping, log, machine, plan, ranks, reach, sweep]
+    )
 )
 
 

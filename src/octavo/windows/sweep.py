@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from octavo.windows import compiling, entity, exact, log, plan, ranks, reach
+from octavo.windows import compiling, entity, exact, log, machine, plan, ranks, reach
 from octavo.windows.compiling import entry, hot, inlined, once, part
 from octavo.windows.plan import Aggregate
 from octavo.windows.ranks import BITS, largest_block, node_of
@@ -30,6 +30,9 @@ LATEST = 1 << LAST | 1 << SINCE_LAST | 1 << LAG
 
 LONG = 1024
 """Observations from which an entity asked back and forth in time gets sums in its tree."""
+
+AHEAD = 8
+"""Queries whose answers' places are fetched before they are due."""
 
 
 class Windows(NamedTuple):
@@ -179,6 +182,8 @@ def answer(rows, steps, held, windows, asked, plan, out):
     """Read the log of one entity: let be seen what a query sees, then answer it."""
     reached = 0
     for i in range(asked.rows.size):
+        if i + AHEAD < asked.rows.size:
+            machine.prefetch(out, asked.rows[i + AHEAD])
         while reached < rows.size and rows[reached] < asked.reach[i]:
             rank = steps[reached]
             if rank >= 0:
@@ -248,4 +253,4 @@ def _entry(source):
     return fold_entities
 
 
-fold_entities = _entry(compiling.source_of([compiling, entity, exact, log, plan, ranks, reach]))
+fold_entities = _entry(compiling.source_of([compiling, entity, exact, log, machine, plan, ranks, reach]))

@@ -1,0 +1,48 @@
+"""Instructions of the processor for which numba has no name.
+
+This module knows nothing of what they are used for.
+"""
+
+from typing import Any
+
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+from octavo.windows.compiling import inlined
+
+LINE = 8
+"""Numbers of 8 bytes in a line of the cache."""
+
+
+@intrinsic
+def _prefetch(_, array, row, column):
+    """Tell the cache that a place of a two-dimensional array will be written soon."""
+
+    def code(context, builder, signature, arguments):
+        held = context.make_array(signature.args[0])(context, builder, value=arguments[0])
+        place = cgutils.get_item_pointer(
+            context, builder, signature.args[0], held, arguments[1:], wraparound=False
+        )
+        integer = ir.IntType(32)
+        address = builder.bitcast(place, cgutils.voidptr_t)
+        kind = ir.FunctionType(ir.VoidType(), [address.type, integer, integer, integer])
+        call = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+        to_write, keep, data = integer(1), integer(3), integer(1)
+        builder.call(call, [address, to_write, keep, data])
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp, types.intp), code
+
+
+@inlined
+def prefetch(array, row) -> Any:
+    """Tell the cache that a row of a two-dimensional array of numbers will be written soon.
+
+    Rows far from each other are each a wait for memory; told early, the waits overlap.
+    """
+    last = array.shape[1] - 1
+    for column in range(0, last, LINE):
+        _prefetch(array, row, column)
+    _prefetch(array, row, last)
