@@ -18,6 +18,7 @@ from octavo.windows import (
     entity,
     exact,
     log,
+    machine,
     plan,
     quantiles,
     ranks,
@@ -216,6 +217,19 @@ def _entry(source):
 
 fold_entities = _entry(
     compiling.source_of(
-        [codes, compiling, decay, entity, exact, log, plan, quantiles, ranks, reach, tallies]
+        [
+            codes,
+            compiling,
+            decay,
+            entity,
+            exact,
+            log,
+            machine,
+            plan,
+            quantiles,
+            ranks,
+            reach,
+            tallies,
+        ]
     )
 )

@@ -46,3 +46,29 @@ def prefetch(array, row) -> Any:
     for column in range(0, last, LINE):
         _prefetch(array, row, column)
     _prefetch(array, row, last)
+
+
+@intrinsic
+def multiply_add(_, a, b, c, d):
+    """Low and high word of ``a * b + c + d``, which never needs more; all are uint64."""
+    word = types.uint64
+
+    def code(context, builder, signature, arguments):
+        double = ir.IntType(128)
+        a, b, c, d = (builder.zext(each, double) for each in arguments)
+        both = builder.add(builder.add(builder.mul(a, b), c), d)
+        high = builder.lshr(both, double(64))
+        parts = [builder.trunc(each, ir.IntType(64)) for each in (both, high)]
+        return context.make_tuple(builder, signature.return_type, parts)
+
+    return types.UniTuple(word, 2)(word, word, word, word), code
+
+
+@intrinsic
+def leading_zeros(_, number):
+    """Zeros above the highest bit set in a uint64, which must not be 0."""
+
+    def code(context, builder, signature, arguments):
+        return builder.ctlz(arguments[0], ir.IntType(1)(1))
+
+    return types.int64(types.uint64), code

@@ -97,7 +97,7 @@ def ranked(times, values, tree, sums):
         first,
         np.full(nodes, np.inf),
         np.full(nodes, -np.inf),
-        np.zeros(nodes * sums.width, np.int64),
+        np.zeros(nodes * sums.width + exact.SLACK, np.int64),
         sums,
         depth,
     )

@@ -50,8 +50,8 @@ class Windows(NamedTuple):
     """bool (spans,): an extreme has left the window; find it again before reading."""
     form: exact.Form
     """Form of the sums."""
-    digits: np.ndarray
-    """int64: scratch for reading the sums."""
+    words: np.ndarray
+    """uint64: scratch for reading the sums."""
     answers: np.ndarray
     """float64 (aggregates,): scratch for the answers of one window."""
 
@@ -125,9 +125,9 @@ def read(windows, span, held, needs, time):
         answers[COUNT + 1 :] = np.nan
         return
     if needs & TOTALS:
-        answers[SUM], answers[MEAN] = exact.total(windows.sums, at, windows.form, windows.digits)
+        answers[SUM], answers[MEAN] = exact.total(windows.sums, at, windows.form, windows.words)
     if needs & SPREADS:
-        answers[VAR], answers[STD] = exact.spread(windows.sums, at, windows.form, windows.digits)
+        answers[VAR], answers[STD] = exact.spread(windows.sums, at, windows.form, windows.words)
     low, high = windows.low[span], windows.high[span]
     if needs & EXTREMES:
         if windows.stale[span]:
@@ -221,12 +221,12 @@ def fold_entity(operations, asked, plan, out):
     windows = Windows(
         np.zeros(spans, np.int64),
         np.zeros(spans, np.int64),
-        np.zeros(spans * form.width, np.int64),
+        np.zeros(spans * form.width + exact.SLACK, np.int64),
         np.full(spans, np.inf),
         np.full(spans, -np.inf),
         np.zeros(spans, np.bool_),
         form,
-        np.empty(exact.scratch_size(form), np.int64),
+        np.empty(exact.scratch_size(form.limbs), np.uint64),
         np.empty(AGGREGATES),
     )
     answer(operations.rows, steps, held, windows, asked, plan, out)
