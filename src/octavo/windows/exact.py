@@ -99,7 +99,7 @@ def bit_length(number):
     return ((bits_of(number) >> 52) & EXPONENT) - 1022
 
 
-@hot
+@inlined
 def add(row, at, form, value, sign):
     """Add (``sign`` 1) or remove (-1) a value in the row at ``row[at:]``; exact."""
     row[at + COUNT] += sign
@@ -210,7 +210,7 @@ def scaled(number, power):
     return math.ldexp(number, power)
 
 
-@hot
+@inlined
 def total(row, at, form, words):
     """Sum and mean of a row that holds at least one value; ``words`` is scratch."""
     count = row[at + COUNT]
@@ -229,7 +229,7 @@ def total(row, at, form, words):
     return whole, whole / count
 
 
-@hot
+@inlined
 def spread(row, at, form, words):
     """Sample variance and standard deviation of a row; ``words`` is scratch.
 

@@ -357,7 +357,7 @@ def _entries(source):
         needed = np.zeros(3, np.int64)
         for group in range(numbers.size):
             head = heads[numbers[group]]
-            new = values[rows[starts[group] : starts[group + 1]]]
+            new = ranks.taken(values, rows[starts[group] : starts[group + 1]])
             anew, _, capacity, _, limbs = layout(head, held_times, held_values, new, floor, needs)
             if anew:
                 count_room(head, capacity, span_needs.size * width_of(limbs, needs), needed)
@@ -384,13 +384,13 @@ def _entries(source):
             number = numbers[group]
             head = heads[number]
             seen = rows[starts[group] : starts[group + 1]]
-            new = values[seen]
+            new = ranks.taken(values, seen)
             anew, kept, capacity, base, limbs = layout(
                 head, held_times, held_values, new, floor, needs
             )
             if anew:
                 lay(number, memory, used, span_needs.size, needs, kept, capacity, base, limbs)
-            places = admit(number, memory, times[seen], new)
+            places = admit(number, memory, ranks.taken(times, seen), new)
             held = held_of(memory, number)
             windows = windows_of(memory, number, needs, words, answers)
             here = asked_rows[asked_starts[group] : asked_starts[group + 1]]

@@ -191,6 +191,7 @@ def answer(rows, steps, held, windows, asked, plan, out):
             else:
                 retract(~rank, held, windows)
             reached += 1
+        found = out[asked.rows[i]]
         for span in range(plan.needs.size):
             low, high = windows.low[span], windows.high[span]
             low, high = bounds(held, low, high, plan.spans, span, asked, i)
@@ -199,9 +200,9 @@ def answer(rows, steps, held, windows, asked, plan, out):
             for j in range(plan.starts[span], plan.starts[span + 1]):
                 place, aggregate, parameter = plan.columns[j]
                 if aggregate == LAG:
-                    out[asked.rows[i], place] = lag(windows, span, held, parameter)
+                    found[place] = lag(windows, span, held, parameter)
                 else:
-                    out[asked.rows[i], place] = windows.answers[aggregate]
+                    found[place] = windows.answers[aggregate]
 
 
 @part
@@ -253,4 +254,6 @@ def _entry(source):
     return fold_entities
 
 
-fold_entities = _entry(compiling.source_of([compiling, entity, exact, log, machine, plan, ranks, reach]))
+fold_entities = _entry(
+    compiling.source_of([compiling, entity, exact, log, machine, plan, ranks, reach])
+)
