@@ -6,11 +6,12 @@ This module knows nothing of what they are used for.
 from typing import Any
 
 from llvmlite import ir
-from numba import types
+from numba import extending, types
 from numba.core import cgutils
-from numba.extending import intrinsic
 
 from octavo.windows.compiling import inlined
+
+intrinsic: Any = extending.intrinsic  # whose annotations tell of the compiler's argument
 
 LINE = 8
 """Numbers of 8 bytes in a line of the cache."""
