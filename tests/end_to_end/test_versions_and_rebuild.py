@@ -344,6 +344,7 @@ def test_a_restatement_outlives_the_withdrawal_of_what_it_restates(half, tmp_pat
     shop.rebuild()
     found = shop.rows.filter(pl.col("_event_id").cast(pl.Int64) > 100_000)
     assert found["amount"].to_list() == right.sort("order_id")["amount"].to_list()
+    assert not found["product__price_last"].null_count(), "of a view that observes no orders"
 
 
 # --- Rebuilds -----------------------------------------------------------------------------------
