@@ -1,5 +1,6 @@
 """A prep that ends after any of its durable writes: the next one makes the same of it."""
 
+import os
 import shutil
 from contextlib import contextmanager
 
@@ -149,13 +150,26 @@ def test_with_more_batches_before_it_goes_on(half, tmp_path, end_after, number):
     assert shop.online("c03") == found["online"]
 
 
-def test_a_state_that_is_lost_is_said_and_rebuilt(half, tmp_path):
+def lose(folder):
+    shutil.rmtree(folder)
+
+
+def cut_off(folder):
+    for file in folder.rglob("data.mdb"):
+        os.truncate(file, file.stat().st_size // 3)
+
+
+@pytest.mark.parametrize(
+    ("harm", "said", "view"),
+    [(lose, "its state was lost", "customer"), (cut_off, "data.mdb ends at byte", "VIEW")],
+)
+def test_a_state_that_is_lost_is_said_and_rebuilt(half, tmp_path, harm, said, view):
     shop = half.copy(tmp_path / "shop")
-    shutil.rmtree(shop.project.home.path / "state")
+    harm(shop.project.home.path / "state")
     shop.deliver(*NEWER)
-    with pytest.raises(DataError, match="its state was lost") as lost:
+    with pytest.raises(DataError, match=said) as lost:
         shop.run()
-    assert "octavo prep --rebuild --view customer" in str(lost.value)
+    assert f"octavo prep --rebuild --view {view}" in str(lost.value)
     shop.rebuild("customer", "product")
     right = half.copy(tmp_path / "right")
     right.deliver(*NEWER).run()
