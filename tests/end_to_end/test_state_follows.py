@@ -2,8 +2,13 @@
 
 import os
 import shutil
+import signal
+import subprocess
+import sys
 from contextlib import contextmanager
+from pathlib import Path
 
+import polars as pl
 import pytest
 
 from octavo.errors import DataError
@@ -19,6 +24,7 @@ from .shop_project import Shop
 
 pytestmark = pytest.mark.xdist_group("state")
 
+DRIVER = Path(__file__).parent / "killed_run.py"
 NEWER = ("orders-1.csv", "returns-1.csv")
 NEWEST = ("orders-2.csv", "returns-2.csv")
 
@@ -148,6 +154,39 @@ def test_with_more_batches_before_it_goes_on(half, tmp_path, end_after, number):
     shop.run()
     assert_same(shop.rows, found["rows"])
     assert shop.online("c03") == found["online"]
+
+
+def spoil(shop):
+    """Deliver orders that never were, of half the customers."""
+    orders = shop.read("orders-0.csv").tail(40).filter(pl.col("customer") < "c25")
+    shop.write("orders-wrong.csv", orders.with_columns(pl.col("order_id") + 100_000))
+    return shop
+
+
+def withdraw(shop):
+    (batch,) = [b["batch_id"] for b in shop.project.catalog.batches() if "wrong" in b["source"]]
+    shop.project.withdraw(batch, "a test till")
+    return shop
+
+
+@pytest.mark.parametrize(("number", "counts"), [(6, False), (7, True), (8, True)])
+def test_a_batch_that_is_withdrawn_after_a_kill_is_in_what_counted_alone(
+    half, tmp_path, number, counts
+):
+    """After the catalog's transaction the state goes on as that of the undisturbed prep would."""
+    shop, calm = (spoil(half.copy(tmp_path / name)) for name in ("shop", "calm"))
+    command = [sys.executable, str(DRIVER), str(shop.folder), "prep", str(number)]
+    killed = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    calm.run("segregation" if counts else "ingestion")
+    found = []
+    for each in (shop, calm):
+        withdraw(each).run()
+        each.deliver(*NEWER).run()
+        found.append((all_of(each), each.stale()))
+    assert_same(found[0][0], found[1][0])
+    assert found[0][1] == found[1][1]
+    assert bool(found[0][1]) == counts
 
 
 def lose(folder):

@@ -15,7 +15,7 @@ import polars as pl
 import sqlalchemy as sa
 
 from octavo.bundle.columns import Column
-from octavo.definition.events import POSITION, evaluate
+from octavo.definition.events import evaluate
 from octavo.definition.expressions import sample_disagreement
 from octavo.definition.versions import (
     ROWS,
@@ -34,7 +34,6 @@ from octavo.stages.prep.stale import new_marks, write_marks
 from octavo.stores import catalog as tables
 from octavo.stores.catalog import Row
 from octavo.stores.features import STAMPS, row_features, with_derived
-from octavo.stores.raw import batch_sequence
 
 SAMPLE = 64
 """Rows on which every row expression is compared, whole frame against row by row."""
@@ -123,7 +122,7 @@ def run(context: Context) -> Outcome:
             prep = _prep_rows if work.name == ROWS else _prep_view
             versions.append(prep(context, events, work, planned.position, later))
         elif work.name != ROWS:
-            _opened(context, events, work)
+            _opened(context, work)
     context.progress("groups", len(planned.work), len(planned.work))
     clock = max(b["newest"] for b in batches if b["newest"] is not None)
     with context.catalog.transaction() as connection:
@@ -248,7 +247,7 @@ def _prep_view(context: Context, events: Events, work: Work, position: int, late
     was killed in between. That of a live group follows the catalog, so that it is never ahead: what
     is ingested after a kill is stamped by what the catalog knows.
     """
-    group = _opened(context, events, work)
+    group = _opened(context, work)
     too_late = group.too_late
     if work.last is not None or group.position != position:
         asking = events.rows(work.since)
@@ -266,8 +265,10 @@ def _prep_view(context: Context, events: Events, work: Work, position: int, late
     return _version(work, position, rows, too_late, group.path)
 
 
-def _opened(context: Context, events: Events, work: Work) -> Group:
+def _opened(context: Context, work: Work) -> Group:
     """Open a group's state, and bring it to where the catalog says that it is.
+
+    A killed prep left it behind; it takes in what that prep did, also what was withdrawn since.
 
     Raises
     ------
@@ -285,23 +286,19 @@ def _opened(context: Context, events: Events, work: Work) -> Group:
             "store.",
         )
     if work.since is not None and group.position < work.since:
-        until = batch_sequence(pl.col(POSITION)) <= work.since
-        seen = _seen(group, events, group.position, until)
-        group.commit(seen, events.rows(group.position).filter(until), work.since)
+        then = context.catalog.committed_at(work.since)
+        events = Events(context.pipeline, context.raw, then, work.since)
+        seen = _seen(group, events, group.position)
+        group.commit(seen, events.rows(group.position), work.since)
     return group
 
 
-def _seen(
-    group: Group, events: Events, since: int | None, until: pl.Expr | None = None
-) -> dict[str, Observed]:
-    """Return what each lane observes after a position, and up to where a condition holds."""
-    found = {}
-    for lane in group.lanes:
-        new = events.of(lane.window.dataset, since)
-        if new is not None and until is not None:
-            new = new.filter(until)
-        found[lane.name] = observed(group.view, lane, new)
-    return found
+def _seen(group: Group, events: Events, since: int | None) -> dict[str, Observed]:
+    """Return what each lane observes after a position."""
+    return {
+        lane.name: observed(group.view, lane, events.of(lane.window.dataset, since))
+        for lane in group.lanes
+    }
 
 
 def _version(work: Work, position: int, rows: int, too_late: int, state: Path | None) -> Row:
