@@ -83,6 +83,10 @@ class _Planned:
     """The entities that newly came batches and withdrawals make stale in groups to be extended."""
     rebuilds: Sequence[Row]
     """The requests it fulfils."""
+    kept: Sequence[Row]
+    """The live groups that stay."""
+    ended: Sequence[Row]
+    """Those that a rebuild replaces, and those that are wanted no more and would fall behind."""
 
 
 @dataclass(frozen=True)
@@ -103,7 +107,13 @@ def _planned(context: Context, batches: list[Row]) -> _Planned:
     stale = {mark["name"] for mark in [*catalog.stale(), *new]}
     rebuilds, names = rebuild_names(catalog, wanted, stale)
     work = plan(catalog, wanted, position, names) if names else extended
-    return _Planned(position, work, new, rebuilds)
+    live, ended = catalog.live_groups(), []
+    for group in live:
+        is_behind = group["name"] in names or group["position"] < position
+        if is_behind and group["group_id"] not in {each.group_id for each in work}:
+            ended.append(group)
+    kept = [group for group in live if group not in ended]
+    return _Planned(position, work, new, rebuilds, kept, ended)
 
 
 def run(context: Context) -> Outcome:
@@ -140,6 +150,8 @@ def run(context: Context) -> Outcome:
         )
     for commit in later.commits:
         commit()
+    live = {group["group_id"] for group in context.catalog.live_groups()}
+    context.home.forget_states(live)
     return _outcome(context, batches, planned, versions, told)
 
 
@@ -153,15 +165,14 @@ def _cut_over(context: Context, connection: sa.Connection, planned: _Planned) ->
             table = tables.feature_groups
             kept = table.update().where(table.c.group_id == work.group_id)
             connection.execute(kept.values(columns=dict(work.columns)))
+    table = tables.feature_groups
+    ended = table.c.group_id.in_([group["group_id"] for group in planned.ended])
+    connection.execute(table.update().where(ended).values(replaced=position))
     write_marks(connection, planned.marks, now, context.run_id)
-    for name in {work.name for work in planned.work}:
-        places = [
-            work.last["cut_over"] if work.last else position
-            for work in planned.work
-            if work.name == name
-        ]
-        table = tables.stale
-        corrected = (table.c.name == name) & (table.c.position <= min(places))
+    table = tables.stale
+    for name in {group["name"] for group in (*planned.kept, *planned.ended)}:
+        places = [group["cut_over"] for group in planned.kept if group["name"] == name]
+        corrected = (table.c.name == name) & (table.c.position <= min(places, default=position))
         connection.execute(table.delete().where(corrected))
     for row in planned.rebuilds:
         table = tables.rebuilds
@@ -170,12 +181,8 @@ def _cut_over(context: Context, connection: sa.Connection, planned: _Planned) ->
 
 
 def _begin_group(context: Context, connection: sa.Connection, work: Work, position: int) -> None:
-    table = tables.feature_groups
-    if work.cause == REBUILD:
-        others = (table.c.name == work.name) & table.c.replaced.is_(None)
-        connection.execute(table.update().where(others).values(replaced=position))
     connection.execute(
-        table.insert().values(
+        tables.feature_groups.insert().values(
             group_id=work.group_id,
             name=work.name,
             columns=dict(work.columns),

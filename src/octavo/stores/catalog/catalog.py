@@ -186,7 +186,7 @@ class Catalog:
         return 1 + max((last_place(batch) for batch in rows), default=0)
 
     def live_groups(self, name: str | None = None) -> list[Row]:
-        """Return the feature groups no rebuild has replaced, the newest first.
+        """Return the feature groups that are kept up, the newest first.
 
         Each with ``position``, ``clock``, ``rows``, ``too_late`` and ``state`` of its last prep.
         """
