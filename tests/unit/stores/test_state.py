@@ -584,8 +584,8 @@ def test_a_file_that_was_cut_off_is_refused(path):
     assert cut.count("DataError True") > 0.9 * len(cut) > 20
 
 
-def test_a_file_that_lacks_pages_no_one_uses_is_whole(path):
-    """Pages that a transaction takes and gives up again are not written."""
+def make_short(path):
+    """Write a state that lacks pages: those that a transaction takes and gives up again."""
     store, rng = opened(path), np.random.default_rng(0)
     add(store, 1, range(100))
     table = store._opened.environment.tables[b"outbox"]
@@ -602,7 +602,10 @@ def test_a_file_that_lacks_pages_no_one_uses_is_whole(path):
     while wanted <= size:
         store._opened.environment.write(grow_and_shrink)
         wanted, size = needed(store)
-    del store, table
+
+
+def test_a_file_that_lacks_pages_no_one_uses_is_whole(path):
+    make_short(path)
     gc.collect()
     assert len(history(opened(path, readonly=True), 1)) == 100
 
