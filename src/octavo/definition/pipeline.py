@@ -16,7 +16,7 @@ from octavo.definition.names import unique
 from octavo.definition.notify import notify_urls, redacted
 from octavo.definition.problem import Problem
 from octavo.definition.schedule import Schedule
-from octavo.definition.split import SplitByHash, SplitByTime
+from octavo.definition.split import Split, SplitByHash, SplitByTime, SplitStratified
 from octavo.definition.training import Gate, Monitor, Replace, Training
 from octavo.errors import DefinitionError
 
@@ -41,7 +41,7 @@ class Pipeline(Declaration):
     """Features from the row's own columns."""
     derived: Sequence[pl.Expr] = ()
     """Features from row and window features, computed where a row is put together."""
-    split: SplitByTime | SplitByHash = field(default_factory=SplitByTime)
+    split: Split = field(default_factory=SplitByTime)
     training: Training = field(default_factory=Training)
     gate: Gate = field(default_factory=Gate)
     deployment: Replace = field(default_factory=Replace)
@@ -71,7 +71,7 @@ class Pipeline(Declaration):
             "problem": Problem,
             "rows": Dataset,
             "label": Label,
-            "split": (SplitByTime, SplitByHash),
+            "split": (SplitByTime, SplitByHash, SplitStratified),
             "training": Training,
             "gate": Gate,
             "deployment": Replace,
