@@ -7,6 +7,7 @@ from octavo.version import __version__ as __version__
 if TYPE_CHECKING:
     from octavo.definition import (
         Check,
+        Csv,
         Dataset,
         Files,
         Gate,
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Check",
+    "Csv",
     "Dataset",
     "Files",
     "Gate",

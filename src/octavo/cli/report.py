@@ -129,10 +129,12 @@ def _drift(console: Console, project: Project, document: dict[str, Any]) -> None
     if "drift" not in found:
         return
     measure, drifted = found["measure"], found["drifted"]
+    times = (found["from"] or "", found["to"] or "")
+    when = " … ".join(time[:16] for time in times) if found["from"] else "the newest batch"
     worst = sorted(found["drift"].items(), key=lambda item: -item[1][measure])[:5]
     console.print(
         f"\n[bold]Drift[/]     {len(drifted)} of {len(found['drift'])} features above "
-        f"{measure} {found['threshold']} in {found['from'][:16]} … {found['to'][:16]}; most: "
+        f"{measure} {found['threshold']} in {when}; most: "
         + ", ".join(f"{name} {values[measure]:.2f}" for name, values in worst)
     )
     performance = found["performance"]

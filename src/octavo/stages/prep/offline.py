@@ -237,7 +237,7 @@ def _prep_rows(context: Context, events: Events, work: Work, position: int, _: _
     pipeline = context.pipeline
     rows = events.rows(work.since)
     found = row_features(pipeline, rows, pipeline.row_features).select(pipeline.row_features)
-    found = found.hstack(_keys(pipeline, rows))
+    found = pl.concat([found, _keys(pipeline, rows)], how="horizontal")
     frame = rows.select(STAMPS).hstack(_stored(found, work))
     before = work.last["rows"] if work.last else 0
     _write(context, work, frame, position)
@@ -349,7 +349,8 @@ def _check_features(context: Context, batches: list[Row]) -> None:
             where="Pipeline.row",
             fix="A row feature may only use its own row; use a Window for anything else.",
         )
-    sample = _keys(pipeline, rows).hstack(found.select(pipeline.row_features))
+    own = found.select(pipeline.row_features)
+    sample = pl.concat([_keys(pipeline, rows), own], how="horizontal")
     schemas = event_schemas(pipeline, context.catalog)
     folded = [lane for view in pipeline.views for lane in lanes(view, schemas)]
     windows = [column for lane in folded for column in lane.columns.items()]
