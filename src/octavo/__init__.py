@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from octavo.definition import (
         Check,
         Dataset,
+        Deviations,
         Files,
         Gate,
         Label,
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Check",
     "Dataset",
+    "Deviations",
     "Files",
     "Gate",
     "Label",
