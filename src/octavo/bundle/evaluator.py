@@ -1,4 +1,4 @@
-"""Compiled evaluation of tree and linear models, row by row.
+"""Compiled evaluation of tree, linear and tail models, row by row.
 
 Each result is computed by the same operations in the same order whether its row comes alone or
 among others: sums run over trees (features) in their order, there is no ``fastmath``, no BLAS and
@@ -12,6 +12,8 @@ Importing this module imports numba and compiles (once per machine: the result i
 import math
 
 from numba import njit, types
+
+from octavo.bundle.model import MOST_SURPRISE
 
 LONG = 16_384
 """Rows from which more than one thread is worth its start."""
@@ -70,6 +72,49 @@ def linear(X, coef, intercept, out):
             for j in range(X.shape[1]):
                 total += X[i, j] * coef[k, j]
             out[i, k] = total + intercept[k]
+
+
+@njit(types.float64(types.float64, _VECTOR, _VECTOR, types.float64), nogil=True, cache=True)
+def _surprise(x, knots, surprise, slope):
+    """Return the surprise of ``x``, which is not NaN; at equal knots, that of the first."""
+    last = knots.size - 1
+    if x > knots[last]:
+        return surprise[last] + slope * (x - knots[last])
+    low, high = 0, last  # the first knot at or above x
+    while low < high:
+        middle = (low + high) // 2
+        if knots[middle] < x:
+            low = middle + 1
+        else:
+            high = middle
+    if low == 0 or knots[low] == x:
+        return surprise[low]
+    part = (x - knots[low - 1]) / (knots[low] - knots[low - 1])
+    return surprise[low - 1] + part * (surprise[low] - surprise[low - 1])
+
+
+@njit(types.void(_MATRIX, _MATRIX, _VECTOR, _VECTOR, _SCORES), nogil=True, cache=True)
+def tails(X, knots, surprise, slope, out):
+    """Add up the surprise of each feature, in their order, and measure the sum likewise.
+
+    See `octavo.bundle.TailModel` for the arrays.
+    """
+    features = X.shape[1]
+    for i in range(X.shape[0]):
+        total = 0.0
+        for j in range(features):
+            if X[i, j] == X[i, j]:
+                each = _surprise(math.asinh(X[i, j]), knots[j], surprise, slope[j])
+                total += min(each, MOST_SURPRISE)
+        out[i, 0] = min(_surprise(total, knots[features], surprise, slope[features]), MOST_SURPRISE)
+
+
+@njit(types.void(_SCORES), nogil=True, cache=True)
+def share_below(scores):
+    """Turn surprise into the share of rows that are less surprising, in place."""
+    for i in range(scores.shape[0]):
+        for k in range(scores.shape[1]):
+            scores[i, k] = -math.expm1(-scores[i, k])
 
 
 @njit(types.void(_SCORES), nogil=True, cache=True)

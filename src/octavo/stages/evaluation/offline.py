@@ -72,7 +72,7 @@ def run(context: Context) -> Outcome:
         for part in ("validation", "test")
     }
     _count_reading(context, best["candidate_id"], segregation.data_version, "verdict")
-    test = segregation.data("test")
+    test = segregation.data("test", problem.learns_from)
     predicted = bundle.predict(test)
     found = figure(problem.metric, truths["test"], predicted)
     low, high = interval(problem.metric, truths["test"], predicted)
@@ -125,9 +125,9 @@ def _ranking(context: Context) -> list[Row]:
 def _truths(context: Context, bundle: Bundle) -> dict[str, np.ndarray]:
     """Return the labels of the three parts as numbers."""
     pipeline, segregation = context.pipeline, context.segregation()
-    classes = list(bundle.classes)
+    classes, rows = list(bundle.classes), pipeline.problem.learns_from
     return {
-        part: target_numbers(segregation.data(part)[pipeline.label.name], pipeline, classes)
+        part: target_numbers(segregation.data(part, rows)[pipeline.label.name], pipeline, classes)
         for part in ("train", "validation", "test")
     }
 
@@ -167,7 +167,8 @@ def _against_champion(
         return {"candidate": champion_id, "rows": 0, "why": "it was trained for another label"}
     end = champion.learned.get("trained_until")
     later = (test[EVENT_TIME].cast(int) > end).to_numpy() if end else np.ones(truth.size, bool)
-    if np.unique(truth[later]).size < 2:
+    enough = np.unique(truth[later]).size > 1 or not context.pipeline.problem.needs_labels
+    if not later.any() or not enough:
         return {"candidate": champion_id, "rows": int(later.sum()), "why": "too few later rows"}
     _count_reading(context, champion_id, context.segregation().data_version, "champion")
     metric = context.pipeline.problem.metric

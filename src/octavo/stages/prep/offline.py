@@ -234,7 +234,7 @@ def _prep_rows(context: Context, events: Events, work: Work, position: int, _: _
     keyed = evaluate(rows, keys, where="Pipeline.row").select(
         f"key:{c}" for c in row_keys(pipeline)
     )
-    found = found.hstack(keyed)
+    found = keyed.hstack(found.get_columns())  # there may be no row feature, but there is a key
     frame = rows.select(STAMPS).hstack(_stored(found, work))
     before = work.last["rows"] if work.last else 0
     _write(context, work, frame, position)

@@ -102,11 +102,6 @@ class SplitRows:
         wanted = [EVENT_ID, EVENT_TIME, KNOWN_AT, POSITION, *features]
         return frame.select(wanted if labels == "without" else [*wanted, name])
 
-    def labeled(self) -> pl.DataFrame:
-        """Return event time and label of all labeled rows."""
-        name = self.pipeline.label.name
-        return self._rows.filter(pl.col(name).is_not_null()).select(EVENT_TIME, name)
-
     @cached_property
     def _rows(self) -> pl.DataFrame:
         rows = FeatureStore(self.home).assembled(self.pipeline, self.document)

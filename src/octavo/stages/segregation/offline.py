@@ -37,21 +37,16 @@ def run(context: Context) -> Outcome:
     document = _current(context)
     rows = SplitRows(pipeline, context.home, context.catalog, document)
     _check_rows(context, rows)
-    labeled = rows.labeled()
-    _check_label(context, labeled)
+    _check_label(context, rows)
     if isinstance(pipeline.split, SplitByTime):
-        document |= {"cuts": time_cuts(pipeline.split, labeled)}
+        divided = rows.data("all", pipeline.problem.learns_from, [])
+        document |= {"cuts": time_cuts(pipeline.split, divided)}
     split = fingerprint([pipeline.label, pipeline.split])
     document["data_version"] += f"-{split[:6]}"
     rows = SplitRows(pipeline, context.home, context.catalog, document)
     counts = {part: _count(rows, part) for part in PARTS}
     for part in PARTS:
-        if not counts[part]["labeled"]:
-            raise DataError(
-                f"the {part} part has no labeled row.",
-                where=f"split of {labeled.height} labeled rows",
-                fix="Give it a larger share, or shorten the gap.",
-            )
+        _check_part(context, part, counts[part])
     context.catalog.put(
         tables.data_versions,
         data_version=document["data_version"],
@@ -77,8 +72,11 @@ def _check_rows(context: Context, rows: SplitRows) -> None:
         )
 
 
-def _check_label(context: Context, labeled: Any) -> None:
+def _check_label(context: Context, rows: SplitRows) -> None:
+    if not context.pipeline.problem.needs_labels:
+        return
     name = context.pipeline.label.name
+    labeled = rows.data("all", "with", [])
     if not labeled.height:
         raise DataError(
             f"no row has a known {name!r}.",
@@ -94,11 +92,25 @@ def _check_label(context: Context, labeled: Any) -> None:
         )
 
 
+def _check_part(context: Context, part: str, counts: dict[str, Any]) -> None:
+    problem = context.pipeline.problem
+    if problem.kind != "anomaly":
+        needed = "labeled"
+    else:  # what is unusual is learned from all rows; labels only measure
+        needed = "labeled" if problem.needs_labels and part != "train" else "rows"
+    if not counts[needed]:
+        raise DataError(
+            f"the {part} part has no {'labeled row' if needed == 'labeled' else 'row'}.",
+            where="the split",
+            fix="Give it a larger share, or shorten the gap.",
+        )
+
+
 def _count(rows: SplitRows, part: str) -> dict[str, Any]:
     frame = rows.data(part, labels="both", columns=[])
     label = frame[rows.pipeline.label.name]
     labeled = label.drop_nulls()
     counts: dict[str, Any] = {"rows": frame.height, "labeled": labeled.len()}
-    if rows.pipeline.problem.kind == "binary" and labeled.len():
+    if rows.pipeline.problem.kind in ("binary", "anomaly") and labeled.len():
         counts["base_rate"] = labeled.cast(bool).mean()
     return counts

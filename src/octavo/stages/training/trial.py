@@ -24,21 +24,24 @@ class Material:
     train: pl.DataFrame
     validation: pl.DataFrame
     truth: np.ndarray
-    """Shape (train rows,): 0/1, class numbers or values."""
+    """Shape (train rows,): see `octavo.bundle.targets.target_numbers`."""
     validation_truth: np.ndarray
     classes: list[str]
     trained_until: int
     """Newest event time the search sees, microseconds."""
     left_out: list[str]
-    """Features that are no model input: times, which are there to derive durations from."""
+    """Features that can be no model input: times, which are there to derive durations from."""
 
     @classmethod
     def of(cls, pipeline: Pipeline, segregation: Segregation) -> "Material":
         """Read the training and validation parts and turn labels into numbers."""
-        train, validation = segregation.data("train"), segregation.data("validation")
+        train, validation = (
+            segregation.data(part, pipeline.problem.learns_from) for part in ("train", "validation")
+        )
         name = pipeline.label.name
-        times = [f for f in pipeline.features if train.schema[f].is_temporal()]
-        features = [f for f in pipeline.features if f not in times]
+        seen_by_model = pipeline.features if pipeline.inputs is None else pipeline.inputs
+        times = [f for f in seen_by_model if train.schema[f].is_temporal()]
+        features = [f for f in seen_by_model if f not in times]
         classes = classes_of(train[name], pipeline)
         seen = pl.concat([train[EVENT_TIME], validation[EVENT_TIME]]).cast(pl.Int64)
         return cls(
@@ -94,6 +97,7 @@ def _fit(
     )
     ended = time.monotonic()
     model = take_over(algorithm, fitted, encoder.transform(material.validation))
+    known = material.truth[~np.isnan(material.truth)]
     return Bundle(
         model=model,
         encoder=encoder,
@@ -105,8 +109,9 @@ def _fit(
             "label": fingerprint([pipeline.label, pipeline.problem.kind]),
             "trained_until": material.trained_until,
             "rows": material.train.height,
-            "mean": float(material.truth.mean()),
+            "mean": float(known.mean()) if known.size else None,
         },
+        threshold=None if pipeline.problem.budget is None else 1 - pipeline.problem.budget,
         fingerprints={name: segregation.features[name] for name in encoder.schema},
         data_version={"id": segregation.data_version, "positions": segregation.positions},
         timings={"encode": encoded - began, "fit": ended - encoded},
