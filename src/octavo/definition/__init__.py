@@ -9,7 +9,7 @@ from octavo.definition.label import Label
 from octavo.definition.pipeline import Pipeline
 from octavo.definition.problem import METRICS, Lift, Problem
 from octavo.definition.schedule import Schedule
-from octavo.definition.split import PARTS, SplitByHash, SplitByTime
+from octavo.definition.split import PARTS, SplitByHash, SplitByTime, SplitStratified, split_entity
 from octavo.definition.training import Gate, Monitor, Replace, Training
 
 __all__ = [
@@ -30,10 +30,12 @@ __all__ = [
     "Schedule",
     "SplitByHash",
     "SplitByTime",
+    "SplitStratified",
     "Training",
     "View",
     "Window",
     "WindowFeature",
     "document",
     "fingerprint",
+    "split_entity",
 ]

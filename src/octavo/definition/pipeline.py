@@ -16,7 +16,7 @@ from octavo.definition.names import unique
 from octavo.definition.notify import notify_urls, redacted
 from octavo.definition.problem import Problem
 from octavo.definition.schedule import Schedule
-from octavo.definition.split import SplitByHash, SplitByTime
+from octavo.definition.split import Split, SplitByHash, SplitByTime, SplitStratified
 from octavo.definition.training import Gate, Monitor, Replace, Training
 from octavo.errors import DefinitionError
 
@@ -45,7 +45,7 @@ class Pipeline(Declaration):
     inputs: Sequence[str] | None = None
     """The features that a model sees; None: all of them. For anomalies they must be named: each
     says how unusual a row is, more being more unusual."""
-    split: SplitByTime | SplitByHash = field(default_factory=SplitByTime)
+    split: Split = field(default_factory=SplitByTime)
     training: Training = field(default_factory=Training)
     gate: Gate = field(default_factory=Gate)
     deployment: Replace = field(default_factory=Replace)
@@ -89,7 +89,7 @@ class Pipeline(Declaration):
             "problem": Problem,
             "rows": Dataset,
             "label": Label,
-            "split": (SplitByTime, SplitByHash),
+            "split": (SplitByTime, SplitByHash, SplitStratified),
             "training": Training,
             "gate": Gate,
             "deployment": Replace,

@@ -316,6 +316,23 @@ MESSAGES = [
     ),
     (lambda: ov.SplitByHash([]), "SplitByHash: no entity is named. Name a column."),
     (
+        lambda: ov.SplitByTime(0.4, 0.2, 0.4, folds=3),
+        "SplitByTime.folds: 3 folds begin before there is anything to train on: each takes 0.2 off "
+        "train, which is 0.4. Use fewer folds, or a smaller share for validation.",
+    ),
+    (
+        lambda: ov.SplitByTime(sliding="0s"),
+        'SplitByTime.sliding: nothing is left to train on. sliding="90d".',
+    ),
+    (
+        lambda: ov.SplitByTime(purge="yes"),
+        "SplitByTime.purge: 'yes' is not of the kind bool. Give one.",
+    ),
+    (
+        lambda: ov.SplitStratified(bins=1),
+        "SplitStratified.bins: 1 is not a whole number from 2 on. Use one.",
+    ),
+    (
         lambda: ov.Training(algorithms="lightgbm"),
         'Training: algorithms is not a list. algorithms=["lightgbm"].',
     ),
