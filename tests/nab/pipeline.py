@@ -30,7 +30,7 @@ pipeline = ov.Pipeline(
     views=[usual.view],
     derived=usual.derived,
     inputs=usual.inputs,
-    split=ov.SplitByTime(train=0.017, validation=0.005, test=0.978),
+    split=ov.SplitByTime(train=0.075, validation=0.014, test=0.911),
     training=ov.Training(trials=1),
     monitor=ov.Monitor(window="1000d"),
 )

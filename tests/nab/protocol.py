@@ -109,7 +109,11 @@ def rated(scores: pl.DataFrame, profile: str = "standard") -> Result:
 
 
 def _best(
-    score: np.ndarray, value: np.ndarray, window: np.ndarray, total: int, weights: Mapping[str, float]
+    score: np.ndarray,
+    value: np.ndarray,
+    window: np.ndarray,
+    total: int,
+    weights: Mapping[str, float],
 ) -> Result:
     """Lower the threshold from above all scores to below them, and keep the best place."""
     order = np.argsort(-score, kind="stable")

@@ -74,23 +74,23 @@ def linear(X, coef, intercept, out):
             out[i, k] = total + intercept[k]
 
 
-@njit(types.float64(types.float64, _VECTOR, _VECTOR, types.float64), nogil=True, cache=True)
-def _surprise(x, knots, surprise, slope):
-    """Return the surprise of ``x``, which is not NaN; at equal knots, that of the first."""
-    last = knots.size - 1
-    if x > knots[last]:
-        return surprise[last] + slope * (x - knots[last])
-    low, high = 0, last  # the first knot at or above x
+@njit(types.int64(types.float64, _VECTOR), nogil=True, cache=True)
+def _knot(x, knots):
+    """Return the first knot at or above ``x``, which is not NaN; their number if none is."""
+    low, high = 0, knots.size
     while low < high:
         middle = (low + high) // 2
         if knots[middle] < x:
             low = middle + 1
         else:
             high = middle
-    if low == 0 or knots[low] == x:
-        return surprise[low]
-    part = (x - knots[low - 1]) / (knots[low] - knots[low - 1])
-    return surprise[low - 1] + part * (surprise[low] - surprise[low - 1])
+    return low
+
+
+@njit(types.float64(*[types.float64] * 5), nogil=True, cache=True)
+def _between(x, left, right, low, high):
+    """Return what a straight line from (left, low) to (right, high) is at ``x``."""
+    return low + (x - left) / (right - left) * (high - low)
 
 
 @njit(types.void(_MATRIX, _MATRIX, _VECTOR, _VECTOR, _SCORES), nogil=True, cache=True)
@@ -99,14 +99,29 @@ def tails(X, knots, surprise, slope, out):
 
     See `octavo.bundle.TailModel` for the arrays.
     """
-    features = X.shape[1]
+    features, last = X.shape[1], surprise.size - 1
     for i in range(X.shape[0]):
         total = 0.0
-        for j in range(features):
-            if X[i, j] == X[i, j]:
-                each = _surprise(math.asinh(X[i, j]), knots[j], surprise, slope[j])
-                total += min(each, MOST_SURPRISE)
-        out[i, 0] = min(_surprise(total, knots[features], surprise, slope[features]), MOST_SURPRISE)
+        for j in range(features + 1):
+            if j < features:
+                x = X[i, j]
+            else:
+                x = math.floor(total * 1e9 + 0.5) / 1e9
+                total = 0.0
+            if x != x:
+                continue
+            at = _knot(x, knots[j])
+            if at <= last and (at == 0 or knots[j, at] == x):
+                total += surprise[at]
+                continue
+            here, left = knots[j, max(at - 1, 0)], knots[j, min(at, last)]
+            if j < features:
+                x, here, left = math.asinh(x), math.asinh(here), math.asinh(left)
+            if at > last:
+                total += min(surprise[last] + slope[j] * (x - here), MOST_SURPRISE)
+            else:
+                total += _between(x, here, left, surprise[at - 1], surprise[at])
+        out[i, 0] = total
 
 
 @njit(types.void(_SCORES), nogil=True, cache=True)

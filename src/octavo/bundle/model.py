@@ -259,18 +259,19 @@ class TailModel(Model):
     """How surprising each feature is, upwards, and how surprising they are together.
 
     The surprise of a value is −ln of the share of training rows that reach it. It is given at
-    knots, linear between them in asinh of the value, and goes on in a straight line beyond the
+    knots, linear in asinh of the value between them, and goes on in a straight line beyond the
     last: an exponential tail of asinh, so a power tail of the value. NaN surprises nobody. The sum
-    over the features is itself measured in this way, without asinh, by the last row of each array;
-    that is the raw score.
+    over the features, to 9 digits, so that equal rows are equal whoever adds up, is itself measured
+    in this way, without asinh, by the last row of each array; that is the raw score.
     """
 
     knots: np.ndarray
-    """Shape (n_features + 1, knots), ascending: asinh of values; in the last row sums."""
+    """Shape (n_features + 1, knots), ascending: values of the features; in the last row sums."""
     surprise: np.ndarray
     """Shape (knots,), ascending from 0: surprise at the knots, the same for all rows."""
     slope: np.ndarray
-    """Shape (n_features + 1,), positive: surprise per unit beyond the last knot."""
+    """Shape (n_features + 1,), positive: surprise per unit of asinh (of the sum) beyond the last
+    knot."""
 
     form = "tails"
     dtypes: ClassVar = {"knots": np.float64, "surprise": np.float64, "slope": np.float64}

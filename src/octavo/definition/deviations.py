@@ -26,8 +26,8 @@ class Deviations:
     order exceeds the others with probability 1 ÷ n; so records mean about the same for every
     series, and what has been seen once is no record again. And one *shift*: how far the mean of
     the last readings is from the usual one. All are in units of the spread of their window, its
-    standard deviation plus 1 % of its mean. They are null where the window has fewer than two
-    readings.
+    standard deviation plus 1 % of its mean. They are null until a series has lasted for as long as
+    what is usual: at first every other reading is a record.
 
     Examples
     --------
@@ -56,8 +56,9 @@ class Deviations:
         """The windows that the deviations are computed from."""
         take = ["mean", "std", "min", "max"]
         before = Window(self.dataset, self.value, [self.usual, self.long], take, current=False)
+        age = Window(self.dataset, self.value, self.long, "since_first", current=False)
         last = Window(self.dataset, self.value, self.short, "mean")
-        return View(self.name, key=self.key, windows=[before, last])
+        return View(self.name, key=self.key, windows=[before, age, last])
 
     @property
     def derived(self) -> list[pl.Expr]:
@@ -77,14 +78,13 @@ class Deviations:
     def _record(self, over: Duration) -> pl.Expr:
         value = pl.col(self.value)
         above, below = value - self._of("max", over), self._of("min", over) - value
-        # A missing reading is no record, whatever the window holds.
-        beyond = pl.when(value.is_not_null()).then(pl.max_horizontal(above, below))
-        return self._in_spreads(beyond, over)
+        return self._in_spreads(pl.max_horizontal(above, below), over)
 
     def _in_spreads(self, distance: pl.Expr, over: Duration) -> pl.Expr:
         spread = self._of("std", over) + FLOOR * self._of("mean", over).abs()
         found = (distance / spread).clip(-LARGEST, LARGEST)
-        return pl.when(found.is_not_nan()).then(found)
+        lasted = self._of("since_first", self.long) >= microseconds(self.usual, where="") / 1e6
+        return pl.when(lasted & found.is_not_nan()).then(found)
 
     def _of(self, aggregate: str, over: Duration) -> pl.Expr:
         return pl.col(f"{self.name}__{self.value}_{aggregate}_{_called(over)}")

@@ -23,7 +23,8 @@ MESSAGES = [
     ),
     (
         lambda: problem(kind="classification"),
-        "Problem.kind: there is no choice 'classification'. Known: binary, multiclass, regression.",
+        "Problem.kind: there is no choice 'classification'. Known: anomaly, binary, multiclass, "
+        "regression.",
     ),
     (
         lambda: window(orders(), take="maen"),

@@ -12,7 +12,7 @@ One parameter, ``tail``: the share of rows from which on the tail is a straight 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -77,11 +77,9 @@ class Tails:
             )
         rows = max(int(tail * len(X)), LEAST_TAIL)
         levels = np.geomspace(1.0, rows / len(X), KNOTS)
-        reached = np.arcsinh(X)
-        columns = [_Tail.of(column, rows, levels) for column in reached.T]
-        found = FittedTails(levels, columns)
-        total = _Tail.of(found.total(X), rows, levels)
-        return FittedTails(levels, [*columns, total])
+        columns = [_Tail.of(column, rows, levels, np.arcsinh) for column in X.T]
+        total = FittedTails(levels, columns).total(X)
+        return FittedTails(levels, [*columns, _Tail.of(total, rows, levels, np.positive)])
 
 
 @dataclass(frozen=True)
@@ -90,28 +88,37 @@ class _Tail:
 
     knots: np.ndarray
     slope: float
+    scale: Callable[[np.ndarray], np.ndarray]
+    """In which surprise is linear between knots and beyond."""
 
     @classmethod
-    def of(cls, column: np.ndarray, rows: int, levels: np.ndarray) -> _Tail:
+    def of(
+        cls,
+        column: np.ndarray,
+        rows: int,
+        levels: np.ndarray,
+        scale: Callable[[np.ndarray], np.ndarray],
+    ) -> _Tail:
         """Learn from a column; NaN and infinite values are reached by none."""
         highest = np.sort(column[np.isfinite(column)])[::-1]
         if not highest.size:
-            return cls(np.full(levels.size, np.inf), STEEPEST)
+            return cls(np.full(levels.size, np.inf), STEEPEST, scale)
         place = np.ceil(levels * column.size).astype(int) - 1
         knots = highest[np.minimum(place, highest.size - 1)]
-        excess = float(np.mean(highest[:rows] - knots[-1])) if highest.size >= rows else 0.0
-        return cls(knots, min(1 / excess, STEEPEST) if excess > 0 else STEEPEST)
+        excess = float(np.mean(scale(highest[:rows]) - scale(knots[-1:])))
+        return cls(knots, 1 / max(excess, 1 / STEEPEST), scale)
 
     def surprise(self, column: np.ndarray, levels: np.ndarray) -> np.ndarray:
-        """Return −ln of the share of rows that reach each value."""
+        """Return −ln of the share of rows that reach each value; NaN stays."""
         if not np.isfinite(self.knots[0]):
             return np.zeros(column.size)
         known = np.abs(np.log(levels))
         at = np.searchsorted(self.knots, column).clip(0, levels.size - 1)
-        inside = np.interp(column, self.knots, known)
+        x, knots = self.scale(column), self.scale(self.knots)
+        inside = np.interp(x, knots, known)
         inside = np.where(self.knots[at] == column, known[at], inside)  # of equal knots the first
-        beyond = known[-1] + self.slope * (column - self.knots[-1])
-        return np.minimum(np.where(column > self.knots[-1], beyond, inside), MOST_SURPRISE)
+        beyond = known[-1] + self.slope * (x - knots[-1])
+        return np.where(column > self.knots[-1], np.minimum(beyond, MOST_SURPRISE), inside)
 
 
 @dataclass(frozen=True)
@@ -122,10 +129,10 @@ class FittedTails:
     columns: list[_Tail]
 
     def total(self, X: np.ndarray) -> np.ndarray:
-        """Add up the surprises of the features."""
-        pairs = zip(self.columns, np.arcsinh(X).T, strict=False)
+        """Add up the surprises of the features, to 9 digits."""
+        pairs = zip(self.columns, X.T, strict=False)
         found = [tail.surprise(column, self.levels) for tail, column in pairs]
-        return np.nansum(found, axis=0)
+        return np.floor(np.nansum(found, axis=0) * 1e9 + 0.5) / 1e9
 
     def native_raw(self, X: np.ndarray) -> np.ndarray:
         """Compute raw scores with NumPy."""
