@@ -15,7 +15,8 @@ import numpy as np
 import polars as pl
 from scipy.special import erfc
 
-FOLDER = Path(os.environ.get("OCTAVO_SHARED", Path(__file__).parents[3] / "shared/data")) / "nab"
+SHARED = Path(os.environ.get("OCTAVO_SHARED", Path(__file__).parents[3] / "shared"))
+FOLDER = SHARED / "data" / "nab"
 PROBATION, LONGEST = 0.15, 5000
 """Share of a series, of its first 5,000 rows at the most, in which nothing counts."""
 

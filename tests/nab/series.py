@@ -18,7 +18,7 @@ from octavo.stores.predictions import PredictionStore
 from octavo.stores.versions import latest
 from tests.nab import protocol
 
-SCORED_FROM = datetime(2000, 1, 1)
+SCORED_FROM = datetime.fromisoformat("2000-01-01")
 """When the probations end."""
 
 

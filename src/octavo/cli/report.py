@@ -78,7 +78,8 @@ def _data(console: Console, project: Project, document: dict[str, Any]) -> None:
             f"{each['cause']}; `octavo prep --rebuild` corrects them"
         )
     parts = [
-        f"{name} " + _rows_of(counts)
+        f"{name} "
+        + _rows_of(counts)
         + (f", {counts['base_rate']:.1%} positive" if "base_rate" in counts else "")
         for name, counts in outputs(project.catalog, "segregation").get("parts", {}).items()
     ]
@@ -148,8 +149,9 @@ def _next(project: Project, document: dict[str, Any]) -> str:
     if document["deployment"]:
         labels = " --labels both" if project.definition.problem.learns_from == "both" else ""
         return (
-            f"`octavo up {where}` serves it; `octavo data {where} --split train{labels} "
-            "-o train.parquet` gives the training rows; `octavo candidates` and `octavo batches` show more."
+            f"`octavo up {where}` serves it; `octavo data {where} --split train{labels} -o "
+            "train.parquet` gives the training rows; `octavo candidates` and `octavo batches` show "
+            "more."
         )
     if document["verdict"]:
         return "add features or trials (`octavo config set training.trials 30`), then run again."

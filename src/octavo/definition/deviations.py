@@ -22,12 +22,12 @@ class Deviations:
     """Features that say how unusual a reading is for its own series, more being more unusual.
 
     Two *records*: how far a reading is above the highest, or below the lowest, of a window before
-    it. However a series is distributed, one of n readings that could as well have come in another
-    order exceeds the others with probability 1 ÷ n; so records mean about the same for every
-    series, and what has been seen once is no record again. And one *shift*: how far the mean of
-    the last readings is from the usual one. All are in units of the spread of their window, its
-    standard deviation plus 1 % of its mean. They are null until a series has lasted for as long as
-    what is usual: at first every other reading is a record.
+    it; 0 where it is neither. However a series is distributed, one of n readings that could as well
+    have come in another order exceeds the others with probability 1 ÷ n; so records mean about the
+    same for every series, and what has been seen once is no record again. And one *shift*: how far
+    the mean of the last readings is from the usual one. All are in units of the spread of their
+    window, its standard deviation plus 1 % of its mean. They are null until a series has lasted for
+    as long as what is usual: at first every other reading is a record.
 
     Examples
     --------
@@ -82,7 +82,7 @@ class Deviations:
 
     def _in_spreads(self, distance: pl.Expr, over: Duration) -> pl.Expr:
         spread = self._of("std", over) + FLOOR * self._of("mean", over).abs()
-        found = (distance / spread).clip(-LARGEST, LARGEST)
+        found = (distance / spread).clip(0, LARGEST)
         lasted = self._of("since_first", self.long) >= microseconds(self.usual, where="") / 1e6
         return pl.when(lasted & found.is_not_nan()).then(found)
 
