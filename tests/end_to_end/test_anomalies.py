@@ -135,7 +135,8 @@ def test_the_deviations_are_those_of_windows_cut_out_one_by_one(finished):
         for row in range(144, found.height):
             window = value[max(row - rows + 1, 0) : row]  # what is two days old is out of it
             spread = window.std(ddof=1) + 0.01 * abs(window.mean())
-            expected = max(value[row] - window.max(), window.min() - value[row], 0) / spread
+            beyond = max(value[row] - window.max(), window.min() - value[row], 0)
+            expected = beyond * window.size**0.5 / spread
             assert found[column][row] == pytest.approx(expected, rel=1e-9), (column, row)
         assert (found[column] > 0).sum() > 10
     row = 1500

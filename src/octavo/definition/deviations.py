@@ -24,10 +24,11 @@ class Deviations:
     Two *records*: how far a reading is above the highest, or below the lowest, of a window before
     it; 0 where it is neither. However a series is distributed, one of n readings that could as well
     have come in another order exceeds the others with probability 1 ÷ n; so records mean about the
-    same for every series, and what has been seen once is no record again. And one *shift*: how far
-    the mean of the last readings is from the usual one. All are in units of the spread of their
-    window, its standard deviation plus 1 % of its mean. They are null until a series has lasted for
-    as long as what is usual: at first every other reading is a record.
+    same for every series, and what has been seen once is no record again. Records are in units of
+    the spread of their window ÷ √n: the more readings one stands out of, the more it says. And one
+    *shift*: how far the mean of the last readings is from the usual one, in spreads. The spread is
+    a window's standard deviation plus 1 % of its mean. Deviations are null until a series has
+    lasted for as long as what is usual: at first every other reading is a record.
 
     Examples
     --------
@@ -54,7 +55,7 @@ class Deviations:
     @property
     def view(self) -> View:
         """The windows that the deviations are computed from."""
-        take = ["mean", "std", "min", "max"]
+        take = ["count", "mean", "std", "min", "max"]
         before = Window(self.dataset, self.value, [self.usual, self.long], take, current=False)
         age = Window(self.dataset, self.value, self.long, "since_first", current=False)
         last = Window(self.dataset, self.value, self.short, "mean")
@@ -78,7 +79,8 @@ class Deviations:
     def _record(self, over: Duration) -> pl.Expr:
         value = pl.col(self.value)
         above, below = value - self._of("max", over), self._of("min", over) - value
-        return self._in_spreads(pl.max_horizontal(above, below), over)
+        beyond = pl.max_horizontal(above, below) * self._of("count", over).sqrt()
+        return self._in_spreads(beyond, over)
 
     def _in_spreads(self, distance: pl.Expr, over: Duration) -> pl.Expr:
         spread = self._of("std", over) + FLOOR * self._of("mean", over).abs()
