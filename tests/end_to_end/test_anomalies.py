@@ -138,7 +138,7 @@ def test_the_deviations_are_those_of_windows_cut_out_one_by_one(finished):
             beyond = max(value[row] - window.max(), window.min() - value[row], 0)
             expected = beyond * window.size**0.5 / spread
             assert found[column][row] == pytest.approx(expected, rel=1e-9), (column, row)
-        assert (found[column] > 0).sum() > 10
+        assert (found[column] > 0).sum() > 3
     row = 1500
     window, last = value[row - 143 : row], value[row - 1 : row + 1]  # 30 minutes: itself, one more
     spread = window.std(ddof=1) + 0.01 * abs(window.mean())

@@ -84,7 +84,19 @@ def _data(console: Console, project: Project, document: dict[str, Any]) -> None:
         for name, counts in outputs(project.catalog, "segregation").get("parts", {}).items()
     ]
     if parts:
-        console.print("[bold]Split[/]     " + "; ".join(parts))
+        console.print("[bold]Split[/]     " + "; ".join(parts + _beside(project)))
+    for leak in document["leaks"]:
+        found = escape(f"{leak['kind']}: {leak['what']} {leak['fix']}")
+        console.print(f"[yellow]Leak?[/]     {found}")
+
+
+def _beside(project: Project) -> list[str]:
+    """Return what there is to say of a split besides its parts."""
+    found = outputs(project.catalog, "segregation")
+    said = [f"{found['left_out']:,} in no part"] if found.get("left_out") else []
+    if len(found.get("folds", [])) > 1:
+        said.append(f"validated on {len(found['folds'])} folds")
+    return said
 
 
 def _rows_of(counts: dict[str, Any]) -> str:

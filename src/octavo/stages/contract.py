@@ -41,6 +41,11 @@ class Segregation(Protocol):
         ...
 
     @property
+    def leaks(self) -> list[dict[str, Any]]:
+        """What looks like a leak in it: kind, columns, what was seen, the next step."""
+        ...
+
+    @property
     def folds(self) -> int:
         """How often the search validates; the last fold is train and validation."""
         ...

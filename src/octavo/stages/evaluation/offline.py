@@ -79,11 +79,11 @@ def run(context: Context) -> Outcome:
     low, high = interval(problem.metric, truth, predicted)
     champion = _against_champion(context, bundle, test, truth, predicted)
     answered, reason = _answers(context, best["validation"], found, base)
-    stays = _champion_stays(context, champion) if answered else None
+    refused = _refusal(context, champion) if answered else None
     verdict = Verdict(
         answered=answered,
-        promoted=answered and stays is None,
-        reason=stays or reason,
+        promoted=answered and refused is None,
+        reason=refused[1] if refused else reason,
         candidate=best["candidate_id"],
         algorithm=best["algorithm"],
         metric=problem.metric,
@@ -98,7 +98,8 @@ def run(context: Context) -> Outcome:
         champion=champion,
         ranking=[{key: row[key] for key in _RANKED} for row in ranking],
     )
-    _record(context, verdict)
+    told = "model ready" if answered else "no candidate answers the problem"
+    _record(context, verdict, refused[0] if refused else told)
     return Outcome(
         rows_in=segregation.data("validation", columns=[]).height + test.height,
         rows_out=int(answered),
@@ -203,8 +204,15 @@ def _answers(
     return True, f"{problem.metric} on test is {test:.4f}, {needed:.4f} needed"
 
 
-def _champion_stays(context: Context, champion: dict[str, Any] | None) -> str | None:
-    """Return why the champion keeps its place; None if it is beaten or cannot be compared."""
+def _refusal(context: Context, champion: dict[str, Any] | None) -> tuple[str, str] | None:
+    """Return what is told, and why, if a candidate that answers is not promoted.
+
+    None if nothing stands against it; a champion that cannot be compared does not.
+    """
+    leaks = context.segregation().leaks
+    if leaks and context.pipeline.gate.refuse_leaks:
+        kinds = ", ".join(dict.fromkeys(leak["kind"] for leak in leaks))
+        return "candidate refused", f"leaks are suspected ({kinds}); see `octavo leaks`"
     if champion is None or "champion" not in champion:
         return None
     gain = champion["challenger"] - champion["champion"]
@@ -212,18 +220,13 @@ def _champion_stays(context: Context, champion: dict[str, Any] | None) -> str | 
     if gain >= context.pipeline.gate.beat_champion_by:
         return None
     return (
+        "champion stays",
         f"the champion {champion['candidate']} is not beaten: "
-        f"{champion['champion']:.4f} against {champion['challenger']:.4f}"
+        f"{champion['champion']:.4f} against {champion['challenger']:.4f}",
     )
 
 
-def _announcement(verdict: Verdict) -> str:
-    if not verdict.answered:
-        return "no candidate answers the problem"
-    return "model ready" if verdict.promoted else "champion stays"
-
-
-def _record(context: Context, verdict: Verdict) -> None:
+def _record(context: Context, verdict: Verdict, kind: str) -> None:
     with context.catalog.transaction() as connection:
         connection.execute(
             tables.verdicts.delete().where(tables.verdicts.c.run_id == context.run_id)
@@ -239,7 +242,7 @@ def _record(context: Context, verdict: Verdict) -> None:
         )
         tables.emit(
             connection,
-            _announcement(verdict),
+            kind,
             f"{verdict.candidate} ({verdict.algorithm})",
             severity="info" if verdict.answered else "warning",
             run_id=context.run_id,

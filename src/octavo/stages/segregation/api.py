@@ -7,6 +7,7 @@ from typing import Any
 import polars as pl
 
 from octavo.definition import PARTS, Label, Pipeline, SplitByTime
+from octavo.definition.arguments import whole_number
 from octavo.definition.durations import microseconds
 from octavo.definition.events import (
     EVENT_ID,
@@ -17,6 +18,7 @@ from octavo.definition.events import (
     joined_id,
 )
 from octavo.errors import DefinitionError
+from octavo.stages.segregation.filters import condition_of
 from octavo.stages.segregation.parts import SETTLED_AT, divide
 from octavo.stores.catalog import Catalog
 from octavo.stores.features import STAMPS, FeatureStore
@@ -64,6 +66,11 @@ class SplitRows:
         return self.all_rows.height
 
     @property
+    def leaks(self) -> list[dict[str, Any]]:
+        """What looks like a leak in it: kind, columns, what was seen, the next step."""
+        return self.document.get("leaks", [])
+
+    @property
     def folds(self) -> int:
         """How often the search validates; the last fold is train and validation."""
         split = self.pipeline.split
@@ -76,6 +83,8 @@ class SplitRows:
         columns: Sequence[str] | None = None,
         *,
         fold: int | None = None,
+        filters: Sequence[str] = (),
+        limit: int | None = None,
     ) -> pl.DataFrame:
         """Return rows of one part, in log order.
 
@@ -90,11 +99,21 @@ class SplitRows:
             Features wanted; None for all of them.
         fold
             Of which fold, from 1, the oldest; None: the last one.
+        filters
+            Conditions that all must hold, such as ``"amount >= 10"``, on any of the columns that
+            could be given; see `octavo.stages.segregation.filters`.
+        limit
+            Give the first so many rows; None: all of them.
 
         Returns
         -------
         polars.DataFrame
             ``_event_id, _event_time, _known_at, _position``, the features, and the label.
+
+        Raises
+        ------
+        DefinitionError
+            If a name or a number means nothing here.
         """
         if split not in (*PARTS, "all"):
             raise DefinitionError.unknown("split", split, (*PARTS, "all"))
@@ -105,18 +124,28 @@ class SplitRows:
         for column in features:
             if column not in self.pipeline.features:
                 raise DefinitionError.unknown("feature", column, self.pipeline.features)
+        if len(set(features)) < len(features):
+            raise DefinitionError("a feature is named twice.", where="columns", fix="Name it once.")
+        if limit is not None:
+            whole_number(limit, least=0, where="limit")
         fold = self.folds if fold is None else fold
         if not 1 <= fold <= self.folds:
             known = [str(number) for number in range(1, self.folds + 1)]
             raise DefinitionError.unknown("fold", str(fold), known)
         frame = self.all_rows
+        given = [*STAMPS, *self.pipeline.features] + ([name] if labels != "without" else [])
+        schema = {column: frame.schema[column] for column in given}
+        conditions = [condition_of(text, schema) for text in filters]
         kept = pl.repeat(True, frame.height, eager=True)
         if split != "all":
             kept &= divide(self.pipeline.split, self.document, frame, name, split, fold)
         if labels != "both":
             kept &= frame[name].is_not_null() if labels == "with" else frame[name].is_null()
-        wanted = [*STAMPS, *features]
-        return frame.select(wanted if labels == "without" else [*wanted, name]).filter(kept)
+        if conditions:
+            kept &= frame.select(pl.all_horizontal(conditions).fill_null(False)).to_series()
+        wanted = [*STAMPS, *features] + ([name] if labels != "without" else [])
+        found = frame.select(wanted).filter(kept)
+        return found if limit is None else found.head(limit)
 
     @cached_property
     def all_rows(self) -> pl.DataFrame:

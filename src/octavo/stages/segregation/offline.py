@@ -1,6 +1,6 @@
 """Fix a data version and the rule that divides it; rows themselves are not copied."""
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 import polars as pl
@@ -11,6 +11,7 @@ from octavo.definition.versions import feature_fingerprints, table_fingerprints
 from octavo.errors import DataError
 from octavo.stages.contract import Context, Outcome
 from octavo.stages.segregation.api import SplitRows
+from octavo.stages.segregation.examine import leaks_in
 from octavo.stages.segregation.parts import cuts_of, divide
 from octavo.stores import catalog as tables
 from octavo.stores import versions
@@ -59,12 +60,8 @@ def run(context: Context) -> Outcome:
     learns_from = pipeline.problem.learns_from
     each = "labeled" if learns_from == "with" else "rows"
     left_out = rows.data("all", learns_from, []).height - sum(counts[p][each] for p in PARTS)
-    context.catalog.put(
-        tables.data_versions,
-        data_version=document["data_version"],
-        document=document | {"counts": counts, "folds": folds},
-        created_at=context.now(),
-    )
+    leaks = [asdict(leak) for leak in leaks_in(rows)]
+    _store(context, document | {"counts": counts, "folds": folds, "leaks": leaks})
     return Outcome(
         rows_in=rows.height,
         rows_out=sum(c["rows"] for c in counts.values()),
@@ -73,8 +70,31 @@ def run(context: Context) -> Outcome:
             "parts": counts,
             "folds": folds,
             "left_out": left_out,
+            "leaks": leaks,
         },
     )
+
+
+def _store(context: Context, document: versions.Document) -> None:
+    """Store the data version, and tell of each leak that is suspected in it."""
+    with context.catalog.transaction() as connection:
+        tables.put(
+            connection,
+            tables.data_versions,
+            data_version=document["data_version"],
+            document=document,
+            created_at=context.now(),
+        )
+        for leak in document["leaks"]:
+            tables.emit(
+                connection,
+                "leak suspected",
+                leak["kind"],
+                severity="warning",
+                run_id=context.run_id,
+                reason=f"{leak['what']} {leak['fix']}",
+                columns=leak["columns"],
+            )
 
 
 def _check_rows(context: Context, rows: SplitRows) -> None:
