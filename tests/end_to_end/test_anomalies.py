@@ -1,10 +1,11 @@
-"""Unlabeled series through all eight stages; the alarms, their rate, and one definition.
+"""The reference's unlabeled series through all eight stages; alarms, and one definition.
 
 Oracle of the deviations: windows cut out of the series one by one.
 """
 
 import json
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -17,31 +18,20 @@ from octavo.stores.predictions import PredictionStore
 
 pytestmark = pytest.mark.xdist_group("anomalies")
 
-PIPELINE = """
-import octavo as ov
-
-readings = ov.Dataset(
-    "readings", ov.Files("readings*.csv"),
-    event_id=["series", "timestamp"], event_time="timestamp",
+REFERENCE = Path(__file__).parents[2] / "docs/reference.md"
+PIPELINE = (
+    REFERENCE.read_text()
+    .split("## Anomalies\n")[1]
+    .split("```python\n")[1]
+    .split("```")[0]
+    .replace("budget=0.001", "budget=0.005")  # there are few rows here
+    .replace("at_most=3", "at_most=5")
+    .replace("views=", 'training=ov.Training(trials=1), monitor=ov.Monitor(window="4d"), views=')
 )
-usual = ov.Deviations(readings, "value", key="series")
-pipeline = ov.Pipeline(
-    problem=ov.Problem(
-        "Which readings are unusual?", target="anomaly", kind="anomaly",
-        budget=0.005, metric="alarm_ratio", at_most=5,
-    ),
-    datasets=[readings],
-    rows=readings,
-    views=[usual.view],
-    derived=usual.derived,
-    inputs=usual.inputs,
-    training=ov.Training(trials=2),
-    monitor=ov.Monitor(window="4d"),
-)
-"""
 LABELED = (
     PIPELINE.replace('event_id=["series", "timestamp"]', 'event_id="id"')
-    .replace('metric="alarm_ratio", at_most=5', 'metric="average_precision", at_least=ov.Lift(5)')
+    .replace('"alarm_ratio"', '"average_precision"')
+    .replace("at_most=5", "at_least=ov.Lift(5)")
     .replace("import octavo", "import polars as pl\n\nimport octavo")
     .replace("rows=readings,", "rows=readings, label=found,")
     .replace("datasets=[readings]", "datasets=[readings, checked]")
@@ -199,7 +189,7 @@ def test_where_some_labels_exist_they_measure_and_all_rows_train(tmp_path, octav
 
 
 def test_without_labels_nothing_else_can_be_asked(tmp_path, octavo):
-    script = PIPELINE.replace('"alarm_ratio", at_most=5', '"roc_auc", at_least=0.9')
+    script = PIPELINE.replace("at_most", "at_least=0.9, #").replace("alarm_ratio", "roc_auc")
     done = octavo("run", written(tmp_path / "plant", script, readings().head(1)))
     assert done.returncode == 2
     assert "there is no label" in done.stderr

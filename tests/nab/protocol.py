@@ -88,13 +88,17 @@ def worth(
     return value, number
 
 
-def rated(scores: pl.DataFrame, profile: str = "standard") -> Result:
+def rated(
+    scores: pl.DataFrame, profile: str = "standard", threshold: float | None = None
+) -> Result:
     """Score a detector by the rules: one threshold for all series, the best there is.
 
     Parameters
     ----------
     scores
         ``series, timestamp, score``, each series in the order of its file.
+    threshold
+        Take this one instead, which the rules do not ask for.
     """
     weights, limits = costs(profile), windows()
     score, value, window = [], [], []
@@ -106,7 +110,8 @@ def rated(scores: pl.DataFrame, profile: str = "standard") -> Result:
         value.append(each[skip:])
         window.append(np.where(number < 0, -1, number + total)[skip:])
         total += len(limits[name])
-    return _best(*map(np.concatenate, (score, value, window)), total, weights)
+    rows = map(np.concatenate, (score, value, window))
+    return _best(*rows, total, weights, threshold)
 
 
 def _best(
@@ -115,6 +120,7 @@ def _best(
     window: np.ndarray,
     total: int,
     weights: Mapping[str, float],
+    threshold: float | None,
 ) -> Result:
     """Lower the threshold from above all scores to below them, and keep the best place."""
     order = np.argsort(-score, kind="stable")
@@ -129,6 +135,8 @@ def _best(
     last = np.append(np.flatnonzero(np.diff(score)), score.size - 1) + 1  # of equal scores
     places = np.concatenate([[0], last])
     chosen = int(places[np.argmax(raw[places])])
+    if threshold is not None:
+        chosen = int((score >= threshold).sum())
     alarms = window[:chosen]
     return Result(
         100 * float(raw[chosen]) / (total * (weights["tpWeight"] + weights["fnWeight"])),
