@@ -12,6 +12,7 @@ from octavo.bundle.profile import Profile, profile, save_profile
 from octavo.bundle.targets import classes_of, target_numbers
 from octavo.definition import Pipeline, fingerprint
 from octavo.definition.events import EVENT_TIME
+from octavo.errors import DefinitionError
 from octavo.stages.contract import Context, Segregation
 from octavo.stages.training.algorithms import take_over
 from octavo.stages.training.search import Proposal
@@ -45,6 +46,8 @@ class Material:
         seen_by_model = pipeline.features if pipeline.inputs is None else pipeline.inputs
         times = [f for f in seen_by_model if train.schema[f].is_temporal()]
         features = [f for f in seen_by_model if f not in times]
+        if pipeline.problem.kind == "anomaly":
+            train = _telling(train, features)
         classes = classes_of(train[name], pipeline)
         seen = pl.concat([train[EVENT_TIME], validation[EVENT_TIME]]).cast(pl.Int64)
         return cls(
@@ -56,6 +59,24 @@ class Material:
             int(np.max(seen.to_numpy())),
             times,
         )
+
+
+def _telling(train: pl.DataFrame, features: list[str]) -> pl.DataFrame:
+    """Leave out rows of which no input is known: a series that has just begun is not usual.
+
+    Raises
+    ------
+    DefinitionError
+        If an input is no number, so that more of it cannot be more unusual.
+    """
+    for name in features:
+        if not (train.schema[name].is_numeric() or train.schema[name] == pl.Boolean):
+            raise DefinitionError(
+                f"the input {name!r} is {train.schema[name]}, and more of it means nothing.",
+                where="Pipeline.inputs",
+                fix="Name numbers that say how unusual a row is.",
+            )
+    return train.filter(pl.any_horizontal(pl.col(features).is_not_null()))
 
 
 @dataclass(frozen=True)
