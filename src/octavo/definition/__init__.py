@@ -2,6 +2,7 @@
 
 from octavo.definition.aggregates import AGGREGATES
 from octavo.definition.dataset import Check, Csv, Dataset, Files
+from octavo.definition.deviations import Deviations
 from octavo.definition.features import View, Window, WindowFeature
 from octavo.definition.fingerprint import document, fingerprint
 from octavo.definition.label import Label
@@ -18,6 +19,7 @@ __all__ = [
     "Check",
     "Csv",
     "Dataset",
+    "Deviations",
     "Files",
     "Gate",
     "Label",
