@@ -1,7 +1,8 @@
 """What a user declares. Frozen, validated when built, fingerprinted; no I/O."""
 
 from octavo.definition.aggregates import AGGREGATES
-from octavo.definition.dataset import Check, Dataset, Files
+from octavo.definition.dataset import Check, Csv, Dataset, Files
+from octavo.definition.deviations import Deviations
 from octavo.definition.features import View, Window, WindowFeature
 from octavo.definition.fingerprint import document, fingerprint
 from octavo.definition.label import Label
@@ -16,7 +17,9 @@ __all__ = [
     "METRICS",
     "PARTS",
     "Check",
+    "Csv",
     "Dataset",
+    "Deviations",
     "Files",
     "Gate",
     "Label",

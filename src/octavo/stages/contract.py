@@ -64,6 +64,10 @@ class Segregation(Protocol):
         """
         ...
 
+    def newest(self) -> pl.DataFrame:
+        """Return the rows that monitoring looks at, labeled or not."""
+        ...
+
 
 @dataclass(frozen=True)
 class Context:

@@ -23,7 +23,7 @@ from octavo.stages.segregation.api import _absent
 )
 def test_absent_is_of_the_type_of_the_outcomes_or_refused(absent, dtype, value):
     events = ov.Dataset("events", ov.Files("e.csv"), event_id="id", event_time="at")
-    label = ov.Label("hit", events, "id", pl.col("y"), mature_after="1d", absent=absent)
+    label = ov.Label("hit", events, pl.col("y"), "id", mature_after="1d", absent=absent)
     if value is None:
         with pytest.raises(DefinitionError, match=r"label 'hit': absent is .*, but"):
             _absent(label, dtype())

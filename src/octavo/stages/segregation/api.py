@@ -13,6 +13,7 @@ from octavo.definition.events import (
     EVENT_ID,
     EVENT_TIME,
     KNOWN_AT,
+    POSITION,
     TIMESTAMP,
     evaluate,
     joined_id,
@@ -24,7 +25,7 @@ from octavo.stores.catalog import Catalog
 from octavo.stores.features import STAMPS, FeatureStore
 from octavo.stores.history import GONE_KNOWN_AT
 from octavo.stores.home import Home
-from octavo.stores.raw import RawStore
+from octavo.stores.raw import RawStore, batch_sequence
 
 
 class SplitRows:
@@ -155,6 +156,19 @@ class SplitRows:
             return kept
         return kept & (rows[name].is_not_null() if labels == "with" else rows[name].is_null())
 
+    def newest(self) -> pl.DataFrame:
+        """Return the rows of the newest monitoring window, labeled or not.
+
+        Of rows without an event time, those of the newest batch.
+        """
+        rows = self.data("all", labels="both")
+        if self.pipeline.rows.is_static:
+            batch = batch_sequence(pl.col(POSITION))
+            return rows.filter(batch == batch.max())
+        window = microseconds(self.pipeline.monitor.window, where="Monitor.window")
+        times = pl.col(EVENT_TIME).cast(pl.Int64)
+        return rows.filter(times > times.max() - window)
+
     @cached_property
     def all_rows(self) -> pl.DataFrame:
         """All rows in log order: stamps, keys, features, label and when that was settled."""
@@ -183,7 +197,8 @@ class SplitRows:
         events = events.filter(~gone.fill_null(False))
         clock = pl.lit(self.document["clock"], dtype=pl.Int64).cast(TIMESTAMP)
         where = f"label {label.name!r}"
-        events = evaluate(events, [joined_id(tuple(label.on)).alias(EVENT_ID)], where=where)
+        if label.on:
+            events = evaluate(events, [joined_id(tuple(label.on)).alias(EVENT_ID)], where=where)
         events = evaluate(events, [label.value.alias(label.name)], where=where)
         return (
             events.filter((pl.col(KNOWN_AT) <= clock) & pl.col(label.name).is_not_null())
