@@ -216,20 +216,8 @@ def _entry(source):
 
 
 fold_entities = _entry(
-    compiling.source_of(
-        [
-            codes,
-            compiling,
-            decay,
-            entity,
-            exact,
-            log,
-            machine,
-            plan,
-            quantiles,
-            ranks,
-            reach,
-            tallies,
-        ]
-    )
-)
+    compiling.source_of([
+        codes, compiling, decay, entity, exact, log, machine,
+        plan, quantiles, ranks, reach, tallies,
+    ])
+)  # fmt: skip
