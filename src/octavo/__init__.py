@@ -7,7 +7,9 @@ from octavo.version import __version__ as __version__
 if TYPE_CHECKING:
     from octavo.definition import (
         Check,
+        Csv,
         Dataset,
+        Deviations,
         Files,
         Gate,
         Label,
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
         Schedule,
         SplitByHash,
         SplitByTime,
+        SplitStratified,
         Training,
         View,
         Window,
@@ -27,7 +30,9 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Check",
+    "Csv",
     "Dataset",
+    "Deviations",
     "Files",
     "Gate",
     "Label",
@@ -39,6 +44,7 @@ __all__ = [
     "Schedule",
     "SplitByHash",
     "SplitByTime",
+    "SplitStratified",
     "Training",
     "View",
     "Window",
