@@ -6,13 +6,18 @@ from octavo.version import __version__ as __version__
 
 if TYPE_CHECKING:
     from octavo.definition import (
+        AsNumber,
+        AsTime,
         Check,
+        Clip,
         Dataset,
         Files,
         Gate,
         Label,
         Lift,
         Monitor,
+        Normalize,
+        Null,
         Pipeline,
         Problem,
         Replace,
@@ -26,13 +31,18 @@ if TYPE_CHECKING:
     from octavo.project import load
 
 __all__ = [
+    "AsNumber",
+    "AsTime",
     "Check",
+    "Clip",
     "Dataset",
     "Files",
     "Gate",
     "Label",
     "Lift",
     "Monitor",
+    "Normalize",
+    "Null",
     "Pipeline",
     "Problem",
     "Replace",

@@ -10,18 +10,24 @@ from octavo.definition.problem import METRICS, Lift, Problem
 from octavo.definition.schedule import Schedule
 from octavo.definition.split import PARTS, SplitByHash, SplitByTime
 from octavo.definition.training import Gate, Monitor, Replace, Training
+from octavo.definition.treatments import AsNumber, AsTime, Clip, Normalize, Null, Treatment
 
 __all__ = [
     "AGGREGATES",
     "METRICS",
     "PARTS",
+    "AsNumber",
+    "AsTime",
     "Check",
+    "Clip",
     "Dataset",
     "Files",
     "Gate",
     "Label",
     "Lift",
     "Monitor",
+    "Normalize",
+    "Null",
     "Pipeline",
     "Problem",
     "Replace",
@@ -29,6 +35,7 @@ __all__ = [
     "SplitByHash",
     "SplitByTime",
     "Training",
+    "Treatment",
     "View",
     "Window",
     "WindowFeature",

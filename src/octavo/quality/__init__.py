@@ -1,0 +1,8 @@
+"""What is wrong with a batch of rows: findings, and a profile. Pure functions over frames."""
+
+from octavo.quality.changes import changes
+from octavo.quality.examine import examine
+from octavo.quality.finding import Finding
+from octavo.quality.profile import profile
+
+__all__ = ["Finding", "changes", "examine", "profile"]

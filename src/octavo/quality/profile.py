@@ -1,0 +1,84 @@
+"""What a batch looks like: per column its type, nulls, distinct values, range and distribution.
+
+Small enough to be kept with every batch, so that later ones can be compared and pictures drawn.
+"""
+
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+BINS = 24
+"""Bars of a histogram."""
+
+BLOCKS = 60
+"""Stretches of consecutive rows whose share of nulls is kept, to see where values are missing."""
+
+COMMON = 6
+"""Texts that are kept, the most frequent."""
+
+
+def profile(frame: pl.DataFrame) -> dict[str, dict[str, Any]]:
+    """Return, as plain JSON values, what each column holds.
+
+    Returns
+    -------
+    dict
+        Column to ``type``, ``nulls``, ``distinct``; of numbers ``min``, ``max``, ``mean``,
+        ``median`` and ``histogram`` (`BINS` counts between the 0.5th and the 99.5th percentile,
+        whose bounds are ``from`` and ``to``; values beyond are in the outer bars); of times ``min``
+        and ``max``; of texts ``common``; where there are nulls, ``missing`` (share in each of
+        `BLOCKS` stretches of rows).
+    """
+    return {
+        column.name: _column(column)
+        for column in frame.get_columns()
+        if not column.name.startswith("_")
+    }
+
+
+def _column(column: pl.Series) -> dict[str, Any]:
+    nulls = column.null_count()
+    found: dict[str, Any] = {
+        "type": str(column.dtype).split("(")[0],
+        "nulls": nulls,
+        "distinct": column.n_unique(),
+    }
+    if nulls:
+        blocks = np.array_split(column.is_null().to_numpy(), min(BLOCKS, column.len()))
+        found["missing"] = [round(float(block.mean()), 3) for block in blocks]
+    if nulls == column.len():
+        return found
+    if column.dtype.is_numeric():
+        found |= _numbers(column)
+    elif column.dtype.is_temporal():
+        found |= {"min": str(column.min())[:19], "max": str(column.max())[:19]}
+    elif column.dtype == pl.String:
+        counts = column.drop_nulls().value_counts(sort=True, name="count").head(COMMON)
+        found["common"] = [[_short(text), count] for text, count in counts.iter_rows()]
+    return found
+
+
+def _numbers(column: pl.Series) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    values = column.cast(pl.Float64).drop_nulls()
+    finite = values.filter(values.is_finite())
+    if finite.is_empty():
+        return found
+    found |= {"min": column.min(), "max": column.max(), "mean": column.mean()}
+    if finite.len() < values.len():
+        found |= {"min": finite.min(), "max": finite.max(), "mean": finite.mean()}
+    found["median"] = finite.median()
+    array = finite.to_numpy()
+    ends = np.quantile(array[:: max(1, array.size // 20_000)], [0.005, 0.995])
+    low, high = (float(end) for end in ends)
+    if low == high:
+        low, high = float(array.min()), float(array.max())
+    if low < high and np.isfinite(high - low):
+        counts, _ = np.histogram(np.clip(array, low, high), bins=BINS, range=(low, high))
+        found |= {"from": low, "to": high, "histogram": counts.tolist()}
+    return found
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 40 else text[:39] + "…"
