@@ -154,7 +154,8 @@ class Normalize(Treatment):
 class AsNumber(Treatment):
     """Text becomes numbers (Float64); the raw store keeps the text. What is none becomes null.
 
-    Blanks, signs, exponents and separators of thousands (in groups of three) are understood.
+    Blanks, signs, exponents, separators of thousands (in groups of three) and parentheses for a
+    negative number are understood.
     """
 
     column: str
@@ -188,6 +189,7 @@ class AsNumber(Treatment):
         number = rf"[+-]?(?:(?:{whole})(?:[{marks}]\d*)?|[{marks}]\d+)(?:[eE][+-]?\d+)?"
         text = pl.col(self.column).str.normalize("NFKC").str.replace_all(_BLANKS, " ")
         text = text.str.replace_all(_MINUS, "-").str.strip_chars(" ")
+        text = text.str.replace(r"^\((.*)\)$", "-$1")
         taken = rf"^([^\d+\-.,]*)({number})((?:[^\d.,+\-].*)?)$"
         value = text.str.extract(taken, 2).str.replace_all(rf"[{between}]", "")
         value = value.str.replace_all(rf"[{marks}]", ".").cast(pl.Float64, strict=False)

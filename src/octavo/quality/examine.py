@@ -64,5 +64,7 @@ def _once(found: list[Finding]) -> list[Finding]:
     """Leave out what says again, of the same rows and columns, that something is wrong."""
     said: dict[tuple[tuple[str, ...], bytes], Finding] = {}
     for each in found:
-        said.setdefault((each.columns, each.at.tobytes() if each.rows else each.rule.encode()), each)
+        said.setdefault(
+            (each.columns, each.at.tobytes() if each.rows else each.rule.encode()), each
+        )
     return list(said.values())

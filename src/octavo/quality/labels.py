@@ -16,6 +16,7 @@ _STRAY = rf"^\s|\s$|[{_INVISIBLE}]"
 _DOUBLED = rf"\s\s|{_STRAY}"
 _BROKEN = r"[ÃÂ][\u{0080}-\u{00BF}]|Ã[€-™]|â€|\u{FFFD}|[\x00-\x08\x0B\x0C\x0E-\x1F]"
 _LONG = 60  # characters from which a text is prose, where two blanks are nothing
+_RARE = 50  # times as often as its misspelling a label must be there
 _REPLACED = 8  # spellings up to which a treatment names each of them
 PLACEHOLDERS = frozenset(
     (
@@ -99,6 +100,9 @@ def _variants(table: Table, name: str) -> Iterator[Finding]:
     joined = pl.col("dotless").str.replace_all(r"[\s_-]+", "")
     wordy = pl.col("dotless").str.contains(r"\p{L}{3}")
     counts = counts.with_columns(key=pl.when(wordy).then(joined).otherwise("dotless"))
+    # Accents are lost more easily than gained: a spelling that has them need not be most frequent.
+    accented = pl.col("value").str.normalize("NFKD").str.contains(r"\p{M}")
+    counts = counts.sort(pl.col("count") * (1 + 3 * accented), "value", descending=[True, False])
     counts = counts.with_columns(
         pl.all().exclude("key").first().over("key").name.prefix("usual_"),
     ).filter(pl.col("value") != pl.col("usual_value"))
@@ -152,12 +156,12 @@ def _misspelled(table: Table, name: str) -> Iterator[Finding]:
     often = counts.filter(pl.col("count") >= 50)
     if often.is_empty() or often.height > 500:
         return
-    rare = counts.filter(pl.col("count") <= max(2, table.height // 2000)).head(500)
+    rare = counts.filter(pl.col("count") <= often["count"].max() / _RARE).head(500)
     pairs: dict[str, str] = {}
     for value, count in rare.iter_rows():
         for usual, times in often.iter_rows():
-            same = value.casefold() == usual.casefold()
-            if times >= 50 * count and not same and _one_off(value, usual):
+            same = value.strip(" .").casefold() == usual.strip(" .").casefold()
+            if times >= _RARE * count and not same and _one_off(value, usual):
                 pairs[value] = usual
                 break
     if pairs:

@@ -11,7 +11,7 @@ import polars as pl
 from octavo.quality.finding import Finding, counted, enumerated, percent
 from octavo.quality.table import Table
 
-_KEY = 0.99
+_KEY = {"text": 0.9, "number": 0.99}
 """Share of rows that must have a value of their own for a column to be a key with repetitions."""
 
 
@@ -122,10 +122,13 @@ def duplicates(table: Table, keys: Sequence[str] = ()) -> Iterator[Finding]:
         values = table.frame[name]
         if values.dtype.is_float() or table.nulls[name] or table.height < 100:
             continue
-        if table.sample[name].n_unique() < _KEY * table.sample.height:
+        if values.dtype == pl.String and values.str.contains(r"\d[.,]\d").any():
+            continue
+        least = _KEY["text" if values.dtype == pl.String else "number"]
+        if table.sample[name].n_unique() < least * table.sample.height:
             continue
         bad = ~values.is_first_distinct() & ~again
-        if 0 < bad.sum() <= (1 - _KEY) * table.height:
+        if 0 < bad.sum() <= (1 - least) * table.height:
             yield table.finding(
                 "duplicate",
                 "key",

@@ -29,8 +29,11 @@ _RANGES: tuple[tuple[frozenset[str], float, float], ...] = (
     (frozenset({"year"}), 1800, 2200),
     (frozenset({"age"}), 0, 120),
 )
-_USUAL = 0.98
-"""Share of the values that must lie in a range, or be a time of day, for a name to mean it."""
+_MEANT = 0.9
+"""Share of the values that must lie in a range for a column's name to mean it."""
+
+_CLOCKS = 0.98
+"""Share of the values that must be times of day for a column to be a clock."""
 
 
 def numbers(table: Table) -> Iterator[Finding]:
@@ -123,7 +126,7 @@ def _ranges(table: Table, name: str, values: pl.Series) -> Iterator[Finding]:
             continue
         bad = ~values.is_between(low, high).fill_null(True)
         share = bad.sum() / max(values.count(), 1)
-        if 0 < share <= 1 - _USUAL:
+        if 0 < share <= 1 - _MEANT:
             extremes = sorted({values.filter(bad).min(), values.filter(bad).max()})
             yield table.finding(
                 "incorrect",
@@ -146,7 +149,7 @@ def is_clock(values: pl.Series) -> bool:
     if low is None or low < 0 or high < 1300 or known.quantile(0.995) > 2400:  # type: ignore[operator]
         return False
     good = ((known % 100 < 60) & (known <= 2400)).mean() or 0
-    return good >= _USUAL and (known % 100).n_unique() >= 12 and known.n_unique() >= 60
+    return good >= _CLOCKS and (known % 100).n_unique() >= 12 and known.n_unique() >= 60
 
 
 def _clock(table: Table, name: str, values: pl.Series) -> list[Finding]:

@@ -23,7 +23,7 @@ K = 8.0
 GAP = 2.0
 """How many times as far out as the farthest usual value an outlier is."""
 
-MOST = 0.02
+MOST = 0.1
 """Share of the values which can be outliers; more are a second kind of value."""
 
 _EXPLAINED = 0.6

@@ -19,7 +19,7 @@ WIDE = 40
 _USUAL = 0.8
 """Share of rows from which one column counts as a multiple of another."""
 
-_DEPENDS = 0.999
+_DEPENDS = 0.98
 """Share of rows that must agree with their group for one column to depend on another."""
 
 
@@ -116,7 +116,7 @@ def _agree(one: pl.Series, other: pl.Series, least: float) -> bool:
 
 def _orders(table: Table) -> Iterator[Finding]:
     """Find times that mostly come one after the other, and in a few rows do not."""
-    times = [n for n in table.of_type("time")][:12]
+    times = table.of_type("time")[:12]
     for one, other in combinations(times, 2):
         for first, last in ((one, other), (other, one)):
             both = table.sample.select(
@@ -210,9 +210,8 @@ def _past_midnight(table: Table) -> Iterator[Finding]:
 def _dependencies(table: Table) -> Iterator[Finding]:
     """Find labels that go with one value of another column in all but single rows."""
     names = []
-    for name in table.of_type("text", "number"):
-        values = table.sample[name]
-        if not values.dtype.is_float() and 5 <= values.n_unique() <= values.len() / 20:
+    for name in table.of_type("text"):
+        if 3 <= table.sample[name].n_unique() <= table.sample.height / 20:
             names.append(name)
     names = names[:12]
     for one in names:
@@ -226,7 +225,7 @@ def _dependencies(table: Table) -> Iterator[Finding]:
                     "dependency",
                     [one, other],
                     bad,
-                    f"`{other}` is another one than all other rows of the same `{one}` have, in "
+                    f"`{other}` is another one than nearly all rows of the same `{one}` have, in "
                     f"{counted(bad.sum(), table.height)}.",
                 )
 
@@ -235,22 +234,22 @@ def _depends(frame: pl.DataFrame, one: str, other: str) -> bool:
     pairs = frame.select(one, other).drop_nulls().group_by(one, other).len()
     usual = pairs.group_by(one).agg(pl.col("len").max().alias("most"), pl.col("len").sum())
     rows = usual["len"].sum()
-    if not rows or usual["most"].sum() < 0.98 * rows:
+    if not rows or usual["most"].sum() < _DEPENDS * rows:
         return False
     commonest = pairs.group_by(other).agg(pl.col("len").sum())["len"].max()
     return commonest < 0.8 * rows  # type: ignore[operator]
 
 
 def _strangers(frame: pl.DataFrame, one: str, other: str) -> pl.Series:
-    """Return the single rows that differ from the twenty or more others of their group."""
-    with_counts = frame.select(one, other).with_columns(
-        of_group=pl.len().over(one), of_pair=pl.len().over(one, other)
-    )
-    found = with_counts.select(
-        (pl.col("of_pair") == 1)
-        & (pl.col("of_group") >= 20)
+    """Return the rows that differ from nearly all of the twenty or more others of their group."""
+    size, pair = pl.len().over(one), pl.len().over(one, other)
+    counted = frame.select(one, other).with_columns(size=size, pair=pair)
+    usual = pl.col("pair").max().over(one)
+    found = counted.select(
+        (pl.col("size") >= 20)
+        & (usual >= 0.9 * pl.col("size"))
+        & (pl.col("pair") < usual)
         & pl.col(one).is_not_null()
         & pl.col(other).is_not_null()
-        & (pl.col("of_pair").max().over(one) >= pl.col("of_group") - 1)
     )
     return found.to_series()

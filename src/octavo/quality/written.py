@@ -11,30 +11,40 @@ import polars as pl
 
 from octavo.quality.finding import Finding, call, counted, enumerated, shown
 from octavo.quality.labels import PLACEHOLDERS
-from octavo.quality.table import Table
+from octavo.quality.table import ROW, Table
 
 MOST = 0.8
 """Share of a column's values from which it counts as one of numbers, dates or truth values."""
 
 _DIGITS = r"(?:\d{1,3}(?:[,. '’\u{00A0}\u{202F}]\d{3})+|\d+)(?:[.,]\d*)?|[.,]\d+"
 _NUMBER = rf"[+\-\u{{2212}}]?(?:{_DIGITS})(?:[eE][+-]?\d+)?"
-_PLAIN = r"^[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?$"
 _COMMA = r"\d,\d{1,2}(?:\D|$)|\d,\d{4,}|\.\d{3},\d|^0,\d"  # a comma that can only be decimal
 _DOT = r"\d\.\d{1,2}(?:\D|$)|\d\.\d{4,}|,\d{3}\.\d|^0\.\d"
 _GROUPED = r"\d[. '’\u{00A0}\u{202F}]\d{3}(?:\D|$)|\d,\d{3}(?:\D|$)"
-_WITH_UNIT = rf"^(?:[^\d\s+\-.,]{{1,6}}\s*)?{_NUMBER}\s*(?:[^\d\s+\-.,][^\d+\-.,]{{0,11}})?$"
-_UNITS = rf"^([^\d\s+\-.,]{{1,6}})?\s*{_NUMBER}\s*([^\d\s+\-.,][^\d+\-.,]{{0,11}})?$"
+_BEFORE = r"[^\w\s+\-.,()]{1,3}|[A-Z]{2,3}\s"  # €, USD; a letter before digits makes a code
+_BEHIND = r"[^\d\s+\-.,()][^\d+\-.,()]{0,11}"
+_UNITS = rf"^({_BEFORE})?\s*(?:{_NUMBER})\s*({_BEHIND})?$"
+_NEGATIVE = rf"^\((?:{_DIGITS})\)$"
+_WITH_UNIT = rf"{_UNITS}|{_NEGATIVE}"
+_LETTERS = r"[\d.][OoIl]|[OoIl][\d.]"  # for 0 and 1
 _FAMILIES = (
     {"kg": 1.0, "g": 1e-3, "mg": 1e-6, "t": 1e3, "lb": 0.45359237, "lbs": 0.45359237},
     {"m": 1.0, "cm": 1e-2, "mm": 1e-3, "km": 1e3, "in": 0.0254, "ft": 0.3048, "mi": 1609.344},
     {"s": 1.0, "sec": 1.0, "ms": 1e-3, "min": 60.0, "h": 3600.0, "hours": 3600.0},
 )
+_MINUS = "\u2212"
+_NUMERIC = rf"^(?:{_NUMBER})$"
 _DATES = (
     "%Y-%m-%d", "%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%d-%m-%Y", "%m-%d-%Y", "%Y/%m/%d", "%Y%m%d",
     "%d %b %Y", "%b %d, %Y", "%d %B %Y", "%B %d, %Y", "%d-%b-%Y", "%d/%m/%y", "%m/%d/%y",
     "%d.%m.%y",
 )  # fmt: skip
 _TIMES = ("", " %H:%M:%S", " %H:%M", "T%H:%M:%SZ", "T%H:%M:%S", "T%H:%M:%S%z", " %I:%M %p")
+_FORMS = {
+    "year first": r"^\s*\d{4}[-/.]",
+    "dots": r"^\s*\d{1,2}\.\d{1,2}\.",
+    "slashes": r"^\s*\d{1,2}[-/]\d{1,2}[-/]",
+}
 _DATELIKE = (
     r"^\d{1,4}[-/. ]\d{1,2}[-/. ]\d{1,4}|^(?:19|20)\d{6}$|^[A-Za-z]{3,9}\.? \d{1,2},? \d{4}"
     r"|^\d{1,2}[ -][A-Za-z]{3,9}[ -]\d{2,4}"
@@ -92,22 +102,25 @@ def _truth(table: Table, name: str, values: pl.DataFrame, total: int) -> Iterato
 
 def _numbers(table: Table, name: str, values: pl.DataFrame, total: int) -> Iterator[Finding]:
     text = values["text"].str.normalize("NFKC")
-    numeric = text.str.contains(_WITH_UNIT)
-    plain = text.str.contains(_PLAIN)
+    numeric = text.str.contains(_WITH_UNIT) & ~text.str.contains(_LETTERS)
     if _share(values, numeric, total) < MOST:
         return
-    codes = text.str.contains(r"^[+-]?0\d+$")
+    zeros = text.str.contains(r"^[+-]?0\d")
     units = _units(values.filter(numeric))
-    if (plain.all() and codes.any()) or len(units) > 8:
+    if _share(values, zeros, total) > 1 - MOST or len(units) > 8:
         return  # codes such as 007, or flat numbers such as 12a, 12b, 12c
     line = _as_number(name, text.filter(numeric), units)
     spaced = pl.col(name).str.strip_chars()
+    bare = spaced.str.normalize("NFKC").str.replace(_MINUS, "-")
     forms = {
-        "unit": (spaced.str.contains(r"\d\s*[^\d\s+\-.,eE)][^\d]*$|^[^\d\s+\-.,(]"), "units"),
+        "unit": (~bare.str.contains(_NUMERIC) & ~bare.str.contains(_NEGATIVE), "units"),
+        "parentheses": (bare.str.contains(_NEGATIVE), "parentheses, for what is negative"),
+        "minus": (spaced.str.contains(_MINUS), "another sign than the minus"),
+        "zeros": (bare.str.contains(r"^[+-]?0\d"), "leading zeros"),
         "decimal_comma": (spaced.str.contains(_COMMA), "decimal commas"),
         "thousands": (spaced.str.contains(_GROUPED), "separators of thousands"),
     }
-    inside = spaced.str.normalize("NFKC").str.contains(_WITH_UNIT)
+    inside = bare.str.contains(_WITH_UNIT) & ~bare.str.contains(_LETTERS)
     for rule, (pattern, what) in forms.items():
         if rule == "thousands" and "." in _decimal(text):
             pattern = spaced.str.contains(r"\d[, '’\u{00A0}\u{202F}]\d{3}(?:\D|$)")
@@ -163,7 +176,7 @@ def _dates(table: Table, name: str, values: pl.DataFrame, total: int) -> Iterato
     datelike = values["text"].str.contains(_DATELIKE)
     if _share(values, datelike, total) < MOST:
         return
-    formats, unread = date_formats(values.filter(datelike).head(2000))
+    formats, _ = date_formats(values.filter(datelike).head(2000))
     if not formats:
         return
     line = call("AsTime", name, formats=formats)
@@ -240,6 +253,47 @@ def date_formats(values: pl.DataFrame) -> tuple[list[str], pl.DataFrame]:
     return formats, left
 
 
+def mixed_dates(text: pl.Series, rows: pl.Series) -> Finding | None:
+    """Find dates that were written in several ways and read as dates all the same.
+
+    Parameters
+    ----------
+    text
+        What was read, as it was written, under the column's name.
+    rows
+        Numbers of the rows.
+    """
+    usual = text.str.contains(_FORMS["year first"])
+    if usual.all():  # null is none
+        return None
+    forms = {form: text.str.contains(pattern).fill_null(False) for form, pattern in _FORMS.items()}
+    found = {form: mask for form, mask in forms.items() if mask.any()}
+    if len(found) < 2:
+        return None
+    first = max(found, key=lambda form: found[form].sum())
+    name = text.name
+    table = Table(pl.DataFrame([text, rows.alias(ROW)]))
+    others = pl.select(pl.any_horizontal([m for f, m in found.items() if f != first])).to_series()
+    said = ", ".join(f"{form} in {mask.sum():,} rows" for form, mask in found.items())
+    open_days = forms["slashes"] & text.str.contains(
+        r"^\s*(?:0?[1-9]|1[0-2])[-/](?:0?[1-9]|1[0-2])[-/]"
+    )
+    doubt = (
+        f" In {counted(open_days.sum(), text.len())} day and month could be exchanged: they were read in the order in which more rows are dates."
+        if open_days.any()
+        else ""
+    )
+    return table.finding(
+        "format",
+        "dates",
+        name,
+        others,
+        f"`{name}` has dates written in {len(found)} ways ({said}), all of which were read.{doubt}",
+        None,
+        "fault" if doubt else "note",
+    )
+
+
 def refused(table: Table, rejected: pl.DataFrame) -> Iterator[Finding]:
     """Find what rejected values have in common, and which treatment would let them in.
 
@@ -282,7 +336,7 @@ def _letting_in(name: str, texts: list[str], noun: str) -> str | None:
     values = values.with_columns(pl.col("text").str.strip_chars(), count=pl.lit(1))
     if values.is_empty():
         return None
-    if values["text"].str.to_lowercase().is_in(PLACEHOLDERS).mean() or 0 > 0.5:
+    if (values["text"].str.to_lowercase().is_in(PLACEHOLDERS).mean() or 0) > 0.5:
         return call("AsNumber", name) if noun != "a date" else None
     if noun in ("a number", "an integer"):
         numeric = values.filter(values["text"].str.normalize("NFKC").str.contains(_WITH_UNIT))

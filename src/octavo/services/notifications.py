@@ -23,6 +23,7 @@ BROADCAST = {
     "drift",
     "rows rejected",
     "rows flagged",
+    "faults found",
     "hot entity",
     "no model input",
     "batch withdrawn",

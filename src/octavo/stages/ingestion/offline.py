@@ -255,6 +255,7 @@ def _ingest_batch(context: Context, dataset: Dataset, batch: Row, path: Path) ->
         dataset.name, batch["batch_id"], accepted.rows, accepted.rejected, accepted.restated
     )
     newest = accepted.rows["_known_at"].max()
+    noticed = [finding.document() for finding in parsed.noticed]
     with context.catalog.transaction() as connection:
         tables.put(
             connection,
@@ -277,6 +278,7 @@ def _ingest_batch(context: Context, dataset: Dataset, batch: Row, path: Path) ->
                 newest=None if newest is None else _microseconds(newest),
                 schema_fingerprint=fingerprint(to_json(parsed.schema)),
                 delta_version=version,
+                quality={"noticed": noticed} if noticed else None,
                 seconds=time.monotonic() - began,
                 committed_at=context.now(),
             )
