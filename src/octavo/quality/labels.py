@@ -1,4 +1,4 @@
-"""Labels that are spelled in several ways: blanks, case, dots, accents, placeholders, typing errors.
+"""Labels spelled in several ways: blanks, case, dots, accents, placeholders, typing errors.
 
 It looks at text as text; numbers and dates in text are `octavo.quality.written`'s.
 """

@@ -32,9 +32,6 @@ _RANGES: tuple[tuple[frozenset[str], float, float], ...] = (
 _MEANT = 0.9
 """Share of the values that must lie in a range for a column's name to mean it."""
 
-_CLOCKS = 0.98
-"""Share of the values that must be times of day for a column to be a clock."""
-
 
 def numbers(table: Table) -> Iterator[Finding]:
     """Find values that cannot be what their column holds."""
@@ -140,20 +137,8 @@ def _ranges(table: Table, name: str, values: pl.Series) -> Iterator[Finding]:
         return
 
 
-def is_clock(values: pl.Series) -> bool:
-    """Return whether numbers are times of day written as hhmm: 517 is 5:17."""
-    known = values.drop_nulls()
-    if known.len() < 100 or (known != known.floor()).any():
-        return False
-    low, high = known.min(), known.max()
-    if low is None or low < 0 or high < 1300 or known.quantile(0.995) > 2400:  # type: ignore[operator]
-        return False
-    good = ((known % 100 < 60) & (known <= 2400)).mean() or 0
-    return good >= _CLOCKS and (known % 100).n_unique() >= 12 and known.n_unique() >= 60
-
-
 def _clock(table: Table, name: str, values: pl.Series) -> list[Finding]:
-    if not is_clock(values.gather_every(max(1, values.len() // 20_000))) or not is_clock(values):
+    if name not in table.clocks:
         return []
     minutes = f"{column(name)} // 100 * 60 + {column(name)} % 100"
     found = [
@@ -162,8 +147,9 @@ def _clock(table: Table, name: str, values: pl.Series) -> list[Finding]:
             "clock",
             name,
             np.zeros(table.height, bool),
-            f"`{name}` is a time of day written as the number hhmm (517 is 5:17, and 1 a minute past "
-            "midnight): its differences and means are none of times, and it begins anew at midnight.",
+            f"`{name}` is a time of day written as the number hhmm (517 is 5:17, and 1 a minute "
+            "past midnight): its differences and means are none of times, and it begins anew at "
+            "midnight.",
             f'columns={{"{name}_minutes": {minutes}}}',
             "note",
         )

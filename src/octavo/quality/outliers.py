@@ -9,12 +9,12 @@ double MAD for asymmetric distributions. The gap is ours.
 """
 
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import polars as pl
 
 from octavo.quality.finding import Finding, call, column, counted, shown
-from octavo.quality.numbers import is_clock
 from octavo.quality.table import Table
 
 K = 8.0
@@ -28,6 +28,8 @@ MOST = 0.1
 
 _EXPLAINED = 0.6
 """Share of the variance that groups must explain for values to be compared within them."""
+
+_COMPARED = 4_000  # rows on which groups are tried
 
 _MEMBERS = 30
 """Values from which a group has a median and a deviation of its own."""
@@ -44,7 +46,7 @@ def outliers(table: Table, groups: Sequence[str] | None = None) -> Iterator[Find
     numeric = [
         name
         for name in table.of_type("number")
-        if table.sample[name].n_unique() > 10 and not is_clock(table.sample[name])
+        if table.varied[name] > 10 and name not in table.clocks
     ]
     candidates = _candidates(table) if groups is None else groups
     for name in [*numeric, *table.of_type("time")]:
@@ -75,26 +77,49 @@ def beyond(values: np.ndarray) -> np.ndarray:
     values
         float64.
     """
-    return apart(scores(values))
+    ends = np.array([np.fmin.reduce(values), np.fmax.reduce(values)])
+    scale = _scale(values)
+    if scale is None or _scored(ends, scale).max() < K:
+        return np.zeros(values.shape, bool)
+    return apart(_scored(values, scale))
 
 
 def scores(values: np.ndarray) -> np.ndarray:
     """Return how many deviations each value is from the median; 0 for NaN."""
-    known = values[~np.isnan(values)]
-    if known.size < 20:
-        return np.zeros_like(values)
-    sampled = known[:: max(1, known.size // 50_000)]
-    if sampled.min() > 0 and _skewed(sampled):
-        values, sampled = np.log(np.where(values > 0, values, np.nan)), np.log(sampled)
-    middle = np.median(sampled)
-    found = np.zeros_like(values)
-    for side in (-1, 1):
-        away = (values - middle) * side
-        deviation = _deviation((sampled - middle) * side)
-        outside = away > 0
-        if deviation > 0:
-            found[outside] = away[outside] / deviation
-    return found
+    scale = _scale(values)
+    return np.zeros_like(values) if scale is None else _scored(values, scale)
+
+
+class _Scale(NamedTuple):
+    """What is usual in a column."""
+
+    middle: float
+    below: float
+    """1.4826·MAD of the values below the median; 0 if there is none."""
+    above: float
+    logarithmic: bool
+
+
+def _scale(values: np.ndarray) -> _Scale | None:
+    """Measure a column on some of its values; None if these are too few."""
+    sampled = values[:: max(1, values.size // 50_000)]
+    sampled = sampled[~np.isnan(sampled)]
+    if sampled.size < 20:
+        return None
+    logarithmic = sampled.min() > 0 and _skewed(sampled)
+    if logarithmic:
+        sampled = np.log(sampled)
+    middle = float(np.median(sampled))
+    return _Scale(middle, _deviation(middle - sampled), _deviation(sampled - middle), logarithmic)
+
+
+def _scored(values: np.ndarray, scale: _Scale) -> np.ndarray:
+    if scale.logarithmic:
+        values = np.log(np.where(values > 0, values, np.nan))
+    away = values - scale.middle
+    below = away / -scale.below if scale.below else np.zeros_like(away)
+    above = away / scale.above if scale.above else np.zeros_like(away)
+    return np.nan_to_num(np.where(away < 0, below, above))
 
 
 def _deviation(away: np.ndarray) -> float:
@@ -137,7 +162,10 @@ def _outlier(table: Table, name: str, values: np.ndarray, bad: np.ndarray) -> Fi
     found = sorted({extremes.min(), extremes.max()})  # type: ignore[type-var]
     treatment = f"{call('Null', name)[:-1]}, where=~{column(name)}.is_between({low!r}, {high!r}))"
     if original.dtype.is_temporal():
-        treatment = f"{call('Null', name)[:-1]}, where=~{column(name)}.dt.year().is_between({low.year}, {high.year}))"  # type: ignore[union-attr]
+        years = f"{low.year}, {high.year}"  # type: ignore[union-attr]
+        treatment = (
+            f"{call('Null', name)[:-1]}, where=~{column(name)}.dt.year().is_between({years}))"
+        )
     return table.finding(
         "outlier",
         "median_mad",
@@ -154,11 +182,8 @@ def _candidates(table: Table) -> list[str]:
     """Return the columns that could be groups: few values, each of them often."""
     found = []
     for name in table.of_type("text", "boolean", "number"):
-        values = table.sample[name]
-        if values.dtype.is_float():
-            continue
-        different = values.n_unique()
-        if 2 <= different <= values.len() / (2 * _MEMBERS):
+        few = 2 <= table.varied[name] <= table.sample.height / (2 * _MEMBERS)
+        if few and not table.frame[name].dtype.is_float():
             found.append(name)
     return found[:12]
 
@@ -168,33 +193,39 @@ def _explaining(table: Table, name: str, candidates: Sequence[str]) -> str | Non
 
     Ranks are compared, so that a few wild values explain nothing.
     """
-    values = table.sample[name].rank("average").alias("|rank")
-    total = values.var()
+    rows = table.sample.gather_every(max(1, table.sample.height // _COMPARED))
+    rank = rows[name].rank("average").alias("|rank")
     best, found = _EXPLAINED, None
-    for group in candidates if total else ():
+    for group in candidates:
         if group == name:
             continue
-        within = values.to_frame().with_columns(table.sample[group].alias("|group"))
-        within = within.drop_nulls().select(
-            (pl.col("|rank") - pl.col("|rank").mean().over("|group")).var()
-        )
-        explained = 1 - (within.item() or 0.0) / total  # type: ignore[operator]
+        ranks = pl.DataFrame([rank, rows[group].alias("|group")]).drop_nulls()
+        within = ranks.group_by("|group").agg(pl.col("|rank").var(0) * pl.len())
+        total = (ranks["|rank"].var(0) or 0.0) * ranks.height  # type: ignore[operator]
+        explained = 1 - (within["|rank"].sum() / total) if total else 0.0
         if explained > best:
             best, found = explained, group
     return found
 
 
 def _beyond_in_groups(table: Table, name: str, values: np.ndarray, group: str) -> np.ndarray:
-    """Return which values are outliers of their own group."""
-    frame = pl.DataFrame({"group": table.frame[group], "value": pl.Series(values).fill_nan(None)})
-    middle = pl.col("value").median().over("group")
-    frame = frame.with_columns(away=pl.col("value") - middle)
-    spread = pl.col("away").abs().median().over("group")
-    enough = pl.col("value").count().over("group") >= _MEMBERS
-    overall = pl.col("away").abs().median()  # a group of equal values is no narrower than a tenth
-    width = 1.4826 * pl.max_horizontal(spread, 0.1 * overall, 1e-12)
-    found = frame.select(pl.when(enough).then(pl.col("away").abs() / width).fill_null(0.0))
-    return apart(found.to_series().to_numpy())
+    """Return which values are outliers of their own group; what is usual is told by the sample."""
+    usual = pl.DataFrame([table.sample[group].alias("group"), table.sample[name].alias("value")])
+    usual = usual.with_columns(pl.col("value").cast(pl.Float64)).drop_nulls()
+    usual = usual.with_columns(middle=pl.col("value").median().over("group"))
+    usual = usual.with_columns(away=(pl.col("value") - pl.col("middle")).abs())
+    overall = usual["away"].median() or 0.0
+    groups = usual.group_by("group").agg(
+        pl.col("middle").first(), pl.col("away").median().alias("width"), pl.len().alias("members")
+    )
+    groups = groups.filter(pl.col("members") >= _MEMBERS)
+    # A group of nearly equal values counts as no narrower than a tenth of what is usual.
+    width = 1.4826 * pl.max_horizontal(pl.col("width"), 0.1 * overall, 1e-12)  # type: ignore[operator]
+    groups = groups.select("group", "middle", width=width)
+    rows = table.frame[group].alias("group").to_frame().with_columns(pl.Series("value", values))
+    rows = rows.join(groups, on="group", how="left", maintain_order="left")
+    far = rows.select(((pl.col("value") - pl.col("middle")).abs() / pl.col("width")).fill_null(0.0))
+    return apart(far.to_series().fill_nan(0.0).to_numpy())
 
 
 def _grouped(table: Table, name: str, group: str, bad: np.ndarray) -> Finding:

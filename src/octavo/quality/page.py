@@ -19,7 +19,8 @@ body { font: 15px/1.5 system-ui, sans-serif; color: var(--ink); margin: 2.5rem a
   max-width: 64rem; padding: 0 1.5rem; background: #fff; }
 h1 { font-size: 1.6rem; margin: 0; } h2 { font-size: 1.15rem; margin: 2.2rem 0 .6rem; }
 .soft { color: var(--soft); } code { font: 13px/1.45 ui-monospace, monospace; }
-.facts { display: flex; gap: 2.2rem; margin: 1.2rem 0; } .facts b { display: block; font-size: 1.4rem; }
+.facts { display: flex; gap: 2.2rem; margin: 1.2rem 0; }
+.facts b { display: block; font-size: 1.1rem; color: var(--ink); }
 .finding { border-left: 4px solid var(--note); background: #f8f9fb; padding: .55rem .9rem;
   margin: .5rem 0; } .finding.fault { border-color: var(--fault); }
 .finding p { margin: 0; } .finding .soft { font-size: 13px; }
@@ -32,7 +33,7 @@ th { color: var(--soft); font-weight: 600; } td.number { text-align: right;
 """
 
 
-def page(report: Document, *, title: str, about: Sequence[tuple[str, str]]) -> str:
+def page(report: Document, *, title: str, rows: int, about: Sequence[tuple[str, str]] = ()) -> str:
     """Return the page of one report.
 
     Parameters
@@ -41,18 +42,21 @@ def page(report: Document, *, title: str, about: Sequence[tuple[str, str]]) -> s
         ``columns``, ``findings``, ``noticed``, ``flagged`` and ``treated``, as prep writes them.
     title
         The dataset's name.
+    rows
+        Of the batch.
     about
-        Facts for the head: what it is, and its value.
+        More facts for the head: what it is, and its value.
     """
     findings = in_order(report)
-    facts = "".join(f"<div>{escape(name)}<b>{escape(value)}</b></div>" for name, value in about)
+    head = [("rows", f"{rows:,}"), *about]
+    facts = "".join(f"<div>{escape(name)}<b>{escape(value)}</b></div>" for name, value in head)
     parts = [
         f"<h1>{escape(title)}</h1>",
         f'<div class="facts soft">{facts}</div>',
         f"<h2>Findings</h2>{_findings(findings)}",
         _counts("Treated", [_treated_line(each) for each in report["treated"]]),
         _counts("Flagged", [f"{n:,} rows fail {c!r}" for c, n in report["flagged"].items()]),
-        f"<h2>Columns</h2>{_columns(report['columns'], _faulty(findings))}",
+        f"<h2>Columns</h2>{_columns(report['columns'], rows, _faulty(findings))}",
     ]
     head = f'<meta charset="utf-8"><title>{escape(title)}: quality</title><style>{_STYLE}</style>'
     return (
@@ -108,21 +112,21 @@ def _faulty(findings: Sequence[Document]) -> set[str]:
     }
 
 
-def _columns(columns: Mapping[str, Document], faulty: set[str]) -> str:
+def _columns(columns: Mapping[str, Document], rows: int, faulty: set[str]) -> str:
     head = "<tr><th>column</th><th>type</th><th>distinct</th><th>missing</th><th>where missing</th>"
     head += "<th>distribution</th><th>range or most frequent</th></tr>"
-    return f"<table>{head}{''.join(_column(n, c, n in faulty) for n, c in columns.items())}</table>"
+    body = "".join(_column(n, c, rows, n in faulty) for n, c in columns.items())
+    return f"<table>{head}{body}</table>"
 
 
-def _column(name: str, found: Document, is_faulty: bool) -> str:
+def _column(name: str, found: Document, rows: int, is_faulty: bool) -> str:
     mark = ' style="color: var(--fault)"' if is_faulty else ""
-    missing = found.get("missing", [])
-    share = sum(missing) / len(missing) if missing else 0.0
+    missing = found["nulls"] / max(rows, 1)
     cells = [
         f"<td><code{mark}>{escape(name)}</code></td><td>{escape(found['type'])}</td>",
         f'<td class="number">{found["distinct"]:,}</td>',
-        f'<td class="number">{percent(share) if found["nulls"] else ""}</td>',
-        f"<td>{_map(missing)}</td><td>{_histogram(found)}</td><td>{escape(_range(found))}</td>",
+        f'<td class="number">{percent(missing) if missing else ""}</td>',
+        f"<td>{_map(found.get('missing', []))}</td><td>{_histogram(found)}</td><td>{escape(_range(found))}</td>",
     ]
     return f"<tr>{''.join(cells)}</tr>"
 
@@ -166,7 +170,8 @@ def _histogram(found: Document) -> str:
         if count
     )
     label = f"{found['from']:.4g} to {found['to']:.4g}"
-    return f'<svg width="144" height="37" role="img" aria-label="{label}"><title>{label}</title>{bars}</svg>'
+    size = 'width="144" height="37" role="img"'
+    return f'<svg {size} aria-label="{label}"><title>{label}</title>{bars}</svg>'
 
 
 def _shares(found: Document) -> str:

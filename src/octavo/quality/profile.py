@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from octavo.quality.table import DISTINCT, Table
+
 BINS = 24
 """Bars of a histogram."""
 
@@ -18,7 +20,7 @@ COMMON = 6
 """Texts that are kept, the most frequent."""
 
 
-def profile(frame: pl.DataFrame) -> dict[str, dict[str, Any]]:
+def profile(frame: pl.DataFrame | Table) -> dict[str, dict[str, Any]]:
     """Return, as plain JSON values, what each column holds.
 
     Returns
@@ -30,19 +32,18 @@ def profile(frame: pl.DataFrame) -> dict[str, dict[str, Any]]:
         and ``max``; of texts ``common``; where there are nulls, ``missing`` (share in each of
         `BLOCKS` stretches of rows).
     """
-    return {
-        column.name: _column(column)
-        for column in frame.get_columns()
-        if not column.name.startswith("_")
-    }
+    table = frame if isinstance(frame, Table) else Table(frame)
+    return {column.name: _column(table, column) for column in table.frame.get_columns()}
 
 
-def _column(column: pl.Series) -> dict[str, Any]:
-    nulls = column.null_count()
+def _column(table: Table, column: pl.Series) -> dict[str, Any]:
+    nulls = table.nulls[column.name]
+    counts = table.counts(column.name) if column.dtype == pl.String else None
+    whole = counts is not None and counts.height < DISTINCT
     found: dict[str, Any] = {
         "type": str(column.dtype).split("(")[0],
         "nulls": nulls,
-        "distinct": column.n_unique(),
+        "distinct": counts.height + (nulls > 0) if whole else column.n_unique(),
     }
     if nulls:
         blocks = np.array_split(column.is_null().to_numpy(), min(BLOCKS, column.len()))
@@ -53,9 +54,8 @@ def _column(column: pl.Series) -> dict[str, Any]:
         found |= _numbers(column)
     elif column.dtype.is_temporal():
         found |= {"min": str(column.min())[:19], "max": str(column.max())[:19]}
-    elif column.dtype == pl.String:
-        counts = column.drop_nulls().value_counts(sort=True, name="count").head(COMMON)
-        found["common"] = [[_short(text), count] for text, count in counts.iter_rows()]
+    elif counts is not None:
+        found["common"] = [[_short(text), count] for text, count in counts.head(COMMON).iter_rows()]
     return found
 
 

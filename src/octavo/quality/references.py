@@ -38,19 +38,20 @@ def references(
             keys = frame[target].drop_nulls()
             if keys.len() < 2 or keys.n_unique() < keys.len():
                 continue
-            values = table.frame[name]
-            bad = values.is_not_null() & ~values.is_in(keys.implode())
-            share = bad.sum() / max(values.count(), 1)
+            counts = table.counts(name)
+            lacking = counts.filter(~pl.col("value").is_in(keys.implode()))
+            share = lacking["count"].sum() / counts["count"].sum()
             if 0 < share <= 1 - _MEANT:
-                lacking = values.filter(bad).value_counts(sort=True)[name]
+                bad = table.frame[name].is_in(lacking["value"].implode())
                 yield table.finding(
                     "incorrect",
                     "reference",
                     name,
                     bad,
                     f"`{name}` is not found in `{target}` of {other} in "
-                    f"{counted(bad.sum(), table.height)}, {lacking.len():,} different ones "
-                    f"({enumerated(map(shown, lacking[:3]), 3)}, …); {percent(1 - share)} are found.",
+                    f"{counted(bad.sum(), table.height)}, {lacking.height:,} different ones "
+                    f"({enumerated(map(shown, lacking['value']), 3)}); {percent(1 - share)} are "
+                    "found.",
                     None,
                     "note",
                 )

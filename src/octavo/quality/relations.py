@@ -10,7 +10,6 @@ import numpy as np
 import polars as pl
 
 from octavo.quality.finding import Finding, column, counted, percent
-from octavo.quality.numbers import is_clock
 from octavo.quality.table import Table
 
 WIDE = 40
@@ -34,9 +33,9 @@ def relations(table: Table) -> Iterator[Finding]:
 
 
 def _multiples(table: Table) -> Iterator[Finding]:
-    numeric = [n for n in table.of_type("number") if not is_clock(table.sample[n])][:WIDE]
+    numeric = [n for n in table.of_type("number") if n not in table.clocks][:WIDE]
     arrays = {n: table.sample[n].cast(pl.Float64).fill_null(np.nan).to_numpy() for n in numeric}
-    varied = [n for n in numeric if table.sample[n].n_unique() >= 10]
+    varied = [n for n in numeric if table.varied[n] >= 10]
     for one, other in combinations(varied, 2):
         ratio = _ratio(arrays[one], arrays[other])
         if ratio is None:
@@ -81,7 +80,7 @@ def _multiple(table: Table, one: str, other: str, ratio: float) -> Finding:
 
 def _copies(table: Table) -> Iterator[Finding]:
     """Find columns of the same type that say the same in (nearly) all rows."""
-    names = [n for n in table.frame.columns if table.sample[n].n_unique() >= 3][: 4 * WIDE]
+    names = [n for n in table.frame.columns if table.varied[n] >= 3][: 4 * WIDE]
     prints: dict[str, list[str]] = {}
     for name in names:
         head = table.sample[name].head(64)
@@ -134,8 +133,8 @@ def _orders(table: Table) -> Iterator[Finding]:
                     "order",
                     [first, last],
                     bad,
-                    f"`{first}` is after `{last}` in {counted(bad.sum(), table.height)}, and before "
-                    "it in all others.",
+                    f"`{first}` is after `{last}` in {counted(bad.sum(), table.height)}, and "
+                    "before it in all others.",
                     f'ov.Check("{first} is before {last}", {column(first)} <= {column(last)}, '
                     'severity="flag")',
                 )
@@ -184,9 +183,8 @@ def _parts_of_time(table: Table) -> Iterator[Finding]:
 
 def _past_midnight(table: Table) -> Iterator[Finding]:
     """Find clock times whose delay says that they are of the day after, or before."""
-    clocks = [n for n in table.of_type("number") if is_clock(table.sample[n])]
     delays = [n for n in table.of_type("number") if n.lower().endswith("delay")]
-    for name in clocks:
+    for name in sorted(table.clocks):
         for delay in delays:
             if name.split("_")[0] != delay.split("_")[0]:
                 continue
@@ -211,7 +209,7 @@ def _dependencies(table: Table) -> Iterator[Finding]:
     """Find labels that go with one value of another column in all but single rows."""
     names = []
     for name in table.of_type("text"):
-        if 3 <= table.sample[name].n_unique() <= table.sample.height / 20:
+        if 3 <= table.varied[name] <= table.sample.height / 20:
             names.append(name)
     names = names[:12]
     for one in names:

@@ -18,6 +18,9 @@ ROW = "_row"
 SAMPLE = 20_000
 """Rows on which relations are looked for; what is found there is then counted over all."""
 
+CLOCKS = 0.98
+"""Share of the values that must be times of day for a column to be a clock."""
+
 DISTINCT = 100_000
 """Different texts of a column that are looked at, the most frequent first."""
 
@@ -50,6 +53,16 @@ class Table:
     def nulls(self) -> dict[str, int]:
         """Number of nulls in each column."""
         return {column.name: column.null_count() for column in self.frame.get_columns()}
+
+    @cached_property
+    def varied(self) -> dict[str, int]:
+        """Number of distinct values of each column in the sample."""
+        return {column.name: column.n_unique() for column in self.sample.get_columns()}
+
+    @cached_property
+    def clocks(self) -> frozenset[str]:
+        """The numeric columns that hold times of day written as hhmm: 517 is 5:17."""
+        return frozenset(name for name in self.of_type("number") if _is_clock(self.sample[name]))
 
     def of_type(self, *kinds: Literal["text", "number", "time", "boolean"]) -> list[str]:
         """Return the names of columns of some types, without those that are null throughout."""
@@ -117,3 +130,18 @@ def _kind(dtype: Any) -> str:
     if dtype == pl.Boolean:
         return "boolean"
     return "time" if dtype.is_temporal() else "text" if dtype == pl.String else "other"
+
+
+def _is_clock(values: pl.Series) -> bool:
+    known = values.drop_nulls().cast(pl.Float64).to_numpy()
+    if (
+        known.size < 100
+        or known.min() < 0
+        or known.max() < 1300
+        or (known != np.floor(known)).any()
+    ):
+        return False
+    good = (known % 100 < 60) & (known <= 2400)
+    if good.mean() < CLOCKS:
+        return False
+    return np.unique(known % 100).size >= 12 and np.unique(known).size >= 60

@@ -279,7 +279,8 @@ def mixed_dates(text: pl.Series, rows: pl.Series) -> Finding | None:
         r"^\s*(?:0?[1-9]|1[0-2])[-/](?:0?[1-9]|1[0-2])[-/]"
     )
     doubt = (
-        f" In {counted(open_days.sum(), text.len())} day and month could be exchanged: they were read in the order in which more rows are dates."
+        f" In {counted(open_days.sum(), text.len())} day and month could be exchanged: they were "
+        "read in the order in which more rows are dates."
         if open_days.any()
         else ""
     )

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from octavo.definition import Dataset, fingerprint
 from octavo.definition.events import POSITION, computed, condition, evaluate
-from octavo.quality import changes, examine, profile
+from octavo.quality import Table, changes, examine, profile
 from octavo.stages.contract import Context
 from octavo.stores import catalog as tables
 from octavo.stores.catalog import Row
@@ -57,10 +57,8 @@ def _report(
 ) -> dict[str, Any]:
     received = context.raw.scan(dataset.name, [batch]).collect()
     rows = computed(dataset, received)
-    source = rows.select(
-        *(c for c in received.columns if not c.startswith("_")),
-        (pl.col(POSITION) % ROWS_PER_BATCH).alias("_row"),
-    )
+    names = [c for c in received.columns if not c.startswith("_")]
+    source = Table(rows.select(*names, (pl.col(POSITION) % ROWS_PER_BATCH).alias("_row")))
     rejected = context.raw.rejected(dataset.name, batch["batch_id"]) if batch["rejected"] else None
     columns = profile(source)
     found = examine(source, keys=dataset.identity, rejected=rejected, others=others)
