@@ -61,9 +61,18 @@ def _day_first(text: str) -> str:
 
 
 def _months(text: str) -> str:
-    names = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
+    names = ("Jan", "Feb", "Mar", "Apr", "May", "Jun")
+    names += ("Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
     year, month, day = text.split("-")
     return f"{int(day)} {names[int(month) - 1]} {year}"
+
+
+def _misread(text: str, _: random.Random) -> str | None:
+    return text.encode().decode("cp1252") if "ü" in text else None
+
+
+def _foreign(line: str) -> bytes:
+    return line[0].encode() + b"\xe9" + line[1:].encode()
 
 
 def _swapped(text: str, rng: random.Random) -> str:
@@ -136,7 +145,7 @@ DAMAGE = (
     value("accents lost", "label", lambda v, _: v.replace("ü", "u") if "ü" in v else None, "owner"),
     value("dash for blank", "label", lambda v, _: v.replace(" ", "-") if " " in v else None),
     value("typing error", "label", lambda v, r: _swapped(v, r) if len(v) > 6 else None),
-    value("wrong encoding", "label", lambda v, _: v.encode().decode("cp1252") if "ü" in v else None, "owner"),
+    value("wrong encoding", "label", _misread, "owner"),
     value("control characters", "label", lambda v, _: f"{v[:2]}\x01{v[2:]}"),
     value("cut off", "label", lambda v, _: v[:4] if len(v) > 5 else None),
     value("another word for the same", "owner", lambda v, _: {"Germany": "Deutschland"}.get(v)),
@@ -151,7 +160,7 @@ DAMAGE = (
     value("30 February", "date", lambda v, _: f"{v[:5]}02-30"),
     value("year 100 too late", "date", lambda v, _: f"21{v[2:]}"),
     Damage("end before beginning", ("first", "last"), _before),
-    value("yes and no otherwise", "truth", lambda v, _: {"yes": "Y", "no": "N", "true": "T", "false": "F"}[v]),
+    value("yes and no otherwise", "truth", lambda v, _: v[0].upper()),
     value("ten times as much", "positive", lambda v, _: str(float(v) * 10)),
     value("a thousand times as much", "number", lambda v, _: str(float(v) * 1000)),
     value("sign lost or gained", "positive", lambda v, _: f"-{v}"),
@@ -169,5 +178,5 @@ DAMAGE = (
     Damage("row cut short", ("number",), whole=lambda line: line[: line.rindex(",")].encode()),
     Damage("a field too many", ("number",), whole=lambda line: f"{line},7".encode()),
     Damage("quote left open", ("number",), whole=lambda line: f'"{line}'.encode()),
-    Damage("not UTF-8", ("label",), whole=lambda line: line[0].encode() + b"\xe9" + line[1:].encode()),
+    Damage("not UTF-8", ("label",), whole=_foreign),
 )  # fmt: skip

@@ -6,7 +6,6 @@
 import csv
 import math
 import random
-import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -127,6 +126,13 @@ def look(data: bytes, folder: Path) -> Seen:
     return Seen([*parsed.noticed, *examine(raw, rejected=rejected)], raw, rejected)
 
 
+def undamaged(clean: Clean) -> Seen:
+    """Look at a set as it is."""
+    with tempfile.TemporaryDirectory() as folder:
+        text = text_of(clean.names, [list(row) for row in clean.rows])
+        return look(text.encode(), Path(folder))
+
+
 def named(findings: list[Finding]) -> dict[str, set[int]]:
     """Return, by rule, the rows that findings name."""
     rows: dict[str, set[int]] = {}
@@ -202,10 +208,7 @@ def everything(
     results = []
     for make in sets:
         clean = make()
-        with tempfile.TemporaryDirectory() as folder:
-            lines = [_line(clean, list(row)) for row in clean.rows]
-            header = ",".join(clean.names).encode()
-            baseline = look(b"\n".join([header, *lines, b""]), Path(folder)).findings
+        baseline = undamaged(clean).findings
         for damage in damages:
             if set(damage.roles) <= clean.roles.keys():
                 for share in SHARES:
@@ -214,13 +217,36 @@ def everything(
     return results
 
 
+def table(results: list[Result]) -> str:
+    """Return the results as a table in Markdown, the sets taken together."""
+    lines = ["| damage | sets | found, of 0.5 % | found, of 5 % | falsely flagged | kept | by |"]
+    lines.append("|---|---|---|---|---|---|---|")
+    for name in dict.fromkeys(r.damage for r in results):
+        of = [r for r in results if r.damage == name]
+        shares = [np.mean([r.found for r in of if r.share == share]) for share in SHARES]
+        false = max(r.false for r in of)
+        rules = dict.fromkeys(rule for r in of for rule in r.rules)
+        cells = [
+            name,
+            str(len({r.clean for r in of})),
+            *(f"{share:.0%}" for share in shares),
+            f"{false:.2%}" if false else "0",
+            "all" if all(r.kept for r in of) else "**not all**",
+            ", ".join(f"`{rule}`" for rule in rules) or "—",
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+PAGE = Path(__file__).parents[2] / "docs" / "quality.md"
+BEGIN, END = "<!-- begin: written by tests.corruption.suite -->", "<!-- end -->"
+
+
 def main() -> None:
-    results = everything()
-    for r in results:
-        print(
-            f"{r.damage:32} {r.clean:10} {r.share:5} found {r.found:6.1%} false {r.false:6.2%} kept {r.kept} {' '.join(r.rules)}"
-        )
+    """Run all of it and write the table into the page."""
+    before, rest = PAGE.read_text().split(BEGIN)
+    PAGE.write_text(before + BEGIN + "\n" + table(everything()) + "\n" + END + rest.split(END)[1])
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

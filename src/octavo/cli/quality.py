@@ -28,12 +28,10 @@ def quality(what: str, output: Path | None, folder: Path, home: Path | None, as_
         raise DefinitionError.unknown("format", output.suffix, [".html"], where=str(output))
     batches = _reported(Project(folder, home).catalog.batches())
     newest = {batch["dataset"]: batch for batch in batches}
-    chosen = list(newest.values())
-    if what:
-        chosen = [b for b in batches if b["batch_id"] == what] or [newest.get(what)]
-        if chosen == [None]:
-            known = [*newest, *(batch["batch_id"] for batch in batches)]
-            raise DefinitionError.unknown("batch or dataset", what, known)
+    named = newest | {batch["batch_id"]: batch for batch in batches}
+    if what and what not in named:
+        raise DefinitionError.unknown("batch or dataset", what, list(named))
+    chosen = [named[what]] if what else list(newest.values())
     if output is not None:
         if len(chosen) != 1:
             raise DefinitionError("a page is of one batch.", fix="Name a batch or a dataset.")

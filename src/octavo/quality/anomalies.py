@@ -14,7 +14,7 @@ from statistics import NormalDist
 
 import numpy as np
 
-from octavo.quality.finding import Finding, counted, enumerated
+from octavo.quality.finding import Finding, enumerated
 from octavo.quality.outliers import MOST, K, scores
 from octavo.quality.table import Table
 
@@ -57,7 +57,7 @@ def anomalies(table: Table) -> Iterator[Finding]:
             "covariance",
             names,
             bad,
-            f"In {counted(int(bad.sum()), table.height)} the numbers do not go together as in the "
+            f"In {table.counted(bad)} the numbers do not go together as in the "
             f"others: {enumerated([f'`{name}`' for name in names], 8)}.",
             None,
             "note",

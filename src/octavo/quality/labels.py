@@ -8,7 +8,7 @@ from typing import Any
 
 import polars as pl
 
-from octavo.quality.finding import Finding, call, check, column, counted, enumerated, shown
+from octavo.quality.finding import Finding, call, check, column, enumerated, shown
 from octavo.quality.table import Table
 
 _INVISIBLE = r"\u{00A0}\u{200B}-\u{200D}\u{2060}\u{FEFF}"
@@ -42,7 +42,7 @@ def labels(table: Table) -> Iterator[Finding]:
 
 def _blanks(table: Table, name: str) -> Iterator[Finding]:
     values = table.counts(name)["value"]
-    prose = (values.str.len_chars().mean() or 0) > _LONG
+    prose = values.str.len_chars().mean() > _LONG  # type: ignore[operator]
     pattern = _STRAY if prose else _DOUBLED
     if not values.str.contains(pattern).any():
         return
@@ -52,7 +52,7 @@ def _blanks(table: Table, name: str) -> Iterator[Finding]:
         "blanks",
         name,
         bad,
-        f"`{name}` has stray blanks or invisible characters in {counted(bad.sum(), table.height)}.",
+        f"`{name}` has stray blanks or invisible characters in {table.counted(bad)}.",
         call("Normalize", name, strip=True),
     )
 
@@ -67,7 +67,7 @@ def _broken(table: Table, name: str) -> Iterator[Finding]:
         name,
         bad,
         f"`{name}` has letters that were read in another encoding than they were written in, or "
-        f"control characters, in {counted(bad.sum(), table.height)}.",
+        f"control characters, in {table.counted(bad)}.",
         check(f"{name} is readable", f'~{column(name)}.str.contains("Ã|Â|â€|\\ufffd")'),
     )
 
@@ -84,7 +84,7 @@ def _placeholders(table: Table, name: str) -> Iterator[Finding]:
         "placeholder",
         name,
         bad,
-        f"`{name}` says {enumerated(map(shown, spelled))} in {counted(bad.sum(), table.height)}: "
+        f"`{name}` says {enumerated(map(shown, spelled))} in {table.counted(bad)}: "
         "this seems to mean that there is no value.",
         call("Null", name, values=spelled),
     )
@@ -134,7 +134,7 @@ def _variant(table: Table, name: str, rule: str, found: pl.DataFrame) -> Finding
         name,
         bad,
         f"`{name}` has labels that differ only in {differing[rule]}, in "
-        f"{counted(bad.sum(), table.height)}: {quoted}.",
+        f"{table.counted(bad)}: {quoted}.",
         _unified(table, name, rule, pairs),
     )
 
@@ -156,7 +156,7 @@ def _misspelled(table: Table, name: str) -> Iterator[Finding]:
     often = counts.filter(pl.col("count") >= 50)
     if often.is_empty() or often.height > 500:
         return
-    rare = counts.filter(pl.col("count") <= often["count"].max() / _RARE).head(500)
+    rare = counts.filter(pl.col("count") <= pl.lit(often["count"]).max() / _RARE).head(500)
     pairs: dict[str, str] = {}
     for value, count in rare.iter_rows():
         for usual, times in often.iter_rows():
@@ -172,7 +172,7 @@ def _misspelled(table: Table, name: str) -> Iterator[Finding]:
             "misspelled",
             name,
             bad,
-            f"`{name}` seems to be misspelled in {counted(bad.sum(), table.height)}: {quoted}.",
+            f"`{name}` seems to be misspelled in {table.counted(bad)}: {quoted}.",
             call("Normalize", name, replace=pairs),
         )
 

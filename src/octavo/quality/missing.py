@@ -35,7 +35,7 @@ def missing(table: Table, keys: Sequence[str] = ()) -> Iterator[Finding]:
             "key",
             lacking,
             bad,
-            f"The key {_ticked(lacking)} is missing in {counted(bad.sum(), table.height)}.",
+            f"The key {_ticked(lacking)} is missing in {table.counted(bad)}.",
         )
     alone = []
     for names in _together(table, partly):
@@ -48,7 +48,7 @@ def missing(table: Table, keys: Sequence[str] = ()) -> Iterator[Finding]:
             "together",
             names,
             bad,
-            f"{_ticked(names)} are missing together, in {counted(bad.sum(), table.height)}.",
+            f"{_ticked(names)} are missing together, in {table.counted(bad)}.",
             None,
             "note",
         )
@@ -115,7 +115,7 @@ def duplicates(table: Table, keys: Sequence[str] = ()) -> Iterator[Finding]:
             "rows",
             list(table.frame.columns),
             again,
-            f"{counted(again.sum(), table.height)} repeat an earlier row in every column.",
+            f"{table.counted(again)} repeat an earlier row in every column.",
             "event_id=[…]  # the columns that identify a row; repetitions are then left out",
         )
     for name in table.of_type("text", "number"):
@@ -128,14 +128,15 @@ def duplicates(table: Table, keys: Sequence[str] = ()) -> Iterator[Finding]:
         if table.varied[name] < least * table.sample.height:
             continue
         bad = ~values.is_first_distinct() & ~again
-        if 0 < bad.sum() <= (1 - least) * table.height:
+        repeated = int(bad.sum())
+        if 0 < repeated <= (1 - least) * table.height:
             yield table.finding(
                 "duplicate",
                 "key",
                 name,
                 bad,
-                f"`{name}` is different in {percent(1 - bad.sum() / table.height)} of the rows, "
-                f"but {counted(bad.sum(), table.height)} repeat one, with other content.",
+                f"`{name}` is different in {percent(1 - repeated / table.height)} of the rows, "
+                f"but {table.counted(bad)} repeat one, with other content.",
                 f'event_id="{name}"',
             )
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from octavo.quality.finding import Finding, call, column, counted, percent, shown
+from octavo.quality.finding import Finding, call, column, percent, shown
 from octavo.quality.table import Table
 
 _REPEATED = re.compile(r"9{2,}|8{3,}|7{3,}")
@@ -55,7 +55,7 @@ def _infinite(table: Table, name: str, values: pl.Series) -> Iterator[Finding]:
         "infinite",
         name,
         bad,
-        f"`{name}` is infinite in {counted(bad.sum(), table.height)}.",
+        f"`{name}` is infinite in {table.counted(bad)}.",
         f"{call('Null', name)[:-1]}, where={column(name)}.is_infinite())",
     )
 
@@ -73,7 +73,7 @@ def sentinels(table: Table, name: str, values: pl.Series) -> Iterator[Finding]:
         "sentinel",
         name,
         bad,
-        f"`{name}` is {' or '.join(map(shown, found))} in {counted(bad.sum(), table.height)}, far "
+        f"`{name}` is {' or '.join(map(shown, found))} in {table.counted(bad)}, far "
         "from all other values: this seems to mean that there is no value.",
         call("Null", name, values=found),
     )
@@ -124,14 +124,14 @@ def _ranges(table: Table, name: str, values: pl.Series) -> Iterator[Finding]:
         bad = ~values.is_between(low, high).fill_null(True)
         share = bad.sum() / max(values.count(), 1)
         if 0 < share <= 1 - _MEANT:
-            extremes = sorted({values.filter(bad).min(), values.filter(bad).max()})
+            extremes = values.filter(bad).unique().sort()[[0, -1]].unique().to_list()
             yield table.finding(
                 "incorrect",
                 "range",
                 name,
                 bad,
                 f"`{name}` is not between {low:g} and {high:g} in "
-                f"{counted(bad.sum(), table.height)}: {' … '.join(map(shown, extremes))}.",
+                f"{table.counted(bad)}: {' … '.join(map(shown, extremes))}.",
                 f"{call('Null', name)[:-1]}, where=~{column(name)}.is_between({low:g}, {high:g}))",
             )
         return
@@ -162,7 +162,7 @@ def _clock(table: Table, name: str, values: pl.Series) -> list[Finding]:
                 "midnight",
                 name,
                 midnight,
-                f"`{name}` is 2400 in {counted(midnight.sum(), table.height)}: the midnight that "
+                f"`{name}` is 2400 in {table.counted(midnight)}: the midnight that "
                 "ends the day. As a clock it is 0, of the day after.",
                 call("Normalize", name, replace={2400: 0}),
             )
@@ -175,8 +175,7 @@ def _clock(table: Table, name: str, values: pl.Series) -> list[Finding]:
                 "no_time",
                 name,
                 bad,
-                f"`{name}` is no time of day in {counted(bad.sum(), table.height)}, where all "
-                "others are.",
+                f"`{name}` is no time of day in {table.counted(bad)}, where all others are.",
                 f"{call('Null', name)[:-1]}, where=({column(name)} % 100 >= 60) | "
                 f"({column(name)} > 2400))",
             )
@@ -199,7 +198,7 @@ def _days(table: Table, name: str, values: pl.Series) -> Iterator[Finding]:
     bad = days.is_in(apart).fill_null(False)
     if bad.any():
         spelled = sorted({str(day) for day in days.filter(bad).unique()})
-        share = percent(bad.sum() / table.height)
+        share = percent(int(bad.sum()) / table.height)
         yield table.finding(
             "missing",
             "sentinel",

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 
-from octavo.quality.finding import Finding, call, column, counted, shown
+from octavo.quality.finding import Finding, call, column, shown
 from octavo.quality.table import Table
 
 K = 8.0
@@ -171,7 +171,7 @@ def _outlier(table: Table, name: str, values: np.ndarray, bad: np.ndarray) -> Fi
         "median_mad",
         name,
         bad,
-        f"`{name}` is far from all others in {counted(int(bad.sum()), table.height)}: "
+        f"`{name}` is far from all others in {table.counted(bad)}: "
         f"{' … '.join(map(shown, found))}, where the others lie between {shown(low)} and "
         f"{shown(high)}.",
         treatment,
@@ -202,7 +202,7 @@ def _explaining(table: Table, name: str, candidates: Sequence[str]) -> str | Non
         ranks = pl.DataFrame([rank, rows[group].alias("|group")]).drop_nulls()
         within = ranks.group_by("|group").agg(pl.col("|rank").var(0) * pl.len())
         total = (ranks["|rank"].var(0) or 0.0) * ranks.height  # type: ignore[operator]
-        explained = 1 - (within["|rank"].sum() / total) if total else 0.0
+        explained = 1 - float(within["|rank"].sum()) / total if total else 0.0
         if explained > best:
             best, found = explained, group
     return found
@@ -234,7 +234,6 @@ def _grouped(table: Table, name: str, group: str, bad: np.ndarray) -> Finding:
         "median_mad_in_group",
         [name, group],
         bad,
-        f"`{name}` is far from what is usual for its `{group}` in "
-        f"{counted(int(bad.sum()), table.height)}.",
+        f"`{name}` is far from what is usual for its `{group}` in {table.counted(bad)}.",
         None,
     )

@@ -126,7 +126,8 @@ def _column(name: str, found: Document, rows: int, is_faulty: bool) -> str:
         f"<td><code{mark}>{escape(name)}</code></td><td>{escape(found['type'])}</td>",
         f'<td class="number">{found["distinct"]:,}</td>',
         f'<td class="number">{percent(missing) if missing else ""}</td>',
-        f"<td>{_map(found.get('missing', []))}</td><td>{_histogram(found)}</td><td>{escape(_range(found))}</td>",
+        f"<td>{_map(found.get('missing', []))}</td><td>{_histogram(found)}</td>",
+        f"<td>{escape(_range(found))}</td>",
     ]
     return f"<tr>{''.join(cells)}</tr>"
 

@@ -39,11 +39,12 @@ def profile(frame: pl.DataFrame | Table) -> dict[str, dict[str, Any]]:
 def _column(table: Table, column: pl.Series) -> dict[str, Any]:
     nulls = table.nulls[column.name]
     counts = table.counts(column.name) if column.dtype == pl.String else None
-    whole = counts is not None and counts.height < DISTINCT
     found: dict[str, Any] = {
         "type": str(column.dtype).split("(")[0],
         "nulls": nulls,
-        "distinct": counts.height + (nulls > 0) if whole else column.n_unique(),
+        "distinct": counts.height + (nulls > 0)
+        if counts is not None and counts.height < DISTINCT
+        else column.n_unique(),
     }
     if nulls:
         blocks = np.array_split(column.is_null().to_numpy(), min(BLOCKS, column.len()))

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 
 import polars as pl
 
-from octavo.quality.finding import Finding, counted, enumerated, percent, shown
+from octavo.quality.finding import Finding, enumerated, percent, shown
 from octavo.quality.table import Table
 
 _MEANT = 0.5
@@ -40,7 +40,7 @@ def references(
                 continue
             counts = table.counts(name)
             lacking = counts.filter(~pl.col("value").is_in(keys.implode()))
-            share = lacking["count"].sum() / counts["count"].sum()
+            share = int(lacking["count"].sum()) / int(counts["count"].sum())
             if 0 < share <= 1 - _MEANT:
                 bad = table.frame[name].is_in(lacking["value"].implode())
                 yield table.finding(
@@ -49,7 +49,7 @@ def references(
                     name,
                     bad,
                     f"`{name}` is not found in `{target}` of {other} in "
-                    f"{counted(bad.sum(), table.height)}, {lacking.height:,} different ones "
+                    f"{table.counted(bad)}, {lacking.height:,} different ones "
                     f"({enumerated(map(shown, lacking['value']), 3)}); {percent(1 - share)} are "
                     "found.",
                     None,

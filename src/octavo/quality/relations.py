@@ -9,7 +9,7 @@ from itertools import combinations
 import numpy as np
 import polars as pl
 
-from octavo.quality.finding import Finding, column, counted, percent
+from octavo.quality.finding import Finding, column, percent
 from octavo.quality.table import Table
 
 WIDE = 40
@@ -65,13 +65,13 @@ def _multiple(table: Table, one: str, other: str, ratio: float) -> Finding:
     gap = (pl.col(other) - ratio * pl.col(one)).abs()
     close = table.where(gap <= 1e-4 * pl.col(other).abs() + 1e-12).fill_null(False)
     both = table.where(pl.col(one).is_not_null() & pl.col(other).is_not_null())
-    share = close.sum() / max(both.sum(), 1)
+    share = int(close.sum()) / max(int(both.sum()), 1)
     # Rows with the same constant are the finding where it is not all of them; else the exceptions.
     exceptions = both & ~close
     bad = exceptions if share >= 0.98 and exceptions.any() else close
     sentence = (
         f"`{other}` is {ratio:.5g} × `{one}` in {percent(share)} of the rows that have both"
-        + (f"; in {counted(exceptions.sum(), table.height)} it is not" if exceptions.any() else "")
+        + (f"; in {table.counted(exceptions)} it is not" if exceptions.any() else "")
         + ": the same quantity in two units, or one was computed from the other."
     )
     weight = "fault" if exceptions.any() else "note"
@@ -97,7 +97,7 @@ def _copies(table: Table) -> Iterator[Finding]:
             bad = ~same
             if share < 0.98:  # type: ignore[operator]
                 continue
-            said = f"; in {counted(bad.sum(), table.height)} they differ" if bad.any() else ""
+            said = f"; in {table.counted(bad)} they differ" if bad.any() else ""
             yield table.finding(
                 "relation",
                 "copy",
@@ -133,7 +133,7 @@ def _orders(table: Table) -> Iterator[Finding]:
                     "order",
                     [first, last],
                     bad,
-                    f"`{first}` is after `{last}` in {counted(bad.sum(), table.height)}, and "
+                    f"`{first}` is after `{last}` in {table.counted(bad)}, and "
                     "before it in all others.",
                     f'ov.Check("{first} is before {last}", {column(first)} <= {column(last)}, '
                     'severity="flag")',
@@ -198,7 +198,7 @@ def _past_midnight(table: Table) -> Iterator[Finding]:
                     [name, delay],
                     bad,
                     f"`{name}` is of another day than was planned in "
-                    f"{counted(bad.sum(), table.height)}: {examples[0]:g} with a `{delay}` of "
+                    f"{table.counted(bad)}: {examples[0]:g} with a `{delay}` of "
                     f"{examples[1]:g} minutes. The time alone does not say which day.",
                     None,
                     "note",
@@ -224,15 +224,15 @@ def _dependencies(table: Table) -> Iterator[Finding]:
                     [one, other],
                     bad,
                     f"`{other}` is another one than nearly all rows of the same `{one}` have, in "
-                    f"{counted(bad.sum(), table.height)}.",
+                    f"{table.counted(bad)}.",
                 )
 
 
 def _depends(frame: pl.DataFrame, one: str, other: str) -> bool:
     pairs = frame.select(one, other).drop_nulls().group_by(one, other).len()
     usual = pairs.group_by(one).agg(pl.col("len").max().alias("most"), pl.col("len").sum())
-    rows = usual["len"].sum()
-    if not rows or usual["most"].sum() < _DEPENDS * rows:
+    rows = int(usual["len"].sum())
+    if not rows or int(usual["most"].sum()) < _DEPENDS * rows:
         return False
     commonest = pairs.group_by(other).agg(pl.col("len").sum())["len"].max()
     return commonest < 0.8 * rows  # type: ignore[operator]

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 import polars as pl
 
-from octavo.quality.finding import EXAMPLES, Finding, shown
+from octavo.quality.finding import EXAMPLES, Finding, counted, shown
 
 ROW = "_row"
 """Column with the number of each row, if there is one; else rows are counted from 0."""
@@ -110,6 +110,10 @@ class Table:
             self.examples(names, places),
             weight,
         )
+
+    def counted(self, bad: pl.Series | np.ndarray) -> str:
+        """Return for how many rows a Boolean array holds, in words."""
+        return counted(int(bad.sum() or 0), self.height)
 
     def examples(self, columns: Sequence[str], places: np.ndarray) -> tuple[tuple[int, str], ...]:
         """Return row number and values of some rows, as text."""

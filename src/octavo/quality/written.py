@@ -62,7 +62,7 @@ def written(table: Table) -> Iterator[Finding]:
         values = table.counts(name)
         if values.height < 2:
             continue
-        total = values["count"].sum()
+        total = int(values["count"].sum())
         stripped = values.with_columns(text=pl.col("value").str.strip_chars())
         stripped = stripped.filter(~pl.col("text").str.to_lowercase().is_in(PLACEHOLDERS))
         for find in (_truth, _dates, _numbers):
@@ -72,7 +72,7 @@ def written(table: Table) -> Iterator[Finding]:
 
 
 def _share(values: pl.DataFrame, mask: pl.Series, total: int) -> float:
-    return values["count"].filter(mask).sum() / max(total, 1)
+    return int(values["count"].filter(mask).sum()) / max(total, 1)
 
 
 def _truth(table: Table, name: str, values: pl.DataFrame, total: int) -> Iterator[Finding]:
@@ -94,7 +94,7 @@ def _truth(table: Table, name: str, values: pl.DataFrame, total: int) -> Iterato
         "truth",
         name,
         bad,
-        f"`{name}` says yes and no in several ways, in {counted(bad.sum(), table.height)} unlike "
+        f"`{name}` says yes and no in several ways, in {table.counted(bad)} unlike "
         f"most: {enumerated(map(shown, pairs))}.",
         call("Normalize", name, replace=pairs),
     )
@@ -131,7 +131,7 @@ def _numbers(table: Table, name: str, values: pl.DataFrame, total: int) -> Itera
                 rule,
                 name,
                 bad,
-                f"`{name}` is text: {counted(bad.sum(), table.height)} have numbers with {what}.",
+                f"`{name}` is text: {table.counted(bad)} have numbers with {what}.",
                 line,
             )
     lower = spaced.str.to_lowercase()
@@ -142,7 +142,7 @@ def _numbers(table: Table, name: str, values: pl.DataFrame, total: int) -> Itera
             "not_a_number",
             name,
             bad,
-            f"`{name}` has numbers, but none in {counted(bad.sum(), table.height)}.",
+            f"`{name}` has numbers, but none in {table.counted(bad)}.",
             line,
         )
 
@@ -192,7 +192,7 @@ def _dates(table: Table, name: str, values: pl.DataFrame, total: int) -> Iterato
             name,
             wrong,
             f"`{name}` has dates written in {len(formats)} ways; in "
-            f"{counted(wrong.sum(), table.height)} not as in most ({usual}). A day that could as "
+            f"{table.counted(wrong)} not as in most ({usual}). A day that could as "
             "well be a month is read as in most rows.",
             line,
         )
@@ -213,7 +213,7 @@ def _dates(table: Table, name: str, values: pl.DataFrame, total: int) -> Iterato
             "not_a_date",
             name,
             rest,
-            f"`{name}` has dates, but none that exists in {counted(rest.sum(), table.height)}.",
+            f"`{name}` has dates, but none that exists in {table.counted(rest)}.",
             line,
         )
 
@@ -279,7 +279,7 @@ def mixed_dates(text: pl.Series, rows: pl.Series) -> Finding | None:
         r"^\s*(?:0?[1-9]|1[0-2])[-/](?:0?[1-9]|1[0-2])[-/]"
     )
     doubt = (
-        f" In {counted(open_days.sum(), text.len())} day and month could be exchanged: they were "
+        f" In {table.counted(open_days)} day and month could be exchanged: they were "
         "read in the order in which more rows are dates."
         if open_days.any()
         else ""
@@ -337,7 +337,7 @@ def _letting_in(name: str, texts: list[str], noun: str) -> str | None:
     values = values.with_columns(pl.col("text").str.strip_chars(), count=pl.lit(1))
     if values.is_empty():
         return None
-    if (values["text"].str.to_lowercase().is_in(PLACEHOLDERS).mean() or 0) > 0.5:
+    if 2 * values["text"].str.to_lowercase().is_in(PLACEHOLDERS).sum() > values.height:
         return call("AsNumber", name) if noun != "a date" else None
     if noun in ("a number", "an integer"):
         numeric = values.filter(values["text"].str.normalize("NFKC").str.contains(_WITH_UNIT))

@@ -245,7 +245,7 @@ def _ingest_batch(context: Context, dataset: Dataset, batch: Row, path: Path) ->
         path,
         columns=dataset.offline.columns,
         schema=from_json(known["schema"]) if known else None,
-        overrides=dict.fromkeys(dataset.kept_as_text, pl.String) | dataset.offline.types,
+        overrides={**dict.fromkeys(dataset.kept_as_text, pl.String), **dataset.offline.types},
         where_label=label,
         engine=context.engine,
         progress=lambda done, total: context.progress(dataset.name, done, total),
