@@ -201,7 +201,7 @@ def _explaining(table: Table, name: str, candidates: Sequence[str]) -> str | Non
             continue
         ranks = pl.DataFrame([rank, rows[group].alias("|group")]).drop_nulls()
         within = ranks.group_by("|group").agg(pl.col("|rank").var(0) * pl.len())
-        total = (ranks["|rank"].var(0) or 0.0) * ranks.height  # type: ignore[operator]
+        total = float(ranks["|rank"].var(0) or 0.0) * ranks.height  # type: ignore[arg-type]
         explained = 1 - float(within["|rank"].sum()) / total if total else 0.0
         if explained > best:
             best, found = explained, group
