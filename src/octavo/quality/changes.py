@@ -88,7 +88,8 @@ def _renamed(name: str, before: Mapping[str, Any], new: Profile) -> str | None:
     close = get_close_matches("".join(filter(str.isalnum, name)).lower(), list(plain), 1, 0.6)
     if close:
         return plain[close[0]]
-    return alike[0] if len(alike) == 1 and before["distinct"] > 10 else None
+    telling = before["distinct"] > 10 or "common" in before
+    return alike[0] if len(alike) == 1 and telling else None
 
 
 def _alike(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
@@ -125,7 +126,8 @@ def _column(
     counts: Sequence[int],
 ) -> Iterator[Finding]:
     unique = all(b["distinct"] == count for b, count in zip(before, counts, strict=True))
-    if unique and min(counts) >= 20 and now["distinct"] < rows:
+    names = now["type"] in ("String", "Int64")  # others are different by chance
+    if unique and names and min(counts) >= 20 and now["distinct"] < rows:
         yield _finding(
             "key_lost",
             [name],

@@ -59,7 +59,8 @@ def test_text_becomes_dates_by_the_first_format_that_fits():
 
 def test_text_becomes_times_in_utc():
     formats = ["%Y-%m-%d %H:%M", "%d.%m.%Y", "%Y-%m-%dT%H:%M%z"]
-    found = after(ov.AsTime("x", formats), "2014-03-04 17:05", "04.03.2014", "2014-03-04T18:05+0100")
+    texts = ("2014-03-04 17:05", "04.03.2014", "2014-03-04T18:05+0100")
+    found = after(ov.AsTime("x", formats), *texts)
     assert found == [MOMENT, MOMENT.replace(hour=0, minute=0), MOMENT]
 
 
@@ -79,7 +80,7 @@ def test_text_becomes_times_in_utc():
         (ov.Normalize("x", replace={2400: 0}), [2400, 1], [0, 1]),
         (ov.Normalize("x", strip=True), ["Mu\u0308nchen"], ["München"]),
     ],
-    ids=str,
+    ids=lambda each: type(each).__name__,
 )
 def test_values_after_a_treatment(treatment, values, expected):
     assert after(treatment, *values) == expected
@@ -121,7 +122,8 @@ def test_treatments_are_applied_in_order_and_before_computed_columns():
         columns={"double": pl.col("w") * 2},
     )
     rows = computed(dataset, pl.DataFrame({"w": ["12 kg", "-999", "500"]}))
-    assert rows.to_dict(as_series=False) == {"w": [12.0, None, 100.0], "double": [24.0, None, 200.0]}
+    assert rows["w"].to_list() == [12.0, None, 100.0]
+    assert rows["double"].to_list() == [24.0, None, 200.0]
 
 
 def test_a_treatment_of_no_column_names_the_nearest():
@@ -154,7 +156,7 @@ def test_what_events_are_changes_with_a_treatment_and_stamps_only_if_it_concerns
         ov.AsNumber("x", units={"kg": 2}),
         ov.AsTime("x", ["%Y-%m-%d", "%Y-%m-%dT%H:%M%z"]),
     ],
-    ids=str,
+    ids=lambda each: type(each).__name__,
 )
 def test_every_treatment_is_a_row_expression(treatment):
     check_row_expression(treatment.expression, where="test")

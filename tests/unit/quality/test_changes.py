@@ -25,7 +25,8 @@ COUNTS = [200, 210, 190]
 
 
 def found(frame: pl.DataFrame) -> dict[str, tuple[str, ...]]:
-    return {each.rule: each.columns for each in changes(profile(frame), frame.height, EARLIER, COUNTS)}
+    seen = changes(profile(frame), frame.height, EARLIER, COUNTS)
+    return {each.rule: each.columns for each in seen}
 
 
 def test_nothing_is_said_of_a_batch_like_the_others():
