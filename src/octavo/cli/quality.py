@@ -27,7 +27,7 @@ def quality(what: str, output: Path | None, folder: Path, home: Path | None, as_
     if output is not None and output.suffix != ".html":
         raise DefinitionError.unknown("format", output.suffix, [".html"], where=str(output))
     batches = _reported(Project(folder, home).catalog.batches())
-    newest = {batch["dataset"]: batch for batch in batches}
+    newest = {b["dataset"]: b for b in batches if b["state"] == "committed"}
     named = newest | {batch["batch_id"]: batch for batch in batches}
     if what and what not in named:
         raise DefinitionError.unknown("batch or dataset", what, list(named))

@@ -6,6 +6,7 @@ makes it better. It knows nothing of stores.
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 import polars as pl
 
 from octavo.quality.anomalies import anomalies
@@ -48,16 +49,20 @@ def examine(
     table = frame if isinstance(frame, Table) else Table(frame)
     found = list(refused(table, rejected)) if rejected is not None else []
     if table.height:
-        found += missing(table, keys)
-        found += constant(table)
-        found += duplicates(table, keys)
-        found += labels(table)
-        found += written(table)
-        found += numbers(table)
-        found += outliers(table, groups)
-        found += anomalies(table)
-        found += relations(table)
-        found += references(table, others or {})
+        with np.errstate(all="ignore"):  # values may be as large as they like
+            for find in (
+                missing(table, keys),
+                constant(table),
+                duplicates(table, keys),
+                labels(table),
+                written(table),
+                numbers(table),
+                outliers(table, groups),
+                anomalies(table),
+                relations(table),
+                references(table, others or {}),
+            ):
+                found += find
     return sorted(_once(found), key=lambda each: (each.weight != "fault", -each.rows))
 
 

@@ -33,7 +33,8 @@ def profile(frame: pl.DataFrame | Table) -> dict[str, dict[str, Any]]:
         `BLOCKS` stretches of rows).
     """
     table = frame if isinstance(frame, Table) else Table(frame)
-    return {column.name: _column(table, column) for column in table.frame.get_columns()}
+    with np.errstate(all="ignore"):  # a mean may overflow
+        return {column.name: _column(table, column) for column in table.frame.get_columns()}
 
 
 def _column(table: Table, column: pl.Series) -> dict[str, Any]:
@@ -66,17 +67,19 @@ def _numbers(column: pl.Series) -> dict[str, Any]:
     finite = values.filter(values.is_finite())
     if finite.is_empty():
         return found
-    found |= {"min": column.min(), "max": column.max(), "mean": column.mean()}
-    if finite.len() < values.len():
-        found |= {"min": finite.min(), "max": finite.max(), "mean": finite.mean()}
-    found["median"] = finite.median()
+    whole = finite.len() == values.len()  # then whole numbers keep all their digits
+    found |= {"min": column.min(), "max": column.max()} if whole else {}
+    known = {"min": finite.min(), "max": finite.max(), "mean": finite.mean()}
+    found = known | {"median": finite.median()} | found
+    found |= {name: None for name in ("mean", "median") if not np.isfinite(found[name])}
     array = finite.to_numpy()
     ends = np.quantile(array[:: max(1, array.size // 20_000)], [0.005, 0.995])
     low, high = (float(end) for end in ends)
     if low == high:
         low, high = float(array.min()), float(array.max())
     if low < high and np.isfinite(high - low):
-        counts, _ = np.histogram(np.clip(array, low, high), bins=BINS, range=(low, high))
+        bars = ((np.clip(array, low, high) - low) / (high - low) * BINS).astype(np.int64)
+        counts = np.bincount(np.minimum(bars, BINS - 1), minlength=BINS)
         found |= {"from": low, "to": high, "histogram": counts.tolist()}
     return found
 
