@@ -78,12 +78,30 @@ def _data(console: Console, project: Project, document: dict[str, Any]) -> None:
             f"{each['cause']}; `octavo prep --rebuild` corrects them"
         )
     parts = [
-        f"{name} {counts['labeled']:,} labeled"
+        f"{name} "
+        + _rows_of(counts)
         + (f", {counts['base_rate']:.1%} positive" if "base_rate" in counts else "")
         for name, counts in outputs(project.catalog, "segregation").get("parts", {}).items()
     ]
     if parts:
-        console.print("[bold]Split[/]     " + "; ".join(parts))
+        console.print("[bold]Split[/]     " + "; ".join(parts + _beside(project)))
+    for leak in document["leaks"]:
+        found = escape(f"{leak['kind']}: {leak['what']} {leak['fix']}")
+        console.print(f"[yellow]Leak?[/]     {found}")
+
+
+def _beside(project: Project) -> list[str]:
+    """Return what there is to say of a split besides its parts."""
+    found = outputs(project.catalog, "segregation")
+    said = [f"{found['left_out']:,} in no part"] if found.get("left_out") else []
+    if len(found.get("folds", [])) > 1:
+        said.append(f"validated on {len(found['folds'])} folds")
+    return said
+
+
+def _rows_of(counts: dict[str, Any]) -> str:
+    """Say how many rows a part has: labeled ones, or where nothing is labeled all of them."""
+    return f"{counts['labeled']:,} labeled" if counts["labeled"] else f"{counts['rows']:,} rows"
 
 
 def _candidates(console: Console, project: Project, document: dict[str, Any]) -> None:
@@ -117,17 +135,24 @@ def _drift(console: Console, project: Project, document: dict[str, Any]) -> None
     if "drift" not in found:
         return
     measure, drifted = found["measure"], found["drifted"]
+    times = (found["from"] or "", found["to"] or "")
+    when = " … ".join(time[:16] for time in times) if found["from"] else "the newest batch"
     worst = sorted(found["drift"].items(), key=lambda item: -item[1][measure])[:5]
     console.print(
         f"\n[bold]Drift[/]     {len(drifted)} of {len(found['drift'])} features above "
-        f"{measure} {found['threshold']} in {found['from'][:16]} … {found['to'][:16]}; most: "
+        f"{measure} {found['threshold']} in {when}; most: "
         + ", ".join(f"{name} {values[measure]:.2f}" for name, values in worst)
     )
     performance = found["performance"]
     if performance:
+        told = " whose label has come" if project.definition.problem.needs_labels else ""
         console.print(
             f"[bold]Since[/]     {performance['metric']} {performance['figure']:.3f} on the "
-            f"{performance['labeled']:,} rows of that time whose label has come"
+            f"{performance['labeled']:,} rows of that time{told}"
+        )
+    if alarms := found.get("alarms"):
+        console.print(
+            f"[bold]Alarms[/]    {alarms['raised']:,} of {alarms['rows']:,} rows of that time"
         )
 
 
@@ -136,9 +161,11 @@ def _next(project: Project, document: dict[str, Any]) -> str:
     if project.home.path.parent != project.folder:
         where += f" --home {project.home.path}"
     if document["deployment"]:
+        labels = " --labels both" if project.definition.problem.learns_from == "both" else ""
         return (
-            f"`octavo up {where}` serves it; `octavo data {where} --split train -o train.parquet` "
-            "gives the training rows; `octavo candidates` and `octavo batches` show more."
+            f"`octavo up {where}` serves it; `octavo data {where} --split train{labels} -o "
+            "train.parquet` gives the training rows; `octavo candidates` and `octavo batches` show "
+            "more."
         )
     if document["verdict"]:
         return "add features or trials (`octavo config set training.trials 30`), then run again."

@@ -1,14 +1,15 @@
 """What a user declares. Frozen, validated when built, fingerprinted; no I/O."""
 
 from octavo.definition.aggregates import AGGREGATES
-from octavo.definition.dataset import Check, Dataset, Files
+from octavo.definition.dataset import Check, Csv, Dataset, Files
+from octavo.definition.deviations import Deviations
 from octavo.definition.features import View, Window, WindowFeature
 from octavo.definition.fingerprint import document, fingerprint
 from octavo.definition.label import Label
 from octavo.definition.pipeline import Pipeline
 from octavo.definition.problem import METRICS, Lift, Problem
 from octavo.definition.schedule import Schedule
-from octavo.definition.split import PARTS, SplitByHash, SplitByTime
+from octavo.definition.split import PARTS, SplitByHash, SplitByTime, SplitStratified, split_entity
 from octavo.definition.training import Gate, Monitor, Replace, Training
 from octavo.definition.treatments import AsNumber, AsTime, Clip, Normalize, Null, Treatment
 
@@ -20,7 +21,9 @@ __all__ = [
     "AsTime",
     "Check",
     "Clip",
+    "Csv",
     "Dataset",
+    "Deviations",
     "Files",
     "Gate",
     "Label",
@@ -34,6 +37,7 @@ __all__ = [
     "Schedule",
     "SplitByHash",
     "SplitByTime",
+    "SplitStratified",
     "Training",
     "Treatment",
     "View",
@@ -41,4 +45,5 @@ __all__ = [
     "WindowFeature",
     "document",
     "fingerprint",
+    "split_entity",
 ]

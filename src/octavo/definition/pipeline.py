@@ -6,7 +6,7 @@ from typing import Any
 
 import polars as pl
 
-from octavo.definition.arguments import instance, listed
+from octavo.definition.arguments import columns, instance, listed
 from octavo.definition.dataset import Dataset
 from octavo.definition.expressions import check_row_expression, output_name
 from octavo.definition.features import View
@@ -16,7 +16,7 @@ from octavo.definition.names import unique
 from octavo.definition.notify import notify_urls, redacted
 from octavo.definition.problem import Problem
 from octavo.definition.schedule import Schedule
-from octavo.definition.split import SplitByHash, SplitByTime
+from octavo.definition.split import Split, SplitByHash, SplitByTime, SplitStratified
 from octavo.definition.training import Gate, Monitor, Replace, Training
 from octavo.errors import DefinitionError
 
@@ -35,13 +35,17 @@ class Pipeline(Declaration):
     datasets: Sequence[Dataset]
     rows: Dataset = field(metadata=BY_NAME)
     """Whose events are predicted: each is one row."""
-    label: Label
+    label: Label = None  # type: ignore[assignment]
+    """The outcome of each row. None, for anomalies: no row's is ever told."""
     views: Sequence[View] = ()
     row: Sequence[pl.Expr] = ()
     """Features from the row's own columns."""
     derived: Sequence[pl.Expr] = ()
     """Features from row and window features, computed where a row is put together."""
-    split: SplitByTime | SplitByHash = field(default_factory=SplitByTime)
+    inputs: Sequence[str] | None = None
+    """The features that a model sees; None: all of them. For anomalies they must be named: each
+    says how unusual a row is, more being more unusual."""
+    split: Split = field(default_factory=SplitByTime)
     training: Training = field(default_factory=Training)
     gate: Gate = field(default_factory=Gate)
     deployment: Replace = field(default_factory=Replace)
@@ -51,6 +55,8 @@ class Pipeline(Declaration):
     form; passwords and tokens are best read from the environment."""
 
     def __post_init__(self) -> None:
+        if self.label is None:
+            object.__setattr__(self, "label", self._untold())
         self._check_kinds()
         unique((d.name for d in self.datasets), kind="dataset", where="Pipeline.datasets")
         unique((v.name for v in self.views), kind="view", where="Pipeline.views")
@@ -59,8 +65,20 @@ class Pipeline(Declaration):
             for expression in getattr(self, kind):
                 check_row_expression(expression, where=f"Pipeline.{kind}")
         self._check_features()
+        self._check_inputs()
         self._check_target()
         fingerprint(self)  # fails if anything in it has no fixed meaning
+
+    def _untold(self) -> Label:
+        """Return the label of rows that nobody will ever label."""
+        if getattr(self.problem, "needs_labels", True):
+            raise DefinitionError(
+                "there is no label.",
+                where="Pipeline.label",
+                fix='Give one; only an anomaly problem measured by "alarm_ratio" needs none.',
+            )
+        untold = pl.lit(None, dtype=pl.Boolean)
+        return Label(self.problem.target, of=self.rows, value=untold)
 
     def _check_kinds(self) -> None:
         lists = {"datasets": Dataset, "views": View, "row": pl.Expr, "derived": pl.Expr}
@@ -71,7 +89,7 @@ class Pipeline(Declaration):
             "problem": Problem,
             "rows": Dataset,
             "label": Label,
-            "split": (SplitByTime, SplitByHash),
+            "split": (SplitByTime, SplitByHash, SplitStratified),
             "training": Training,
             "gate": Gate,
             "deployment": Replace,
@@ -94,19 +112,49 @@ class Pipeline(Declaration):
                     where=where,
                     fix="Use the same ov.Dataset object in both places.",
                 )
-        if self.rows.is_static or not self.rows.event_id:
+        self._check_label()
+        if self.rows.is_static:
+            self._check_timeless()
+
+    def _check_label(self) -> None:
+        """Refuse a label that does not meet its rows."""
+        on = tuple(self.label.on or ())
+        if not on and self.label.of is self.rows:
+            return
+        where = f"Label {self.label.name!r}"
+        if not self.rows.identity:
             raise DefinitionError(
-                f"the predicted rows ({self.rows.name!r}) need an event_time and an event_id.",
-                where="Pipeline.rows",
-                fix="Declare both on that dataset.",
+                f"the predicted rows ({self.rows.name!r}) have no event_id to meet it by.",
+                where=where,
+                fix="Declare event_id on that dataset; only rows that tell their own outcome "
+                "(of= the rows, without on=) need none.",
             )
-        if tuple(self.label.on) != self.rows.identity:
+        if on != self.rows.identity:
             raise DefinitionError(
-                f"the label meets rows on {list(self.label.on)}, but their event_id is "
+                f"the label meets rows on {list(on)}, but their event_id is "
                 f"{list(self.rows.identity)}.",
-                where=f"Label {self.label.name!r}",
+                where=where,
                 fix="Make label.on the event_id of the predicted rows.",
             )
+
+    def _check_timeless(self) -> None:
+        """Refuse what rows without an event time cannot have."""
+        where = f"Pipeline.rows, {self.rows.name!r} without event_time"
+        if isinstance(self.split, SplitByTime):
+            raise DefinitionError(
+                "there is no time to split by.",
+                where=where,
+                fix="Declare event_time, or split=ov.SplitStratified().",
+            )
+        for view in self.views:
+            for window in view.windows:
+                if not window.dataset.is_static:
+                    raise DefinitionError(
+                        f"view {view.name!r} observes {window.dataset.name!r}, whose events happen "
+                        "after every such row and are seen by none.",
+                        where=where,
+                        fix="Declare event_time on the rows, or observe static datasets only.",
+                    )
 
     def _check_features(self) -> None:
         unique(self.features, kind="feature", where="Pipeline")
@@ -136,6 +184,22 @@ class Pipeline(Declaration):
             )
         if used not in self.features and used.split("__")[0] in [v.name for v in self.views]:
             raise DefinitionError.unknown("feature", used, self.features, where=where)
+
+    def _check_inputs(self) -> None:
+        if self.inputs is not None:
+            object.__setattr__(self, "inputs", columns(self.inputs, where="Pipeline.inputs"))
+            unique(self.inputs, kind="input", where="Pipeline.inputs")
+            for name in self.inputs:
+                if name not in self.features:
+                    raise DefinitionError.unknown(
+                        "feature", name, self.features, where="Pipeline.inputs"
+                    )
+        if not self.inputs and (self.inputs is not None or self.problem.kind == "anomaly"):
+            raise DefinitionError(
+                "no feature is named that the model sees.",
+                where="Pipeline.inputs",
+                fix="Name features that say how unusual a row is; ov.Deviations makes some.",
+            )
 
     def _check_target(self) -> None:
         if self.problem.target != self.label.name:
@@ -184,6 +248,8 @@ class Pipeline(Declaration):
         """The algorithms to search: those named, or the usual ones for the problem's kind."""
         if self.training.algorithms is not None:
             return self.training.algorithms
+        if self.problem.kind == "anomaly":
+            return ("tails",)
         linear = "linear" if self.problem.kind == "regression" else "logistic"
         return ("lightgbm", linear)
 

@@ -18,6 +18,7 @@ from octavo.stores.catalog import Catalog, Row
 BROADCAST = {
     "model ready",
     "champion stays",
+    "candidate refused",
     "no candidate answers the problem",
     "deployed",
     "drift",
@@ -25,6 +26,7 @@ BROADCAST = {
     "rows flagged",
     "faults found",
     "hot entity",
+    "leak suspected",
     "no model input",
     "batch withdrawn",
     "features stale",

@@ -2,7 +2,7 @@
 
 import polars as pl
 import pytest
-from definitions import label, orders, pipeline, problem, view, window
+from definitions import label, orders, pipeline, problem, unusual, view, window
 
 import octavo as ov
 from octavo.errors import DefinitionError, ExitCode
@@ -23,7 +23,8 @@ MESSAGES = [
     ),
     (
         lambda: problem(kind="classification"),
-        "Problem.kind: there is no choice 'classification'. Known: binary, multiclass, regression.",
+        "Problem.kind: there is no choice 'classification'. Known: anomaly, binary, multiclass, "
+        "regression.",
     ),
     (
         lambda: window(orders(), take="maen"),
@@ -316,6 +317,23 @@ MESSAGES = [
     ),
     (lambda: ov.SplitByHash([]), "SplitByHash: no entity is named. Name a column."),
     (
+        lambda: ov.SplitByTime(0.4, 0.2, 0.4, folds=3),
+        "SplitByTime.folds: 3 folds begin before there is anything to train on: each takes 0.2 off "
+        "train, which is 0.4. Use fewer folds, or a smaller share for validation.",
+    ),
+    (
+        lambda: ov.SplitByTime(sliding="0s"),
+        'SplitByTime.sliding: nothing is left to train on. sliding="90d".',
+    ),
+    (
+        lambda: ov.SplitByTime(purge="yes"),
+        "SplitByTime.purge: 'yes' is not of the kind bool. Give one.",
+    ),
+    (
+        lambda: ov.SplitStratified(bins=1),
+        "SplitStratified.bins: 1 is not a whole number from 2 on. Use one.",
+    ),
+    (
         lambda: ov.Training(algorithms="lightgbm"),
         'Training: algorithms is not a list. algorithms=["lightgbm"].',
     ),
@@ -335,10 +353,29 @@ MESSAGES = [
     # the whole
     (
         lambda: pipeline(
-            static, views=[ov.View("v", "customer", [window(static, over=None)])], derived=[]
+            static, label=label(other), datasets=[static, other], views=[], derived=[]
         ),
-        "Pipeline.rows: the predicted rows ('orders') need an event_time and an event_id. "
-        "Declare both on that dataset.",
+        "Label 'returned': the predicted rows ('orders') have no event_id to meet it by. Declare "
+        "event_id on that dataset; only rows that tell their own outcome (of= the rows, without "
+        "on=) need none.",
+    ),
+    (
+        lambda: pipeline(static, label=label(static, on=None), views=[], derived=[]),
+        "Pipeline.rows, 'orders' without event_time: there is no time to split by. Declare "
+        "event_time, or split=ov.SplitStratified().",
+    ),
+    (
+        lambda: pipeline(
+            static,
+            datasets=[static, other],
+            label=label(static, on=None),
+            split=ov.SplitByHash("customer"),
+            views=[view(other)],
+            derived=[],
+        ),
+        "Pipeline.rows, 'orders' without event_time: view 'customer' observes 'other', whose "
+        "events happen after every such row and are seen by none. Declare event_time on the rows, "
+        "or observe static datasets only.",
     ),
     (
         lambda: pipeline(label=label(orders(), on="id")),
@@ -383,6 +420,55 @@ MESSAGES = [
     (
         lambda: pipeline(views=[view(orders()), view(orders())]),
         "Pipeline.views: the view 'customer' is declared twice. Rename one of them.",
+    ),
+    (
+        lambda: pipeline(inputs=["amuont"]),
+        "Pipeline.inputs: there is no feature 'amuont'. Did you mean 'amount'?",
+    ),
+    (
+        lambda: pipeline(inputs=[]),
+        "Pipeline.inputs: no feature is named that the model sees. "
+        "Name features that say how unusual a row is; ov.Deviations makes some.",
+    ),
+    (
+        lambda: pipeline(label=None),
+        "Pipeline.label: there is no label. "
+        'Give one; only an anomaly problem measured by "alarm_ratio" needs none.',
+    ),
+    (
+        lambda: pipeline(problem=unusual(), label=None),
+        "Pipeline.inputs: no feature is named that the model sees. "
+        "Name features that say how unusual a row is; ov.Deviations makes some.",
+    ),
+    (
+        lambda: pipeline(problem=unusual(metric="roc_auc", at_most=None, at_least=0.7), label=None),
+        "Pipeline.label: there is no label. "
+        'Give one; only an anomaly problem measured by "alarm_ratio" needs none.',
+    ),
+    (
+        lambda: problem(budget=0.001),
+        "Problem.budget: a budget of alarms and a problem of kind anomaly belong together. "
+        'Give kind="anomaly" and budget=0.001 (one row in a thousand), or neither.',
+    ),
+    (
+        lambda: unusual(budget=None),
+        "Problem.budget: a budget of alarms and a problem of kind anomaly belong together. "
+        'Give kind="anomaly" and budget=0.001 (one row in a thousand), or neither.',
+    ),
+    (
+        lambda: unusual(budget=0.6),
+        "Problem.budget: 0.6 is not the share of rows that are unusual. "
+        "Give a fraction such as 0.001.",
+    ),
+    (
+        lambda: unusual(at_most=1),
+        "Problem.at_most: alarm_ratio is 1 at the best; 1 cannot be its target. "
+        "Give 2 for up to twice, and no less than half, the alarms budgeted.",
+    ),
+    (
+        lambda: unusual(metric="log_loss"),
+        "Problem.metric: there is no choice 'log_loss'. "
+        "Known: alarm_ratio, average_precision, roc_auc.",
     ),
     (
         lambda: pipeline().dataset("ordres"),

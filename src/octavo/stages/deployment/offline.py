@@ -7,7 +7,6 @@ import polars as pl
 import sqlalchemy as sa
 
 from octavo.bundle import Bundle
-from octavo.definition.durations import microseconds
 from octavo.definition.events import EVENT_ID, EVENT_TIME, TIMESTAMP
 from octavo.errors import DataError
 from octavo.stages.contract import Context, Outcome
@@ -51,7 +50,7 @@ def run(context: Context) -> Outcome:
     bundle = Bundle.load(context.home.candidate(live["candidate_id"]))
     if lacking := bundle.lacking(context.segregation().features):
         return _not_scored(context, live, lacking)
-    rows = _newest_rows(context)
+    rows = context.segregation().newest()
     frame = _predicted(context, live, bundle, rows)
     store = context.predictions
     version = (store.log.transaction_version("batch") or 0) if store.log.exists() else 0
@@ -86,7 +85,8 @@ def _not_scored(context: Context, live: Row, lacking: list[str]) -> Outcome:
 def _replace(context: Context, candidate_id: str, live: Row | None) -> Row:
     """Check that the bundle is servable and make it the live one, in one transaction."""
     bundle = Bundle.load(context.home.candidate(candidate_id))
-    _check_servable(bundle, context.segregation().data("validation").head(SERVABLE_ROWS))
+    rows = context.segregation().data("validation", context.pipeline.problem.learns_from)
+    _check_servable(bundle, rows.head(SERVABLE_ROWS))
     now = context.now()
     table = tables.deployments
     number = len(context.catalog.rows(sa.select(table.c.deployment_id))) + 1
@@ -122,14 +122,6 @@ def _check_servable(bundle: Bundle, rows: pl.DataFrame) -> None:
         )
 
 
-def _newest_rows(context: Context) -> pl.DataFrame:
-    """Return the rows of the newest monitoring window, labeled or not."""
-    rows = context.segregation().data("all", labels="both")
-    window = microseconds(context.pipeline.monitor.window, where="Monitor.window")
-    times = rows[EVENT_TIME].cast(pl.Int64)
-    return rows.filter(times > np.max(times.to_numpy()) - window)
-
-
 def _predicted(context: Context, live: Row, bundle: Bundle, rows: pl.DataFrame) -> pl.DataFrame:
     """Return predictions for prepped rows, in the prediction store's form."""
     found = bundle.predict(rows)
@@ -153,8 +145,9 @@ def _predicted(context: Context, live: Row, bundle: Bundle, rows: pl.DataFrame) 
 
 
 def outputs(bundle: Bundle, found: np.ndarray) -> pl.Series:
-    """Return predictions as JSON objects: one number, or one for each class."""
+    """Return predictions as JSON objects: one number, or one for each class; and any alarm."""
     if found.ndim == 1:
-        return pl.DataFrame({bundle.target: found}).to_struct().struct.json_encode()
+        columns = {bundle.target: found, **bundle.alarms(found)}
+        return pl.DataFrame(columns).to_struct().struct.json_encode()
     columns = {str(name): found[:, i] for i, name in enumerate(bundle.classes)}
     return pl.DataFrame(columns).to_struct().struct.json_encode()

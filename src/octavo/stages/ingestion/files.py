@@ -1,8 +1,8 @@
 """Reading a file: typed rows, and the records that cannot be rows with the reason.
 
-This is the door to the formats: CSV, NDJSON (both also packed) and Parquet. Types are decided over
-the whole file, never a sample, or are those of the dataset's earlier batches. It knows nothing of
-batches, checks or stores.
+This is the door to the formats: delimited text, NDJSON, JSON, ARFF (all also packed), Parquet,
+Delta folders and Excel. Types are decided over the whole file, never a sample, or are those of the
+dataset's earlier batches. It knows nothing of batches, checks or stores.
 """
 
 import glob
@@ -15,11 +15,20 @@ from typing import Any
 import polars as pl
 import xxhash
 
+from octavo.definition import Csv
 from octavo.engines import Engine
 from octavo.errors import DataError
 from octavo.quality import Finding
 from octavo.quality.written import mixed_dates
-from octavo.stages.ingestion import delimited, json_lines, parquet, types
+from octavo.stages.ingestion import (
+    arff,
+    delimited,
+    excel,
+    json_document,
+    json_lines,
+    parquet,
+    types,
+)
 from octavo.stages.ingestion.loaded import ROW, Loaded, Rejection, Wanted
 from octavo.stages.ingestion.moments import open_order
 from octavo.stages.ingestion.opening import Source, file_of, opened
@@ -79,6 +88,8 @@ def read_file(
     columns: Sequence[str] | None = None,
     schema: Mapping[str, Any] | None = None,
     overrides: Mapping[str, Any] | None = None,
+    encoding: str | None = None,
+    csv: Csv | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Parsed:
     """Read a file into typed rows.
@@ -86,8 +97,9 @@ def read_file(
     Parameters
     ----------
     path
-        ``.csv``, ``.tsv``, ``.txt``, ``.ndjson``, ``.jsonl`` (plain, with ``.gz``, or alone in a
-        ``.zip``) or ``.parquet``.
+        ``.csv``, ``.tsv``, ``.txt``, ``.ndjson``, ``.jsonl``, ``.json``, ``.arff`` (plain, with
+        ``.gz``, or alone in a ``.zip``), ``.parquet``, ``.xlsx``, ``.xls``, ``.ods`` or a folder
+        with a Delta table.
     where_label
         The dataset, named in errors.
     engine
@@ -100,6 +112,8 @@ def read_file(
     overrides
         Column to a Polars type, or to the format of its dates or times (``"%d/%m/%Y"``), given by
         the user; they win over ``schema`` and inference, and take ``007`` for a number.
+    encoding, csv
+        Of texts, as the user declared them; None: as the file tells.
     progress
         Called with the bytes of the file read so far and in all.
 
@@ -117,34 +131,53 @@ def read_file(
         None if schema is None else known,
         types.declared(overrides or {}, where=where_label),
     )
-    with opened(Path(path), where_label) as source:
-        loaded = _load(Path(path), source, wanted, engine, progress or _silent)
-        (progress or _silent)(source.total, source.total)
+    path, progress = Path(path), progress or _silent
+    if is_delta(path):
+        place, size = f"{where_label}, folder {path}", sum(f.stat().st_size for f in _inside(path))
+        loaded = parquet.load_delta(path, wanted, place)
+    else:
+        with opened(path, where_label, encoding) as source:
+            loaded = _load(path, source, wanted, engine, progress, csv or Csv())
+        place, size = source.place, source.total
+    progress(size, size)
     names = [name for name in loaded.frame.columns if name != ROW]
     typed = list(engine.map(partial(_typed, wanted, loaded), names))
-    return replace(
-        _divided(loaded, typed, source.total, source.place, is_first=schema is None),
-        noticed=_noticed(loaded, typed, wanted),
-    )
+    parsed = _divided(loaded, typed, size, place, is_first=schema is None)
+    return replace(parsed, noticed=_noticed(loaded, typed, wanted))
+
+
+def is_delta(path: Path) -> bool:
+    """Return whether a path is the folder of a Delta table."""
+    return (path / "_delta_log").is_dir()
+
+
+def changing(path: Path) -> Path:
+    """Return what changes when a file or a Delta table does: the file, or the folder of its log."""
+    return path / "_delta_log" if is_delta(path) else path
+
+
+def _inside(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.is_file())
 
 
 def content_hash(path: str | Path) -> str:
-    """Return the XXH3-128 of a file's bytes, 32 hexadecimal digits.
+    """Return the XXH3-128 of a file's bytes, 32 hexadecimal digits; of a Delta table, of its log.
 
     Raises
     ------
     DataError
         If there is no such file or it may not be read.
     """
-    state = xxhash.xxh3_128()
-    with file_of(Path(path), f"file {path}") as file:
-        while chunk := file.read(_CHUNK):
-            state.update(chunk)
+    state, path = xxhash.xxh3_128(), Path(path)
+    for each in _inside(path / "_delta_log") if is_delta(path) else [path]:
+        with file_of(each, f"file {each}") as file:
+            while chunk := file.read(_CHUNK):
+                state.update(chunk)
     return state.hexdigest()
 
 
 def expand(patterns: Sequence[str | Path], base_dir: str | Path) -> list[Path]:
-    """Return the files that some paths or globs name, each once, sorted by path.
+    """Return the files, and Delta folders, that some paths or globs name, sorted by path.
 
     Parameters
     ----------
@@ -164,7 +197,8 @@ def expand(patterns: Sequence[str | Path], base_dir: str | Path) -> list[Path]:
         whole, names = Path(base_dir, pattern), [pattern]
         if not whole.exists():
             names = glob.glob(pattern, root_dir=base_dir, recursive=True)
-        files = {path for name in names if (path := Path(base_dir, name)).is_file()}
+        paths = [Path(base_dir, name) for name in names]
+        files = {path for path in paths if path.is_file() or is_delta(path)}
         if not files:
             raise _no_match(pattern, whole)
         found |= files
@@ -192,12 +226,25 @@ def _instance(dtype: Any) -> pl.DataType:
 
 
 def _load(
-    path: Path, source: Source, wanted: Wanted, engine: Engine, progress: Callable[[int, int], None]
+    path: Path,
+    source: Source,
+    wanted: Wanted,
+    engine: Engine,
+    progress: Callable[[int, int], None],
+    csv: Csv,
 ) -> Loaded:
-    if source.kind == "parquet":
-        return parquet.load(path, source, wanted)
-    text = delimited if source.kind == "csv" else json_lines
-    return text.load(source, wanted, engine, progress)
+    match source.kind:
+        case "parquet":
+            return parquet.load(path, source, wanted)
+        case "excel":
+            return excel.load(path, source, wanted)
+        case "arff":
+            return arff.load(source, wanted, progress)
+        case "json":
+            return json_document.load(source, wanted, engine, progress)
+        case "ndjson":
+            return json_lines.load(source, wanted, engine, progress)
+    return delimited.load(source, wanted, engine, progress, csv)
 
 
 def _typed(wanted: Wanted, loaded: Loaded, name: str) -> Typed:

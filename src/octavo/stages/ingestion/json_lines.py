@@ -6,7 +6,7 @@ and objects and arrays, become String: text as it is, the rest as it is written 
 missing key is null. It knows nothing of delimited text.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import msgspec
@@ -31,14 +31,24 @@ def load(
     DataError
         If the file is no such text or has other columns than before.
     """
-    head = text_begun(source, BLOCK)
+    return lines(text_begun(source, BLOCK), source, wanted, engine, progress)
+
+
+def lines(
+    head: bytes,
+    source: Source,
+    wanted: Wanted,
+    engine: Engine,
+    progress: Callable[[int, int], None],
+) -> Loaded:
+    """Read JSON lines, of which the first have been read."""
     parts: list[Part] = []
     for part in engine.map(_read, blocks(head, source.read, None, lambda: source.done)):
         parts.append(part)
         progress(part.done, source.total)
     found = dict.fromkeys(name for part in parts for name in part.frame.columns if name != ROW)
     names = wanted.choose(found, source.place, sparse=True)
-    return replace(joined(parts, names, _infer, _cast), shown=_shown)
+    return replace(joined(parts, names, infer_tokens, cast_tokens), shown=shown)
 
 
 def _read(block: Block) -> Part:
@@ -61,23 +71,30 @@ def _read(block: Block) -> Part:
             continue
         rows.append(row)
         kept.append(record)
+    return Part(as_written(rows, kept), faults, block.data, records, block.done)
+
+
+def as_written(rows: Sequence[dict[str, msgspec.Raw]], numbers: Sequence[int]) -> pl.DataFrame:
+    """Return objects as columns of JSON text, and their numbers as `ROW`."""
     names = dict.fromkeys(name for row in rows for name in row)
     columns = {name: [bytes(row[name]) if name in row else None for row in rows] for name in names}
     frame = pl.DataFrame(columns, schema=dict.fromkeys(names, pl.Binary))
-    frame = frame.with_columns(pl.Series(ROW, kept, dtype=pl.Int64))
-    return Part(frame.cast({pl.Binary: pl.String}), faults, block.data, records, block.done)
+    frame = frame.with_columns(pl.Series(ROW, numbers, dtype=pl.Int64))
+    return frame.cast({pl.Binary: pl.String})
 
 
-def _infer(tokens: pl.Series) -> Typed:
+def infer_tokens(tokens: pl.Series) -> Typed:
+    """Decide the type of a column of JSON texts."""
     tokens = _without_null(tokens)
     first = tokens.str.slice(0, 1)
     for plain in (first.is_in(("t", "f")), ~first.is_in(('"', "{", "[", "t", "f"))):
         if plain.all() and plain.count():
             return types.infer(tokens)
-    return _cast(tokens, pl.String(), None)
+    return cast_tokens(tokens, pl.String(), None)
 
 
-def _cast(tokens: pl.Series, dtype: pl.DataType, given: Declared | None) -> Typed:
+def cast_tokens(tokens: pl.Series, dtype: pl.DataType, given: Declared | None) -> Typed:
+    """Read a column of JSON texts as a known type."""
     tokens = _without_null(tokens)
     quoted = tokens.str.starts_with('"').arg_true()
     text = tokens.scatter(quoted, tokens.gather(quoted).str.json_decode(pl.String))
@@ -85,7 +102,8 @@ def _cast(tokens: pl.Series, dtype: pl.DataType, given: Declared | None) -> Type
     return types.cast(text, dtype, pattern=pattern, codes=given is not None, nulls=())
 
 
-def _shown(token: str) -> str:
+def shown(token: str) -> str:
+    """Return a JSON text as a reader of messages knows it."""
     return msgspec.json.decode(token) if token.startswith('"') else token
 
 

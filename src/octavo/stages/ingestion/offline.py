@@ -21,7 +21,7 @@ from octavo.definition import Dataset, fingerprint
 from octavo.errors import DataError, DefinitionError, OctavoError
 from octavo.stages.contract import Context, Outcome
 from octavo.stages.ingestion.accept import accept
-from octavo.stages.ingestion.files import content_hash, expand, read_file
+from octavo.stages.ingestion.files import changing, content_hash, expand, read_file
 from octavo.stores import catalog as tables
 from octavo.stores.catalog import Row
 from octavo.stores.schemas import from_json, to_json
@@ -41,7 +41,7 @@ def inputs(context: Context) -> Any:
 
 def _seen(context: Context, dataset: Dataset) -> list[Any] | str:
     try:
-        files = [(path, path.stat()) for path in _files(context, dataset)]
+        files = [(path, changing(path).stat()) for path in _files(context, dataset)]
     except DataError as error:
         return str(error)  # the run says so, after it has ingested the other datasets
     return [[str(path), stat.st_size, stat.st_mtime_ns] for path, stat in files]
@@ -246,6 +246,8 @@ def _ingest_batch(context: Context, dataset: Dataset, batch: Row, path: Path) ->
         columns=dataset.offline.columns,
         schema=from_json(known["schema"]) if known else None,
         overrides={**dict.fromkeys(dataset.kept_as_text, pl.String), **dataset.offline.types},
+        encoding=dataset.offline.encoding,
+        csv=dataset.offline.csv,
         where_label=label,
         engine=context.engine,
         progress=lambda done, total: context.progress(dataset.name, done, total),

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import numpy as np
 import polars as pl
 import sqlalchemy as sa
 
@@ -11,7 +10,6 @@ from octavo.bundle.metrics import figure
 from octavo.bundle.profile import MEASURES, Profile, load_profile, shares
 from octavo.bundle.targets import target_numbers
 from octavo.definition import fingerprint
-from octavo.definition.durations import microseconds
 from octavo.definition.events import EVENT_ID, EVENT_TIME
 from octavo.stages.contract import Context, Outcome
 from octavo.stores import catalog as tables
@@ -34,10 +32,8 @@ def run(context: Context) -> Outcome:
     live = context.catalog.live_deployment()
     if live is None:
         return Outcome(rows_in=0, rows_out=0, outputs={"deployment": None})
-    rows = context.segregation().data("all", labels="both")
-    times = rows[EVENT_TIME].cast(pl.Int64)
-    window = microseconds(context.pipeline.monitor.window, where="Monitor.window")
-    newest = rows.filter(times > np.max(times.to_numpy()) - window)
+    newest = context.segregation().newest()
+    timeless = context.pipeline.rows.is_static
     folder = context.home.candidate(live["candidate_id"])
     reference, bundle = load_profile(folder), Bundle.load(folder)
     lacking = bundle.lacking(context.segregation().features)
@@ -66,14 +62,15 @@ def run(context: Context) -> Outcome:
         rows_out=predictions.height,
         outputs={
             "deployment": live["deployment_id"],
-            "window": monitor.window,
-            "from": str(newest[EVENT_TIME].min()),
-            "to": str(newest[EVENT_TIME].max()),
+            "window": None if timeless else monitor.window,
+            "from": None if timeless else str(newest[EVENT_TIME].min()),
+            "to": None if timeless else str(newest[EVENT_TIME].max()),
             "measure": monitor.drift,
             "threshold": monitor.threshold,
             "drifted": drifted,
             "drift": drift,
             "performance": performance,
+            "alarms": _alarms(bundle, predictions),
             "lacking": lacking,
         },
     )
@@ -96,14 +93,21 @@ def _predictions(context: Context, deployment_id: str, newest: pl.DataFrame) -> 
     return known.sort("at", "prediction_id").unique(EVENT_ID, keep="last").collect()
 
 
+def _alarms(bundle: Bundle, predictions: pl.DataFrame) -> dict[str, Any] | None:
+    """Return how many rows of the window raised an alarm; None where nothing raises any."""
+    raised = list(bundle.alarms(predictions["prediction"].to_numpy()).values())
+    return {"raised": int(raised[0].sum()), "rows": predictions.height} if raised else None
+
+
 def _performance(
     context: Context, bundle: Bundle, predictions: pl.DataFrame, newest: pl.DataFrame
 ) -> dict[str, Any] | None:
     """Return the problem's figure on predictions whose labels have come; None without any."""
     problem, label = context.pipeline.problem, context.pipeline.label.name
-    known = newest.filter(pl.col(label).is_not_null()).select(EVENT_ID, label)
-    joined = predictions.join(known, on=EVENT_ID)
-    if joined[label].n_unique() < 2 or problem.kind == "multiclass":
+    known = newest.filter(pl.col(label).is_not_null()) if problem.needs_labels else newest
+    joined = predictions.join(known.select(EVENT_ID, label), on=EVENT_ID)
+    enough = joined[label].n_unique() > 1 or not problem.needs_labels
+    if joined.is_empty() or not enough or problem.kind == "multiclass":
         return None
     truth = target_numbers(joined[label], context.pipeline, list(bundle.classes))
     verdict = context.catalog.one(sa.select(tables.verdicts).order_by(tables.verdicts.c.id.desc()))

@@ -10,7 +10,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from octavo.definition import fingerprint
+from octavo.definition import Problem, fingerprint
 from octavo.definition.durations import microseconds
 from octavo.errors import DataError, OctavoError
 from octavo.stages.contract import Context, Outcome, Segregation
@@ -30,11 +30,13 @@ def inputs(context: Context) -> Any:
         context.segregation().data_version,
         dict(context.settings),
         pipeline.features,
-        fingerprint(
-            [pipeline.row, pipeline.derived, pipeline.problem.metric, pipeline.problem.kind]
-        ),
+        fingerprint([pipeline.row, pipeline.derived, pipeline.inputs, _asked(pipeline.problem)]),
         [getattr(a, "name", a) for a in pipeline.algorithms],
     ]
+
+
+def _asked(problem: Problem) -> list[Any]:
+    return [problem.kind, problem.metric, problem.budget]
 
 
 def run(context: Context) -> Outcome:
@@ -100,12 +102,14 @@ def _tried(
         "algorithm": proposal.algorithm.name,
         "params": proposal.params,
         "figure": None,
+        "folds": None,
         "candidate_id": None,
         "error": None,
     }
     try:
         found = run_trial(context, proposal, material, segregation)
-        trial |= {"state": "complete", "figure": found.figure, "candidate_id": found.candidate_id}
+        trial |= {"state": "complete", "figure": found.figure, "folds": found.figures}
+        trial["candidate_id"] = found.candidate_id
     except OctavoError:
         raise
     except Exception as error:  # noqa: BLE001  a library's or the user's own code runs here
@@ -135,6 +139,7 @@ def _tried(
             severity="info" if trial["state"] == "complete" else "warning",
             run_id=context.run_id,
             figure=trial["figure"],
+            folds=trial["folds"],
             error=trial["error"],
         )
     return trial

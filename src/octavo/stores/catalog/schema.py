@@ -82,7 +82,8 @@ feature_groups = Table(
 )
 """Features of one view (or of the rows) that were back-filled together. ``columns``: stored name to
 fingerprint, of those it still keeps up. ``cut_over``: the position from which it counts, and up to
-which corrections are in it. ``replaced``: the position at which a rebuild took its place."""
+which corrections are in it. ``replaced``: the position at which a rebuild took its place, or
+nothing wanted it any more."""
 
 feature_versions = Table(
     "feature_versions",
@@ -175,10 +176,12 @@ trials = Table(
     Column("params", JSON, nullable=False),
     Column("state", String, nullable=False),
     Column("figure", Float),
+    Column("folds", JSON),
     Column("seconds", Float),
     Column("candidate_id", String),
     Column("error", Text),
 )
+"""``figure``: the mean over the figures of the folds, ``folds``, oldest first."""
 
 studies = Table(
     "studies",
