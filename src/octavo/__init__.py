@@ -6,7 +6,10 @@ from octavo.version import __version__ as __version__
 
 if TYPE_CHECKING:
     from octavo.definition import (
+        AsNumber,
+        AsTime,
         Check,
+        Clip,
         Csv,
         Dataset,
         Deviations,
@@ -15,6 +18,8 @@ if TYPE_CHECKING:
         Label,
         Lift,
         Monitor,
+        Normalize,
+        Null,
         Pipeline,
         Problem,
         Replace,
@@ -29,7 +34,10 @@ if TYPE_CHECKING:
     from octavo.project import load
 
 __all__ = [
+    "AsNumber",
+    "AsTime",
     "Check",
+    "Clip",
     "Csv",
     "Dataset",
     "Deviations",
@@ -38,6 +46,8 @@ __all__ = [
     "Label",
     "Lift",
     "Monitor",
+    "Normalize",
+    "Null",
     "Pipeline",
     "Problem",
     "Replace",

@@ -11,12 +11,16 @@ from octavo.definition.problem import METRICS, Lift, Problem
 from octavo.definition.schedule import Schedule
 from octavo.definition.split import PARTS, SplitByHash, SplitByTime, SplitStratified, split_entity
 from octavo.definition.training import Gate, Monitor, Replace, Training
+from octavo.definition.treatments import AsNumber, AsTime, Clip, Normalize, Null, Treatment
 
 __all__ = [
     "AGGREGATES",
     "METRICS",
     "PARTS",
+    "AsNumber",
+    "AsTime",
     "Check",
+    "Clip",
     "Csv",
     "Dataset",
     "Deviations",
@@ -25,6 +29,8 @@ __all__ = [
     "Label",
     "Lift",
     "Monitor",
+    "Normalize",
+    "Null",
     "Pipeline",
     "Problem",
     "Replace",
@@ -33,6 +39,7 @@ __all__ = [
     "SplitByTime",
     "SplitStratified",
     "Training",
+    "Treatment",
     "View",
     "Window",
     "WindowFeature",

@@ -1,4 +1,7 @@
-"""Which parsed rows enter the raw store, and which are kept aside with the reason."""
+"""Which parsed rows enter the raw store, and which are kept aside with the reason.
+
+Rules look at rows after their treatment; what is stored is what was received.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -58,6 +61,7 @@ def accept(
     for rule, column, bad, reason in _rules(dataset, rows):
         rejected.append(_set_aside(parsed, rows.filter(bad), rule, column, reason))
         rows = rows.filter(~bad)
+    rows = _as_received(dataset, rows, parsed.frame)
     again = rows.clear()
     duplicates = 0
     if dataset.event_id:
@@ -72,6 +76,13 @@ def accept(
         _placed(again, source, batch),
         duplicates,
     )
+
+
+def _as_received(dataset: Dataset, rows: pl.DataFrame, frame: pl.DataFrame) -> pl.DataFrame:
+    """Put the values that were received back into the columns that have a treatment."""
+    columns = list(dict.fromkeys(each.column for each in dataset.treat))
+    received = frame.filter(pl.col("_row").is_in(rows["_row"].implode())).select(columns)
+    return rows.with_columns(received.get_columns()) if columns else rows
 
 
 def _placed(rows: pl.DataFrame, source: list[str], batch: Row) -> pl.DataFrame:

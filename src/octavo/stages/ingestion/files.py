@@ -7,7 +7,7 @@ dataset's earlier batches. It knows nothing of batches, checks or stores.
 
 import glob
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,8 @@ import xxhash
 from octavo.definition import Csv
 from octavo.engines import Engine
 from octavo.errors import DataError
+from octavo.quality import Finding
+from octavo.quality.written import mixed_dates
 from octavo.stages.ingestion import (
     arff,
     delimited,
@@ -65,6 +67,8 @@ class Parsed:
         Number of records in the file.
     text
         Gives a record as it stands in the file, by its number.
+    noticed
+        What the typed columns no longer show: dates that were written in several ways.
     """
 
     frame: pl.DataFrame
@@ -73,6 +77,7 @@ class Parsed:
     bytes: int
     records: int
     text: Callable[[int], str]
+    noticed: list[Finding] = field(default_factory=list)
 
 
 def read_file(
@@ -137,7 +142,8 @@ def read_file(
     progress(size, size)
     names = [name for name in loaded.frame.columns if name != ROW]
     typed = list(engine.map(partial(_typed, wanted, loaded), names))
-    return _divided(loaded, typed, size, place, is_first=schema is None)
+    parsed = _divided(loaded, typed, size, place, is_first=schema is None)
+    return replace(parsed, noticed=_noticed(loaded, typed, wanted))
 
 
 def is_delta(path: Path) -> bool:
@@ -246,6 +252,18 @@ def _typed(wanted: Wanted, loaded: Loaded, name: str) -> Typed:
     if dtype is None:
         return loaded.infer(loaded.frame[name])
     return loaded.cast(loaded.frame[name], dtype, wanted.declared.get(name))
+
+
+def _noticed(loaded: Loaded, typed: Sequence[Typed], wanted: Wanted) -> list[Finding]:
+    """Return which columns of dates were read from several ways of writing them."""
+    found = [
+        mixed_dates(loaded.frame[name].filter(~column.bad), loaded.frame[ROW].filter(~column.bad))
+        for column in typed
+        if column.values.dtype.is_temporal()
+        and loaded.frame[name := column.values.name].dtype == pl.String
+        and name not in wanted.declared
+    ]
+    return [each for each in found if each is not None]
 
 
 def _divided(

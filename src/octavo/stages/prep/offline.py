@@ -29,8 +29,9 @@ from octavo.stages.contract import Context, Outcome
 from octavo.stages.prep.folding import Group, observed
 from octavo.stages.prep.groups import REBUILD, Work, plan, rebuild_names
 from octavo.stages.prep.history import Events
+from octavo.stages.prep.hot import Hot, tell_hot
 from octavo.stages.prep.lanes import Observed, check_key, event_schemas, lanes
-from octavo.stages.prep.quality import Hot, report_quality, tell_hot
+from octavo.stages.prep.reports import report_quality
 from octavo.stages.prep.stale import new_marks, write_marks
 from octavo.stores import catalog as tables
 from octavo.stores.catalog import Row
