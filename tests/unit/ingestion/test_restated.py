@@ -1,12 +1,14 @@
 """Rows of events that came before: repeated, restated, or both within one file."""
 
+from typing import NamedTuple
+
 import polars as pl
 import pytest
 
 import octavo as ov
 from octavo.engines import LocalEngine
-from octavo.stages.ingestion.accept import accept
-from octavo.stages.ingestion.files import read_file
+from octavo.stages.ingestion.accept import Intake
+from octavo.stages.ingestion.files import begin
 from octavo.stores.home import Home
 from octavo.stores.raw import RawStore
 
@@ -23,19 +25,34 @@ def deliver(tmp_path):
         path.write_text("\n".join(["id,at,x", *lines]) + "\n")
         batch = {"batch_id": f"b{len(batches)}", "sequence": len(batches) + 1, "clock": clock}
         batch |= {"content_hash": "0123456789abcdef", "dataset": "visits"}
-        parsed = read_file(
-            path, columns=None, schema=None, where_label="visits", engine=LocalEngine()
-        )
-        found = accept(VISITS, parsed, batch, raw, batches)
-        raw.append("visits", batch["batch_id"], found.rows, found.rejected, found.restated)
-        batches.append(batch | {"restated": found.restated.height})
+        reading = begin(path, where_label="visits", engine=LocalEngine())
+        with raw.receive("visits", batch["batch_id"]) as incoming:
+            intake = Intake(VISITS, batch, raw, batches, incoming)
+            for piece in reading.pieces():
+                intake.take(piece)
+            intake.finish()
+            found = Accepted(
+                incoming.rows.scan().collect(),
+                incoming.rejected.scan().collect(),
+                incoming.restated.scan().collect() if intake.rules["restated"] else None,
+                intake.duplicates,
+            )
+            incoming.commit()
+        batches.append(batch | {"restated": intake.rules["restated"]})
         return found
 
     return accepted
 
 
+class Accepted(NamedTuple):
+    rows: pl.DataFrame
+    rejected: pl.DataFrame
+    restated: pl.DataFrame | None
+    duplicates: int
+
+
 def ids(frame):
-    return frame["_event_id"].to_list()
+    return [] if frame is None else frame["_event_id"].to_list()
 
 
 def test_within_a_file_a_row_is_compared_with_the_one_before_it(deliver):

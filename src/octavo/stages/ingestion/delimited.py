@@ -9,7 +9,7 @@ named .tsv is separated by tabs). It knows nothing of types.
 import csv
 import io
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
@@ -17,12 +17,13 @@ from itertools import pairwise
 import numpy as np
 import polars as pl
 
-from octavo.engines import Engine
 from octavo.errors import DataError
-from octavo.stages.ingestion.loaded import ROW, Loaded, Rejection, Wanted
+from octavo.stages.ingestion import types
+from octavo.stages.ingestion.evidence import Evidence
+from octavo.stages.ingestion.loaded import ROW, Part, Wanted
 from octavo.stages.ingestion.opening import Source, text_begun
 from octavo.stages.ingestion.records import BLOCK, Block, Records, blocks, find_quotes, split
-from octavo.stages.ingestion.types import Declared, Typed, cast, infer
+from octavo.stages.ingestion.types import Column, Typed
 
 _DELIMITERS = ",;\t|"
 _SAMPLE = 1 << 20  # bytes the delimiter is told from
@@ -36,89 +37,54 @@ class _Header:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
-    """The records of one block: those that can be read, and those that cannot.
+class Delimited:
+    """A delimited text file; see `Format`."""
 
-    Attributes
-    ----------
-    frame
-        Columns of text and `ROW`, counted from the block's first record.
-    faults
-        Record, rule and reason.
-    data, records
-        The block, to quote from.
-    done
-        Bytes of the file on disk read so far.
-    """
+    source: Source
+    header: _Header
+    chosen: list[str]
+    body: bytes
+    """What follows the header of what has been read."""
+    empty = "the file has a header but no rows."
 
-    frame: pl.DataFrame
-    faults: list[tuple[int, str, str]]
-    data: bytes
-    records: Records
-    done: int
+    def blocks(self) -> Iterator[Block]:
+        source = self.source
+        return blocks(self.body, source.read, self.header.delimiter, lambda: source.done)
 
-    def text(self, record: int) -> str:
-        """Return the original text of a record of this block."""
-        text = self.data[self.records.starts[record] : self.records.ends[record]]
-        return text.decode(errors="backslashreplace")
+    def read(self, block: Block) -> Part:
+        return _read(self.header, block)
+
+    def names(self, found: Sequence[str], *, whole: bool) -> list[str]:
+        return self.chosen
+
+    def known(self, name: str) -> None:
+        return None
+
+    def examine(self, values: pl.Series) -> Evidence:
+        return types.examine(values)
+
+    def decide(self, found: Evidence) -> pl.DataType | None:
+        return found.dtype()
+
+    def take(self, values: pl.Series, column: Column, *, look: bool) -> tuple[Typed, Evidence]:
+        return types.take(values, column, look=look)
+
+    def shown(self, value: str) -> str:
+        return value
 
 
-def load(
-    source: Source, wanted: Wanted, engine: Engine, progress: Callable[[int, int], None]
-) -> Loaded:
-    """Read a delimited text file.
+def load(source: Source, wanted: Wanted) -> Delimited:
+    """Begin to read a delimited text file.
 
     Raises
     ------
     DataError
-        If the file is no such text, has no rows or other columns than before.
+        If the file is no such text, or has other columns than before.
     """
-    head = text_begun(source, BLOCK)
-    header, body = _header(head, source)
+    header, body = _header(text_begun(source, BLOCK), source)
     names = wanted.choose(header.names, source.place)
     chosen = tuple(header.names.index(name) for name in names)
-    header = _Header(header.names, header.delimiter, chosen)
-    todo = blocks(body, source.read, header.delimiter, lambda: source.done)
-    parts: list[Part] = []
-    for part in engine.map(partial(_read, header), todo):
-        parts.append(part)
-        progress(part.done, source.total)
-    if not any(part.records.starts.size for part in parts):
-        raise DataError(
-            "the file has a header but no rows.",
-            where=source.place,
-            fix="Deliver it with rows, or not at all.",
-        )
-    return joined(parts, names, infer, _cast)
-
-
-def joined(
-    parts: list[Part],
-    names: list[str],
-    infer: Callable[[pl.Series], Typed],
-    cast: Callable[[pl.Series, pl.DataType, Declared | None], Typed],
-) -> Loaded:
-    """Put the parts of a file together, numbering records through it."""
-    before = np.cumsum([0, *(part.records.starts.size for part in parts)])
-    frames, rejected = [], []
-    for first, part in zip(before.tolist(), parts, strict=False):
-        frames.append(part.frame.with_columns(pl.col(ROW) + first))
-        for record, rule, why in part.faults:
-            rejected.append(Rejection(first + record, part.text(record), None, rule, why))
-
-    def text(row: int) -> str:
-        place = int(np.searchsorted(before, row, side="right")) - 1
-        return parts[place].text(row - int(before[place]))
-
-    frame = pl.concat(frames, how="diagonal")
-    absent = [pl.lit(None, pl.String).alias(name) for name in names if name not in frame.columns]
-    frame = frame.with_columns(absent).select(*names, ROW)
-    return Loaded(frame, rejected, int(before[-1]), text, infer, cast)
-
-
-def _cast(text: pl.Series, dtype: pl.DataType, given: Declared | None) -> Typed:
-    pattern = given.pattern if given else None
-    return cast(text, dtype, pattern=pattern, codes=given is not None)
+    return Delimited(source, _Header(header.names, header.delimiter, chosen), names, body)
 
 
 def _header(head: bytes, source: Source) -> tuple[_Header, bytes]:
@@ -177,11 +143,12 @@ def _read(header: _Header, block: Block) -> Part:
             faults.append((record, "fields", f"has {fields}, the header has {width}"))
     literal = records.holding(block.quotes.literal)
     kept = np.flatnonzero(good)
-    text = _text_of(block, records, kept, literal[kept], header.delimiter)
+    text = _joined(block, records, kept, literal[kept], header.delimiter)
     frame = _columns(text, header)
     if frame.height != kept.size:
         raise RuntimeError(f"{kept.size} records were found, but {frame.height} were read")
-    return Part(frame.with_columns(pl.Series(ROW, kept)), faults, block.data, records, block.done)
+    frame = frame.with_columns(pl.Series(ROW, kept))
+    return Part(frame, faults, records.starts.size, partial(text_of, block, records), block.done)
 
 
 def _columns(text: bytes, header: _Header) -> pl.DataFrame:
@@ -199,7 +166,7 @@ def _columns(text: bytes, header: _Header) -> pl.DataFrame:
     return frame.select(pl.col(str(p)).alias(header.names[p]) for p in header.chosen)
 
 
-def _text_of(
+def _joined(
     block: Block, records: Records, kept: np.ndarray, literal: np.ndarray, delimiter: str
 ) -> bytes:
     """Return the text of some records alone, with ordinary quotes written as RFC 4180 wants."""
@@ -228,6 +195,12 @@ def _requoted(record: bytes, delimiter: str) -> bytes:
         fields = [record[a + 1 : b] for a, b in pairwise((-1, *at, len(record)))]
     quoted = [f if f[:1] == b'"' else b'"%b"' % f.replace(b'"', b'""') for f in fields]
     return delimiter.encode().join(quoted) + b"\n"
+
+
+def text_of(block: Block, records: Records, record: int) -> str:
+    """Return the original text of a record of a block."""
+    text = block.data[records.starts[record] : records.ends[record]]
+    return text.decode(errors="backslashreplace")
 
 
 def not_utf8(data: bytes, records: Records) -> np.ndarray:

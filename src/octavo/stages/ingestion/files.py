@@ -6,9 +6,9 @@ batches, checks or stores.
 """
 
 import glob
+from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,21 +17,12 @@ import xxhash
 
 from octavo.engines import Engine
 from octavo.errors import DataError
-from octavo.stages.ingestion import delimited, json_lines, parquet, types
-from octavo.stages.ingestion.loaded import ROW, Loaded, Rejection, Wanted
-from octavo.stages.ingestion.moments import open_order
-from octavo.stages.ingestion.opening import Source, file_of, opened
-from octavo.stages.ingestion.types import Typed
+from octavo.stages.ingestion import types
+from octavo.stages.ingestion.loaded import Wanted
+from octavo.stages.ingestion.opening import file_of
+from octavo.stages.ingestion.reading import Reading
 
 _CHUNK = 1 << 20
-_REJECTED = {
-    ROW: pl.Int64,
-    "text": pl.String,
-    "column": pl.String,
-    "rule": pl.String,
-    "reason": pl.String,
-}
-
 
 @dataclass(frozen=True)
 class Parsed:
@@ -106,18 +97,57 @@ def read_file(
     DefinitionError
         If ``overrides`` names an unknown column or an impossible type.
     """
+    reading = begin(
+        path,
+        where_label=where_label,
+        engine=engine,
+        columns=columns,
+        schema=schema,
+        overrides=overrides,
+        progress=progress,
+    )
+    pieces = list(reading.pieces())
+    while not reading.settled:
+        pieces = list(reading.pieces())
+    firsts = [piece.first for piece in pieces]
+
+    def text(row: int) -> str:
+        return pieces[bisect_right(firsts, row) - 1].text(row)
+
+    return Parsed(
+        pl.concat([piece.frame for piece in pieces]),
+        pl.concat([piece.rejected for piece in pieces]),
+        reading.schema,
+        reading.bytes,
+        reading.records,
+        text,
+    )
+
+
+def begin(
+    path: str | Path,
+    *,
+    where_label: str,
+    engine: Engine,
+    columns: Sequence[str] | None = None,
+    schema: Mapping[str, Any] | None = None,
+    overrides: Mapping[str, Any] | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Reading:
+    """Begin to read a file piece by piece; the parameters are those of `read_file`.
+
+    Raises
+    ------
+    DefinitionError
+        If ``overrides`` gives an impossible type.
+    """
     known = {c: types.storable(_instance(t)) or _instance(t) for c, t in (schema or {}).items()}
     wanted = Wanted(
         None if columns is None else tuple(columns),
         None if schema is None else known,
         types.declared(overrides or {}, where=where_label),
     )
-    with opened(Path(path), where_label) as source:
-        loaded = _load(Path(path), source, wanted, engine, progress or _silent)
-        (progress or _silent)(source.total, source.total)
-    names = [name for name in loaded.frame.columns if name != ROW]
-    typed = list(engine.map(partial(_typed, wanted, loaded), names))
-    return _divided(loaded, typed, source.total, source.place, is_first=schema is None)
+    return Reading(Path(path), where_label, wanted, engine, progress or _silent)
 
 
 def content_hash(path: str | Path) -> str:
@@ -181,75 +211,3 @@ def _silent(done: int, total: int) -> None:
 
 def _instance(dtype: Any) -> pl.DataType:
     return dtype() if isinstance(dtype, type) else dtype
-
-
-def _load(
-    path: Path, source: Source, wanted: Wanted, engine: Engine, progress: Callable[[int, int], None]
-) -> Loaded:
-    if source.kind == "parquet":
-        return parquet.load(path, source, wanted)
-    text = delimited if source.kind == "csv" else json_lines
-    return text.load(source, wanted, engine, progress)
-
-
-def _typed(wanted: Wanted, loaded: Loaded, name: str) -> Typed:
-    dtype = wanted.dtype(name)
-    if dtype is None:
-        return loaded.infer(loaded.frame[name])
-    return loaded.cast(loaded.frame[name], dtype, wanted.declared.get(name))
-
-
-def _divided(
-    loaded: Loaded, typed: Sequence[Typed], size: int, place: str, *, is_first: bool
-) -> Parsed:
-    """Set records aside that hold a value of another type than its column."""
-    faulty: set[int] = set()
-    rejected = list(loaded.rejected)
-    rows = loaded.frame[ROW]
-    for column in typed:
-        bad = column.bad.arg_true().to_list()
-        if len(bad) > (1 - types.ENOUGH) * rows.len():
-            _check_order(loaded, column, bad[0], place)
-        for at in bad:
-            if at not in faulty:
-                faulty.add(at)
-                rejected.append(_misfit(loaded, column, at, rows[at]))
-    frame = pl.DataFrame([*(column.values for column in typed), rows])
-    if faulty:
-        kept = pl.Series(sorted(faulty), dtype=pl.UInt32)
-        frame = frame.filter(~pl.int_range(pl.len(), dtype=pl.UInt32).is_in(kept.implode()))
-    rejected.sort()
-    if is_first and frame.is_empty():
-        raise DataError(
-            f"none of its {loaded.records} records can be used; record {rejected[0].row}: "
-            f"{rejected[0].reason}.",
-            where=place,
-            fix="Correct the file, or declare the types of its columns.",
-        )
-    return Parsed(
-        frame,
-        pl.DataFrame(rejected, schema=_REJECTED, orient="row"),
-        {column.values.name: column.values.dtype for column in typed},
-        size,
-        loaded.records,
-        loaded.text,
-    )
-
-
-def _check_order(loaded: Loaded, column: Typed, at: int, place: str) -> None:
-    """Refuse a file, rather than most of its rows, if it does not tell day from month."""
-    name = column.values.name
-    value = loaded.shown(loaded.frame[name][at])
-    if column.values.dtype.is_temporal() and open_order(value):
-        raise DataError(
-            f"in column {name!r}, {value!r} and others leave open which is the day and which the "
-            "month.",
-            where=place,
-            fix=f"Declare the format, for example types={{{name!r}: '%d/%m/%Y'}}.",
-        )
-
-
-def _misfit(loaded: Loaded, column: Typed, at: int, row: int) -> Rejection:
-    name = column.values.name
-    why = types.reason(loaded.shown(loaded.frame[name][at]), column.values.dtype)
-    return Rejection(row, loaded.text(row), name, "type", f"column {name!r}: {why}")

@@ -7,6 +7,9 @@ types differ from the dataset's is refused as a whole, except that integers are 
 are expected. It knows nothing of text files.
 """
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
@@ -14,45 +17,94 @@ from polars.exceptions import PolarsError
 
 from octavo.errors import DataError
 from octavo.stages.ingestion import types
-from octavo.stages.ingestion.loaded import ROW, Loaded, Wanted
+from octavo.stages.ingestion.evidence import Evidence
+from octavo.stages.ingestion.loaded import ROW, Part, Wanted
 from octavo.stages.ingestion.opening import Source
-from octavo.stages.ingestion.types import TIME, Declared, Typed
+from octavo.stages.ingestion.types import TIME, Column, Typed
+
+ROWS = 1 << 16
+"""Rows read at once."""
 
 
-def load(path: Path, source: Source, wanted: Wanted) -> Loaded:
-    """Read a Parquet file.
+@dataclass(frozen=True, slots=True)
+class Parquet:
+    """A Parquet file; see `Format`."""
+
+    source: Source
+    file: pl.LazyFrame
+    schema: pl.Schema
+    rows: int
+    empty = "the file has columns but no rows."
+
+    def blocks(self) -> Iterator[tuple[pl.DataFrame, int]]:
+        with _explained(self.source.place):
+            read = 0
+            for frame in self.file.collect_batches(chunk_size=ROWS, maintain_order=True):
+                read += frame.height
+                yield frame, self.source.total * read // self.rows
+
+    def read(self, block: tuple[pl.DataFrame, int]) -> Part:
+        frame, done = block
+        numbered = frame.with_columns(pl.int_range(pl.len(), dtype=pl.Int64).alias(ROW))
+
+        def text(row: int) -> str:
+            return frame.slice(row, 1).write_ndjson().rstrip("\n")
+
+        return Part(numbered, [], frame.height, text, done)
+
+    def names(self, found: Sequence[str], *, whole: bool) -> list[str]:
+        return self.schema.names()
+
+    def known(self, name: str) -> pl.DataType | None:
+        return types.storable(self.schema[name])
+
+    def examine(self, values: pl.Series) -> Evidence:
+        return types.examine(values.cast(pl.String), nulls=())
+
+    def decide(self, found: Evidence) -> pl.DataType | None:
+        return found.dtype()
+
+    def take(self, values: pl.Series, column: Column, *, look: bool) -> tuple[Typed, Evidence]:
+        if not column.codes or types.storable(values.dtype) == column.dtype:
+            return _widened(values, column.dtype), Evidence()
+        return types.take(values.cast(pl.String), column, nulls=())
+
+    def shown(self, value: object) -> str:
+        return str(value)
+
+
+def load(path: Path, source: Source, wanted: Wanted) -> Parquet:
+    """Begin to read a Parquet file.
 
     Raises
     ------
     DataError
         If the file is damaged, has no rows, other columns, or other types than before.
     """
-    try:
+    with _explained(source.place):
         file = pl.scan_parquet(path, glob=False)
         names = wanted.choose(file.collect_schema(), source.place)
-        frame = file.select(names).collect()
+        file = file.select(names)
+        schema, rows = file.collect_schema(), file.select(pl.len()).collect().item()
+    found = Parquet(source, file, schema, rows)
+    if not rows:
+        raise DataError(
+            found.empty, where=source.place, fix="Deliver it with rows, or not at all."
+        )
+    _check_types(schema, wanted, source.place)
+    return found
+
+
+@contextmanager
+def _explained(place: str) -> Iterator[None]:
+    try:
+        yield
     except (PolarsError, OSError) as error:
         raise DataError(
             f"the Parquet file cannot be read: {str(error).splitlines()[0]}.",
-            where=source.place,
+            where=place,
             fix="It may be cut off or still being written: wait, or deliver it again.",
         ) from error
-    if frame.is_empty():
-        raise DataError(
-            "the file has columns but no rows.",
-            where=source.place,
-            fix="Deliver it with rows, or not at all.",
-        )
-    _check_types(frame.schema, wanted, source.place)
-    numbered = frame.with_columns(pl.int_range(pl.len(), dtype=pl.Int64).alias(ROW))
-    return Loaded(
-        numbered,
-        [],
-        frame.height,
-        lambda row: frame.slice(row, 1).write_ndjson().rstrip("\n"),
-        _infer,
-        _cast,
-    )
 
 
 def _check_types(schema: pl.Schema, wanted: Wanted, place: str) -> None:
@@ -83,17 +135,6 @@ def _fits(dtype: pl.DataType, expected: pl.DataType, is_declared: bool) -> bool:
     if is_declared or isinstance(dtype, pl.Null) or types.storable(dtype) == expected:
         return True
     return dtype.is_integer() and isinstance(expected, pl.Float64)
-
-
-def _infer(values: pl.Series) -> Typed:
-    return _widened(values, types.storable(values.dtype) or values.dtype)
-
-
-def _cast(values: pl.Series, dtype: pl.DataType, given: Declared | None) -> Typed:
-    if given is None or types.storable(values.dtype) == dtype:
-        return _widened(values, dtype)
-    text = values.cast(pl.String)
-    return types.cast(text, dtype, pattern=given.pattern, codes=True, nulls=())
 
 
 def _widened(values: pl.Series, dtype: pl.DataType) -> Typed:
