@@ -14,6 +14,7 @@ slashed values are not read at all: a guess would be wrong for half of the world
 The module knows nothing of columns' names, types or of what becomes of a text it cannot read.
 """
 
+import datetime as dt
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from typing import Literal, NamedTuple
 import polars as pl
 
 _TIME = pl.Datetime("us", "UTC")
+_FIRST, _LAST = (pl.lit(day.replace(tzinfo=dt.UTC)) for day in (dt.datetime.min, dt.datetime.max))
 _LOOKS_LIKE_ONE = r"^\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}"
 _PATTERN = (
     r"^(?:(?<year>\d{4})[-/.](?<month>\d{1,2})[-/.](?<day>\d{1,2})"
@@ -152,10 +154,12 @@ def _in_one_format(text: pl.Series, looks: pl.Series) -> Moments | None:
     frame = pl.DataFrame({"text": text})
     for read in _FORMATS:
         if first is not None and read(frame.slice(first, 1))["when"].count():
-            kept = [pl.when(looks).then(name).alias(name) for name in ("when", "timed")]
-            when, timed = read(frame).select(kept).get_columns()
-            if when.count() == looks.sum():
-                return Moments(when.alias(text.name), timed.alias(text.name))
+            done = read(frame)
+            if not looks.all():
+                done = done.select(pl.when(looks).then(n).alias(n) for n in ("when", "timed"))
+            if done["when"].count() == looks.sum():
+                timed = pl.when(pl.col("when").is_not_null()).then("timed")
+                return Moments(*done.select(pl.col("when").alias(text.name), timed).get_columns())
             break
     return None
 
@@ -221,7 +225,7 @@ def _midnight(date: pl.Expr) -> pl.Expr:
 
 def _in_calendar(when: pl.Expr) -> pl.Expr:
     """Keep the years 1 to 9999, which is what every reader of the tables knows."""
-    return pl.when(when.dt.year().is_between(1, 9999)).then(when)
+    return pl.when(when.is_between(_FIRST, _LAST)).then(when)
 
 
 def _time_of_day() -> pl.Expr:

@@ -27,7 +27,7 @@ from octavo.stages.ingestion.moments import open_order
 from octavo.stages.ingestion.opening import Source, opened
 from octavo.stages.ingestion.types import Column, Typed
 
-HELD = 8
+HELD = 4
 """Blocks at the beginning of a file that are held in memory to guess types from."""
 
 _REJECTED = {

@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-BLOCK = 1 << 22
+BLOCK = 1 << 23
 """Bytes of text in a block, more or less."""
 
 LONGEST_FIELD = 1 << 24

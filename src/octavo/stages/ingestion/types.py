@@ -207,33 +207,41 @@ def take(
         seen = column.is_open and look
         found = examine(text, nulls) if seen else Evidence(values.count(), unseen=values.count())
         return Typed(values, _none(text)), found
-    values = None if column.pattern else _plainly(text, column.dtype, codes=column.codes)
-    if values is not None and (
-        values.count() == text.count() or values.count() == text.count() - text.is_in(nulls).sum()
-    ):
-        return Typed(values, _none(text)), _fitting(column.dtype, values.count())
+    values = _plainly(text, column)
+    left = (values.is_null() & text.is_not_null()).arg_true()
+    found, bad = _fitting(column.dtype, values.count()), _none(text)
+    if left.is_empty():
+        return Typed(values, bad), found
+    rest = text.gather(left)
     how = {"pattern": column.pattern, "codes": column.codes, "nulls": nulls, "order": column.order}
-    found = examine(text, nulls) if column.is_open else Evidence()
-    return cast(text, column.dtype, **how), found
+    typed = cast(rest, column.dtype, **how)
+    if column.is_open:
+        found += examine(rest, nulls)
+    return Typed(values.scatter(left, typed.values), bad.scatter(left, typed.bad)), found
 
 
-def _plainly(text: pl.Series, dtype: pl.DataType, *, codes: bool) -> pl.Series | None:
-    """Read values that need no second look: null where one does; None: not so simple."""
+def _plainly(text: pl.Series, column: Column) -> pl.Series:
+    """Read the values that need no second look; null where one does."""
+    dtype = column.dtype
+    if column.pattern:
+        return pl.Series(text.name, [], dtype).extend_constant(None, text.len())
     if isinstance(dtype, pl.Boolean):
         return _booleans(text)
     if dtype.is_temporal():
         moments = read_moments(text, "neither")
-        if isinstance(dtype, pl.Date):
-            return None if moments.timed.any() else moments.when.dt.date()
-        return moments.when if moments.timed.all() else None
+        is_date = isinstance(dtype, pl.Date)
+        values = moments.when.dt.date() if is_date else moments.when
+        return values if (moments.timed != is_date).all() else _only(values, moments.timed != is_date)
     values = text.cast(dtype, strict=False)
     if isinstance(dtype, pl.Float64) and not values.is_finite().all():
-        return None
-    if codes:
+        values = _only(values, values.is_finite())
+    if column.codes:
         return values
     begun = [text.str.starts_with(mark) for mark in ("0", "-0", "+0", "0.")]
-    doubtful = text.filter((begun[0] & ~begun[3]) | begun[1] | begun[2])
-    return None if doubtful.str.contains(_CODE).any() else values
+    doubtful = (begun[0] & ~begun[3]) | begun[1] | begun[2]
+    if text.filter(doubtful).str.contains(_CODE).any():
+        values = _only(values, ~text.str.contains(_CODE))
+    return values
 
 
 def _fitting(dtype: pl.DataType, present: int) -> Evidence:
