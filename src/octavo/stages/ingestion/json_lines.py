@@ -99,8 +99,8 @@ def _read(block: Block) -> Part:
         kept.append(record)
     names = dict.fromkeys(name for row in rows for name in row)
     columns = {name: [bytes(row[name]) if name in row else None for row in rows] for name in names}
-    frame = pl.DataFrame(columns, schema=dict.fromkeys(names, pl.Binary))
-    frame = frame.with_columns(pl.Series(ROW, kept, dtype=pl.Int64))
+    schema = dict.fromkeys(names, pl.Binary) | {ROW: pl.Int64}
+    frame = pl.DataFrame(columns | {ROW: kept}, schema=schema)
     frame = frame.cast({pl.Binary: pl.String})
     return Part(frame, faults, records.starts.size, partial(text_of, block, records), block.done)
 

@@ -17,14 +17,15 @@ from octavo.definition.events import EVENT_ID, POSITION
 from octavo.stages.ingestion.loaded import ROW
 from octavo.stores.staged import FILE, Staged
 
-_SLOTS = 1 << 16
+SLOTS = 1 << 16
+"""Of an empty set; it grows as it must."""
 
 
 class Seen:
     """A set of event IDs, told apart by their hashes alone."""
 
     def __init__(self) -> None:
-        self._table = np.zeros(_SLOTS, np.uint64)
+        self._table = np.zeros(SLOTS, np.uint64)
         self._count = 0
 
     def enter(self, ids: pl.Series) -> np.ndarray:
