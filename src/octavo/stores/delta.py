@@ -23,7 +23,6 @@ import contextlib
 import threading
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 from arro3.core import RecordBatch, RecordBatchReader, Table
@@ -273,7 +272,7 @@ class DeltaLog:
             added = self._placed(self._folder, rows)
             try:
                 table.create_write_transaction(
-                    added,
+                    [*added],
                     "append",
                     table.schema(),
                     commit_properties=properties,

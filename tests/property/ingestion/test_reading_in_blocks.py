@@ -20,8 +20,23 @@ QUICK = settings(
 )
 ENGINE = LocalEngine(workers=2)
 CELLS = st.sampled_from(
-    ["1", "-2", "2.5", "007", "x", "", "NA", "true", "2020-01-02", "2020-01-02 03:04:05"]
-    + ["13/01/2020", "01/13/2020", "01/02/2020", "nan", "9223372036854775808"]
+    [
+        "1",
+        "-2",
+        "2.5",
+        "007",
+        "x",
+        "",
+        "NA",
+        "true",
+        "2020-01-02",
+        "2020-01-02 03:04:05",
+        "13/01/2020",
+        "01/13/2020",
+        "01/02/2020",
+        "nan",
+        "9223372036854775808",
+    ]
 )
 VALUES = st.one_of(
     st.integers(-5, 5), st.floats(-2, 2), st.booleans(), st.none(), CELLS, st.just([1, "x"])
@@ -62,8 +77,13 @@ def columns(draw, cells):
 
 
 SCHEMAS = st.sampled_from(
-    [{}, {"schema": {"a": pl.Date, "b": TIME}}, {"schema": {"a": pl.Int64, "b": pl.String}}]
-    + [{"overrides": {"a": pl.Date, "b": "%Y-%m-%d"}}, {"overrides": {"a": pl.Float64}}]
+    [
+        {},
+        {"schema": {"a": pl.Date, "b": TIME}},
+        {"schema": {"a": pl.Int64, "b": pl.String}},
+        {"overrides": {"a": pl.Date, "b": "%Y-%m-%d"}},
+        {"overrides": {"a": pl.Float64}},
+    ]
 )
 
 

@@ -18,7 +18,9 @@ from octavo.stores.raw import RawStore
 VISITS = ov.Dataset("visits", ov.Files("*.csv"), event_id=["id", "part"])
 ENGINE = LocalEngine(workers=2)
 ROWS = st.lists(
-    st.tuples(st.sampled_from("abcdefgh"), st.integers(1, 2), st.sampled_from(["1.5", "2.5", "NA"])),
+    st.tuples(
+        st.sampled_from("abcdefgh"), st.integers(1, 2), st.sampled_from(["1.5", "2.5", "NA"])
+    ),
     min_size=1,
     max_size=30,
 )

@@ -117,12 +117,12 @@ class Intake:
         placed = self._placed(rows)
         self._incoming.rows.add(placed)
         self.rows += placed.height
-        newest = placed[KNOWN_AT].cast(pl.Int64).max()
-        if newest is not None:
+        if (newest := placed[KNOWN_AT].cast(pl.Int64).max()) is not None:
+            newest = int(newest)  # type: ignore[arg-type]  # the column is of integers
             self.newest = newest if self.newest is None else max(newest, self.newest)
 
     def _placed(self, rows: pl.DataFrame) -> pl.DataFrame:
-        """Give rows their place in the log: the later of availability and clock, and the position."""
+        """Give rows their place in the log: availability or clock, the later, and the position."""
         clock = pl.lit(self._batch["clock"], dtype=pl.Int64).cast(TIMESTAMP)
         return rows.select(
             *self._source,
@@ -139,7 +139,12 @@ class Intake:
         is_event = pl.lit(True) if dataset.where is None else dataset.where.fill_null(False)
         if dataset.event_id:
             names = ", ".join(dataset.identity)
-            yield "event_id", names, pl.col(EVENT_ID).is_null(), f"the event ID ({names}) has a null"
+            yield (
+                "event_id",
+                names,
+                pl.col(EVENT_ID).is_null(),
+                f"the event ID ({names}) has a null",
+            )
         if not dataset.is_static:
             missing = is_event & pl.col(EVENT_TIME).is_null()
             yield "event_time", None, missing, "the event time cannot be computed"
@@ -152,7 +157,7 @@ class Intake:
         bad = ~condition(rows, check.condition, where=where).fill_null(True)
         if bad.any():
             count, first = self._failing.get(check.name, (0, rows[ROW].filter(bad)[0]))
-            self._failing[check.name] = (count + bad.sum(), first)
+            self._failing[check.name] = (count + int(bad.sum()), first)
         column = ", ".join(check.condition.meta.root_names())
         failing = ~check.condition.fill_null(True)
         return f"check:{check.name}", column, failing, f"the check {check.name!r} fails"

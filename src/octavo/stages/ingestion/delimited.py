@@ -18,12 +18,9 @@ import numpy as np
 import polars as pl
 
 from octavo.errors import DataError
-from octavo.stages.ingestion import types
-from octavo.stages.ingestion.evidence import Evidence
-from octavo.stages.ingestion.loaded import ROW, Part, Wanted
+from octavo.stages.ingestion.loaded import ROW, Format, Part, Wanted
 from octavo.stages.ingestion.opening import Source, text_begun
 from octavo.stages.ingestion.records import BLOCK, Block, Records, blocks, find_quotes, split
-from octavo.stages.ingestion.types import Column, Typed
 
 _DELIMITERS = ",;\t|"
 _SAMPLE = 1 << 20  # bytes the delimiter is told from
@@ -37,8 +34,8 @@ class _Header:
 
 
 @dataclass(frozen=True, slots=True)
-class Delimited:
-    """A delimited text file; see `Format`."""
+class Delimited(Format):
+    """A delimited text file."""
 
     source: Source
     header: _Header
@@ -48,29 +45,17 @@ class Delimited:
     empty = "the file has a header but no rows."
 
     def blocks(self) -> Iterator[Block]:
+        """Cut the text where records end."""
         source = self.source
         return blocks(self.body, source.read, self.header.delimiter, lambda: source.done)
 
     def read(self, block: Block) -> Part:
+        """Take the records of a block apart."""
         return _read(self.header, block)
 
     def names(self, found: Sequence[str], *, whole: bool) -> list[str]:
+        """Return the columns chosen by the header."""
         return self.chosen
-
-    def known(self, name: str) -> None:
-        return None
-
-    def examine(self, values: pl.Series) -> Evidence:
-        return types.examine(values)
-
-    def decide(self, found: Evidence) -> pl.DataType | None:
-        return found.dtype()
-
-    def take(self, values: pl.Series, column: Column, *, look: bool) -> tuple[Typed, Evidence]:
-        return types.take(values, column, look=look)
-
-    def shown(self, value: str) -> str:
-        return value
 
 
 def load(source: Source, wanted: Wanted) -> Delimited:

@@ -24,6 +24,7 @@ from octavo.stages.ingestion.reading import Reading
 
 _CHUNK = 1 << 20
 
+
 @dataclass(frozen=True)
 class Parsed:
     """A file after reading. Every record is either in ``frame`` or in ``rejected``, once.

@@ -16,46 +16,48 @@ import polars as pl
 from octavo.stages.ingestion import types
 from octavo.stages.ingestion.delimited import not_utf8, text_of
 from octavo.stages.ingestion.evidence import Evidence
-from octavo.stages.ingestion.loaded import ROW, Part, Wanted
+from octavo.stages.ingestion.loaded import ROW, Format, Part, Wanted
 from octavo.stages.ingestion.opening import Source, text_begun
 from octavo.stages.ingestion.records import BLOCK, Block, blocks, split
 from octavo.stages.ingestion.types import Column, Typed
 
 
 @dataclass(frozen=True, slots=True)
-class JsonLines:
-    """A file of JSON lines; see `Format`. Columns are in the order in which keys first appear."""
+class JsonLines(Format):
+    """A file of JSON lines. Columns are in the order in which keys first appear."""
 
     source: Source
     wanted: Wanted
     head: bytes
-    empty = "the file holds no line of JSON."
 
     def blocks(self) -> Iterator[Block]:
+        """Cut the text where lines end."""
         return blocks(self.head, self.source.read, None, lambda: self.source.done)
 
     def read(self, block: Block) -> Part:
+        """Take the lines of a block apart."""
         return _read(block)
 
     def names(self, found: Sequence[str], *, whole: bool) -> list[str]:
+        """Return the columns wanted; a key may be met for the first time late in the file."""
         if whole:
             return self.wanted.choose(found, self.source.place, sparse=True)
         return list(self.wanted.schema or self.wanted.columns or found)
 
-    def known(self, name: str) -> None:
-        return None
-
     def examine(self, values: pl.Series) -> Evidence:
+        """Tell quoted and nested values, which are text, from the others."""
         tokens = _without_null(values)
         texts = tokens.str.slice(0, 1).is_in(('"', "{", "["))
         found = types.examine(tokens.filter(~texts), nulls=())
-        return found + Evidence(texts.sum(), texts=texts.sum())
+        return found + Evidence(int(texts.sum()), texts=int(texts.sum()))
 
     def decide(self, found: Evidence) -> pl.DataType | None:
+        """Decide on a type; true and false beside numbers are text."""
         mixed = 0 < found.booleans < found.present
         return pl.String() if mixed else found.dtype()
 
     def take(self, values: pl.Series, column: Column, *, look: bool) -> tuple[Typed, Evidence]:
+        """Read a part of a column, without its quotes."""
         tokens = _without_null(values)
         quoted = tokens.str.starts_with('"').arg_true()
         text = tokens.scatter(quoted, tokens.gather(quoted).str.json_decode(pl.String))
@@ -63,6 +65,7 @@ class JsonLines:
         return typed, self.examine(values) if column.is_open else Evidence()
 
     def shown(self, value: str) -> str:
+        """Return a text without its quotes, anything else as it is written."""
         return msgspec.json.decode(value) if value.startswith('"') else value
 
 

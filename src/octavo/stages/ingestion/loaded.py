@@ -6,14 +6,14 @@ It knows nothing of formats.
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import polars as pl
 
 from octavo.definition.events import EVENT_ID, EVENT_TIME, KNOWN_AT, POSITION
 from octavo.errors import DataError, DefinitionError
 from octavo.stages.ingestion.evidence import Evidence
-from octavo.stages.ingestion.types import Column, Declared, Typed
+from octavo.stages.ingestion.types import Column, Declared, Typed, examine, take
 
 ROW = "_row"
 """Int64; the number of the record in its file: from 0, header and empty lines not counted."""
@@ -61,19 +61,19 @@ class Part:
     done: int
 
 
-class Format(Protocol):
-    """A file opened as what it is."""
+class Format:
+    """A file opened as what it is, and how its columns are read; here those of a text file."""
 
-    empty: str
-    """What to say of a file without records."""
+    empty = "the file has no records."
+    """What to say of a file without any."""
 
     def blocks(self) -> Iterator[Any]:
         """Give the file piece by piece, once; each can be read alone."""
-        ...
+        raise NotImplementedError
 
     def read(self, block: Any) -> Part:
         """Read a piece into records, not knowing of types."""
-        ...
+        raise NotImplementedError
 
     def names(self, found: Sequence[str], *, whole: bool) -> list[str]:
         """Return the columns to take, or fail because they are others than wanted.
@@ -85,27 +85,27 @@ class Format(Protocol):
         whole
             That was the whole file; else the columns are those to begin with.
         """
-        ...
+        raise NotImplementedError
 
     def known(self, name: str) -> pl.DataType | None:
         """Return the type that the format itself gives a column, as a dataset holds it."""
-        ...
+        return None
 
     def examine(self, values: pl.Series) -> Evidence:
         """Return what a part of a column says about its type."""
-        ...
+        return examine(values)
 
     def decide(self, found: Evidence) -> pl.DataType | None:
-        """Decide of a type; None if that needs a look at what was not looked at."""
-        ...
+        """Decide on a type; None if that needs a look at what was not looked at."""
+        return found.dtype()
 
     def take(self, values: pl.Series, column: Column, *, look: bool) -> tuple[Typed, Evidence]:
         """Read a part of a column as what it is thought to be; see `types.take`."""
-        ...
+        return take(values, column, look=look)
 
     def shown(self, value: Any) -> str:
         """Return a value of a part's frame as a reader of messages knows it."""
-        ...
+        return str(value)
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,8 @@ from typing import Literal, NamedTuple
 import polars as pl
 
 _TIME = pl.Datetime("us", "UTC")
-_FIRST, _LAST = (pl.lit(day.replace(tzinfo=dt.UTC)) for day in (dt.datetime.min, dt.datetime.max))
+_FIRST = pl.lit(dt.datetime(1, 1, 1, tzinfo=dt.UTC))
+_LAST = pl.lit(dt.datetime(9999, 12, 31, 23, 59, 59, 999_999, tzinfo=dt.UTC))
 _LOOKS_LIKE_ONE = r"^\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}"
 _PATTERN = (
     r"^(?:(?<year>\d{4})[-/.](?<month>\d{1,2})[-/.](?<day>\d{1,2})"
@@ -114,7 +115,7 @@ def survey(text: pl.Series) -> Survey:
     found, slashed = _read(text)
     dates = slashed.filter(~pl.col("timed"))
     return Survey(
-        (found.when.count(), (~found.timed).sum()),
+        (found.when.count(), int((~found.timed).sum())),
         (slashed["day_first"].count(), dates["day_first"].count()),
         (slashed["month_first"].count(), dates["month_first"].count()),
         _told(slashed),
@@ -166,7 +167,9 @@ def _in_one_format(text: pl.Series, looks: pl.Series) -> Moments | None:
 
 def _told(slashed: pl.DataFrame) -> Slashed:
     days, months = slashed["day"], slashed["month"]
-    return Slashed(days.count(), months.count(), days.ne_missing(months).sum())
+    return Slashed(days.count(), months.count(), int(days.ne_missing(months).sum()))
+
+
 def open_order(value: str) -> bool:
     """Return whether a text is a date whose day and month could change places."""
     match = _OPEN_ORDER.match(value)

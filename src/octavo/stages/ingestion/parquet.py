@@ -18,7 +18,7 @@ from polars.exceptions import PolarsError
 from octavo.errors import DataError
 from octavo.stages.ingestion import types
 from octavo.stages.ingestion.evidence import Evidence
-from octavo.stages.ingestion.loaded import ROW, Part, Wanted
+from octavo.stages.ingestion.loaded import ROW, Format, Part, Wanted
 from octavo.stages.ingestion.opening import Source
 from octavo.stages.ingestion.types import TIME, Column, Typed
 
@@ -27,8 +27,8 @@ ROWS = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
-class Parquet:
-    """A Parquet file; see `Format`."""
+class Parquet(Format):
+    """A Parquet file."""
 
     source: Source
     file: pl.LazyFrame
@@ -37,6 +37,7 @@ class Parquet:
     empty = "the file has columns but no rows."
 
     def blocks(self) -> Iterator[tuple[pl.DataFrame, int]]:
+        """Give some rows at a time, and the share of the file read so far in bytes."""
         with _explained(self.source.place):
             read = 0
             for frame in self.file.collect_batches(chunk_size=ROWS, maintain_order=True):
@@ -44,6 +45,7 @@ class Parquet:
                 yield frame, self.source.total * read // self.rows
 
     def read(self, block: tuple[pl.DataFrame, int]) -> Part:
+        """Give rows their numbers."""
         frame, done = block
         numbered = frame.with_columns(pl.int_range(pl.len(), dtype=pl.Int64).alias(ROW))
 
@@ -53,24 +55,22 @@ class Parquet:
         return Part(numbered, [], frame.height, text, done)
 
     def names(self, found: Sequence[str], *, whole: bool) -> list[str]:
+        """Return the columns chosen by the file's schema."""
         return self.schema.names()
 
     def known(self, name: str) -> pl.DataType | None:
+        """Return the type of the file's schema."""
         return types.storable(self.schema[name])
 
     def examine(self, values: pl.Series) -> Evidence:
+        """Look at the text of values, for a type that was declared."""
         return types.examine(values.cast(pl.String), nulls=())
 
-    def decide(self, found: Evidence) -> pl.DataType | None:
-        return found.dtype()
-
     def take(self, values: pl.Series, column: Column, *, look: bool) -> tuple[Typed, Evidence]:
+        """Widen values, or read the declared type from their text."""
         if not column.codes or types.storable(values.dtype) == column.dtype:
             return _widened(values, column.dtype), Evidence()
         return types.take(values.cast(pl.String), column, nulls=())
-
-    def shown(self, value: object) -> str:
-        return str(value)
 
 
 def load(path: Path, source: Source, wanted: Wanted) -> Parquet:
@@ -88,9 +88,7 @@ def load(path: Path, source: Source, wanted: Wanted) -> Parquet:
         schema, rows = file.collect_schema(), file.select(pl.len()).collect().item()
     found = Parquet(source, file, schema, rows)
     if not rows:
-        raise DataError(
-            found.empty, where=source.place, fix="Deliver it with rows, or not at all."
-        )
+        raise DataError(found.empty, where=source.place, fix="Deliver it with rows, or not at all.")
     _check_types(schema, wanted, source.place)
     return found
 

@@ -154,7 +154,10 @@ class Reading:
             return column
         seen = self._evidence[column.name]
         return replace(
-            column, dtype=self._decided(form, column) or column.dtype, order=seen.order, every=seen.every
+            column,
+            dtype=self._decided(form, column) or column.dtype,
+            order=seen.order,
+            every=seen.every,
         )
 
     def _decided(self, form: Format, column: Column) -> pl.DataType | None:
@@ -330,7 +333,7 @@ def _misfit(form: Format, part: Part, column: Typed, value: str, row: int) -> Re
 
 
 def _piece(taken: _Taken, first: int) -> Piece:
-    """Number the records of a block through the file."""
+    """Count the records of a block through the file."""
     rejected = pl.DataFrame(taken.rejected, schema=_REJECTED, orient="row")
     through = pl.col(ROW) + first
 

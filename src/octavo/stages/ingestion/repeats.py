@@ -21,6 +21,9 @@ SLOTS = 1 << 16
 """Of an empty set; it grows as it must."""
 
 
+_STEP = 1 << 20  # slots moved at once to a larger table
+
+
 class Seen:
     """A set of event IDs, told apart by their hashes alone."""
 
@@ -33,9 +36,10 @@ class Seen:
         from octavo.stages.ingestion import kernels  # loads numba
 
         while 4 * (self._count + ids.len()) > 3 * self._table.size:
-            old = self._table
-            self._table = np.zeros(2 * old.size, np.uint64)
-            kernels.enter(old[old != 0], self._table, np.empty(old.size, bool))
+            old, self._table = self._table, np.zeros(2 * self._table.size, np.uint64)
+            for begin in range(0, old.size, _STEP):
+                part = old[begin : begin + _STEP]
+                kernels.enter(part[part != 0], self._table, np.empty(part.size, bool))
         known = np.empty(ids.len(), bool)
         self._count += kernels.enter(_hashes(ids), self._table, known)
         return known
@@ -122,9 +126,7 @@ class Repeats:
         again = _spread([self._aside.scan()], self._aside.folder / "again", parts)
         before = _spread(versions, self._aside.folder / "before", parts, wanted)
         for part in range(parts):
-            yield _compared(
-                again[part].scan().collect(), before[part].scan().collect(), source
-            )
+            yield _compared(again[part].scan().collect(), before[part].scan().collect(), source)
 
 
 def _spread(
@@ -157,7 +159,7 @@ def _compared(again: pl.DataFrame, before: pl.DataFrame, source: Sequence[str]) 
     return Compared(
         again.filter(~found["again"]),
         again.filter(found["again"] & ~found["same"]),
-        (found["again"] & found["same"]).sum(),
+        int((found["again"] & found["same"]).sum()),
     )
 
 

@@ -170,12 +170,12 @@ def examine(text: pl.Series, nulls: Sequence[str] = NULL_TOKENS) -> Evidence:
     """Return what the values of a column, or of a part of one, say about its type."""
     present = _present(text, nulls)
     numbers = _numbers(present)
-    codes = present.str.contains(_CODE).sum()
+    codes = int(present.str.contains(_CODE).sum())
     found = Evidence(present.count(), codes=codes, numbers=numbers.count())
     if numbers.count():
         integers = present.cast(pl.Int64, strict=False)
         fractions = numbers.is_not_null() & ~present.str.contains(_WHOLE)
-        found += Evidence(beyond=numbers.count() - integers.count(), fractions=fractions.sum())
+        found += Evidence(beyond=numbers.count() - integers.count(), fractions=int(fractions.sum()))
     if numbers.count() < found.present:
         found += Evidence(booleans=_booleans(present).count())
         found += Evidence.of_moments(survey(present))
@@ -231,7 +231,9 @@ def _plainly(text: pl.Series, column: Column) -> pl.Series:
         moments = read_moments(text, "neither")
         is_date = isinstance(dtype, pl.Date)
         values = moments.when.dt.date() if is_date else moments.when
-        return values if (moments.timed != is_date).all() else _only(values, moments.timed != is_date)
+        return (
+            values if (moments.timed != is_date).all() else _only(values, moments.timed != is_date)
+        )
     values = text.cast(dtype, strict=False)
     if isinstance(dtype, pl.Float64) and not values.is_finite().all():
         values = _only(values, values.is_finite())
