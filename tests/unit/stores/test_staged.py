@@ -107,6 +107,7 @@ def test_a_batch_that_is_not_committed_leaves_nothing(tmp_path):
             assert home.incoming("b").exists()
             raise ZeroDivisionError
 
-    pytest.raises(ZeroDivisionError, fail)
+    with pytest.raises(ZeroDivisionError):
+        fail()
     assert not home.incoming("b").exists()
     assert not home.raw("d").exists()
