@@ -7,6 +7,7 @@ from octavo.version import __version__ as __version__
 if TYPE_CHECKING:
     from octavo.definition import (
         Check,
+        Csv,
         Dataset,
         Files,
         Gate,
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
         Schedule,
         SplitByHash,
         SplitByTime,
+        SplitStratified,
         Training,
         View,
         Window,
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Check",
+    "Csv",
     "Dataset",
     "Files",
     "Gate",
@@ -39,6 +42,7 @@ __all__ = [
     "Schedule",
     "SplitByHash",
     "SplitByTime",
+    "SplitStratified",
     "Training",
     "View",
     "Window",

@@ -16,6 +16,7 @@ from octavo.errors import DefinitionError, OctavoError
 from octavo.runner import STAGES, Display, Result, Runner
 from octavo.services import corrections
 from octavo.services.config import ConfigService
+from octavo.services.rows import RowService
 from octavo.services.serving import Scorer
 from octavo.stages.prep.online import OnlineFeatures
 from octavo.stages.segregation.api import SplitRows
@@ -108,6 +109,10 @@ class Project:
         labels: str = "with",
         columns: Sequence[str] | None = None,
         as_: Literal["polars", "lazy", "arrow"] = "polars",
+        *,
+        fold: int | None = None,
+        filters: Sequence[str] = (),
+        limit: int | None = None,
     ) -> Any:
         """Return rows of the newest data version.
 
@@ -119,12 +124,18 @@ class Project:
             ``with`` labeled rows only, ``without`` (unlabeled rows only), or ``both``.
         columns
             Features wanted; None for all of them.
+        fold
+            Of which fold, from 1, the oldest; None: the last one.
+        filters
+            Conditions that all must hold, such as ``"amount >= 10"``.
+        limit
+            Give the first so many rows; None: all of them.
         as_
             ``polars`` a DataFrame, ``lazy`` a LazyFrame; ``arrow`` a ``pyarrow.Table`` (needs
             pyarrow; without it, a DataFrame is itself an Arrow stream by its
             ``__arrow_c_stream__``).
         """
-        frame = self.rows().data(split, labels, columns)
+        frame = self.rows().data(split, labels, columns, fold=fold, filters=filters, limit=limit)
         if as_ == "lazy":
             return frame.lazy()
         return frame.to_arrow() if as_ == "arrow" else frame
@@ -133,6 +144,10 @@ class Project:
         """Return the segregation API over the newest data version."""
         document = versions.latest(self.catalog)
         return SplitRows(self.definition, self.home, self.catalog, document)
+
+    def row_service(self) -> RowService:
+        """Return the segregation API page by page, as HTTP asks it."""
+        return RowService(self.definition, self.home, self.catalog)
 
     def scorer(self) -> Scorer:
         """Return what the live deployment answers with, online and for files."""

@@ -13,7 +13,7 @@ from octavo.stores.catalog import Catalog
 
 
 def status(pipeline: Pipeline, name: str, catalog: Catalog) -> dict[str, Any]:
-    """Return pipeline, newest run, problem, stages, verdict, deployment, groups and what is stale.
+    """Return run, problem, stages, verdict, deployment, groups, what is stale, suspected leaks.
 
     Seconds are wall time of the stage's last run; rows are what that run read and left.
     """
@@ -29,6 +29,7 @@ def status(pipeline: Pipeline, name: str, catalog: Catalog) -> dict[str, Any]:
         "deployment": _deployment(catalog),
         "feature_groups": _groups(pipeline, catalog),
         "stale": _stale(pipeline, catalog),
+        "leaks": outputs(catalog, "segregation").get("leaks", []),
     }
 
 

@@ -4,6 +4,7 @@ The formulas are scikit-learn's (``sklearn.metrics``); this module only chooses,
 resamples. It knows nothing of models.
 """
 
+import warnings
 from collections.abc import Callable
 
 import numpy as np
@@ -24,8 +25,21 @@ def figure(metric: str, truth: np.ndarray, predicted: np.ndarray, weight=None) -
         Shape (n,): probability of 1, or value; for multiclass (n, classes) probabilities.
     weight
         Shape (n,), weights of the rows, or None.
+
+    Returns
+    -------
+    float
+        NaN where the figure means nothing: the truth is all one class, or one value.
     """
-    from sklearn import metrics  # loaded only where something is measured
+    from sklearn.exceptions import UndefinedMetricWarning  # loaded only where something is measured
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UndefinedMetricWarning)
+        return _figure(metric, truth, predicted, weight)
+
+
+def _figure(metric: str, truth: np.ndarray, predicted: np.ndarray, weight=None) -> float:
+    from sklearn import metrics
 
     if metric == "average_precision":
         return float(metrics.average_precision_score(truth, predicted, sample_weight=weight))
@@ -68,7 +82,8 @@ def interval(
     the Bootstrap (1993), chapter 13.
     """
     figures = resampled(metric, truth, [predicted], resamples=resamples, seed=seed)[:, 0]
-    low, high = np.quantile(figures, [0.025, 0.975])
+    known = figures[~np.isnan(figures)]  # of few rows, some samples hold one class only
+    low, high = np.quantile(known, [0.025, 0.975]) if known.size else (np.nan, np.nan)
     return float(low), float(high)
 
 

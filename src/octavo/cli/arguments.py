@@ -15,6 +15,14 @@ HOME = click.option(
 )
 JSON = click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
 
+OUTPUT = click.option(
+    "-o",
+    "--output",
+    metavar="FILE",
+    type=PATH,
+    help="Write the rows there: .parquet, .csv, .ndjson or .arrow.",
+)
+
 
 class Group(click.Group):
     """Commands listed in the order in which they were added; without one, the help is shown."""

@@ -1,4 +1,4 @@
-"""Commands that look: data, features, batches, candidates."""
+"""Commands that look: features, batches, candidates."""
 
 import json
 from pathlib import Path
@@ -6,58 +6,10 @@ from typing import Any
 
 import click
 
-from octavo.cli.arguments import DIR, FOLDER, HOME, JSON, PATH, Group
+from octavo.cli.arguments import DIR, FOLDER, HOME, JSON, OUTPUT, Group
 from octavo.errors import DefinitionError, ExitCode
 
-OUTPUT = click.option(
-    "-o",
-    "--output",
-    metavar="FILE",
-    type=PATH,
-    help="Write the rows there: .parquet, .csv, .ndjson or .arrow.",
-)
-
 features = Group("features", help="Features at request time.")
-
-
-@click.command
-@FOLDER
-@click.option(
-    "--split",
-    metavar="PART",
-    default="all",
-    show_default=True,
-    help="train, validation, test or all.",
-)
-@click.option(
-    "--labels",
-    metavar="WHICH",
-    default="with",
-    show_default=True,
-    help="with, without or both.",
-)
-@OUTPUT
-@HOME
-@JSON
-def data(
-    folder: Path, split: str, labels: str, output: Path | None, home: Path | None, as_json: bool
-) -> int:
-    """Give the rows of one part of the newest data version."""
-    from octavo.cli.tables import check_format, write_table
-    from octavo.project import Project
-
-    check_format(output)
-    frame = Project(folder, home).data(split, labels)
-    if output is not None:
-        write_table(frame, output)
-    if as_json:
-        shape = {"rows": frame.height, "columns": frame.columns}
-        click.echo(json.dumps(shape | {"output": str(output) if output else None}))
-    elif output is not None:
-        click.echo(f"{frame.height:,} rows × {frame.width} columns in {output}")
-    else:
-        click.echo(str(frame))
-    return ExitCode.DONE
 
 
 @features.command("get")
@@ -261,4 +213,4 @@ def candidates(folder: Path, trials: bool, home: Path | None, as_json: bool) -> 
     return ExitCode.DONE
 
 
-COMMANDS = (data, batches, candidates, features)
+COMMANDS = (batches, candidates, features)

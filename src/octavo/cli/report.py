@@ -83,7 +83,19 @@ def _data(console: Console, project: Project, document: dict[str, Any]) -> None:
         for name, counts in outputs(project.catalog, "segregation").get("parts", {}).items()
     ]
     if parts:
-        console.print("[bold]Split[/]     " + "; ".join(parts))
+        console.print("[bold]Split[/]     " + "; ".join(parts + _beside(project)))
+    for leak in document["leaks"]:
+        found = escape(f"{leak['kind']}: {leak['what']} {leak['fix']}")
+        console.print(f"[yellow]Leak?[/]     {found}")
+
+
+def _beside(project: Project) -> list[str]:
+    """Return what there is to say of a split besides its parts."""
+    found = outputs(project.catalog, "segregation")
+    said = [f"{found['left_out']:,} in no part"] if found.get("left_out") else []
+    if len(found.get("folds", [])) > 1:
+        said.append(f"validated on {len(found['folds'])} folds")
+    return said
 
 
 def _candidates(console: Console, project: Project, document: dict[str, Any]) -> None:
@@ -117,10 +129,12 @@ def _drift(console: Console, project: Project, document: dict[str, Any]) -> None
     if "drift" not in found:
         return
     measure, drifted = found["measure"], found["drifted"]
+    times = (found["from"] or "", found["to"] or "")
+    when = " … ".join(time[:16] for time in times) if found["from"] else "the newest batch"
     worst = sorted(found["drift"].items(), key=lambda item: -item[1][measure])[:5]
     console.print(
         f"\n[bold]Drift[/]     {len(drifted)} of {len(found['drift'])} features above "
-        f"{measure} {found['threshold']} in {found['from'][:16]} … {found['to'][:16]}; most: "
+        f"{measure} {found['threshold']} in {when}; most: "
         + ", ".join(f"{name} {values[measure]:.2f}" for name, values in worst)
     )
     performance = found["performance"]

@@ -44,9 +44,11 @@ def up(folder: Path, host: str, port: int, home: Path | None) -> int:
             fix="Choose another with --port.",
         ) from error
     address = f"http://{host}:{listener.getsockname()[1]}"
-    app = App(project.name, scorer, PredictionLog(PredictionStore(project.home)))
+    log = PredictionLog(PredictionStore(project.home))
+    app = App(project.name, scorer, log, project.row_service())
     click.echo(f"Serving {scorer.candidate_id} ({scorer.bundle.algorithm}), {scorer.deployment_id}")
     click.echo(f"  POST {address}/v1/pipelines/{project.name}/predict")
+    click.echo(f"  GET  {address}/v1/pipelines/{project.name}/data")
     click.echo(f"  GET  {address}/health   {address}/metrics")
     for stop in (signal.SIGINT, signal.SIGTERM):
         # uvicorn drains, then raises the signal again for whoever was there before: stopping a

@@ -1,14 +1,14 @@
 """What a user declares. Frozen, validated when built, fingerprinted; no I/O."""
 
 from octavo.definition.aggregates import AGGREGATES
-from octavo.definition.dataset import Check, Dataset, Files
+from octavo.definition.dataset import Check, Csv, Dataset, Files
 from octavo.definition.features import View, Window, WindowFeature
 from octavo.definition.fingerprint import document, fingerprint
 from octavo.definition.label import Label
 from octavo.definition.pipeline import Pipeline
 from octavo.definition.problem import METRICS, Lift, Problem
 from octavo.definition.schedule import Schedule
-from octavo.definition.split import PARTS, SplitByHash, SplitByTime
+from octavo.definition.split import PARTS, SplitByHash, SplitByTime, SplitStratified, split_entity
 from octavo.definition.training import Gate, Monitor, Replace, Training
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "METRICS",
     "PARTS",
     "Check",
+    "Csv",
     "Dataset",
     "Files",
     "Gate",
@@ -28,10 +29,12 @@ __all__ = [
     "Schedule",
     "SplitByHash",
     "SplitByTime",
+    "SplitStratified",
     "Training",
     "View",
     "Window",
     "WindowFeature",
     "document",
     "fingerprint",
+    "split_entity",
 ]

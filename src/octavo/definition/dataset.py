@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import polars as pl
 
-from octavo.definition.arguments import columns, instance, listed
+from octavo.definition.arguments import columns, instance, listed, whole_number
 from octavo.definition.durations import Duration, microseconds, written
 from octavo.definition.expressions import check_row_expression
 from octavo.definition.fingerprint import Declaration, beside, fingerprint, meaningless
@@ -19,8 +19,44 @@ from octavo.errors import DefinitionError
 
 
 @dataclass(frozen=True, eq=False)
+class Csv(Declaration):
+    """How a delimited text is written; what is None is told from each file."""
+
+    delimiter: str | None = None
+    """Separates fields: one ASCII character."""
+    quote: str | None = None
+    """Opens and closes fields that hold delimiters or line ends: one ASCII character."""
+    decimal: Literal[".", ","] | None = None
+    """The mark before the fraction of a number."""
+    header: bool | None = None
+    """Whether the first record names the columns; otherwise they are ``column_1``, …"""
+    skip: int | None = None
+    """Lines to leave aside before the header: titles and remarks."""
+
+    def __post_init__(self) -> None:
+        for name in ("delimiter", "quote"):
+            given = getattr(self, name)
+            if given is not None and not (
+                isinstance(given, str)
+                and len(given) == 1
+                and given.isascii()
+                and given not in "\r\n"
+            ):
+                raise DefinitionError(
+                    f"{given!r} is not one ASCII character.",
+                    where=f"Csv.{name}",
+                    fix='Write one, such as ";".',
+                )
+        if self.decimal is not None:
+            one_of(self.decimal, (".", ","), where="Csv.decimal")
+        instance(self.header, (bool, type(None)), where="Csv.header")
+        if self.skip is not None:
+            whole_number(self.skip, least=0, where="Csv.skip")
+
+
+@dataclass(frozen=True, eq=False)
 class Files(Declaration):
-    """Files on disk: CSV (plain, gzip, zip), Parquet, NDJSON.
+    """Files on disk: CSV, NDJSON, JSON, ARFF, Parquet, Excel, Delta folders.
 
     Every file is one batch. Types are inferred over the whole file; the first batch fixes the
     dataset's schema.
@@ -32,6 +68,9 @@ class Files(Declaration):
     """The columns to take, None for all of them."""
     types: Mapping[str, Any] = field(default_factory=dict)
     """Polars types that win over inference, by column."""
+    encoding: str | None = None
+    """Of texts, as Python names it (``"latin-1"``); None: told from each file."""
+    csv: Csv = field(default_factory=Csv)
 
     def __post_init__(self) -> None:
         single = isinstance(self.patterns, str | Path)
@@ -46,7 +85,22 @@ class Files(Declaration):
         if self.columns is not None:
             object.__setattr__(self, "columns", columns(self.columns, where="Files.columns"))
         instance(self.types, Mapping, where="Files.types")
+        instance(self.csv, Csv, where="Files.csv")
+        if self.encoding is not None:
+            _check_encoding(self.encoding)
         object.__setattr__(self, "types", dict(self.types))
+
+
+def _check_encoding(name: str) -> None:
+    """Refuse what is no text encoding."""
+    try:
+        "a".encode(name)
+    except (LookupError, TypeError) as error:
+        raise DefinitionError(
+            f"there is no text encoding {name!r}.",
+            where="Files.encoding",
+            fix='Name one that Python knows: "utf-16", "windows-1252", "latin-1".',
+        ) from error
 
 
 @dataclass(frozen=True, eq=False)

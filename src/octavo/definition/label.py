@@ -25,10 +25,11 @@ class Label(Declaration):
     name: str
     of: Dataset = field(metadata=BY_NAME)
     """The dataset that tells the outcome."""
-    on: str | Sequence[str]
-    """The columns, in both datasets, by which an outcome meets its row: the rows' event ID."""
     value: pl.Expr
     """The outcome, from one row of ``of``; null means not known."""
+    on: str | Sequence[str] | None = None
+    """The columns, in both datasets, by which an outcome meets its row: the rows' event ID. None:
+    ``of`` are the predicted rows themselves, each of which tells its own outcome."""
     mature_after: Duration | None = None
     """How long after the row's event time a missing outcome counts as ``absent``."""
     absent: Any = "unknown"
@@ -38,7 +39,7 @@ class Label(Declaration):
         check_name(self.name, where="Label.name")
         where = f"Label {self.name!r}"
         instance(self.of, Dataset, where=f"{where}.of")
-        object.__setattr__(self, "on", columns(self.on, where=f"{where}.on"))
+        object.__setattr__(self, "on", columns(self.on or (), where=f"{where}.on"))
         check_row_expression(self.value, where=f"{where}.value")
         if self.absent is None or isinstance(self.absent, pl.Expr):
             raise DefinitionError(

@@ -16,7 +16,7 @@ from octavo.definition.names import unique
 from octavo.definition.notify import notify_urls, redacted
 from octavo.definition.problem import Problem
 from octavo.definition.schedule import Schedule
-from octavo.definition.split import SplitByHash, SplitByTime
+from octavo.definition.split import Split, SplitByHash, SplitByTime, SplitStratified
 from octavo.definition.training import Gate, Monitor, Replace, Training
 from octavo.errors import DefinitionError
 
@@ -41,7 +41,7 @@ class Pipeline(Declaration):
     """Features from the row's own columns."""
     derived: Sequence[pl.Expr] = ()
     """Features from row and window features, computed where a row is put together."""
-    split: SplitByTime | SplitByHash = field(default_factory=SplitByTime)
+    split: Split = field(default_factory=SplitByTime)
     training: Training = field(default_factory=Training)
     gate: Gate = field(default_factory=Gate)
     deployment: Replace = field(default_factory=Replace)
@@ -71,7 +71,7 @@ class Pipeline(Declaration):
             "problem": Problem,
             "rows": Dataset,
             "label": Label,
-            "split": (SplitByTime, SplitByHash),
+            "split": (SplitByTime, SplitByHash, SplitStratified),
             "training": Training,
             "gate": Gate,
             "deployment": Replace,
@@ -94,19 +94,49 @@ class Pipeline(Declaration):
                     where=where,
                     fix="Use the same ov.Dataset object in both places.",
                 )
-        if self.rows.is_static or not self.rows.event_id:
+        self._check_label()
+        if self.rows.is_static:
+            self._check_timeless()
+
+    def _check_label(self) -> None:
+        """Refuse a label that does not meet its rows."""
+        on = tuple(self.label.on or ())
+        if not on and self.label.of is self.rows:
+            return
+        where = f"Label {self.label.name!r}"
+        if not self.rows.identity:
             raise DefinitionError(
-                f"the predicted rows ({self.rows.name!r}) need an event_time and an event_id.",
-                where="Pipeline.rows",
-                fix="Declare both on that dataset.",
+                f"the predicted rows ({self.rows.name!r}) have no event_id to meet it by.",
+                where=where,
+                fix="Declare event_id on that dataset; only rows that tell their own outcome "
+                "(of= the rows, without on=) need none.",
             )
-        if tuple(self.label.on) != self.rows.identity:
+        if on != self.rows.identity:
             raise DefinitionError(
-                f"the label meets rows on {list(self.label.on)}, but their event_id is "
+                f"the label meets rows on {list(on)}, but their event_id is "
                 f"{list(self.rows.identity)}.",
-                where=f"Label {self.label.name!r}",
+                where=where,
                 fix="Make label.on the event_id of the predicted rows.",
             )
+
+    def _check_timeless(self) -> None:
+        """Refuse what rows without an event time cannot have."""
+        where = f"Pipeline.rows, {self.rows.name!r} without event_time"
+        if isinstance(self.split, SplitByTime):
+            raise DefinitionError(
+                "there is no time to split by.",
+                where=where,
+                fix="Declare event_time, or split=ov.SplitStratified().",
+            )
+        for view in self.views:
+            for window in view.windows:
+                if not window.dataset.is_static:
+                    raise DefinitionError(
+                        f"view {view.name!r} observes {window.dataset.name!r}, whose events happen "
+                        "after every such row and are seen by none.",
+                        where=where,
+                        fix="Declare event_time on the rows, or observe static datasets only.",
+                    )
 
     def _check_features(self) -> None:
         unique(self.features, kind="feature", where="Pipeline")

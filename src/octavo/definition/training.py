@@ -59,9 +59,12 @@ class Gate(Declaration):
     beat_champion_by: float = 0.0
     """By how much its figure must be better than the deployed champion's, on test rows later
     than both trainings; in units of the problem's metric."""
+    refuse_leaks: bool = False
+    """Whether a suspected leak in its data version keeps it from being deployed."""
 
     def __post_init__(self) -> None:
         instance(self.beat_champion_by, (int, float), where="Gate.beat_champion_by")
+        instance(self.refuse_leaks, bool, where="Gate.refuse_leaks")
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,7 +8,7 @@ import polars as pl
 from octavo.definition.expressions import expression_document, output_name
 from octavo.definition.fingerprint import fingerprint
 from octavo.definition.pipeline import Pipeline
-from octavo.definition.split import SplitByHash
+from octavo.definition.split import split_entity
 
 ROWS = "rows"
 """Name, among the views, of the table with row features and the rows' own times and keys."""
@@ -17,18 +17,21 @@ Tables = Mapping[str, Mapping[str, str]]
 """For the rows and each view: the columns that prep stores, each with its fingerprint."""
 
 
-def row_keys(pipeline: Pipeline) -> list[str]:
-    """Return the columns of the predicted rows kept beside the features.
+def row_keys(pipeline: Pipeline) -> dict[str, str]:
+    """Return the columns of the predicted rows kept beside the features, and what asks for each.
 
     Those that identify something, and those that derived features use.
     """
-    keys = list(pipeline.rows.identity)
     derived = [name for e in pipeline.derived for name in e.meta.root_names()]
-    keys += [name for name in derived if name not in pipeline.features]
-    keys += [column for view in pipeline.views for column in view.query_key]
-    if isinstance(pipeline.split, SplitByHash):
-        keys += list(pipeline.split.entity)
-    return list(dict.fromkeys(keys))
+    asking = [("event_id", list(pipeline.rows.identity))]
+    asking += [("Pipeline.derived", [n for n in derived if n not in pipeline.features])]
+    asking += [(f"view {view.name!r}", list(view.query_key)) for view in pipeline.views]
+    asking += [(f"{type(pipeline.split).__name__}.entity", list(split_entity(pipeline.split)))]
+    found: dict[str, str] = {}
+    for place, columns in asking:
+        for column in columns:
+            found.setdefault(column, place)
+    return found
 
 
 def table_fingerprints(pipeline: Pipeline, loaded: Collection[str]) -> dict[str, dict[str, str]]:

@@ -1,7 +1,7 @@
 """The HTTP server: a bare ASGI application.
 
-``POST /v1/pipelines/{name}/predict`` · ``GET /health`` ·
-``GET /metrics``. Every answer but the metrics is JSON; an error is ``{"error": …}``.
+``POST /v1/pipelines/{name}/predict`` · ``GET /v1/pipelines/{name}/data`` · ``GET /health`` ·
+``GET /metrics``. An error is ``{"error": …}``, whatever was asked for.
 """
 
 import asyncio
@@ -9,10 +9,12 @@ import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
-import msgspec
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from octavo.errors import OctavoError
+from octavo.server.answers import Answer, Refused, as_json
+from octavo.server.rows import rows
+from octavo.services.rows import RowService
 from octavo.services.serving import PredictionLog, Scorer, score_events
 
 Scope = MutableMapping[str, Any]
@@ -23,16 +25,8 @@ LARGEST_BODY = 16 * 1024 * 1024
 """Bytes; a larger request is refused with 413."""
 
 
-class _Refused(Exception):
-    """An answer other than 200."""
-
-    def __init__(self, status: int, error: str) -> None:
-        self.status = status
-        super().__init__(error)
-
-
 class App:
-    """Serves one pipeline's live deployment.
+    """Serves one pipeline's live deployment, and the rows it can be trained on.
 
     Parameters
     ----------
@@ -40,10 +34,11 @@ class App:
         The pipeline's name in the address.
     """
 
-    def __init__(self, name: str, scorer: Scorer, log: PredictionLog) -> None:
+    def __init__(self, name: str, scorer: Scorer, log: PredictionLog, data: RowService) -> None:
         self.name = name
         self.scorer = scorer
         self.log = log
+        self.data = data
         self.registry = CollectorRegistry()
         self.requests = Counter(
             "octavo_requests", "Requests answered.", ["path", "status"], registry=self.registry
@@ -66,20 +61,25 @@ class App:
             return
         if scope["type"] != "http":
             return
-        method, path = scope["method"], scope["path"]
+        path = scope["path"]
         try:
-            status, body, kind = await self._answer(method, path, receive)
-        except _Refused as refused:
-            status, body, kind = refused.status, _json({"error": str(refused)}), b"application/json"
-        known = path if path in ("/health", "/metrics", self._predict_path) else "other"
-        self.requests.labels(known, status).inc()
-        headers = [(b"content-type", kind), (b"content-length", str(len(body)).encode())]
-        await send({"type": "http.response.start", "status": status, "headers": headers})
-        await send({"type": "http.response.body", "body": body})
+            answer = await self._answer(scope, receive)
+        except Refused as refused:
+            answer = refused.answer
+        paths = ("/health", "/metrics", self._predict_path, self._data_path)
+        self.requests.labels(path if path in paths else "other", answer.status).inc()
+        length = str(len(answer.body)).encode()
+        headers = [(b"content-type", answer.kind), (b"content-length", length), *answer.headers]
+        await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+        await send({"type": "http.response.body", "body": answer.body})
 
     @property
     def _predict_path(self) -> str:
         return f"/v1/pipelines/{self.name}/predict"
+
+    @property
+    def _data_path(self) -> str:
+        return f"/v1/pipelines/{self.name}/data"
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         while True:
@@ -90,16 +90,22 @@ class App:
             if message["type"] == "lifespan.shutdown":
                 return
 
-    async def _answer(self, method: str, path: str, receive: Receive) -> tuple[int, bytes, bytes]:
+    async def _answer(self, scope: Scope, receive: Receive) -> Answer:
+        method, path = scope["method"], scope["path"]
         if path == "/health" and method == "GET":
-            return 200, _json(self._health()), b"application/json"
+            return Answer(as_json(self._health()))
         if path == "/metrics" and method == "GET":
-            return 200, generate_latest(self.registry), b"text/plain; version=0.0.4"
+            return Answer(generate_latest(self.registry), b"text/plain; version=0.0.4")
         if path == self._predict_path:
             if method != "POST":
-                raise _Refused(405, "use POST")
-            return 200, await self._predict(receive), b"application/json"
-        raise _Refused(404, f"there is no {path}; try POST {self._predict_path}")
+                raise Refused(405, "use POST")
+            return Answer(await self._predict(receive))
+        if path == self._data_path:
+            if method != "GET":
+                raise Refused(405, "use GET")
+            accept = dict(scope["headers"]).get(b"accept", b"*/*").decode("latin-1")
+            return await rows(self.data, self.name, scope["query_string"], accept)
+        raise Refused(404, f"there is no {path}; try POST {self._predict_path}")
 
     def _health(self) -> dict[str, Any]:
         return {
@@ -118,7 +124,7 @@ class App:
             # Off the event loop: Polars and the kernel release the interpreter lock.
             answers = await asyncio.to_thread(score_events, self.scorer, self.log, events)
         except OctavoError as error:
-            raise _Refused(422, str(error)) from error
+            raise Refused(422, str(error)) from error
         self.latency.observe(time.perf_counter() - began)
         self.predicted.inc(answers.height)
         rows = [
@@ -129,7 +135,7 @@ class App:
             }
             for row in answers.iter_rows()
         ]
-        return _json(
+        return as_json(
             {
                 "pipeline": self.name,
                 "deployment": self.scorer.deployment_id,
@@ -144,13 +150,9 @@ async def _read(receive: Receive) -> bytes:
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
-            raise _Refused(400, "the client went away")
+            raise Refused(400, "the client went away")
         body += message.get("body", b"")
         if len(body) > LARGEST_BODY:
-            raise _Refused(413, f"the body is larger than {LARGEST_BODY} bytes")
+            raise Refused(413, f"the body is larger than {LARGEST_BODY} bytes")
         if not message.get("more_body"):
             return body
-
-
-def _json(document: Any) -> bytes:
-    return msgspec.json.encode(document)

@@ -1,5 +1,6 @@
 """Decoding events that come one at a time, typed as the raw store types them."""
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from typing import Any
@@ -8,6 +9,8 @@ import msgspec
 import polars as pl
 
 from octavo.errors import DataError
+
+_UNSENT = re.compile(r'["\\\x00-\x1f]')
 
 
 def _python_type(dtype: Any) -> Any:
@@ -26,7 +29,8 @@ class EventDecoder:
     """JSON to frames of events of one dataset.
 
     A missing column is null; an unknown one, or a value of another type, is an error that names
-    the column. Datetimes are ISO 8601; without an offset they are UTC, as in files.
+    the column. Datetimes are ISO 8601; without an offset they are UTC, as in files. A column whose
+    name holds a quote, a backslash or a control character cannot be sent, and is null.
 
     Parameters
     ----------
@@ -36,11 +40,11 @@ class EventDecoder:
 
     def __init__(self, schema: Mapping[str, Any]) -> None:
         self.schema = dict(schema)
-        fields = [(f"c{i}", _python_type(t) | None, None) for i, t in enumerate(schema.values())]
+        names = {f"c{i}": name for i, name in enumerate(schema) if not _UNSENT.search(name)}
         event = msgspec.defstruct(
             "Event",
-            fields,
-            rename={f"c{i}": name for i, name in enumerate(schema)},
+            [(field, _python_type(schema[name]) | None, None) for field, name in names.items()],
+            rename=names,
             forbid_unknown_fields=True,
         )
         request = msgspec.defstruct(
@@ -72,7 +76,7 @@ class EventDecoder:
         """Return decoded events as a typed frame, a row each."""
         columns = {}
         for number, (name, dtype) in enumerate(self.schema.items()):
-            values = [getattr(event, f"c{number}") for event in events]
+            values = [getattr(event, f"c{number}", None) for event in events]
             if isinstance(dtype, pl.Datetime):
                 values = [_utc(value) for value in values]
             try:

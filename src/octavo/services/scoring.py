@@ -17,6 +17,8 @@ from octavo.stores.predictions import PredictionStore
 BLOCK = 50_000
 """Rows scored together; they bound memory and change no result."""
 
+_YEAR_1 = -62_135_596_800_000_000  # microseconds; no event is earlier
+
 
 @dataclass(frozen=True)
 class ScoredFile:
@@ -48,9 +50,9 @@ def score_file(scorer: Scorer, home: Home, path: Path) -> ScoredFile:
     usable, refused = _usable(scorer, parsed)
     store, writer = PredictionStore(home), f"score-{uuid.uuid4().hex[:12]}"
     answers = []
-    for number, block in enumerate(usable.drop("_row").iter_slices(BLOCK)):
-        scored = scorer.score(block)
-        answers.append(scorer.as_table(scored))
+    for number, block in enumerate(usable.iter_slices(BLOCK)):
+        scored = scorer.score(block.drop("_row"))
+        answers.append(_identified(scorer, scorer.as_table(scored), block["_row"]))
         records = scorer.records(scored, origin="score", at=tables.now(), latency_us=None)
         store.append(records, writer=writer, version=number + 1)
     empty = scorer.as_table(scorer.score(usable.drop("_row").clear())) if not answers else None
@@ -59,15 +61,23 @@ def score_file(scorer: Scorer, home: Home, path: Path) -> ScoredFile:
     )
 
 
+def _identified(scorer: Scorer, answers: pl.DataFrame, rows: pl.Series) -> pl.DataFrame:
+    """Call rows without an event ID by their numbers in the file."""
+    if scorer.pipeline.rows.identity:
+        return answers
+    return answers.with_columns(rows.cast(pl.String).alias(EVENT_ID))
+
+
 def _usable(scorer: Scorer, parsed: Parsed) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Divide rows into those with an event ID and time, and the rest with the reason."""
     frame = parsed.frame
     rows = stamped(scorer.pipeline.rows, frame)
-    earliest = max(scorer.features.earliest.values(), default=-(2**62))
+    earliest = max(scorer.features.earliest.values(), default=_YEAR_1)
+    named = bool(scorer.pipeline.rows.identity)
     old = pl.col(EVENT_TIME).cast(pl.Int64) < earliest
     first = pl.Series([earliest]).cast(TIMESTAMP)[0]
     rule = (
-        pl.when(pl.col(EVENT_ID).is_null()).then(pl.lit("event_id"))
+        pl.when(pl.lit(named) & pl.col(EVENT_ID).is_null()).then(pl.lit("event_id"))
         .when(pl.col(EVENT_TIME).is_null()).then(pl.lit("event_time"))
         .when(old).then(pl.lit("too_old"))
     )  # fmt: skip

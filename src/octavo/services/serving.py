@@ -111,7 +111,8 @@ class Scorer:
         """Return the prediction records of scored rows."""
         found, frame = scored.predictions, scored.features
         keys = [c for c in frame.columns if c.startswith("key:")]
-        entities = pl.struct(pl.col(c).alias(c.removeprefix("key:")) for c in keys)
+        named = pl.struct(pl.col(c).alias(c.removeprefix("key:")) for c in keys) if keys else None
+        entities = pl.lit("{}") if named is None else named.struct.json_encode()
         request = uuid.uuid4().hex[:16]
         return frame.select(
             pl.format("{}:{}", pl.lit(request), pl.int_range(pl.len())).alias("prediction_id"),
@@ -124,7 +125,7 @@ class Scorer:
             pl.Series("prediction", found if found.ndim == 1 else found.max(axis=1)),
             outputs(self.bundle, found).alias("outputs"),
             pl.struct(list(self.bundle.schema)).struct.json_encode().alias("features"),
-            entities.struct.json_encode().alias("entities"),
+            entities.alias("entities"),
             pl.lit(as_json(self.features.positions)).alias("positions"),
             pl.lit(at, dtype=pl.Int64).cast(TIMESTAMP).alias("at"),
             pl.lit(latency_us, dtype=pl.Int64).alias("latency_us"),

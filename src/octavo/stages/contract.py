@@ -1,6 +1,6 @@
 """What a stage is given and what it gives back."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -40,8 +40,32 @@ class Segregation(Protocol):
         """How far prep had come with the rows and with each view."""
         ...
 
-    def data(self, split: str = "all", labels: str = "with") -> pl.DataFrame:
-        """Return the rows of one part: stamps, features and, with labels, the label."""
+    @property
+    def leaks(self) -> list[dict[str, Any]]:
+        """What looks like a leak in it: kind, columns, what was seen, the next step."""
+        ...
+
+    @property
+    def folds(self) -> int:
+        """How often the search validates; the last fold is train and validation."""
+        ...
+
+    def data(
+        self,
+        split: str = "all",
+        labels: str = "with",
+        columns: Sequence[str] | None = None,
+        *,
+        fold: int | None = None,
+    ) -> pl.DataFrame:
+        """Return the rows of one part: stamps, features and, with labels, the label.
+
+        Of all features unless some are named; of the last fold unless another is.
+        """
+        ...
+
+    def newest(self) -> pl.DataFrame:
+        """Return the rows that monitoring looks at, labeled or not."""
         ...
 
 

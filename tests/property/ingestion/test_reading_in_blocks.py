@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from octavo.engines import LocalEngine
 from octavo.errors import OctavoError
-from octavo.stages.ingestion import delimited, json_lines, parquet, reading, records
+from octavo.stages.ingestion import delimited, frames, json_lines, reading, records
 from octavo.stages.ingestion.files import begin, read_file
 from octavo.stages.ingestion.types import TIME
 
@@ -48,7 +48,7 @@ def block_size(monkeypatch):
     def set_size(size, held):
         for module in (records, delimited, json_lines):
             monkeypatch.setattr(module, "BLOCK", size)
-        monkeypatch.setattr(parquet, "ROWS", max(1, size // 20))
+        monkeypatch.setattr(frames, "ROWS", max(1, size // 20))
         monkeypatch.setattr(reading, "HELD", held)
 
     return set_size

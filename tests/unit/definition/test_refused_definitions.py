@@ -316,6 +316,23 @@ MESSAGES = [
     ),
     (lambda: ov.SplitByHash([]), "SplitByHash: no entity is named. Name a column."),
     (
+        lambda: ov.SplitByTime(0.4, 0.2, 0.4, folds=3),
+        "SplitByTime.folds: 3 folds begin before there is anything to train on: each takes 0.2 off "
+        "train, which is 0.4. Use fewer folds, or a smaller share for validation.",
+    ),
+    (
+        lambda: ov.SplitByTime(sliding="0s"),
+        'SplitByTime.sliding: nothing is left to train on. sliding="90d".',
+    ),
+    (
+        lambda: ov.SplitByTime(purge="yes"),
+        "SplitByTime.purge: 'yes' is not of the kind bool. Give one.",
+    ),
+    (
+        lambda: ov.SplitStratified(bins=1),
+        "SplitStratified.bins: 1 is not a whole number from 2 on. Use one.",
+    ),
+    (
         lambda: ov.Training(algorithms="lightgbm"),
         'Training: algorithms is not a list. algorithms=["lightgbm"].',
     ),
@@ -335,10 +352,29 @@ MESSAGES = [
     # the whole
     (
         lambda: pipeline(
-            static, views=[ov.View("v", "customer", [window(static, over=None)])], derived=[]
+            static, label=label(other), datasets=[static, other], views=[], derived=[]
         ),
-        "Pipeline.rows: the predicted rows ('orders') need an event_time and an event_id. "
-        "Declare both on that dataset.",
+        "Label 'returned': the predicted rows ('orders') have no event_id to meet it by. Declare "
+        "event_id on that dataset; only rows that tell their own outcome (of= the rows, without "
+        "on=) need none.",
+    ),
+    (
+        lambda: pipeline(static, label=label(static, on=None), views=[], derived=[]),
+        "Pipeline.rows, 'orders' without event_time: there is no time to split by. Declare "
+        "event_time, or split=ov.SplitStratified().",
+    ),
+    (
+        lambda: pipeline(
+            static,
+            datasets=[static, other],
+            label=label(static, on=None),
+            split=ov.SplitByHash("customer"),
+            views=[view(other)],
+            derived=[],
+        ),
+        "Pipeline.rows, 'orders' without event_time: view 'customer' observes 'other', whose "
+        "events happen after every such row and are seen by none. Declare event_time on the rows, "
+        "or observe static datasets only.",
     ),
     (
         lambda: pipeline(label=label(orders(), on="id")),

@@ -42,7 +42,7 @@ def test_commas_in_a_tsv_are_text(tmp_path):
 
 def test_decimal_commas_do_not_confuse_semicolons(tmp_path):
     parsed = read(tmp_path / "t.csv", "a;b\n1,5;2,5\n3,5;4,5\n")
-    assert parsed.frame.drop("_row").rows() == [("1,5", "2,5"), ("3,5", "4,5")]
+    assert parsed.frame.drop("_row").rows() == [(1.5, 2.5), (3.5, 4.5)]
 
 
 def test_records_of_another_width_are_kept_with_text_and_reason(tmp_path):
@@ -96,6 +96,11 @@ def test_a_column_without_a_name_is_called_after_its_place(tmp_path):
     assert parsed.frame.columns == ["column_1", "a", "column_3", "_row"]
 
 
+def test_a_name_given_twice_gets_its_place_behind_it(tmp_path):
+    parsed = read(tmp_path / "t.csv", "a,b,a,a_3,a\n1,2,3,4,5\n")
+    assert parsed.frame.columns == ["a", "b", "a_3", "a_3_4", "a_5", "_row"]
+
+
 def test_header_and_names_may_be_quoted_and_blank_lines_come_first(tmp_path):
     parsed = read(tmp_path / "t.csv", '\r\n\r\n"a, or\nb","c"\r\n1,2\r\n')
     assert parsed.frame.columns == ["a, or\nb", "c", "_row"]
@@ -147,20 +152,19 @@ def test_progress_ends_with_the_whole_file(tmp_path, monkeypatch):
         ("t.csv", b"\xef\xbb\xbf", "the file is empty"),
         ("t.csv", b"a,b\n", "has a header but no rows"),
         ("t.csv", b"a,b\n\r\n\n", "has a header but no rows"),
-        ("t.csv", b"a,b,a\n1,2,3\n", "names 'a' more than once"),
         ("t.csv", b'a,"b\n1,2\n', "quotes of the header are broken"),
         ("t.csv", b"a,_row\n1,2\n", "keeps the column names _row for itself"),
         ("t.csv", b"a,b\n1,2,3\n4\n", "none of its 2 records can be used; record 0: has 3 fields"),
         ("t.csv", b"\x89PNG\r\n\x1a\n" + bytes(range(256)), "is not UTF-8 text"),
         ("t.csv", bytes(range(1, 100)), "control characters"),
-        ("t.csv", "a,b\n1,2\n".encode("utf-16"), "is UTF-16 text"),
         ("t.csv", gzip.compress(b"a\n1\n", mtime=0), "is gzip-compressed"),
         ("t.csv", b"PAR1....", "is a Parquet file"),
         ("t.csv.gz", b"a,b\n1,2\n", "cannot be unpacked: Not a gzipped file"),
         ("t.csv.gz", gzip.compress(b"a\n" + b"1\n" * 9999, mtime=0)[:-20], "ends in the middle"),
         ("t.csv.gz", gzip.compress(b"a\n1\n", mtime=0)[:-8] + bytes(8), "cannot be unpacked: CRC"),
         ("t.zip", b"a,b\n1,2\n", "is not a zip archive"),
-        ("t.xlsx", b"PK", "is of no kind that can be read"),
+        ("t.xlsx", b"PK", "the workbook cannot be read"),
+        ("t.docx", b"PK", "is of no kind that can be read"),
         ("t.parquet.gz", b"x", "is of no kind that can be read"),
     ],
 )
@@ -178,7 +182,7 @@ def test_a_zip_holds_one_file(tmp_path):
         ((), "holds 0 files"),
         (("a.csv", "b.csv"), "2 files: a.csv, b.csv"),
         (("a.parquet",), "holds a Parquet file"),
-        (("a.xls",), "'a.xls' is of no kind"),
+        (("a.doc",), "'a.doc' is of no kind"),
     ):
         with zipfile.ZipFile(path, "w") as archive:
             for name in names:

@@ -13,7 +13,7 @@ def service(tmp_path, kind="binary", metric="roc_auc"):
         problem=ov.Problem("Which?", "hit", kind, metric, at_least=ov.Lift(1.1)),
         datasets=[events],
         rows=events,
-        label=ov.Label("hit", events, "id", pl.col("y")),
+        label=ov.Label("hit", events, pl.col("y"), "id"),
         row=[pl.col("x")],
     )
     return ConfigService(pipeline, Catalog(tmp_path / "catalog.db"))

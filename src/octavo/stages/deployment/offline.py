@@ -7,7 +7,6 @@ import polars as pl
 import sqlalchemy as sa
 
 from octavo.bundle import Bundle
-from octavo.definition.durations import microseconds
 from octavo.definition.events import EVENT_ID, EVENT_TIME, TIMESTAMP
 from octavo.errors import DataError
 from octavo.stages.contract import Context, Outcome
@@ -51,7 +50,7 @@ def run(context: Context) -> Outcome:
     bundle = Bundle.load(context.home.candidate(live["candidate_id"]))
     if lacking := bundle.lacking(context.segregation().features):
         return _not_scored(context, live, lacking)
-    rows = _newest_rows(context)
+    rows = context.segregation().newest()
     frame = _predicted(context, live, bundle, rows)
     store = context.predictions
     version = (store.log.transaction_version("batch") or 0) if store.log.exists() else 0
@@ -120,14 +119,6 @@ def _check_servable(bundle: Bundle, rows: pl.DataFrame) -> None:
             where=f"candidate of {bundle.algorithm}",
             fix="This is a fault of the algorithm's array form; it was not deployed.",
         )
-
-
-def _newest_rows(context: Context) -> pl.DataFrame:
-    """Return the rows of the newest monitoring window, labeled or not."""
-    rows = context.segregation().data("all", labels="both")
-    window = microseconds(context.pipeline.monitor.window, where="Monitor.window")
-    times = rows[EVENT_TIME].cast(pl.Int64)
-    return rows.filter(times > np.max(times.to_numpy()) - window)
 
 
 def _predicted(context: Context, live: Row, bundle: Bundle, rows: pl.DataFrame) -> pl.DataFrame:

@@ -8,13 +8,15 @@ import sqlalchemy as sa
 
 from octavo.bundle import Bundle
 from octavo.bundle.metrics import figure, interval, trivial
-from octavo.bundle.targets import target_numbers
-from octavo.definition import fingerprint
+from octavo.bundle.targets import classes_of, target_numbers
+from octavo.definition import Problem, fingerprint
 from octavo.definition.events import EVENT_TIME
 from octavo.errors import DataError
 from octavo.stages.contract import Context, Outcome
 from octavo.stores import catalog as tables
 from octavo.stores.catalog import Row
+
+_RANKED = ("candidate_id", "algorithm", "validation", "folds", "seconds")
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,7 @@ class Verdict:
     """The deployed champion: its ID, both figures on the rows later than both trainings, and
     how many these are."""
     ranking: list[dict[str, Any]]
+    """All candidates, best first; ``validation`` is the mean over ``folds``."""
 
 
 def inputs(context: Context) -> Any:
@@ -64,25 +67,23 @@ def run(context: Context) -> Outcome:
     ranking = _ranking(context)
     best = ranking[0]
     bundle = Bundle.load(context.home.candidate(best["candidate_id"]))
-    truths = _truths(context, bundle)
-    base = {
-        part: figure(
-            problem.metric, truths[part], trivial(problem.kind, truths["train"], truths[part].size)
-        )
-        for part in ("validation", "test")
-    }
     _count_reading(context, best["candidate_id"], segregation.data_version, "verdict")
+    trained_on, truth = _truths(context, ("train", "test"))
+    base = {
+        "validation": _validation_baseline(context),
+        "test": _baseline(problem, trained_on, truth),
+    }
     test = segregation.data("test")
     predicted = bundle.predict(test)
-    found = figure(problem.metric, truths["test"], predicted)
-    low, high = interval(problem.metric, truths["test"], predicted)
-    champion = _against_champion(context, bundle, test, truths["test"], predicted)
+    found = figure(problem.metric, truth, predicted)
+    low, high = interval(problem.metric, truth, predicted)
+    champion = _against_champion(context, bundle, test, truth, predicted)
     answered, reason = _answers(context, best["validation"], found, base)
-    stays = _champion_stays(context, champion) if answered else None
+    refused = _refusal(context, champion) if answered else None
     verdict = Verdict(
         answered=answered,
-        promoted=answered and stays is None,
-        reason=stays or reason,
+        promoted=answered and refused is None,
+        reason=refused[1] if refused else reason,
         candidate=best["candidate_id"],
         algorithm=best["algorithm"],
         metric=problem.metric,
@@ -95,14 +96,12 @@ def run(context: Context) -> Outcome:
         threshold=problem.threshold(base["test"]),
         test_rows=test.height,
         champion=champion,
-        ranking=[
-            {key: row[key] for key in ("candidate_id", "algorithm", "validation", "seconds")}
-            for row in ranking
-        ],
+        ranking=[{key: row[key] for key in _RANKED} for row in ranking],
     )
-    _record(context, verdict)
+    told = "model ready" if answered else "no candidate answers the problem"
+    _record(context, verdict, refused[0] if refused else told)
     return Outcome(
-        rows_in=truths["validation"].size + test.height,
+        rows_in=segregation.data("validation", columns=[]).height + test.height,
         rows_out=int(answered),
         outputs=asdict(verdict),
     )
@@ -112,7 +111,7 @@ def _ranking(context: Context) -> list[Row]:
     """Return the study's candidates, best on validation first; equal ones by age."""
     trials, candidates = tables.trials, tables.candidates
     query = (
-        sa.select(candidates, trials.c.number)
+        sa.select(candidates, trials.c.number, trials.c.folds)
         .join(trials, trials.c.candidate_id == candidates.c.candidate_id)
         .where(trials.c.study == _study(context))
         .order_by(trials.c.number)
@@ -122,14 +121,26 @@ def _ranking(context: Context) -> list[Row]:
     return sorted(rows, key=lambda row: (sign * row["validation"], row["number"]))
 
 
-def _truths(context: Context, bundle: Bundle) -> dict[str, np.ndarray]:
-    """Return the labels of the three parts as numbers."""
+def _truths(
+    context: Context, parts: tuple[str, str], fold: int | None = None
+) -> tuple[np.ndarray, ...]:
+    """Return the labels of some parts as numbers, by the classes of the first of them."""
     pipeline, segregation = context.pipeline, context.segregation()
-    classes = list(bundle.classes)
-    return {
-        part: target_numbers(segregation.data(part)[pipeline.label.name], pipeline, classes)
-        for part in ("train", "validation", "test")
-    }
+    labels = [segregation.data(p, columns=[], fold=fold)[pipeline.label.name] for p in parts]
+    classes = classes_of(labels[0], pipeline)
+    return tuple(target_numbers(label, pipeline, classes) for label in labels)
+
+
+def _baseline(problem: Problem, trained_on: np.ndarray, truth: np.ndarray) -> float:
+    """Return the figure of the trivial baseline."""
+    return figure(problem.metric, truth, trivial(problem.kind, trained_on, truth.size))
+
+
+def _validation_baseline(context: Context) -> float:
+    """Return the mean over the folds, as a candidate's figure on validation is one."""
+    folds = range(1, context.segregation().folds + 1)
+    truths = [_truths(context, ("train", "validation"), fold) for fold in folds]
+    return float(np.mean([_baseline(context.pipeline.problem, *each) for each in truths]))
 
 
 def _count_reading(context: Context, candidate_id: str, data_version: str, purpose: str) -> None:
@@ -191,8 +202,15 @@ def _answers(
     return True, f"{problem.metric} on test is {test:.4f}, {needed:.4f} needed"
 
 
-def _champion_stays(context: Context, champion: dict[str, Any] | None) -> str | None:
-    """Return why the champion keeps its place; None if it is beaten or cannot be compared."""
+def _refusal(context: Context, champion: dict[str, Any] | None) -> tuple[str, str] | None:
+    """Return what is told, and why, if a candidate that answers is not promoted.
+
+    None if nothing stands against it; a champion that cannot be compared does not.
+    """
+    leaks = context.segregation().leaks
+    if leaks and context.pipeline.gate.refuse_leaks:
+        kinds = ", ".join(dict.fromkeys(leak["kind"] for leak in leaks))
+        return "candidate refused", f"leaks are suspected ({kinds}); see `octavo leaks`"
     if champion is None or "champion" not in champion:
         return None
     gain = champion["challenger"] - champion["champion"]
@@ -200,18 +218,13 @@ def _champion_stays(context: Context, champion: dict[str, Any] | None) -> str | 
     if gain >= context.pipeline.gate.beat_champion_by:
         return None
     return (
+        "champion stays",
         f"the champion {champion['candidate']} is not beaten: "
-        f"{champion['champion']:.4f} against {champion['challenger']:.4f}"
+        f"{champion['champion']:.4f} against {champion['challenger']:.4f}",
     )
 
 
-def _announcement(verdict: Verdict) -> str:
-    if not verdict.answered:
-        return "no candidate answers the problem"
-    return "model ready" if verdict.promoted else "champion stays"
-
-
-def _record(context: Context, verdict: Verdict) -> None:
+def _record(context: Context, verdict: Verdict, kind: str) -> None:
     with context.catalog.transaction() as connection:
         connection.execute(
             tables.verdicts.delete().where(tables.verdicts.c.run_id == context.run_id)
@@ -227,7 +240,7 @@ def _record(context: Context, verdict: Verdict) -> None:
         )
         tables.emit(
             connection,
-            _announcement(verdict),
+            kind,
             f"{verdict.candidate} ({verdict.algorithm})",
             severity="info" if verdict.answered else "warning",
             run_id=context.run_id,

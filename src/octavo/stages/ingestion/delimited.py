@@ -1,39 +1,36 @@
 """Delimited text: CSV and its cousins, every value as text.
 
-The first record names the columns. Blanks around names are dropped; a column without a name is
-called after its place (``column_3``); a name given twice is an error. The delimiter is the one of
-``,``, ``;``, tab and ``|`` under which most records have as many fields as the header (a file
-named .tsv is separated by tabs). It knows nothing of types.
+Blanks around the names of columns are dropped; a column without a name is called after its place
+(``column_3``), and one whose name an earlier one has with its place behind it (``amount_7``). How
+the text is written is told by `octavo.stages.ingestion.dialect`. It knows nothing of types.
 """
 
-import csv
-import io
-from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import pairwise
 
 import numpy as np
 import polars as pl
 
+from octavo.definition import Csv
 from octavo.errors import DataError
+from octavo.stages.ingestion.dialect import SAMPLE, Dialect, taken_apart, told
+from octavo.stages.ingestion.evidence import Evidence
 from octavo.stages.ingestion.loaded import ROW, Format, Part, Wanted
 from octavo.stages.ingestion.opening import Source, text_begun
 from octavo.stages.ingestion.records import BLOCK, Block, Records, blocks, find_quotes, split
-
-_DELIMITERS = ",;\t|"
-_SAMPLE = 1 << 20  # bytes the delimiter is told from
+from octavo.stages.ingestion.types import Column, Typed
 
 
 @dataclass(frozen=True, slots=True)
 class _Header:
     names: tuple[str, ...]
-    delimiter: str
+    dialect: Dialect
     chosen: tuple[int, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # with slots, super() would not find itself
 class Delimited(Format):
     """A delimited text file."""
 
@@ -46,8 +43,9 @@ class Delimited(Format):
 
     def blocks(self) -> Iterator[Block]:
         """Cut the text where records end."""
+        dialect = self.header.dialect
         source = self.source
-        return blocks(self.body, source.read, self.header.delimiter, lambda: source.done)
+        return blocks(self.body, source.read, dialect.delimiter, lambda: source.done, dialect.quote)
 
     def read(self, block: Block) -> Part:
         """Take the records of a block apart."""
@@ -57,8 +55,27 @@ class Delimited(Format):
         """Return the columns chosen by the header."""
         return self.chosen
 
+    def examine(self, values: pl.Series) -> Evidence:
+        """Look at numbers with a point before the fraction, and at the rest as it is written."""
+        found = super().examine(values)
+        if not self.header.dialect.comma:
+            return found
+        pointed = super().examine(_with_point(values))
+        numbers = ("numbers", "beyond", "fractions", "codes")
+        return replace(found, **{name: getattr(pointed, name) for name in numbers})
 
-def load(source: Source, wanted: Wanted) -> Delimited:
+    def take(self, values: pl.Series, column: Column, *, look: bool) -> tuple[Typed, Evidence]:
+        """Read numbers with a point before the fraction."""
+        if not self.header.dialect.comma:
+            return super().take(values, column, look=look)
+        is_number = column.dtype.is_numeric()
+        read, said = super().take(_with_point(values) if is_number else values, column, look=look)
+        if column.is_open and not is_number and (look or column.dtype != pl.String()):
+            said = self.examine(values)
+        return read, said
+
+
+def load(source: Source, wanted: Wanted, written: Csv) -> Delimited:
     """Begin to read a delimited text file.
 
     Raises
@@ -66,52 +83,49 @@ def load(source: Source, wanted: Wanted) -> Delimited:
     DataError
         If the file is no such text, or has other columns than before.
     """
-    header, body = _header(text_begun(source, BLOCK), source)
+    header, body = _header(text_begun(source, BLOCK), source, written)
     names = wanted.choose(header.names, source.place)
     chosen = tuple(header.names.index(name) for name in names)
-    return Delimited(source, _Header(header.names, header.delimiter, chosen), names, body)
+    return Delimited(source, replace(header, chosen=chosen), names, body)
 
 
-def _header(head: bytes, source: Source) -> tuple[_Header, bytes]:
+def _with_point(text: pl.Series) -> pl.Series:
+    return text.str.replace(",", ".", literal=True)
+
+
+def _header(head: bytes, source: Source, written: Csv) -> tuple[_Header, bytes]:
     """Read the column names; return them and what follows."""
-    cut = head.rfind(b"\n", 0, _SAMPLE) + 1 or head.find(b"\n") + 1
-    sample = head[:cut] if cut and len(head) > _SAMPLE else head.rstrip(b"\n") + b"\n"
-    delimiters = "\t" if source.name.lower().endswith((".tsv", ".tsv.gz")) else _DELIMITERS
-    delimiter = max(delimiters, key=partial(_agreement, sample))
-    block = _block(sample, delimiter)
+    dialect = told(head, source.name, written)
+    head = head[dialect.begin :].lstrip(b"\r\n")
+    delimiter, quote = dialect.delimiter, dialect.quote
+    sample = head[: head.find(b"\n", SAMPLE) + 1 or len(head)].rstrip(b"\n") + b"\n"
+    block = Block(sample, find_quotes(sample, delimiter, last=True, quote=quote), len(sample))
     records = split(block, delimiter)
+    if not records.starts.size:
+        raise DataError("the file has no table.", where=source.place, fix="Deliver it again.")
     begin, end = int(records.starts[0]), int(records.ends[0])
     if block.quotes.broken.size and block.quotes.broken[0] == begin:
         raise DataError(
             "the quotes of the header are broken.", where=source.place, fix="Correct the header."
         )
-    text = io.StringIO(head[begin:end].decode(errors="backslashreplace"), newline="")
-    found = next(csv.reader(text, delimiter=delimiter))
-    names = [name.strip() or f"column_{place}" for place, name in enumerate(found, 1)]
-    twice = [name for name, times in Counter(names).items() if times > 1]
-    if twice:
-        raise DataError(
-            f"the header names {', '.join(map(repr, twice))} more than once.",
-            where=source.place,
-            fix="Rename the columns so that each name is used once.",
-        )
-    return _Header(tuple(names), delimiter), head[end:].lstrip(b"\r\n")
+    found = taken_apart(sample[begin:end], delimiter, quote)[0]
+    if not dialect.header:
+        return _Header(_names([""] * len(found)), dialect), head
+    return _Header(_names(found), dialect), head[end:].lstrip(b"\r\n")
 
 
-def _agreement(sample: bytes, delimiter: str) -> tuple[float, int]:
-    """Return how well a delimiter divides records like the header."""
-    fields = split(_block(sample, delimiter), delimiter).fields[:1000]
-    width = int(fields[0])
-    return (float((fields == width).mean()), width) if width > 1 else (0.0, 0)
-
-
-def _block(text: bytes, delimiter: str) -> Block:
-    return Block(text, find_quotes(text, delimiter, last=True), len(text))
+def _names(found: Sequence[str]) -> tuple[str, ...]:
+    """Return names for columns, each once."""
+    names: list[str] = []
+    for place, given in enumerate(found, 1):
+        name = given.strip() or f"column_{place}"
+        names.append(f"{name}_{place}" if name in names else name)
+    return tuple(names)
 
 
 def _read(header: _Header, block: Block) -> Part:
     """Read one block: tell faulty records from good ones, and let Polars take these apart."""
-    records = split(block, header.delimiter)
+    records = split(block, header.dialect.delimiter)
     width = len(header.names)
     broken = records.holding(block.quotes.broken)
     foreign = not_utf8(block.data, records)
@@ -128,7 +142,7 @@ def _read(header: _Header, block: Block) -> Part:
             faults.append((record, "fields", f"has {fields}, the header has {width}"))
     literal = records.holding(block.quotes.literal)
     kept = np.flatnonzero(good)
-    text = _joined(block, records, kept, literal[kept], header.delimiter)
+    text = _joined(block, records, kept, literal[kept], header.dialect)
     frame = _columns(text, header)
     if frame.height != kept.size:
         raise RuntimeError(f"{kept.size} records were found, but {frame.height} were read")
@@ -143,7 +157,8 @@ def _columns(text: bytes, header: _Header) -> pl.DataFrame:
     frame = pl.read_csv(
         text,
         has_header=False,
-        separator=header.delimiter,
+        separator=header.dialect.delimiter,
+        quote_char=header.dialect.quote,
         schema={str(place): pl.String for place in range(len(header.names))},
         columns=header.chosen,
         infer_schema=False,
@@ -152,7 +167,7 @@ def _columns(text: bytes, header: _Header) -> pl.DataFrame:
 
 
 def _joined(
-    block: Block, records: Records, kept: np.ndarray, literal: np.ndarray, delimiter: str
+    block: Block, records: Records, kept: np.ndarray, literal: np.ndarray, dialect: Dialect
 ) -> bytes:
     """Return the text of some records alone, with ordinary quotes written as RFC 4180 wants."""
     if not kept.size:
@@ -166,19 +181,20 @@ def _joined(
     pieces = [block.data[a:b] for a, b in zip(starts[firsts], after[lasts], strict=True)]
     for place in np.flatnonzero(literal[firsts]).tolist():
         alone = firsts[place]
-        pieces[place] = _requoted(block.data[starts[alone] : ends[alone]], delimiter)
+        pieces[place] = _requoted(block.data[starts[alone] : ends[alone]], dialect)
     return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
 
-def _requoted(record: bytes, delimiter: str) -> bytes:
-    fields = record.split(delimiter.encode())
-    if b'"' in (field[:1] for field in fields):
-        marks = find_quotes(record + b"\n", delimiter, last=True).marks
+def _requoted(record: bytes, dialect: Dialect) -> bytes:
+    delimiter, quote = dialect.delimiter, dialect.quote.encode()
+    parts = record.split(delimiter.encode())
+    if quote in (part[:1] for part in parts):
+        marks = find_quotes(record + b"\n", delimiter, last=True, quote=dialect.quote).marks
         text = np.frombuffer(record, np.uint8)
         at = np.flatnonzero(text == ord(delimiter))
         at = at[np.searchsorted(marks, at) % 2 == 0].tolist()
-        fields = [record[a + 1 : b] for a, b in pairwise((-1, *at, len(record)))]
-    quoted = [f if f[:1] == b'"' else b'"%b"' % f.replace(b'"', b'""') for f in fields]
+        parts = [record[a + 1 : b] for a, b in pairwise((-1, *at, len(record)))]
+    quoted = [p if p[:1] == quote else quote + p.replace(quote, 2 * quote) + quote for p in parts]
     return delimiter.encode().join(quoted) + b"\n"
 
 

@@ -1,8 +1,8 @@
 """Reading a file: typed rows, and the records that cannot be rows with the reason.
 
-This is the door to the formats: CSV, NDJSON (both also packed) and Parquet. Types are decided over
-the whole file, never a sample, or are those of the dataset's earlier batches. It knows nothing of
-batches, checks or stores.
+This is the door to the formats: delimited text, NDJSON, JSON, ARFF (all also packed), Parquet,
+Delta folders and Excel. Types are decided over the whole file, never a sample, or are those of the
+dataset's earlier batches. It knows nothing of batches, checks or stores.
 """
 
 import glob
@@ -15,11 +15,12 @@ from typing import Any
 import polars as pl
 import xxhash
 
+from octavo.definition import Csv
 from octavo.engines import Engine
 from octavo.errors import DataError
 from octavo.stages.ingestion import types
 from octavo.stages.ingestion.loaded import Wanted
-from octavo.stages.ingestion.opening import file_of
+from octavo.stages.ingestion.opening import file_of, inside, is_delta
 from octavo.stages.ingestion.reading import Reading
 
 _CHUNK = 1 << 20
@@ -66,6 +67,8 @@ def read_file(
     columns: Sequence[str] | None = None,
     schema: Mapping[str, Any] | None = None,
     overrides: Mapping[str, Any] | None = None,
+    encoding: str | None = None,
+    csv: Csv | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Parsed:
     """Read a file into typed rows.
@@ -73,8 +76,9 @@ def read_file(
     Parameters
     ----------
     path
-        ``.csv``, ``.tsv``, ``.txt``, ``.ndjson``, ``.jsonl`` (plain, with ``.gz``, or alone in a
-        ``.zip``) or ``.parquet``.
+        ``.csv``, ``.tsv``, ``.txt``, ``.ndjson``, ``.jsonl``, ``.json``, ``.arff`` (plain, with
+        ``.gz``, or alone in a ``.zip``), ``.parquet``, ``.xlsx``, ``.xls``, ``.ods`` or a folder
+        with a Delta table.
     where_label
         The dataset, named in errors.
     engine
@@ -87,6 +91,8 @@ def read_file(
     overrides
         Column to a Polars type, or to the format of its dates or times (``"%d/%m/%Y"``), given by
         the user; they win over ``schema`` and inference, and take ``007`` for a number.
+    encoding, csv
+        Of texts, as the user declared them; None: as the file tells.
     progress
         Called with the bytes of the file read so far and in all.
 
@@ -105,6 +111,8 @@ def read_file(
         columns=columns,
         schema=schema,
         overrides=overrides,
+        encoding=encoding,
+        csv=csv,
         progress=progress,
     )
     pieces = list(reading.pieces())
@@ -133,6 +141,8 @@ def begin(
     columns: Sequence[str] | None = None,
     schema: Mapping[str, Any] | None = None,
     overrides: Mapping[str, Any] | None = None,
+    encoding: str | None = None,
+    csv: Csv | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Reading:
     """Begin to read a file piece by piece; the parameters are those of `read_file`.
@@ -147,27 +157,35 @@ def begin(
         None if columns is None else tuple(columns),
         None if schema is None else known,
         types.declared(overrides or {}, where=where_label),
+        encoding,
+        csv or Csv(),
     )
     return Reading(Path(path), where_label, wanted, engine, progress or _silent)
 
 
+def changing(path: Path) -> Path:
+    """Return what changes when a file or a Delta table does: the file, or the folder of its log."""
+    return path / "_delta_log" if is_delta(path) else path
+
+
 def content_hash(path: str | Path) -> str:
-    """Return the XXH3-128 of a file's bytes, 32 hexadecimal digits.
+    """Return the XXH3-128 of a file's bytes, 32 hexadecimal digits; of a Delta table, of its log.
 
     Raises
     ------
     DataError
         If there is no such file or it may not be read.
     """
-    state = xxhash.xxh3_128()
-    with file_of(Path(path), f"file {path}") as file:
-        while chunk := file.read(_CHUNK):
-            state.update(chunk)
+    state, path = xxhash.xxh3_128(), Path(path)
+    for each in inside(path / "_delta_log") if is_delta(path) else [path]:
+        with file_of(each, f"file {each}") as file:
+            while chunk := file.read(_CHUNK):
+                state.update(chunk)
     return state.hexdigest()
 
 
 def expand(patterns: Sequence[str | Path], base_dir: str | Path) -> list[Path]:
-    """Return the files that some paths or globs name, each once, sorted by path.
+    """Return the files, and Delta folders, that some paths or globs name, sorted by path.
 
     Parameters
     ----------
@@ -187,7 +205,8 @@ def expand(patterns: Sequence[str | Path], base_dir: str | Path) -> list[Path]:
         whole, names = Path(base_dir, pattern), [pattern]
         if not whole.exists():
             names = glob.glob(pattern, root_dir=base_dir, recursive=True)
-        files = {path for name in names if (path := Path(base_dir, name)).is_file()}
+        paths = [Path(base_dir, name) for name in names]
+        files = {path for path in paths if path.is_file() or is_delta(path)}
         if not files:
             raise _no_match(pattern, whole)
         found |= files

@@ -9,6 +9,7 @@ missing key is null. It knows nothing of delimited text.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 import msgspec
 import polars as pl
@@ -30,11 +31,11 @@ class JsonLines(Format):
     wanted: Wanted
     head: bytes
 
-    def blocks(self) -> Iterator[Block]:
+    def blocks(self) -> Iterator[Any]:
         """Cut the text where lines end."""
         return blocks(self.head, self.source.read, None, lambda: self.source.done)
 
-    def read(self, block: Block) -> Part:
+    def read(self, block: Any) -> Part:
         """Take the lines of a block apart."""
         return _read(block)
 
@@ -100,12 +101,17 @@ def _read(block: Block) -> Part:
             continue
         rows.append(row)
         kept.append(record)
+    frame = as_written(rows, kept)
+    return Part(frame, faults, records.starts.size, partial(text_of, block, records), block.done)
+
+
+def as_written(rows: Sequence[dict[str, msgspec.Raw]], numbers: Sequence[int]) -> pl.DataFrame:
+    """Return objects as columns of JSON text, and their numbers as `ROW`."""
     names = dict.fromkeys(name for row in rows for name in row)
     columns = {name: [bytes(row[name]) if name in row else None for row in rows] for name in names}
     schema = dict.fromkeys(names, pl.Binary) | {ROW: pl.Int64}
-    frame = pl.DataFrame(columns | {ROW: kept}, schema=schema)
-    frame = frame.cast({pl.Binary: pl.String})
-    return Part(frame, faults, records.starts.size, partial(text_of, block, records), block.done)
+    frame = pl.DataFrame(columns | {ROW: numbers}, schema=schema)
+    return frame.cast({pl.Binary: pl.String})
 
 
 def _without_null(tokens: pl.Series) -> pl.Series:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
+from octavo.definition import Csv
 from octavo.definition.events import EVENT_ID, EVENT_TIME, KNOWN_AT, POSITION
 from octavo.errors import DataError, DefinitionError
 from octavo.stages.ingestion.evidence import Evidence
@@ -120,11 +121,15 @@ class Wanted:
         Types from earlier batches; None: this is the first.
     declared
         Types given by the user; they win.
+    encoding, csv
+        Of texts, as the user declared them.
     """
 
     columns: tuple[str, ...] | None = None
     schema: Mapping[str, pl.DataType] | None = None
     declared: Mapping[str, Declared] = field(default_factory=dict)
+    encoding: str | None = None
+    csv: Csv = field(default_factory=Csv)
 
     def dtype(self, column: str) -> pl.DataType | None:
         """Return the type a column must have, None where it is to be inferred."""

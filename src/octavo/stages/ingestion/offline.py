@@ -20,7 +20,7 @@ from octavo.definition import Dataset, fingerprint
 from octavo.errors import DataError, DefinitionError, OctavoError
 from octavo.stages.contract import Context, Outcome
 from octavo.stages.ingestion.accept import Intake
-from octavo.stages.ingestion.files import begin, content_hash, expand
+from octavo.stages.ingestion.files import begin, changing, content_hash, expand
 from octavo.stages.ingestion.reading import Reading
 from octavo.stores import catalog as tables
 from octavo.stores.catalog import Row
@@ -37,7 +37,7 @@ def inputs(context: Context) -> Any:
 
 def _seen(context: Context, dataset: Dataset) -> list[Any] | str:
     try:
-        files = [(path, path.stat()) for path in _files(context, dataset)]
+        files = [(path, changing(path).stat()) for path in _files(context, dataset)]
     except DataError as error:
         return str(error)  # the run says so, after it has ingested the other datasets
     return [[str(path), stat.st_size, stat.st_mtime_ns] for path, stat in files]
@@ -227,6 +227,8 @@ def _ingest_batch(context: Context, dataset: Dataset, batch: Row, path: Path) ->
         columns=dataset.offline.columns,
         schema=from_json(known["schema"]) if known else None,
         overrides=dataset.offline.types,
+        encoding=dataset.offline.encoding,
+        csv=dataset.offline.csv,
         where_label=f"dataset {dataset.name!r}",
         engine=context.engine,
         progress=lambda done, total: context.progress(dataset.name, done, total),

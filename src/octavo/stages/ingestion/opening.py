@@ -3,16 +3,18 @@
 It knows nothing of records, columns or types.
 """
 
+import codecs
 import gzip
 import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 from typing import IO, cast
 
 from octavo.errors import DataError, ResourceError
+from octavo.stages.ingestion.encodings import UTF8, told_encoding, without_mark
 
 _KINDS = {
     ".csv": "csv",
@@ -20,33 +22,38 @@ _KINDS = {
     ".txt": "csv",
     ".ndjson": "ndjson",
     ".jsonl": "ndjson",
+    ".json": "json",
+    ".arff": "arff",
     ".parquet": "parquet",
+    ".xlsx": "excel",
+    ".xls": "excel",
+    ".ods": "excel",
 }
+_BINARY = {"parquet": "a Parquet", "excel": "an Excel"}
 _NOT_TEXT = {
     b"\x1f\x8b": ("is gzip-compressed", "Give it the ending .gz, or unpack it."),
     b"PK\x03\x04": ("is a zip archive", "Give it the ending .zip, or unpack it."),
     b"PAR1": ("is a Parquet file", "Give it the ending .parquet."),
-    b"\xff\xfe": ("is UTF-16 text", "Save it as UTF-8."),
-    b"\xfe\xff": ("is UTF-16 text", "Save it as UTF-8."),
 }
-_BOM = b"\xef\xbb\xbf"
 _CONTROL = frozenset(range(32)) - frozenset(b"\t\n\r\x0b\x0c")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Source:
     """A file being read, unpacked on the way.
 
     Attributes
     ----------
     kind
-        ``csv``, ``ndjson`` or ``parquet``.
+        ``csv``, ``ndjson``, ``json``, ``arff``, ``parquet`` or ``excel``.
     name
         Name of the data file; inside a zip archive, its name there.
     place
         Dataset and path, for messages.
     total
         Size on disk, bytes.
+    encoding
+        Of a text, as declared; None: it is told from its first bytes.
     """
 
     kind: str
@@ -55,6 +62,8 @@ class Source:
     total: int
     _stream: IO[bytes]
     _file: IO[bytes]
+    encoding: str | None = None
+    _decoder: codecs.IncrementalDecoder | None = field(default=None, init=False)
 
     @property
     def done(self) -> int:
@@ -64,6 +73,8 @@ class Source:
     def read(self, size: int = -1) -> bytes:
         """Return the next ``size`` unpacked bytes, fewer only at the end.
 
+        Of a text that is not UTF-8, as many are read and their UTF-8 is returned, see `recode`.
+
         Raises
         ------
         DataError
@@ -71,6 +82,22 @@ class Source:
         ResourceError
             If the disk fails.
         """
+        data = self._unpacked(size)
+        if self._decoder is None:
+            return data
+        return self._decoder.decode(data, final=not data).encode()
+
+    def recode(self, encoding: str, head: bytes) -> bytes:
+        r"""Return what has been read of a text as UTF-8, and read the rest so from now on.
+
+        Bytes that are no letters of the encoding become ``\x81``.
+        """
+        if encoding == UTF8:
+            return head
+        self._decoder = codecs.getincrementaldecoder(encoding)(errors="backslashreplace")
+        return self._decoder.decode(head).encode()
+
+    def _unpacked(self, size: int) -> bytes:
         try:
             return self._stream.read(size)
         except EOFError as error:
@@ -89,14 +116,24 @@ def kind_of(name: str, *, place: str) -> str:
     """Return what kind of data a file name promises, packed or not."""
     path = PurePath(name.lower())
     kind = _KINDS.get(PurePath(path.stem).suffix if path.suffix == ".gz" else path.suffix)
-    if kind is None or (kind == "parquet" and path.suffix == ".gz"):
+    if kind is None or (kind in _BINARY and path.suffix == ".gz"):
         raise DataError(
             f"{PurePath(name).name!r} is of no kind that can be read.",
             where=place,
-            fix="Name it .csv, .tsv, .txt, .ndjson or .jsonl (also with .gz, or alone in a .zip), "
-            "or .parquet.",
+            fix="Name it .csv, .tsv, .txt, .ndjson, .jsonl, .json or .arff (also with .gz, or "
+            "alone in a .zip), .parquet, .xlsx, .xls or .ods.",
         )
     return kind
+
+
+def is_delta(path: Path) -> bool:
+    """Return whether a path is the folder of a Delta table."""
+    return (path / "_delta_log").is_dir()
+
+
+def inside(folder: Path) -> list[Path]:
+    """Return all files in a folder, sorted."""
+    return sorted(path for path in folder.rglob("*") if path.is_file())
 
 
 def file_of(path: Path, place: str) -> IO[bytes]:
@@ -121,7 +158,7 @@ def file_of(path: Path, place: str) -> IO[bytes]:
 
 
 @contextmanager
-def opened(path: Path, where: str) -> Iterator[Source]:
+def opened(path: Path, where: str, encoding: str | None = None) -> Iterator[Source]:
     """Open a data file for reading.
 
     Parameters
@@ -130,6 +167,8 @@ def opened(path: Path, where: str) -> Iterator[Source]:
         File, named by its kind.
     where
         The dataset, for messages.
+    encoding
+        Of a text; None: it is told from the file.
 
     Raises
     ------
@@ -147,22 +186,23 @@ def opened(path: Path, where: str) -> Iterator[Source]:
         elif path.suffix.lower() == ".gz":
             stream = cast("IO[bytes]", gzip.GzipFile(fileobj=file))
         with stream:
-            yield Source(kind_of(name, place=place), name, place, total, stream, file)
+            yield Source(kind_of(name, place=place), name, place, total, stream, file, encoding)
 
 
 def text_begun(source: Source, size: int) -> bytes:
-    """Return the first bytes of a text file, without its byte order mark.
+    """Return the first bytes of a text file as UTF-8, without its byte order mark.
 
     Raises
     ------
     DataError
-        If there are none, or if they are no UTF-8 text.
+        If there are none, or if they are no text.
     """
     head = source.read(size)
     for signature, (what, fix) in _NOT_TEXT.items():
         if head.startswith(signature):
             raise DataError(f"the file {what}.", where=source.place, fix=fix)
-    head = head.removeprefix(_BOM).lstrip(b"\r\n")
+    head = source.recode(told_encoding(head, source.encoding), without_mark(head))
+    head = head.lstrip(b"\r\n")
     if not head.strip():
         raise DataError("the file is empty.", where=source.place, fix="Deliver it again.")
     first = head.split(b"\n", 1)[0]
@@ -172,7 +212,7 @@ def text_begun(source: Source, size: int) -> bytes:
         raise DataError(
             f"its first line is not UTF-8 text (byte 0x{first[error.start]:02x}).",
             where=source.place,
-            fix="Is this a text file? If so, save it as UTF-8.",
+            fix='Is this a text? If so, declare its encoding: ov.Files(…, encoding="latin-1").',
         ) from error
     if _CONTROL.intersection(first):
         raise DataError(
@@ -204,9 +244,9 @@ def _member(file: IO[bytes], place: str) -> tuple[str, IO[bytes]]:
             where=place,
             fix="Put exactly one data file into each archive.",
         )
-    if kind_of(names[0], place=place) == "parquet":
+    if (kind := kind_of(names[0], place=place)) in _BINARY:
         raise DataError(
-            "the archive holds a Parquet file.", where=place, fix="Deliver it unpacked."
+            f"the archive holds {_BINARY[kind]} file.", where=place, fix="Deliver it unpacked."
         )
     try:
         return names[0], archive.open(names[0])

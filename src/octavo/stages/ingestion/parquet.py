@@ -1,79 +1,23 @@
-"""Parquet: types as the file gives them, widened to those a dataset has.
+"""Parquet files and Delta folders; types as they give them, see `frames`.
 
-Every kind of integer is Int64, every float and decimal Float64, categories String, every time
-microseconds in UTC (one without a zone is taken as UTC, finer digits are cut off); NaN is null, as
-in text files. A declared type is read from the text of the values. Apart from that a file whose
-types differ from the dataset's is refused as a whole, except that integers are taken where numbers
-are expected. It knows nothing of text files.
+Of a Delta folder its newest version is read. It knows nothing of text files.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
+from deltalake.exceptions import DeltaError
 from polars.exceptions import PolarsError
 
 from octavo.errors import DataError
-from octavo.stages.ingestion import types
-from octavo.stages.ingestion.evidence import Evidence
-from octavo.stages.ingestion.loaded import ROW, Format, Part, Wanted
+from octavo.stages.ingestion.frames import Frames, opened
+from octavo.stages.ingestion.loaded import Wanted
 from octavo.stages.ingestion.opening import Source
-from octavo.stages.ingestion.types import TIME, Column, Typed
-
-ROWS = 1 << 16
-"""Rows read at once."""
 
 
-@dataclass(frozen=True, slots=True)
-class Parquet(Format):
-    """A Parquet file."""
-
-    source: Source
-    file: pl.LazyFrame
-    schema: pl.Schema
-    rows: int
-    empty = "the file has columns but no rows."
-
-    def blocks(self) -> Iterator[tuple[pl.DataFrame, int]]:
-        """Give some rows at a time, and the share of the file read so far in bytes."""
-        with _explained(self.source.place):
-            read = 0
-            for frame in self.file.collect_batches(chunk_size=ROWS, maintain_order=True):
-                read += frame.height
-                yield frame, self.source.total * read // self.rows
-
-    def read(self, block: tuple[pl.DataFrame, int]) -> Part:
-        """Give rows their numbers."""
-        frame, done = block
-        numbered = frame.with_columns(pl.int_range(pl.len(), dtype=pl.Int64).alias(ROW))
-
-        def text(row: int) -> str:
-            return frame.slice(row, 1).write_ndjson().rstrip("\n")
-
-        return Part(numbered, [], frame.height, text, done)
-
-    def names(self, found: Sequence[str], *, whole: bool) -> list[str]:
-        """Return the columns chosen by the file's schema."""
-        return self.schema.names()
-
-    def known(self, name: str) -> pl.DataType | None:
-        """Return the type of the file's schema."""
-        return types.storable(self.schema[name])
-
-    def examine(self, values: pl.Series) -> Evidence:
-        """Look at the text of values, for a type that was declared."""
-        return types.examine(values.cast(pl.String), nulls=())
-
-    def take(self, values: pl.Series, column: Column, *, look: bool) -> tuple[Typed, Evidence]:
-        """Widen values, or read the declared type from their text."""
-        if not column.codes or types.storable(values.dtype) == column.dtype:
-            return _widened(values, column.dtype), Evidence()
-        return types.take(values.cast(pl.String), column, nulls=())
-
-
-def load(path: Path, source: Source, wanted: Wanted) -> Parquet:
+def load(path: Path, source: Source, wanted: Wanted) -> Frames:
     """Begin to read a Parquet file.
 
     Raises
@@ -81,20 +25,20 @@ def load(path: Path, source: Source, wanted: Wanted) -> Parquet:
     DataError
         If the file is damaged, has no rows, other columns, or other types than before.
     """
-    with _explained(source.place):
-        file = pl.scan_parquet(path, glob=False)
-        names = wanted.choose(file.collect_schema(), source.place)
-        file = file.select(names)
-        schema, rows = file.collect_schema(), file.select(pl.len()).collect().item()
-    found = Parquet(source, file, schema, rows)
-    if not rows:
-        raise DataError(found.empty, where=source.place, fix="Deliver it with rows, or not at all.")
-    _check_types(schema, wanted, source.place)
-    return found
+    place = source.place
+    with _explained_file(place):
+        table = pl.scan_parquet(path, glob=False)
+        return opened(table, wanted, place, source.total, _explained_file(place))
+
+
+def load_delta(path: Path, wanted: Wanted, place: str, size: int) -> Frames:
+    """Begin to read a Delta folder; as `load`."""
+    with _explained_folder(place):
+        return opened(pl.scan_delta(str(path)), wanted, place, size, _explained_folder(place))
 
 
 @contextmanager
-def _explained(place: str) -> Iterator[None]:
+def _explained_file(place: str) -> Iterator[None]:
     try:
         yield
     except (PolarsError, OSError) as error:
@@ -105,41 +49,13 @@ def _explained(place: str) -> Iterator[None]:
         ) from error
 
 
-def _check_types(schema: pl.Schema, wanted: Wanted, place: str) -> None:
-    """Refuse columns that a dataset cannot hold, or that are not what they were."""
-    foreign, other = [], []
-    for name, dtype in schema.items():
-        kind, expected = types.storable(dtype), wanted.dtype(name)
-        if kind is None:
-            foreign.append(f"{name!r} is {dtype}")
-        elif expected is not None and not _fits(dtype, expected, name in wanted.declared):
-            other.append(f"{name!r} is {dtype}, not {expected}")
-    if foreign:
+@contextmanager
+def _explained_folder(place: str) -> Iterator[None]:
+    try:
+        yield
+    except (PolarsError, DeltaError, OSError) as error:
         raise DataError(
-            f"a dataset cannot hold these columns: {'; '.join(foreign)}.",
+            f"the Delta table cannot be read: {str(error).splitlines()[0]}.",
             where=place,
-            fix="Write them as numbers, text or times (nested ones as JSON text), or leave them "
-            "out with columns=[…].",
-        )
-    if other:
-        raise DataError(
-            f"these columns are of other types than before: {'; '.join(other)}.",
-            where=place,
-            fix="Deliver the types of earlier batches.",
-        )
-
-
-def _fits(dtype: pl.DataType, expected: pl.DataType, is_declared: bool) -> bool:
-    if is_declared or isinstance(dtype, pl.Null) or types.storable(dtype) == expected:
-        return True
-    return dtype.is_integer() and isinstance(expected, pl.Float64)
-
-
-def _widened(values: pl.Series, dtype: pl.DataType) -> Typed:
-    if isinstance(values.dtype, pl.Datetime):
-        zoned = values if values.dtype.time_zone else values.dt.replace_time_zone("UTC")
-        wide = zoned.dt.convert_time_zone("UTC").cast(TIME)
-    else:
-        wide = values.cast(dtype, strict=False)
-    bad = wide.is_null() & values.is_not_null()
-    return Typed(wide.fill_nan(None) if dtype.is_float() else wide, bad)
+            fix="Check that the folder is complete.",
+        ) from error

@@ -10,6 +10,7 @@ It knows nothing of formats, batches, checks or stores.
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain, islice
@@ -20,11 +21,19 @@ import polars as pl
 
 from octavo.engines import Engine
 from octavo.errors import DataError
-from octavo.stages.ingestion import delimited, json_lines, parquet, types
+from octavo.stages.ingestion import (
+    arff,
+    delimited,
+    excel,
+    json_document,
+    json_lines,
+    parquet,
+    types,
+)
 from octavo.stages.ingestion.evidence import ENOUGH, Evidence
 from octavo.stages.ingestion.loaded import ROW, Format, Part, Rejection, Wanted
 from octavo.stages.ingestion.moments import open_order
-from octavo.stages.ingestion.opening import Source, opened
+from octavo.stages.ingestion.opening import Source, inside, is_delta, opened
 from octavo.stages.ingestion.types import Column, Typed
 
 HELD = 4
@@ -113,17 +122,16 @@ class Reading:
             If the file cannot be read as what it is named, has no rows or other columns than
             before, or if not one record of a dataset's first file can be used.
         """
-        with opened(self._path, self._where) as source:
-            self.bytes, self.records = source.total, 0
-            form = _format(self._path, source, self._wanted)
+        with _opened(self._path, self._where, self._wanted) as (form, place, self.bytes):
+            self.records = 0
             blocks = iter(form.blocks())
             held = deque(self._engine.map(form.read, islice(blocks, HELD)))
             following = deque(islice(blocks, 1))
             self._begin(form, held, whole=not following)
             todo = chain(_emptied(held), _emptied(following), blocks)
-            yield from self._flow(form, source, todo)
-            self._progress(source.total, source.total)
-            self._end(form, source.place)
+            yield from self._flow(form, todo)
+            self._progress(self.bytes, self.bytes)
+            self._end(form, place)
 
     def _begin(self, form: Format, held: Sequence[Part], *, whole: bool) -> None:
         """Look at the first blocks."""
@@ -163,11 +171,11 @@ class Reading:
     def _decided(self, form: Format, column: Column) -> pl.DataType | None:
         return _known(form, self._wanted, column.name) or form.decide(self._evidence[column.name])
 
-    def _flow(self, form: Format, source: Source, todo: Iterator[Any]) -> Iterator[Piece]:
+    def _flow(self, form: Format, todo: Iterator[Any]) -> Iterator[Piece]:
         begun = self._columns
         partitions = ((self._columns, number, block) for number, block in enumerate(todo))
         for taken in self._engine.map(partial(_taken, form), partitions):
-            self._progress(taken.part.done, source.total)
+            self._progress(taken.part.done, self.bytes)
             first = self.records
             self._count(taken)
             self._learn(taken.evidence)
@@ -237,10 +245,30 @@ def _check_order(name: str, value: str, place: str) -> None:
         )
 
 
+@contextmanager
+def _opened(path: Path, where: str, wanted: Wanted) -> Iterator[tuple[Format, str, int]]:
+    """Open a file, or a Delta folder, as what it is; give also its place and size in bytes."""
+    if is_delta(path):
+        place, size = f"{where}, folder {path}", sum(f.stat().st_size for f in inside(path))
+        yield parquet.load_delta(path, wanted, place, size), place, size
+        return
+    with opened(path, where, wanted.encoding) as source:
+        yield _format(path, source, wanted), source.place, source.total
+
+
 def _format(path: Path, source: Source, wanted: Wanted) -> Format:
-    if source.kind == "parquet":
-        return parquet.load(path, source, wanted)
-    return (delimited if source.kind == "csv" else json_lines).load(source, wanted)
+    match source.kind:
+        case "parquet":
+            return parquet.load(path, source, wanted)
+        case "excel":
+            return excel.load(path, source, wanted)
+        case "arff":
+            return arff.load(source, wanted)
+        case "json":
+            return json_document.load(source, wanted)
+        case "ndjson":
+            return json_lines.load(source, wanted)
+    return delimited.load(source, wanted, wanted.csv)
 
 
 def _known(form: Format, wanted: Wanted, name: str) -> pl.DataType | None:

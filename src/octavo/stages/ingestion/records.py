@@ -28,7 +28,7 @@ BLOCK = 1 << 23
 LONGEST_FIELD = 1 << 24
 """A quoted field longer than this, in bytes, is taken for one that was never closed."""
 
-_QUOTE, _LF, _CR = 0x22, 0x0A, 0x0D
+_LF, _CR = 0x0A, 0x0D
 _NONE = np.empty(0, np.int64)
 
 
@@ -100,7 +100,11 @@ class Records:
 
 
 def blocks(
-    head: bytes, read: Callable[[int], bytes], delimiter: str | None, done: Callable[[], int]
+    head: bytes,
+    read: Callable[[int], bytes],
+    delimiter: str | None,
+    done: Callable[[], int],
+    quote: str = '"',
 ) -> Iterator[Block]:
     """Cut a text into blocks of whole records.
 
@@ -114,6 +118,8 @@ def blocks(
         Separates fields, one ASCII character; None: quotes have no meaning.
     done
         Gives the number of bytes read on disk.
+    quote
+        Opens and closes fields that hold delimiters, one ASCII character.
     """
     rest, last = head, False
     while not last:
@@ -122,7 +128,7 @@ def blocks(
         rest += piece
         if last and rest and not rest.endswith(b"\n"):
             rest += b"\n"
-        quotes = find_quotes(rest, delimiter, last=last) if delimiter else Quotes()
+        quotes = find_quotes(rest, delimiter, last=last, quote=quote) if delimiter else Quotes()
         cut = _end_of_records(rest, quotes.marks)
         if cut:
             yield Block(rest[:cut], quotes.before(cut), done())
@@ -140,7 +146,7 @@ def split(block: Block, delimiter: str | None) -> Records:
     return Records(*found[:, :count])
 
 
-def find_quotes(data: bytes, delimiter: str, *, last: bool) -> Quotes:
+def find_quotes(data: bytes, delimiter: str, *, last: bool, quote: str = '"') -> Quotes:
     """Tell what each quote of a text is. The text begins with a record.
 
     Parameters
@@ -151,14 +157,16 @@ def find_quotes(data: bytes, delimiter: str, *, last: bool) -> Quotes:
         Separates fields, one ASCII character.
     last
         Nothing comes after.
+    quote
+        One ASCII character.
     """
-    if b'"' not in data:
+    if quote.encode() not in data:
         return Quotes()
     text = np.frombuffer(data, np.uint8)
-    at = np.flatnonzero(text == _QUOTE)
+    at = np.flatnonzero(text == ord(quote))
     opening, closing = at[0::2], at[1::2]
     neighbours = np.zeros(256, bool)
-    neighbours[[ord(delimiter), _LF, _QUOTE]] = True
+    neighbours[[ord(delimiter), _LF, ord(quote)]] = True
     before = neighbours[text[opening - 1]] | (opening == 0)
     neighbours[_CR] = True
     after = neighbours[text[np.minimum(closing + 1, text.size - 1)]] | (closing + 1 == text.size)
@@ -213,7 +221,7 @@ def _closing(data: bytes, at: list[int], place: int, closes_before: tuple[int, .
         after = at[index] + 1
         if after == len(data):
             return None
-        if data[after] != _QUOTE:
+        if data[after] != data[at[place]]:
             return index if data[after] in closes_before else len(at)
         index += 2
     return None

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import numpy as np
 import polars as pl
 import sqlalchemy as sa
 
@@ -11,7 +10,6 @@ from octavo.bundle.metrics import figure
 from octavo.bundle.profile import MEASURES, Profile, load_profile, shares
 from octavo.bundle.targets import target_numbers
 from octavo.definition import fingerprint
-from octavo.definition.durations import microseconds
 from octavo.definition.events import EVENT_ID, EVENT_TIME
 from octavo.stages.contract import Context, Outcome
 from octavo.stores import catalog as tables
@@ -34,10 +32,8 @@ def run(context: Context) -> Outcome:
     live = context.catalog.live_deployment()
     if live is None:
         return Outcome(rows_in=0, rows_out=0, outputs={"deployment": None})
-    rows = context.segregation().data("all", labels="both")
-    times = rows[EVENT_TIME].cast(pl.Int64)
-    window = microseconds(context.pipeline.monitor.window, where="Monitor.window")
-    newest = rows.filter(times > np.max(times.to_numpy()) - window)
+    newest = context.segregation().newest()
+    timeless = context.pipeline.rows.is_static
     folder = context.home.candidate(live["candidate_id"])
     reference, bundle = load_profile(folder), Bundle.load(folder)
     lacking = bundle.lacking(context.segregation().features)
@@ -66,9 +62,9 @@ def run(context: Context) -> Outcome:
         rows_out=predictions.height,
         outputs={
             "deployment": live["deployment_id"],
-            "window": monitor.window,
-            "from": str(newest[EVENT_TIME].min()),
-            "to": str(newest[EVENT_TIME].max()),
+            "window": None if timeless else monitor.window,
+            "from": None if timeless else str(newest[EVENT_TIME].min()),
+            "to": None if timeless else str(newest[EVENT_TIME].max()),
             "measure": monitor.drift,
             "threshold": monitor.threshold,
             "drifted": drifted,

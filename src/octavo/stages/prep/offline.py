@@ -15,6 +15,7 @@ import polars as pl
 import sqlalchemy as sa
 
 from octavo.bundle.columns import Column
+from octavo.definition import Pipeline
 from octavo.definition.events import POSITION, evaluate
 from octavo.definition.expressions import sample_disagreement
 from octavo.definition.versions import (
@@ -229,16 +230,20 @@ def _prep_rows(context: Context, events: Events, work: Work, position: int, _: _
     """Write the rows' own features, times and keys."""
     pipeline = context.pipeline
     rows = events.rows(work.since)
-    keys = [pl.col(column).alias(f"key:{column}") for column in row_keys(pipeline)]
     found = row_features(pipeline, rows, pipeline.row_features).select(pipeline.row_features)
-    keyed = evaluate(rows, keys, where="Pipeline.row").select(
-        f"key:{c}" for c in row_keys(pipeline)
-    )
-    found = found.hstack(keyed)
+    found = pl.concat([found, _keys(pipeline, rows)], how="horizontal")
     frame = rows.select(STAMPS).hstack(_stored(found, work))
     before = work.last["rows"] if work.last else 0
     _write(context, work, frame, position)
     return _version(work, position, before + frame.height, 0, None)
+
+
+def _keys(pipeline: Pipeline, rows: pl.DataFrame) -> pl.DataFrame:
+    """Return the rows' ``key:`` columns, blaming for an unknown one what asks for it."""
+    keys = row_keys(pipeline)
+    for column, place in keys.items():
+        rows = evaluate(rows, [pl.col(column).alias(f"key:{column}")], where=place)
+    return rows.select(f"key:{column}" for column in keys)
 
 
 def _prep_view(context: Context, events: Events, work: Work, position: int, later: _Later) -> Row:
@@ -340,11 +345,8 @@ def _check_features(context: Context, batches: list[Row]) -> None:
             where="Pipeline.row",
             fix="A row feature may only use its own row; use a Window for anything else.",
         )
-    keys = [pl.col(column).alias(f"key:{column}") for column in row_keys(pipeline)]
-    sample = evaluate(rows, keys, where="Pipeline.row").select(
-        f"key:{c}" for c in row_keys(pipeline)
-    )
-    sample = sample.hstack(found.select(pipeline.row_features))
+    own = found.select(pipeline.row_features)
+    sample = pl.concat([_keys(pipeline, rows), own], how="horizontal")
     schemas = event_schemas(pipeline, context.catalog)
     folded = [lane for view in pipeline.views for lane in lanes(view, schemas)]
     windows = [column for lane in folded for column in lane.columns.items()]

@@ -109,7 +109,10 @@ class OnlineFeatures:
         return with_derived(pipeline, found, self.features)
 
     def _check_stamps(self, rows: pl.DataFrame) -> None:
-        for column, what in ((EVENT_ID, "event ID"), (EVENT_TIME, "event time")):
+        needed = {EVENT_ID: "event ID", EVENT_TIME: "event time"}
+        if not self.pipeline.rows.identity:
+            del needed[EVENT_ID]
+        for column, what in needed.items():
             missing = rows[column].is_null().arg_true()
             if missing.len():
                 raise DataError(

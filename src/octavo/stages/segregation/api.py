@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
-import numpy as np
 import polars as pl
 
-from octavo.definition import PARTS, Label, Pipeline, SplitByHash, SplitByTime
+from octavo.definition import PARTS, Label, Pipeline, SplitByTime
+from octavo.definition.arguments import whole_number
 from octavo.definition.durations import microseconds
 from octavo.definition.events import (
     EVENT_ID,
@@ -19,12 +19,13 @@ from octavo.definition.events import (
     joined_id,
 )
 from octavo.errors import DefinitionError
+from octavo.stages.segregation.filters import condition_of
+from octavo.stages.segregation.parts import SETTLED_AT, divide
 from octavo.stores.catalog import Catalog
-from octavo.stores.features import FeatureStore
+from octavo.stores.features import STAMPS, FeatureStore
 from octavo.stores.history import GONE_KNOWN_AT
 from octavo.stores.home import Home
-from octavo.stores.raw import RawStore
-from octavo.windows import hash_keys
+from octavo.stores.raw import RawStore, batch_sequence
 
 
 class SplitRows:
@@ -63,10 +64,28 @@ class SplitRows:
     @property
     def height(self) -> int:
         """Number of rows, labeled or not."""
-        return self._rows.height
+        return self.all_rows.height
+
+    @property
+    def leaks(self) -> list[dict[str, Any]]:
+        """What looks like a leak in it: kind, columns, what was seen, the next step."""
+        return self.document.get("leaks", [])
+
+    @property
+    def folds(self) -> int:
+        """How often the search validates; the last fold is train and validation."""
+        split = self.pipeline.split
+        return split.folds if isinstance(split, SplitByTime) else 1
 
     def data(
-        self, split: str = "all", labels: str = "with", columns: Sequence[str] | None = None
+        self,
+        split: str = "all",
+        labels: str = "with",
+        columns: Sequence[str] | None = None,
+        *,
+        fold: int | None = None,
+        filters: Sequence[str] = (),
+        limit: int | None = None,
     ) -> pl.DataFrame:
         """Return rows of one part, in log order.
 
@@ -79,11 +98,23 @@ class SplitRows:
             ``both``: all rows, the label null where it is not known.
         columns
             Features wanted; None for all of them.
+        fold
+            Of which fold, from 1, the oldest; None: the last one.
+        filters
+            Conditions that all must hold, such as ``"amount >= 10"``, on any of the columns that
+            could be given; see `octavo.stages.segregation.filters`.
+        limit
+            Give the first so many rows; None: all of them.
 
         Returns
         -------
         polars.DataFrame
             ``_event_id, _event_time, _known_at, _position``, the features, and the label.
+
+        Raises
+        ------
+        DefinitionError
+            If a name or a number means nothing here.
         """
         if split not in (*PARTS, "all"):
             raise DefinitionError.unknown("split", split, (*PARTS, "all"))
@@ -94,34 +125,62 @@ class SplitRows:
         for column in features:
             if column not in self.pipeline.features:
                 raise DefinitionError.unknown("feature", column, self.pipeline.features)
-        frame = self._rows if split == "all" else self._rows.filter(self._part(split))
-        if labels == "with":
-            frame = frame.filter(pl.col(name).is_not_null())
-        if labels == "without":
-            frame = frame.filter(pl.col(name).is_null())
-        wanted = [EVENT_ID, EVENT_TIME, KNOWN_AT, POSITION, *features]
-        return frame.select(wanted if labels == "without" else [*wanted, name])
+        if len(set(features)) < len(features):
+            raise DefinitionError("a feature is named twice.", where="columns", fix="Name it once.")
+        if limit is not None:
+            whole_number(limit, least=0, where="limit")
+        fold = self.folds if fold is None else fold
+        if not 1 <= fold <= self.folds:
+            known = [str(number) for number in range(1, self.folds + 1)]
+            raise DefinitionError.unknown("fold", str(fold), known)
+        frame = self.all_rows
+        given = [*STAMPS, *self.pipeline.features] + ([name] if labels != "without" else [])
+        schema = {column: frame.schema[column] for column in given}
+        conditions = [condition_of(text, schema) for text in filters]
+        kept = pl.repeat(True, frame.height, eager=True)
+        if split != "all":
+            kept &= divide(self.pipeline.split, self.document, frame, name, split, fold)
+        if labels != "both":
+            kept &= frame[name].is_not_null() if labels == "with" else frame[name].is_null()
+        if conditions:
+            kept &= frame.select(pl.all_horizontal(conditions).fill_null(False)).to_series()
+        wanted = [*STAMPS, *features] + ([name] if labels != "without" else [])
+        found = frame.select(wanted).filter(kept)
+        return found if limit is None else found.head(limit)
 
-    def labeled(self) -> pl.DataFrame:
-        """Return event time and label of all labeled rows."""
-        name = self.pipeline.label.name
-        return self._rows.filter(pl.col(name).is_not_null()).select(EVENT_TIME, name)
+    def newest(self) -> pl.DataFrame:
+        """Return the rows of the newest monitoring window, labeled or not.
+
+        Of rows without an event time, those of the newest batch.
+        """
+        rows = self.data("all", labels="both")
+        if self.pipeline.rows.is_static:
+            batch = batch_sequence(pl.col(POSITION))
+            return rows.filter(batch == batch.max())
+        window = microseconds(self.pipeline.monitor.window, where="Monitor.window")
+        times = pl.col(EVENT_TIME).cast(pl.Int64)
+        return rows.filter(times > times.max() - window)
 
     @cached_property
-    def _rows(self) -> pl.DataFrame:
+    def all_rows(self) -> pl.DataFrame:
+        """All rows in log order: stamps, keys, features, label and when that was settled."""
         rows = FeatureStore(self.home).assembled(self.pipeline, self.document)
         label = self.pipeline.label
         rows = rows.join(self._labels(), on=EVENT_ID, how="left", validate="1:1")
         if label.mature_after is None:
             return rows
         after = microseconds(label.mature_after, where="Label.mature_after")
-        mature = pl.col(EVENT_TIME).cast(pl.Int64) + after <= self.document["clock"]
+        matures = pl.col(EVENT_TIME).cast(pl.Int64) + after
         value = _absent(label, rows.schema[label.name])
-        absent = pl.when(mature & pl.col(label.name).is_null()).then(value)
-        return rows.with_columns(absent.otherwise(pl.col(label.name)).alias(label.name))
+        unknown = pl.col(label.name).is_null()
+        absent = pl.when((matures <= self.document["clock"]) & unknown).then(value)
+        rows = rows.with_columns(absent.otherwise(pl.col(label.name)).alias(label.name))
+        settled = pl.max_horizontal(SETTLED_AT, matures)
+        known = pl.col(label.name).is_not_null()
+        return rows.with_columns(pl.when(known).then(settled).alias(SETTLED_AT))
 
     def _labels(self) -> pl.DataFrame:
-        """Return event ID and newest outcome known at the data version's clock."""
+        """Return event ID, newest outcome known at the data version's clock, and since when."""
         label = self.pipeline.label
         chosen = set(self.document["batches"])  # some may have been withdrawn since
         batches = [b for b in self.catalog.batches(label.of.name) if b["batch_id"] in chosen]
@@ -130,25 +189,14 @@ class SplitRows:
         events = events.filter(~gone.fill_null(False))
         clock = pl.lit(self.document["clock"], dtype=pl.Int64).cast(TIMESTAMP)
         where = f"label {label.name!r}"
-        events = evaluate(events, [joined_id(tuple(label.on)).alias(EVENT_ID)], where=where)
+        if label.on:
+            events = evaluate(events, [joined_id(tuple(label.on)).alias(EVENT_ID)], where=where)
         events = evaluate(events, [label.value.alias(label.name)], where=where)
         return (
             events.filter((pl.col(KNOWN_AT) <= clock) & pl.col(label.name).is_not_null())
             .unique(EVENT_ID, keep="last", maintain_order=True)
-            .select(EVENT_ID, label.name)
+            .select(EVENT_ID, label.name, pl.col(KNOWN_AT).cast(pl.Int64).alias(SETTLED_AT))
         )
-
-    def _part(self, part: str) -> pl.Series:
-        if isinstance(self.pipeline.split, SplitByHash):
-            return hash_part(self.pipeline.split, self._rows, part)
-        split, cuts = self.pipeline.split, self.document["cuts"]
-        times = self._rows[EVENT_TIME].cast(pl.Int64)
-        gap = microseconds(split.gap, where="SplitByTime.gap")
-        if part == "train":
-            return times < cuts["validation"] - gap
-        if part == "validation":
-            return (times >= cuts["validation"]) & (times < cuts["test"] - gap)
-        return times >= cuts["test"]
 
 
 def _absent(label: Label, dtype: Any) -> pl.Expr:
@@ -164,34 +212,3 @@ def _absent(label: Label, dtype: Any) -> pl.Expr:
             fix="Make them of one type, e.g. absent=False beside a condition.",
         )
     return pl.lit(label.absent, dtype=value.dtype if dtype == pl.Null else dtype)
-
-
-def time_cuts(split: SplitByTime, labeled: pl.DataFrame) -> dict[str, int]:
-    """Return the first event time of validation and of test, microseconds.
-
-    Rows of one event time are never divided.
-    """
-    times = labeled[EVENT_TIME].cast(pl.Int64).sort()
-    last = times.len() - 1
-    return {
-        "validation": int(times[min(round(times.len() * split.train), last)]),
-        "test": int(times[min(round(times.len() * (split.train + split.validation)), last)]),
-    }
-
-
-def hash_part(split: SplitByHash, rows: pl.DataFrame, part: str) -> pl.Series:
-    """Return which rows fall into a part, by the hash of their ``key:`` columns."""
-    keys = [f"key:{column}" for column in split.entity]
-    for key in keys:
-        if key not in rows.columns:
-            known = [c[4:] for c in rows.columns if c.startswith("key:")]
-            raise DefinitionError.unknown("column", key[4:], known, where="SplitByHash.entity")
-    salted = rows.select(pl.lit(split.salt).alias("salt"), *keys)
-    share = hash_keys(salted, ["salt", *keys]).astype(np.float64) / 2.0**64
-    bounds = {
-        "train": (0.0, split.train),
-        "validation": (split.train, split.train + split.validation),
-        "test": (split.train + split.validation, 1.1),
-    }
-    low, high = bounds[part]
-    return pl.Series((share >= low) & (share < high))

@@ -1,13 +1,18 @@
 """Fix a data version and the rule that divides it; rows themselves are not copied."""
 
+from dataclasses import asdict, replace
 from typing import Any
+
+import polars as pl
 
 from octavo.bundle.targets import classes_of, target_numbers
 from octavo.definition import PARTS, SplitByTime, fingerprint
 from octavo.definition.versions import feature_fingerprints, table_fingerprints
 from octavo.errors import DataError
 from octavo.stages.contract import Context, Outcome
-from octavo.stages.segregation.api import SplitRows, time_cuts
+from octavo.stages.segregation.api import SplitRows
+from octavo.stages.segregation.examine import leaks_in
+from octavo.stages.segregation.parts import cuts_of, divide
 from octavo.stores import catalog as tables
 from octavo.stores import versions
 
@@ -31,38 +36,63 @@ def run(context: Context) -> Outcome:
     Raises
     ------
     DataError
-        If nothing is labeled, the label is constant, or a part is empty.
+        If nothing is labeled, the label is constant, or a part or a fold's is empty.
     """
     pipeline = context.pipeline
     document = _current(context)
     rows = SplitRows(pipeline, context.home, context.catalog, document)
     _check_rows(context, rows)
-    labeled = rows.labeled()
+    labeled = rows.data(columns=[])
     _check_label(context, labeled)
-    if isinstance(pipeline.split, SplitByTime):
-        document |= {"cuts": time_cuts(pipeline.split, labeled)}
+    document |= {  # in place: it is what `rows` divide by, which are read once
+        "cuts": cuts_of(
+            pipeline.split,
+            rows.all_rows,
+            pipeline.label.name,
+            clock=document["clock"],
+            regression=pipeline.problem.kind == "regression",
+        )
+    }
     split = fingerprint([pipeline.label, pipeline.split])
     document["data_version"] += f"-{split[:6]}"
-    rows = SplitRows(pipeline, context.home, context.catalog, document)
     counts = {part: _count(rows, part) for part in PARTS}
-    for part in PARTS:
-        if not counts[part]["labeled"]:
-            raise DataError(
-                f"the {part} part has no labeled row.",
-                where=f"split of {labeled.height} labeled rows",
-                fix="Give it a larger share, or shorten the gap.",
-            )
-    context.catalog.put(
-        tables.data_versions,
-        data_version=document["data_version"],
-        document=document | {"counts": counts},
-        created_at=context.now(),
-    )
+    folds = [_fold_count(rows, fold) for fold in range(1, rows.folds + 1)]
+    left_out = labeled.height - sum(counts[part]["labeled"] for part in PARTS)
+    leaks = [asdict(leak) for leak in leaks_in(rows)]
+    _store(context, document | {"counts": counts, "folds": folds, "leaks": leaks})
     return Outcome(
         rows_in=rows.height,
         rows_out=sum(c["rows"] for c in counts.values()),
-        outputs={"data_version": document["data_version"], "parts": counts},
+        outputs={
+            "data_version": document["data_version"],
+            "parts": counts,
+            "folds": folds,
+            "left_out": left_out,
+            "leaks": leaks,
+        },
     )
+
+
+def _store(context: Context, document: versions.Document) -> None:
+    """Store the data version, and tell of each leak that is suspected in it."""
+    with context.catalog.transaction() as connection:
+        tables.put(
+            connection,
+            tables.data_versions,
+            data_version=document["data_version"],
+            document=document,
+            created_at=context.now(),
+        )
+        for leak in document["leaks"]:
+            tables.emit(
+                connection,
+                "leak suspected",
+                leak["kind"],
+                severity="warning",
+                run_id=context.run_id,
+                reason=f"{leak['what']} {leak['fix']}",
+                columns=leak["columns"],
+            )
 
 
 def _check_rows(context: Context, rows: SplitRows) -> None:
@@ -98,7 +128,36 @@ def _count(rows: SplitRows, part: str) -> dict[str, Any]:
     frame = rows.data(part, labels="both", columns=[])
     label = frame[rows.pipeline.label.name]
     labeled = label.drop_nulls()
+    if not labeled.len():
+        raise _empty(rows, part, rows.folds)
     counts: dict[str, Any] = {"rows": frame.height, "labeled": labeled.len()}
-    if rows.pipeline.problem.kind == "binary" and labeled.len():
+    if rows.pipeline.problem.kind == "binary":
         counts["base_rate"] = labeled.cast(bool).mean()
     return counts
+
+
+def _fold_count(rows: SplitRows, fold: int) -> dict[str, int]:
+    """Return how many labeled rows a fold trains and validates on."""
+    found = {part: rows.data(part, columns=[], fold=fold) for part in ("train", "validation")}
+    for part, frame in found.items():
+        if not frame.height:
+            raise _empty(rows, part, fold)
+    return {part: frame.height for part, frame in found.items()}
+
+
+def _empty(rows: SplitRows, part: str, fold: int) -> DataError:
+    of = "" if fold == rows.folds else f" of fold {fold}"
+    split, name = rows.pipeline.split, rows.pipeline.label.name
+    labeled = rows.all_rows.filter(pl.col(name).is_not_null())
+    where = f"split of {labeled.height} labeled rows"
+    if isinstance(split, SplitByTime) and split.purge:
+        unpurged = replace(split, purge=False)
+        found = divide(unpurged, rows.document, labeled, name, part, fold)
+        if found.any():
+            return DataError(
+                f"of the {found.sum()} rows of the {part} part{of} no label was settled in time.",
+                where=where,
+                fix="Give it a larger share, or say purge=False and use labels that came later.",
+            )
+    fix = "Give it a larger share, or shorten the gap."
+    return DataError(f"the {part} part{of} has no labeled row.", where=where, fix=fix)

@@ -100,12 +100,14 @@ def _tried(
         "algorithm": proposal.algorithm.name,
         "params": proposal.params,
         "figure": None,
+        "folds": None,
         "candidate_id": None,
         "error": None,
     }
     try:
         found = run_trial(context, proposal, material, segregation)
-        trial |= {"state": "complete", "figure": found.figure, "candidate_id": found.candidate_id}
+        trial |= {"state": "complete", "figure": found.figure, "folds": found.figures}
+        trial["candidate_id"] = found.candidate_id
     except OctavoError:
         raise
     except Exception as error:  # noqa: BLE001  a library's or the user's own code runs here
@@ -135,6 +137,7 @@ def _tried(
             severity="info" if trial["state"] == "complete" else "warning",
             run_id=context.run_id,
             figure=trial["figure"],
+            folds=trial["folds"],
             error=trial["error"],
         )
     return trial

@@ -33,9 +33,11 @@ class Material:
     """Features that are no model input: times, which are there to derive durations from."""
 
     @classmethod
-    def of(cls, pipeline: Pipeline, segregation: Segregation) -> "Material":
-        """Read the training and validation parts and turn labels into numbers."""
-        train, validation = segregation.data("train"), segregation.data("validation")
+    def of(
+        cls, pipeline: Pipeline, segregation: Segregation, fold: int | None = None
+    ) -> "Material":
+        """Read a fold's training and validation parts and turn labels into numbers."""
+        train, validation = (segregation.data(p, fold=fold) for p in ("train", "validation"))
         name = pipeline.label.name
         times = [f for f in pipeline.features if train.schema[f].is_temporal()]
         features = [f for f in pipeline.features if f not in times]
@@ -54,26 +56,45 @@ class Material:
 
 @dataclass(frozen=True)
 class Trained:
-    """A candidate on disk and its figure on validation."""
+    """A candidate on disk and how it does on validation, in the problem's metric."""
 
     candidate_id: str
-    figure: float
+    figures: list[float]
+    """One for each fold, oldest first; the last is that of the candidate itself."""
+
+    @property
+    def figure(self) -> float:
+        """The mean over the folds."""
+        return float(np.mean(self.figures))
 
 
 def run_trial(
     context: Context, proposal: Proposal, material: Material, segregation: Segregation
 ) -> Trained:
-    """Fit one candidate and store it under the hash of what it computes."""
-    pipeline = context.pipeline
+    """Fit one candidate and store it under the hash of what it computes.
+
+    It is trained on the last fold. What the same proposal learns from earlier ones is measured
+    and forgotten.
+    """
+    earlier = range(1, segregation.folds)
+    figures = [_earlier(context, proposal, segregation, fold) for fold in earlier]
     bundle = _fit(context, proposal, material, segregation)
     predicted = bundle.predict(material.validation)
-    found = figure(pipeline.problem.metric, material.validation_truth, predicted)
+    metric = context.pipeline.problem.metric
+    figures.append(figure(metric, material.validation_truth, predicted))
     candidate_id = f"candidate-{bundle.content_hash[:12]}"
     folder = context.home.candidate(candidate_id)
     if not folder.exists():
         bundle.save(folder)
     save_profile(_profile(material, bundle, predicted), folder)
-    return Trained(candidate_id, found)
+    return Trained(candidate_id, figures)
+
+
+def _earlier(context: Context, proposal: Proposal, segregation: Segregation, fold: int) -> float:
+    # Read anew for each trial: the rows of all folds together are several times those of train.
+    material = Material.of(context.pipeline, segregation, fold)
+    predicted = _fit(context, proposal, material, segregation).predict(material.validation)
+    return figure(context.pipeline.problem.metric, material.validation_truth, predicted)
 
 
 def _fit(

@@ -19,7 +19,7 @@ from sqlalchemy.pool import NullPool
 from octavo.errors import ResourceError
 from octavo.stores.catalog import schema
 
-HEAD = "0002"
+HEAD = "0003"
 """The newest migration; a test compares it with the folder."""
 
 Row = dict[str, Any]

@@ -175,10 +175,12 @@ trials = Table(
     Column("params", JSON, nullable=False),
     Column("state", String, nullable=False),
     Column("figure", Float),
+    Column("folds", JSON),
     Column("seconds", Float),
     Column("candidate_id", String),
     Column("error", Text),
 )
+"""``figure``: the mean over the figures of the folds, ``folds``, oldest first."""
 
 studies = Table(
     "studies",

@@ -1,0 +1,38 @@
+"""What a route gives back: an answer, or a refusal that the application turns into one."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+JSON = b"application/json"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One HTTP answer."""
+
+    body: bytes
+    kind: bytes = JSON
+    """Its content type."""
+    status: int = 200
+    headers: tuple[tuple[bytes, bytes], ...] = ()
+    """Besides content type and length."""
+
+
+class Refused(Exception):
+    """An answer other than 200: ``{"error": …}``."""
+
+    def __init__(self, status: int, error: str) -> None:
+        self.status = status
+        super().__init__(error)
+
+    @property
+    def answer(self) -> Answer:
+        """What the client reads."""
+        return Answer(as_json({"error": str(self)}), status=self.status)
+
+
+def as_json(document: Any) -> bytes:
+    """Return a document as JSON."""
+    return msgspec.json.encode(document)

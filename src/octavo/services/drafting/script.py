@@ -1,0 +1,403 @@
+"""A draft written as ``pipeline.py``: short, and with the evidence beside what was decided."""
+
+import re
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from pathlib import Path
+
+from octavo.services.drafting import code
+from octavo.services.drafting.clock import unused
+from octavo.services.drafting.code import (
+    Code,
+    Each,
+    Group,
+    Item,
+    argument,
+    call,
+    column,
+    filled,
+    listed,
+    mapped,
+    text,
+)
+from octavo.services.drafting.columns import Column
+from octavo.services.drafting.draft import Draft, Past
+from octavo.services.drafting.joins import Link
+from octavo.services.drafting.tables import Table, identifier
+from octavo.services.drafting.windows import DAY, is_regular, spans
+
+_RUN = 8  # columns numbered one after the other from which they are written as a range
+
+FEW = 200
+"""Labeled rows below which validation and test get larger shares, to measure anything at all."""
+
+
+def script(draft: Draft, folder: Path) -> str:
+    """Return the source of ``pipeline.py`` in a folder."""
+    files = [path for table in (draft.rows, *_tables(draft)) for path in table.paths]
+    base = _base(files, folder)
+    parts = [
+        _docstring(draft),
+        _imports(base),
+        *(_dataset(draft, table, folder, base) for table in (draft.rows, *_tables(draft))),
+        _features(draft),
+        _past(draft),
+        _pipeline(draft),
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _tables(draft: Draft) -> list[Table]:
+    return list({link.table.name: link.table for link in draft.links}.values())
+
+
+def _docstring(draft: Draft) -> str:
+    name = ", ".join(path.name for path in draft.rows.paths[:3])
+    name += ", …" if len(draft.rows.paths) > 3 else ""
+    read = f"{name} ({draft.rows.rows}, {len(draft.rows.frame.columns)} columns)"
+    said = f"Drafted by `octavo init` from {read}. It is yours now: correct it, and `octavo run`."
+    body = "\n".join(line.removeprefix("# ") for line in code.comment(said))
+    question = draft.target.question.replace("\\", "\\\\").replace('"""', "'''")
+    return f'"""{question}\n\n{body}\n"""'
+
+
+def _imports(base: Path | None) -> str:
+    lines = ["from pathlib import Path", ""] if base else []
+    lines += ["import polars as pl", "", "import octavo as ov"]
+    lines += ["", f"DATA = Path({text(str(base))})"] if base else []
+    return "\n".join(lines)
+
+
+def _base(files: Sequence[Path], folder: Path) -> Path | None:
+    """Return the folder that all files outside the project share; None if they are in it."""
+    outside = {path.parent for path in files if not path.is_relative_to(folder)}
+    return outside.pop() if len(outside) == 1 and len(files) > 1 else None
+
+
+def _place(path: Path, folder: Path, base: Path | None) -> str:
+    if path.is_relative_to(folder):
+        return text(str(path.relative_to(folder)))
+    return f"DATA / {text(path.name)}" if path.parent == base else text(str(path))
+
+
+def _dataset(draft: Draft, table: Table, folder: Path, base: Path | None) -> str:
+    places = [_place(path, folder, base) for path in table.paths]
+    files = call("ov.Files", places[0] if len(places) == 1 else listed(places))
+    rows = table is draft.rows
+    clock = draft.clock
+    if not rows:
+        clock = next(link.clock for link in draft.links if link.table is table)
+    computed: dict[str, Code] = {}
+    if clock is not None and clock.column is None:
+        computed[clock.name] = clock.expression
+    if rows and draft.past is not None and not draft.past.entities:
+        computed[_series(draft)] = 'pl.lit("all")'
+    event_id = text(draft.event_id) if rows and draft.event_id else None
+    declared = call(
+        "ov.Dataset",
+        text(table.name),
+        files,
+        event_id=event_id,
+        columns=mapped(computed),
+        event_time=text(clock.name) if clock else None,
+    )
+    above = code.comment(clock.why) if clock is not None and clock.why else []
+    above += [clock.before, ""] if clock is not None and clock.before else []
+    return "\n".join([*above, _assigned(table.name, declared)])
+
+
+def _assigned(name: str, value: Code) -> str:
+    return f"{name} = {code.written(value, 0, len(name) + 3)}"
+
+
+def _series(draft: Draft) -> str:
+    """Return the name of the key that all rows of a series share."""
+    return unused("series", draft.rows.frame.columns)
+
+
+def _features(draft: Draft) -> str:
+    plain = _plain(draft)
+    if not plain and not draft.left_out:
+        return ""
+    entries: list[str | Item] = []
+    order = {name: place for place, name in enumerate(draft.rows.frame.columns)}
+    names = sorted([*(c.name for c in plain), *draft.left_out], key=order.__getitem__)
+    for why, group in groupby(names, key=lambda name: draft.left_out.get(name, "")):
+        members = list(group)
+        if not why:
+            entries += _runs(members)
+        elif len(members) == 1:
+            entries.append(Item(text(members[0]), comment=why, off=True))
+        else:
+            entries.append(Item(None, comment=f"{len(members)} columns: {why}"))
+            entries += [Item(run, off=True) for run in _runs(members)]
+    head = "Columns known when the row is; numbers as they are, texts as categories."
+    if draft.left_out:
+        head += " Those commented out are left out for the reason beside them: put back what you"
+        head += " know better."
+    listing = filled(entries, 0, len("features = "))
+    return "\n".join([*code.comment(head), f"features = {listing}"])
+
+
+def _plain(draft: Draft) -> list[Column]:
+    """Return the features that are a column as it stands."""
+    kept = ("number", "boolean", "category")
+    return [c for c in draft.features if c.role in kept and not c.name.startswith(("_", "key:"))]
+
+
+def _runs(names: Sequence[str]) -> Iterator[str]:
+    """Give names as literals; those numbered one after the other as one range."""
+    place = 0
+    while place < len(names):
+        match = re.fullmatch(r"([\w .-]*?)(0|[1-9]\d*)", names[place], re.ASCII)
+        length = 1
+        if match:
+            first = int(match[2])
+            while place + length < len(names) and names[place + length] == (
+                f"{match[1]}{first + length}"
+            ):
+                length += 1
+        if match and length >= _RUN:
+            first = int(match[2])
+            bounds = f"{length}" if first == 0 else f"{first}, {first + length}"
+            yield f'*(f"{match[1]}{{i}}" for i in range({bounds}))'
+        else:
+            length = 1
+            yield text(names[place])
+        place += length
+
+
+def _past(draft: Draft) -> str:
+    past = draft.past
+    if past is None:
+        return ""
+    entries: list[Code] = []
+    name = draft.rows.name
+    over = code.texts(past.over)
+    if past.entities:
+        entries.append(call("ov.Window", name, over=over, current="False"))
+    if past.averaged:
+        averaged = [text(each) for each in past.averaged]
+        window = call("ov.Window", name, "what", over=over, take=text("mean"))
+        entries.append(_for_each(window, averaged))
+    if past.target:
+        entries.append(_outcomes(draft, past))
+    return "\n".join([*code.comment(_said_of_past(past)), _assigned("past", listed(entries))])
+
+
+def _said_of_past(past: Past) -> str:
+    if past.entities:
+        said = "What happened before to the same one: how often, and how it was on average."
+        if past.target:
+            said += f" Outcomes are taken to be known {_in_words(past.delay)} after their row: set"
+            said += " `delay` to what is true."
+        return said
+    said = "The rows follow each other at a steady pace: they are one series."
+    if past.target:
+        said += " An outcome is taken to be known when the next row comes: set `delay` to what is"
+        said += " true."
+    return said
+
+
+def _in_words(delay: str) -> str:
+    return {"1d": "a day", "1h": "an hour"}.get(delay, delay)
+
+
+def _outcomes(draft: Draft, past: Past) -> Group:
+    value = draft.target.value
+    plain = value == column(draft.target.column)
+    observed: Code = text(draft.target.column) if plain else value
+    series = not past.entities
+    return call(
+        "ov.Window",
+        draft.rows.name,
+        observed,
+        over=code.texts(past.over[:1] if series else past.over),
+        take=code.texts(["last", "mean"]) if series else text("mean"),
+        delay=text(past.delay),
+        name=None if plain else text(draft.target.name),
+    )
+
+
+def _for_each(window: Group, values: Sequence[str]) -> Code:
+    """Write one window for several columns."""
+    if len(values) > 1:
+        return Each(window, values)
+    named = [Item(values[0]) if item.value == "what" else item for item in window.items]
+    return Group(window.opening, named, window.closing)
+
+
+def _views(draft: Draft) -> list[Item]:
+    views: list[Item] = []
+    taken: list[str] = ["rows"]
+
+    def named(wanted: str) -> str:
+        name, number = identifier(wanted, "view"), 2
+        while name in taken:
+            name, number = f"{identifier(wanted, 'view')}_{number}", number + 1
+        taken.append(name)
+        return name
+
+    if draft.past is not None:
+        for entity in draft.past.entities or (_series(draft),):
+            name = named(entity)
+            views.append(Item(call("ov.View", text(name), key=text(entity), windows="past")))
+    for link in draft.links:
+        alike = link.rows_key == link.key
+        name = named(link.table.name if alike else f"{link.rows_key[0]}_{link.table.name}")
+        views.append(Item(_link_view(name, link), comment=_said_of_link(link)))
+    return views
+
+
+def _said_of_link(link: Link) -> str:
+    return "" if link.met >= 0.9995 else f"{link.met:.1%} of the rows meet an entry"
+
+
+def _link_view(name: str, link: Link) -> Group:
+    pairs = zip(link.rows_key, link.key, strict=True)
+    other = {own: text(theirs) for own, theirs in pairs if own != theirs}
+    return call(
+        "ov.View",
+        text(name),
+        key=code.texts(link.key),
+        on=mapped(other),
+        windows=listed(list(_link_windows(link))),
+    )
+
+
+def _link_windows(link: Link) -> Iterator[Code]:
+    table, clock = link.table, link.clock
+    names = [c.name for c in link.columns]
+    if clock is None:
+        window = call("ov.Window", table.name, "what", take=text("last"))
+        yield _for_each(window, [text(name) for name in names])
+        return
+    over = spans(table.frame, link.key, clock.values, table.share)
+    if is_regular(table.frame, link.key, clock.values):
+        latest = call("ov.Window", table.name, "what", over=text(over[0]), take=text("last"))
+        yield _for_each(latest, [text(name) for name in names])
+        return
+    yield call("ov.Window", table.name, over=code.texts(over))
+    numbers = [text(c.name) for c in link.columns if c.role in ("number", "boolean")]
+    if numbers:
+        mean = call("ov.Window", table.name, "what", over=code.texts(over), take=text("mean"))
+        yield _for_each(mean, numbers)
+
+
+def _row(draft: Draft) -> Code:
+    extra: list[Code] = []
+    known = {c.name for c in draft.features}
+    for each in draft.features:
+        if each.name.startswith(("_", "key:")) and each.role in ("number", "boolean", "category"):
+            plain = each.name.removeprefix("key:").lstrip("_") or "column"
+            plain = plain if plain not in known else f"{plain}_2"
+            extra.append(f"{column(each.name)}.alias({text(plain)})")
+        elif each.role == "text":
+            own = f"{column(each.name)}.str"
+            extra.append(f"{own}.len_chars().alias({text(each.name + '_length')})")
+            words = f'count_matches(r"\\S+").alias({text(each.name + "_words")})'
+            extra.append(f"{own}.{words}")
+        elif each.role == "time":
+            extra += _calendar_of(each.name, draft)
+    extra += _calendar(draft)
+    plain = _plain(draft)
+    if not plain:
+        return listed(extra)
+    if not extra:
+        return "[pl.col(name) for name in features]"
+    return listed(["*(pl.col(name) for name in features)", *extra])
+
+
+def _calendar(draft: Draft) -> list[str]:
+    """Return what the clock says of a row: weekday, hour, month, as far as that can repeat."""
+    clock = draft.clock
+    if clock is None or not clock.is_calendar:
+        return []
+    own, found = column(clock.name), []
+    if clock.span >= 14 * DAY:
+        found.append(f'{own}.dt.weekday().alias("weekday")')
+    if clock.step < DAY and clock.span >= 2 * DAY:
+        found.append(f'{own}.dt.hour().alias("hour_of_day")')
+    if clock.span >= 730 * DAY:
+        found.append(f'{own}.dt.month().alias("month_of_year")')
+    return found
+
+
+def _calendar_of(name: str, draft: Draft) -> list[str]:
+    own = column(name)
+    if draft.clock is not None and draft.clock.is_calendar:
+        since = f"({column(draft.clock.name)} - {own}).dt.total_days()"
+        return [f"{since}.alias({text(name + '_days_ago')})"]
+    parts = ("year", "month", "weekday")
+    return [f"{own}.dt.{part}().alias({text(f'{name}_{part}')})" for part in parts]
+
+
+def _derived(draft: Draft) -> Code | None:
+    past = draft.past
+    if past is None or not past.averaged:
+        return None
+    view = identifier((past.entities or (_series(draft),))[0], "view")
+    over = past.over[0] if not past.entities else past.over[-1]
+    usual = f'pl.col(f"{view}__{{what}}_mean_{over}")'
+    each = f'(pl.col(what) - {usual}).alias(f"{{what}}_above_usual")'
+    if len(past.averaged) == 1:
+        return _single_derived(past.averaged[0], view, over)
+    return listed([Each(each, [text(name) for name in past.averaged])])
+
+
+def _single_derived(name: str, view: str, over: str) -> Code:
+    usual = column(f"{view}__{name}_mean_{over}")
+    return listed([f"({column(name)} - {usual}).alias({text(name + '_above_usual')})"])
+
+
+def _split(draft: Draft) -> Code:
+    if draft.split == "time":
+        gap = draft.past.delay if draft.past and draft.past.target and draft.past.entities else None
+        return call("ov.SplitByTime", gap=text(gap) if gap else None)
+    labeled = draft.target.labels.count()
+    few = labeled < FEW
+    shares = {"train": "0.6", "validation": "0.2", "test": "0.2"} if few else {}
+    if few and draft.target.kind == "regression":
+        shares["bins"] = str(max(labeled // 20, 2))
+    entity = None if draft.split == "stratified" else text(draft.split)
+    return call("ov.SplitStratified", entity=entity, **shares)
+
+
+def shown_split(draft: Draft) -> str:
+    """Return the split as a person would say it."""
+    if draft.split == "time":
+        return "by time"
+    return "stratified" if draft.split == "stratified" else f"grouped by {draft.split}"
+
+
+def _pipeline(draft: Draft) -> str:
+    target, tables = draft.target, _tables(draft)
+    figure = argument("at_least", target.at_least, target.figure_note)
+    problem = Group(
+        "ov.Problem(",
+        [
+            Item(text(target.question)),
+            argument("target", text(target.name)),
+            argument("kind", text(target.kind), target.why),
+            argument("metric", text(target.metric)),
+            figure,
+        ],
+        ")",
+    )
+    # Rows without a time come after the lookups that they are to see.
+    order = (draft.rows, *tables) if draft.clock else (*tables, draft.rows)
+    label = call("ov.Label", text(target.name), of=draft.rows.name, value=target.value)
+    parts = [
+        argument("problem", problem),
+        argument("datasets", listed([table.name for table in order])),
+        argument("rows", draft.rows.name),
+        argument("label", label, target.rows_note),
+    ]
+    views, derived = _views(draft), _derived(draft)
+    parts += [argument("views", listed(views))] if views else []
+    parts.append(argument("row", _row(draft)))
+    parts += [argument("derived", derived)] if derived is not None else []
+    parts.append(argument("split", _split(draft), draft.why_split))
+    if draft.watched is not None:
+        parts.append(argument("monitor", call("ov.Monitor", window=text(draft.watched))))
+    return _assigned("pipeline", Group("ov.Pipeline(", parts, ")"))

@@ -1,0 +1,193 @@
+"""The files that a definition is drafted from, read as ingestion will read them.
+
+Small files are read whole; of a large one, pieces spread over all of it. It knows nothing of what
+columns mean.
+"""
+
+import keyword
+import re
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from octavo.engines import LocalEngine
+from octavo.errors import DefinitionError
+from octavo.stages.ingestion.files import read_file
+from octavo.stages.ingestion.loaded import ROW
+from octavo.stages.ingestion.opening import opened
+
+WHOLE = 1 << 26
+"""Bytes of text, unpacked, up to which a file is read whole; of a larger one that much is read."""
+
+WHOLE_ROWS = 1_000_000
+"""The same for rows of a Parquet file."""
+
+PIECE = 1 << 22
+"""Bytes of text in a piece of a sample."""
+
+_TAKEN = {"ov", "pl", "pipeline", "features", "past", "Path", "DATA", *keyword.kwlist}
+
+
+@dataclass(frozen=True)
+class Table:
+    """One dataset as far as it was read.
+
+    Attributes
+    ----------
+    name
+        What the dataset is called: a Python name.
+    paths
+        Its files; all have the same columns.
+    frame
+        The rows that were read, typed, in the order of the files.
+    rejected
+        Number of records among them that cannot be rows.
+    share
+        How much of all there is was read, a fraction.
+    """
+
+    name: str
+    paths: tuple[Path, ...]
+    frame: pl.DataFrame
+    rejected: int
+    share: float = 1.0
+
+    @property
+    def whole(self) -> bool:
+        """Whether all was read."""
+        return self.share == 1.0
+
+    def identifies(self, name: str) -> bool:
+        """Return whether each row has a value of its own in a column, of all rows there are."""
+        if self.whole:
+            return self.frame[name].null_count() == 0 and self.frame[name].is_unique().all()
+        if not all(path.suffix.lower() == ".parquet" for path in self.paths):
+            return False
+        column = pl.scan_parquet(list(self.paths), glob=False).select(name)
+        found = column.select(pl.len(), pl.col(name).count().alias("known"), pl.n_unique(name))
+        return len(set(found.collect().row(0))) == 1
+
+    @property
+    def rows(self) -> str:
+        """How many rows were read, in words."""
+        return f"{self.frame.height:,} rows" + ("" if self.whole else " (a sample)")
+
+
+def read_tables(paths: Sequence[Path]) -> list[Table]:
+    """Read files; those with the same columns are one dataset.
+
+    Raises
+    ------
+    DataError
+        If a file cannot be read.
+    """
+    found: dict[tuple[str, ...], list[tuple[Path, pl.DataFrame, int, float]]] = {}
+    for path in dict.fromkeys(paths):
+        frame, rejected, share = _read(path)
+        found.setdefault(tuple(frame.columns), []).append((path, frame, rejected, share))
+    tables: list[Table] = []
+    for parts in found.values():
+        files = tuple(path for path, *_ in parts)
+        name = _name(files, [table.name for table in tables])
+        frames = [frame for _, frame, _, _ in parts]
+        if _alike(frames):
+            read, of = pl.concat(frames), sum(frame.height / s for _, frame, _, s in parts)
+        else:  # ingestion reads later files by the first one's types, and says what does not fit
+            read, of = frames[0], float("inf")
+        rejected = sum(rejected for _, _, rejected, _ in parts)
+        share = min(read.height / of, 1.0) if of else 1.0
+        tables.append(Table(name, files, read, rejected, share))
+    return tables
+
+
+def _alike(frames: Sequence[pl.DataFrame]) -> bool:
+    return len({tuple(frame.schema.items()) for frame in frames}) == 1
+
+
+def _read(path: Path) -> tuple[pl.DataFrame, int, float]:
+    with tempfile.TemporaryDirectory(prefix="octavo-") as folder:
+        sample, share = _sample(path, Path(folder)) or (path, 1.0)
+        parsed = read_file(sample, where_label="init", engine=LocalEngine())
+    return parsed.frame.drop(ROW), parsed.rejected.height, share
+
+
+def _sample(path: Path, folder: Path) -> tuple[Path, float] | None:
+    """Write a smaller file of the same kind, and say how much smaller; None if none is needed."""
+    if path.suffix.lower() == ".parquet":
+        return _sample_of_parquet(path, folder)
+    if path.is_dir() or path.suffix.lower() in (".arff", ".json", ".xlsx", ".xls"):
+        return None
+    with opened(path, "init") as source:
+        head = source.read(WHOLE)
+        if len(head) < WHOLE:
+            return None
+        ratio = len(head) / max(source.done, 1)
+        every = max(int(source.total * ratio / WHOLE), 1)
+        sample = folder / Path(source.name).name
+        with sample.open("wb") as out:
+            out.write(head[: head.rfind(b"\n", 0, PIECE) + 1])
+            for piece in _spread(source.read, every):
+                out.write(piece)
+    return sample, sample.stat().st_size / (source.total * ratio)
+
+
+def _spread(read: Callable[[int], bytes], every: int) -> Iterator[bytes]:
+    """Give the whole lines of every so-manieth piece of what is left."""
+    number = 0
+    while piece := read(PIECE):
+        number += 1
+        if number % every == 0:
+            yield piece[piece.find(b"\n") + 1 : piece.rfind(b"\n") + 1]
+
+
+def _sample_of_parquet(path: Path, folder: Path) -> tuple[Path, float] | None:
+    try:
+        scan = pl.scan_parquet(path, glob=False)
+        height = scan.select(pl.len()).collect().item()
+    except (pl.exceptions.PolarsError, OSError):
+        return None  # reading it says what is wrong
+    if height <= WHOLE_ROWS:
+        return None
+    pieces = 20
+    length = WHOLE_ROWS // pieces
+    starts = [round(i * (height - length) / (pieces - 1)) for i in range(pieces)]
+    sample = folder / path.name
+    pl.concat(scan.slice(start, length) for start in starts).collect().write_parquet(sample)
+    return sample, pieces * length / height
+
+
+def _name(paths: Sequence[Path], taken: Sequence[str]) -> str:
+    """Return a Python name for a dataset, from what its files' names have in common."""
+    stems = [path.name.split(".")[0] for path in paths]
+    common = stems[0]
+    if len(stems) > 1:
+        length = next(
+            (i for i, letters in enumerate(zip(*stems, strict=False)) if len(set(letters)) > 1),
+            min(map(len, stems)),
+        )
+        common = stems[0][:length].rstrip("0123456789-_ .") or stems[0]
+    plain = identifier(common, "data")
+    plain = f"{plain}_rows" if plain in _TAKEN else plain  # it is a variable too
+    name, number = plain, 2
+    while name in taken:
+        name, number = f"{plain}_{number}", number + 1
+    return name
+
+
+def identifier(given: str, otherwise: str) -> str:
+    """Return a name as Octavo takes it, as near to the given one as can be."""
+    name = re.sub(r"[^A-Za-z0-9]+", "_", given).strip("_")
+    if not name:
+        return otherwise
+    return name if name[0].isalpha() else f"{otherwise}_{name}"
+
+
+def check_column(table: Table, name: str, *, what: str) -> None:
+    """Refuse a column that is not there, naming the nearest."""
+    if name not in table.frame.columns:
+        raise DefinitionError.unknown(
+            "column", name, table.frame.columns, where=f"{what}, {table.paths[0].name}"
+        )

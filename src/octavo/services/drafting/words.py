@@ -1,0 +1,126 @@
+"""What a draft found and decided, in plain words for the terminal, and as one document."""
+
+from typing import Any
+
+from octavo.services.drafting import code
+from octavo.services.drafting.draft import Draft
+from octavo.services.drafting.script import shown_split
+from octavo.services.drafting.windows import DAY
+
+NAMED = 12
+"""Columns named in one sentence."""
+
+
+def words(draft: Draft) -> list[tuple[str, str]]:
+    """Return headings with what is said under each."""
+    target = draft.target
+    found = [
+        ("Rows", f"{_source(draft)}: {draft.rows.rows}, {len(draft.rows.frame.columns)} columns")
+    ]
+    if draft.rows.rejected:
+        found[0] = (
+            "Rows",
+            f"{found[0][1]}; {draft.rows.rejected:,} records cannot be read and will be kept aside",
+        )
+    found.append(("Target", f"{target.why}: a {target.kind} problem. {target.rows_note}".rstrip()))
+    found.append(("Answered", f"{target.metric} of at least {_asked(draft)}. {target.figure_note}"))
+    found.append(("Time", _time(draft)))
+    found.append(("Split", f"{shown_split(draft)}: {draft.why_split}"))
+    kinds = ("number", "category", "boolean", "text", "time")
+    counts = {kind: sum(c.role == kind for c in draft.features) for kind in kinds}
+    plural = {"category": "categories", "boolean": "yes or no", "time": "dates", "text": "texts"}
+    said = ", ".join(f"{n} {plural.get(kind, kind + 's')}" for kind, n in counts.items() if n)
+    found.append(("Columns", said or "none of the rows' own"))
+    if draft.left_out:
+        found.append(("Left out", _left_out(draft)))
+    for link in draft.links:
+        keys = " and ".join(
+            own if own == key else f"{own} (there {key})"
+            for own, key in zip(link.rows_key, link.key, strict=True)
+        )
+        kind = "what is known of it" if link.clock is None else "its latest events"
+        found.append(
+            ("Joined", f"{link.table.name} by {keys}: {kind}; {link.met:.1%} of rows meet it")
+        )
+    if draft.unmet:
+        names = ", ".join(table.paths[0].name for table in draft.unmet)
+        found.append(("Not used", f"{names}: no column says more about the rows"))
+    if draft.past is not None:
+        who = ", ".join(draft.past.entities) or "all rows, as one series"
+        found.append(("Windows", f"over {', '.join(draft.past.over)} before each row, for {who}"))
+    return found
+
+
+def _source(draft: Draft) -> str:
+    paths = draft.rows.paths
+    return paths[0].name + (f" and {len(paths) - 1} more" if len(paths) > 1 else "")
+
+
+def _asked(draft: Draft) -> str:
+    figure = draft.target.at_least
+    if figure.startswith("ov.Lift"):
+        return f"{figure.removeprefix('ov.Lift(').removesuffix(')')} times that of guessing"
+    return figure
+
+
+def _time(draft: Draft) -> str:
+    clock = draft.clock
+    if clock is None:
+        return "none found (--time COLUMN names one): all rows count as known from the beginning"
+    known = clock.values.drop_nulls()
+    since, until = known.min(), known.max()
+    form = "%Y-%m-%d" if clock.step >= DAY else "%Y-%m-%d %H:%M"
+    span = f", {since:{form}} to {until:{form}}" if clock.is_calendar else ""  # type: ignore[str-format]
+    said = clock.why.replace("`", "") or f"the column {clock.name}."
+    missing = clock.values.null_count()
+    rest = f" {missing:,} rows have none, and will be kept aside." if missing else ""
+    return said.rstrip(".") + span + "." + rest
+
+
+def _left_out(draft: Draft) -> str:
+    by_reason: dict[str, list[str]] = {}
+    for name, why in draft.left_out.items():
+        by_reason.setdefault(why, []).append(name)
+    parts = []
+    for why, names in by_reason.items():
+        shown = ", ".join(names[:NAMED]) + (
+            f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+        )
+        parts.append(f"{shown} ({why})")
+    return "; ".join(parts[:NAMED]) + ("; …" if len(parts) > NAMED else "")
+
+
+def document(draft: Draft) -> dict[str, Any]:
+    """Return the draft as plain values."""
+    target, clock, past = draft.target, draft.clock, draft.past
+    return {
+        "rows": {
+            "dataset": draft.rows.name,
+            "files": [str(path) for path in draft.rows.paths],
+            "read": draft.rows.frame.height,
+            "whole": draft.rows.whole,
+            "rejected": draft.rows.rejected,
+        },
+        "problem": {
+            "question": target.question,
+            "target": target.name,
+            "kind": target.kind,
+            "metric": target.metric,
+            "at_least": target.at_least,
+            "label": code.written(target.value),
+            "why": target.why,
+        },
+        "event_id": draft.event_id,
+        "event_time": clock.expression if clock else None,
+        "split": draft.split,
+        "features": {column.name: column.role for column in draft.features},
+        "left_out": dict(draft.left_out),
+        "leaky": list(draft.leaky),
+        "joined": [
+            {"dataset": link.table.name, "on": dict(zip(link.rows_key, link.key, strict=True)),
+             "met": link.met}
+            for link in draft.links
+        ],
+        "not_used": [table.name for table in draft.unmet],
+        "windows": {"entities": list(past.entities), "over": list(past.over)} if past else None,
+    }  # fmt: skip

@@ -1,0 +1,26 @@
+"""Looks at a table for every kind of leak."""
+
+import polars as pl
+
+from octavo.stages.segregation.leaks.columns import FEWEST, of_columns
+from octavo.stages.segregation.leaks.finding import KINDS, Examined, Leak
+from octavo.stages.segregation.leaks.overlap import duplicates, entities
+
+
+def find_leaks(table: Examined) -> list[Leak]:
+    """Return what looks like a leak, each column at most once, the surest kind first."""
+    labeled = pl.Series(table.frame[table.label].is_not_null())
+    frame = table.frame.filter(labeled)
+    if frame.height < FEWEST or frame[table.label].n_unique() < 2:
+        return []
+    parts = None if table.parts is None else table.parts.filter(labeled)
+    trained = frame if parts is None else frame.filter((parts == "train").fill_null(False))
+    found: dict[str, Leak] = {}
+    if trained.height >= FEWEST and trained[table.label].n_unique() > 1:
+        for leak in of_columns(table, frame, trained):
+            found.setdefault(leak.columns[0], leak)
+    leaks = list(found.values())
+    if parts is not None:
+        leaks += duplicates(frame.select(table.features), parts)
+        leaks += entities(table, frame, parts)
+    return sorted(leaks, key=lambda leak: KINDS.index(leak.kind))
