@@ -9,7 +9,6 @@ beside the raw rows, typed as they are: `RawStore.events` gives the versions tha
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
 
 import polars as pl
 
@@ -162,17 +161,3 @@ def _of_batches(table: DeltaLog, batches: Sequence[Row]) -> pl.LazyFrame:
 def batch_sequence(position: pl.Expr) -> pl.Expr:
     """Return the sequence of the batch that a position lies in."""
     return position // ROWS_PER_BATCH
-
-
-def quality_of(frame: pl.DataFrame) -> dict[str, dict[str, Any]]:
-    """Return per source column: nulls, distinct values, and the range where there is one."""
-    source = frame.select(pl.exclude(*STAMPS))
-    report: dict[str, dict[str, Any]] = {}
-    for column in source.get_columns():
-        found: dict[str, Any] = {"nulls": column.null_count(), "distinct": column.n_unique()}
-        if column.dtype.is_numeric():
-            found |= {"min": column.min(), "max": column.max(), "mean": column.mean()}
-        elif column.dtype.is_temporal():
-            found |= {"min": str(column.min())[:19], "max": str(column.max())[:19]}
-        report[column.name] = found
-    return report

@@ -63,7 +63,8 @@ def outcome(path, **known):
     kept = [(row, parsed.text(row)) for row in parsed.frame["_row"]]
     rejected = parsed.rejected.rows()
     rows = parsed.frame.cast({pl.Float64: pl.String}).rows()  # NaN is not equal to itself
-    return parsed.schema, rows, rejected, parsed.records, parsed.bytes, kept
+    noticed = [(found.document(), found.at.tolist()) for found in parsed.noticed]
+    return parsed.schema, rows, rejected, parsed.records, parsed.bytes, kept, noticed
 
 
 @st.composite
@@ -120,6 +121,18 @@ def test_parquet(tmp_path, block_size, rows, known, size, held):
     expected = outcome(path, **known)
     block_size(size, held)
     assert outcome(path, **known) == expected
+
+
+def test_dates_written_in_several_ways_are_noticed_over_blocks(tmp_path, block_size):
+    path = tmp_path / "t.csv"
+    lines = ["2024-01-02,x"] * 20 + ["13/01/2024,x", "1.1.2024,x", "3/1/2024,x", "y,z,"] * 3
+    path.write_text("a,b\n" + "\n".join([*lines, *lines]) + "\n")
+    block_size(1 << 20, 4)
+    expected = outcome(path)
+    (noticed,) = expected[-1]
+    assert noticed[1][:4] == [20, 21, 22, 24]
+    block_size(50, 1)
+    assert outcome(path) == expected
 
 
 def test_a_file_is_read_again_only_where_its_end_is_a_surprise(tmp_path, block_size):

@@ -1,13 +1,11 @@
 """Rows of events that came before: repeated, restated, or both within one file."""
 
-from typing import NamedTuple
-
 import polars as pl
 import pytest
+from accepting import accept
 
 import octavo as ov
 from octavo.engines import LocalEngine
-from octavo.stages.ingestion.accept import Intake
 from octavo.stages.ingestion.files import begin
 from octavo.stores.home import Home
 from octavo.stores.raw import RawStore
@@ -26,33 +24,15 @@ def deliver(tmp_path):
         batch = {"batch_id": f"b{len(batches)}", "sequence": len(batches) + 1, "clock": clock}
         batch |= {"content_hash": "0123456789abcdef", "dataset": "visits"}
         reading = begin(path, where_label="visits", engine=LocalEngine())
-        with raw.receive("visits", batch["batch_id"]) as incoming:
-            intake = Intake(VISITS, batch, raw, batches, incoming)
-            for piece in reading.pieces():
-                intake.take(piece)
-            intake.finish()
-            found = Accepted(
-                incoming.rows.scan().collect(),
-                incoming.rejected.scan().collect(),
-                incoming.restated.scan().collect() if intake.rules["restated"] else None,
-                intake.duplicates,
-            )
-            incoming.commit()
-        batches.append(batch | {"restated": intake.rules["restated"]})
+        found = accept(VISITS, reading, batch, raw, batches)
+        batches.append(batch | {"restated": found.restated.height})
         return found
 
     return accepted
 
 
-class Accepted(NamedTuple):
-    rows: pl.DataFrame
-    rejected: pl.DataFrame
-    restated: pl.DataFrame | None
-    duplicates: int
-
-
 def ids(frame):
-    return [] if frame is None else frame["_event_id"].to_list()
+    return frame["_event_id"].to_list()
 
 
 def test_within_a_file_a_row_is_compared_with_the_one_before_it(deliver):

@@ -1,4 +1,7 @@
-"""Which parsed rows enter the raw store, and which are kept aside with the reason."""
+"""Which parsed rows enter the raw store, and which are kept aside with the reason.
+
+Rules look at rows after their treatment; what is stored is what was received.
+"""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -82,6 +85,7 @@ class Intake:
             if failing.any():
                 self._set_aside(piece, rows.filter(failing), rule, column, reason)
                 rows = rows.filter(~failing)
+        rows = _as_received(self._dataset, rows, piece.frame)
         rows = rows.select(*self._source, ROW, EVENT_ID, EVENT_TIME, "_available")
         if self._repeats:
             rows = self._repeats.divide(rows, piece.text)
@@ -173,6 +177,15 @@ class Intake:
             self.rules[rule] += count
         batch = pl.lit(self._batch["batch_id"]).alias("_batch_id")
         self._incoming.rejected.add(rows.with_columns(batch).select(list(REJECTED_SCHEMA)))
+
+
+def _as_received(dataset: Dataset, rows: pl.DataFrame, frame: pl.DataFrame) -> pl.DataFrame:
+    """Put the values that were received back into the columns that have a treatment."""
+    columns = list(dict.fromkeys(each.column for each in dataset.treat))
+    if not columns:
+        return rows
+    received = frame.filter(pl.col(ROW).is_in(rows[ROW].implode())).select(columns)
+    return rows.with_columns(received.get_columns())
 
 
 def _explained(rows: pl.DataFrame, rule: str, column: str | None, reason: str) -> pl.DataFrame:

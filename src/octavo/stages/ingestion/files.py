@@ -8,7 +8,7 @@ dataset's earlier batches. It knows nothing of batches, checks or stores.
 import glob
 from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ import xxhash
 from octavo.definition import Csv
 from octavo.engines import Engine
 from octavo.errors import DataError
+from octavo.quality import Finding
 from octavo.stages.ingestion import types
 from octavo.stages.ingestion.loaded import Wanted
 from octavo.stages.ingestion.opening import file_of, inside, is_delta
@@ -49,6 +50,8 @@ class Parsed:
         Number of records in the file.
     text
         Gives a record as it stands in the file, by its number.
+    noticed
+        What the typed columns no longer show: dates that were written in several ways.
     """
 
     frame: pl.DataFrame
@@ -57,6 +60,7 @@ class Parsed:
     bytes: int
     records: int
     text: Callable[[int], str]
+    noticed: list[Finding] = field(default_factory=list)
 
 
 def read_file(
@@ -130,6 +134,7 @@ def read_file(
         reading.bytes,
         reading.records,
         text,
+        reading.noticed,
     )
 
 

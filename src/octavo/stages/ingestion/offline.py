@@ -14,6 +14,7 @@ from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import sqlalchemy as sa
 
 from octavo.definition import Dataset, fingerprint
@@ -30,7 +31,11 @@ from octavo.stores.schemas import from_json, to_json
 def inputs(context: Context) -> Any:
     """Return the source files with size and time of change, and how rows are stamped."""
     return {
-        dataset.name: {"stamps": dataset.stamps_fingerprint, "files": _seen(context, dataset)}
+        dataset.name: {
+            "stamps": dataset.stamps_fingerprint,
+            "text": dataset.kept_as_text,
+            "files": _seen(context, dataset),
+        }
         for dataset in context.pipeline.datasets
     }
 
@@ -101,10 +106,24 @@ def _check_stamps(context: Context, dataset: Dataset) -> None:
     known = context.catalog.one(sa.select(table).where(table.c.dataset == dataset.name))
     if known and known["stamps"] != dataset.stamps_fingerprint:
         raise DefinitionError(
-            "event_id, event_time, available or where changed since its batches were ingested.",
+            "event_id, event_time, available or where, or a treatment of what they use, changed "
+            "since its batches were ingested.",
             where=f"dataset {dataset.name!r}",
             fix="Run `octavo run --fresh` to ingest everything anew under the new definition.",
         )
+    if known:
+        _check_text(dataset, from_json(known["schema"]))
+
+
+def _check_text(dataset: Dataset, schema: dict[str, pl.DataType]) -> None:
+    """Refuse a treatment of the text of a column that the raw store holds as something else."""
+    for name in dataset.kept_as_text:
+        if schema.get(name, pl.String()) != pl.String():
+            raise DefinitionError(
+                f"a treatment reads the text of {name!r}, which was ingested as {schema[name]}.",
+                where=f"dataset {dataset.name!r}, treat",
+                fix="Run `octavo run --fresh`: it is ingested anew, as text.",
+            )
 
 
 def _sources(context: Context) -> tuple[dict[str, dict[Path, str]], list[OctavoError]]:
@@ -226,7 +245,7 @@ def _ingest_batch(context: Context, dataset: Dataset, batch: Row, path: Path) ->
         path,
         columns=dataset.offline.columns,
         schema=from_json(known["schema"]) if known else None,
-        overrides=dataset.offline.types,
+        overrides={**dict.fromkeys(dataset.kept_as_text, pl.String), **dataset.offline.types},
         encoding=dataset.offline.encoding,
         csv=dataset.offline.csv,
         where_label=f"dataset {dataset.name!r}",
@@ -277,6 +296,7 @@ def _commit(
     """Make a written batch count, and tell of it."""
     schema = to_json(reading.schema)
     rejected = intake.rules.total()
+    noticed = [finding.document() for finding in reading.noticed]
     with context.catalog.transaction() as connection:
         tables.put(
             connection,
@@ -299,6 +319,7 @@ def _commit(
                 newest=intake.newest,
                 schema_fingerprint=fingerprint(schema),
                 delta_version=version,
+                quality={"noticed": noticed} if noticed else None,
                 seconds=seconds,
                 committed_at=context.now(),
             )

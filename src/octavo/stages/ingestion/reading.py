@@ -21,6 +21,8 @@ import polars as pl
 
 from octavo.engines import Engine
 from octavo.errors import DataError
+from octavo.quality import Finding
+from octavo.quality.dates import DateForms
 from octavo.stages.ingestion import (
     arff,
     delimited,
@@ -76,6 +78,8 @@ class _Taken:
     evidence: dict[str, Evidence]
     bad: dict[str, tuple[int, str]]
     """Of columns with values of another type: how many, and the first."""
+    dates: dict[str, DateForms]
+    """Of columns of dates that were read from text."""
 
 
 class Reading:
@@ -113,6 +117,12 @@ class Reading:
         """Column to type; certain once it is `settled`."""
         return {column.name: column.dtype for column in self._columns}
 
+    @property
+    def noticed(self) -> list[Finding]:
+        """What the typed columns no longer show: dates that were written in several ways."""
+        found = [self._dates[name].finding(name) for name in self.schema if name in self._dates]
+        return [each for each in found if each is not None]
+
     def pieces(self) -> Iterator[Piece]:
         """Go through the file; again, until it is `settled`: what was given before is void.
 
@@ -149,6 +159,7 @@ class Reading:
             self._columns = _closed(self._columns)
         self.settled = self._columns == _closed(self._columns)
         self._bad: dict[str, tuple[int, str]] = {}
+        self._dates: dict[str, DateForms] = {}
         self._read = self._usable = 0
         self._refused: Rejection | None = None
 
@@ -189,6 +200,7 @@ class Reading:
         self._is_one = self._columns == begun
 
     def _count(self, taken: _Taken) -> None:
+        first = self.records
         if taken.rejected and self._refused is None:
             worst = taken.rejected[0]
             self._refused = worst._replace(row=self.records + worst.row)
@@ -199,6 +211,8 @@ class Reading:
         for name, (count, value) in taken.bad.items():
             before, shown = self._bad.get(name, (0, value))
             self._bad[name] = (before + count, shown)
+        for name, forms in taken.dates.items():
+            self._dates[name] = self._dates.get(name, DateForms()) + forms.after(first)
 
     def _end(self, form: Format, place: str) -> None:
         """Settle the types, or say what to look at next time."""
@@ -328,11 +342,15 @@ def _taken(form: Format, partition: tuple[tuple[Column, ...], int, Any]) -> _Tak
         typed.append(read)
         if column.is_open:
             evidence[column.name] = said
-    return _divided(form, part, typed, evidence)
+    return _divided(form, part, columns, typed, evidence)
 
 
 def _divided(
-    form: Format, part: Part, typed: Sequence[Typed], evidence: dict[str, Evidence]
+    form: Format,
+    part: Part,
+    columns: Sequence[Column],
+    typed: Sequence[Typed],
+    evidence: dict[str, Evidence],
 ) -> _Taken:
     """Set records aside that hold a value of another type than its column."""
     faulty: dict[int, Rejection] = {}
@@ -347,11 +365,16 @@ def _divided(
             if at not in faulty:
                 faulty[at] = _misfit(form, part, column, form.shown(values[at]), rows[at])
     frame = pl.DataFrame([*(column.values for column in typed), rows])
+    dates = {
+        c.name: DateForms.seen(part.frame[c.name].filter(~read.bad), rows.filter(~read.bad))
+        for c, read in zip(columns, typed, strict=True)
+        if c.dtype.is_temporal() and not c.codes and part.frame.schema.get(c.name) == pl.String()
+    }
     if faulty:
         kept = pl.Series(sorted(faulty), dtype=pl.UInt32)
         frame = frame.filter(~pl.int_range(pl.len(), dtype=pl.UInt32).is_in(kept.implode()))
     rejected = [Rejection(row, part.text(row), None, rule, why) for row, rule, why in part.faults]
-    return _Taken(part, frame, sorted([*rejected, *faulty.values()]), evidence, bad)
+    return _Taken(part, frame, sorted([*rejected, *faulty.values()]), evidence, bad, dates)
 
 
 def _misfit(form: Format, part: Part, column: Typed, value: str, row: int) -> Rejection:
