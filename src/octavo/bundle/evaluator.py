@@ -111,16 +111,15 @@ def tails(X, knots, surprise, slope, out):
             if x != x:
                 continue
             at = _knot(x, knots[j])
-            if at <= last and (at == 0 or knots[j, at] == x):
-                total += surprise[at]
-                continue
-            here, left = knots[j, max(at - 1, 0)], knots[j, min(at, last)]
+            if at == 0:
+                continue  # every training row reached it
+            left, right = knots[j, at - 1], knots[j, min(at, last)]
             if j < features:
-                x, here, left = math.asinh(x), math.asinh(here), math.asinh(left)
+                x, left, right = math.asinh(x), math.asinh(left), math.asinh(right)
             if at > last:
-                total += min(surprise[last] + slope[j] * (x - here), MOST_SURPRISE)
+                total += min(surprise[last] + slope[j] * (x - left), MOST_SURPRISE)
             else:
-                total += _between(x, here, left, surprise[at - 1], surprise[at])
+                total += _between(x, left, right, surprise[at - 1], surprise[at])
         out[i, 0] = total
 
 
