@@ -17,8 +17,8 @@ import polars as pl
 from octavo.definition import Dataset, Files
 from octavo.engines import LocalEngine
 from octavo.quality import Finding, examine
-from octavo.stages.ingestion.accept import accept
-from octavo.stages.ingestion.files import read_file
+from octavo.stages.ingestion.accept import Intake
+from octavo.stages.ingestion.files import begin
 from octavo.stores.home import Home
 from octavo.stores.raw import ROWS_PER_BATCH, RawStore
 
@@ -114,16 +114,20 @@ def look(data: bytes, folder: Path) -> Seen:
     """Ingest a file into a raw store of its own and examine what is stored."""
     path = folder / "file.csv"
     path.write_bytes(data)
-    parsed = read_file(path, where_label="dataset", engine=LocalEngine())
+    reading = begin(path, where_label="dataset", engine=LocalEngine())
     dataset = Dataset("data", Files("file.csv"))
     batch = {"batch_id": "b", "sequence": 1, "clock": None, "content_hash": "0" * 16}
     store = RawStore(Home(folder / "home"))
-    accepted = accept(dataset, parsed, batch, store, [])
-    store.append("data", "b", accepted.rows, accepted.rejected, accepted.restated)
+    with store.receive("data", "b") as incoming:
+        intake = Intake(dataset, batch, store, [], incoming)
+        for piece in reading.pieces():
+            intake.take(piece)
+        intake.finish()
+        incoming.commit()
     raw = store.scan("data", [batch]).sort("_position").collect()
     raw = raw.with_columns((pl.col("_position") % ROWS_PER_BATCH).alias("_row"))
     rejected = store.rejected("data", "b")
-    return Seen([*parsed.noticed, *examine(raw, rejected=rejected)], raw, rejected)
+    return Seen([*reading.noticed, *examine(raw, rejected=rejected)], raw, rejected)
 
 
 def undamaged(clean: Clean) -> Seen:

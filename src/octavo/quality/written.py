@@ -11,7 +11,7 @@ import polars as pl
 
 from octavo.quality.finding import Finding, call, counted, enumerated, shown
 from octavo.quality.labels import PLACEHOLDERS
-from octavo.quality.table import ROW, Table
+from octavo.quality.table import Table
 
 MOST = 0.8
 """Share of a column's values from which it counts as one of numbers, dates or truth values."""
@@ -40,11 +40,6 @@ _DATES = (
     "%d.%m.%y",
 )  # fmt: skip
 _TIMES = ("", " %H:%M:%S", " %H:%M", "T%H:%M:%SZ", "T%H:%M:%S", "T%H:%M:%S%z", " %I:%M %p")
-_FORMS = {
-    "year first": r"^\s*\d{4}[-/.]",
-    "dots": r"^\s*\d{1,2}\.\d{1,2}\.",
-    "slashes": r"^\s*\d{1,2}[-/]\d{1,2}[-/]",
-}
 _DATELIKE = (
     r"^\d{1,4}[-/. ]\d{1,2}[-/. ]\d{1,4}|^(?:19|20)\d{6}$|^[A-Za-z]{3,9}\.? \d{1,2},? \d{4}"
     r"|^\d{1,2}[ -][A-Za-z]{3,9}[ -]\d{2,4}"
@@ -251,48 +246,6 @@ def date_formats(values: pl.DataFrame) -> tuple[list[str], pl.DataFrame]:
         formats.append(tried[best])
         left = left.filter(~fits[tried[best]])
     return formats, left
-
-
-def mixed_dates(text: pl.Series, rows: pl.Series) -> Finding | None:
-    """Find dates that were written in several ways and read as dates all the same.
-
-    Parameters
-    ----------
-    text
-        What was read, as it was written, under the column's name.
-    rows
-        Numbers of the rows.
-    """
-    usual = text.str.contains(_FORMS["year first"])
-    if usual.all():  # null is none
-        return None
-    forms = {form: text.str.contains(pattern).fill_null(False) for form, pattern in _FORMS.items()}
-    found = {form: mask for form, mask in forms.items() if mask.any()}
-    if len(found) < 2:
-        return None
-    first = max(found, key=lambda form: found[form].sum())
-    name = text.name
-    table = Table(pl.DataFrame([text, rows.alias(ROW)]))
-    others = pl.select(pl.any_horizontal([m for f, m in found.items() if f != first])).to_series()
-    said = ", ".join(f"{form} in {mask.sum():,} rows" for form, mask in found.items())
-    open_days = forms["slashes"] & text.str.contains(
-        r"^\s*(?:0?[1-9]|1[0-2])[-/](?:0?[1-9]|1[0-2])[-/]"
-    )
-    doubt = (
-        f" In {table.counted(open_days)} day and month could be exchanged: they were "
-        "read in the order in which more rows are dates."
-        if open_days.any()
-        else ""
-    )
-    return table.finding(
-        "format",
-        "dates",
-        name,
-        others,
-        f"`{name}` has dates written in {len(found)} ways ({said}), all of which were read.{doubt}",
-        None,
-        "fault" if doubt else "note",
-    )
 
 
 def refused(table: Table, rejected: pl.DataFrame) -> Iterator[Finding]:

@@ -2,12 +2,12 @@
 
 import polars as pl
 import pytest
+from accepting import accept
 
 import octavo as ov
 from octavo.engines import LocalEngine
 from octavo.errors import DefinitionError
-from octavo.stages.ingestion.accept import accept
-from octavo.stages.ingestion.files import read_file
+from octavo.stages.ingestion.files import begin, read_file
 from octavo.stages.ingestion.offline import _check_text
 from octavo.stores.home import Home
 from octavo.stores.raw import RawStore
@@ -39,9 +39,9 @@ def accepted(tmp_path):
     path = tmp_path / "parcels.csv"
     path.write_text(TEXT)
     text = dict.fromkeys(PARCELS.kept_as_text, pl.String)
-    parsed = read_file(path, where_label="d", engine=LocalEngine(), overrides=text)
+    reading = begin(path, where_label="d", engine=LocalEngine(), overrides=text)
     batch = {"batch_id": "b", "sequence": 0, "clock": None, "content_hash": "0" * 16}
-    return accept(PARCELS, parsed, batch, RawStore(Home(tmp_path)), [])
+    return accept(PARCELS, reading, batch, RawStore(Home(tmp_path)))
 
 
 def test_the_raw_store_keeps_what_was_received(accepted):

@@ -52,9 +52,10 @@ def raw(tmp_path):
 
 
 def deliver(raw, sequence, found, restated=None, dataset="payments"):
-    again = rows(sequence, *(restated or []))
-    rejected = pl.DataFrame(schema={"text": pl.String})
-    raw.append(dataset, f"b{sequence}", rows(sequence, *found), rejected, again)
+    with raw.receive(dataset, f"b{sequence}") as incoming:
+        incoming.rows.add(rows(sequence, *found))
+        incoming.restated.add(rows(sequence, *(restated or [])))
+        incoming.commit()
 
 
 def found(raw, batches, correction, names=NAMES):
