@@ -2,8 +2,9 @@
 
 Four models, four weeks of test each a week after the one before, beside the published table; needs
 the data sets beside the repository (see ``tests/handbook/pipeline.py``).
-``python benchmarks/handbook.py [--grid] [--json]``: default parameters, 2 minutes; with ``--grid``
-also every parameter the book tries, on its validation weeks too, 20 minutes.
+``python benchmarks/handbook.py [--grid] [--model NAME] [--json]``: default parameters, 2 minutes;
+with ``--grid`` also every parameter the book tries, on its validation weeks too, each told on
+standard error when it is done.
 """
 
 import argparse
@@ -94,7 +95,9 @@ def mean_figures(folds: list[Any], build: Any, parameters: Parameters) -> Figure
     found = [
         figures(each.test, scores(each, build(random_state=0, **parameters))) for each in folds
     ]
-    return Figures(*(float(np.mean(column)) for column in zip(*found, strict=True)))
+    means = Figures(*(float(np.mean(column)) for column in zip(*found, strict=True)))
+    print(f"  {parameters}: {shown(means)}", file=sys.stderr, flush=True)
+    return means
 
 
 def table(frame: pl.DataFrame, name: str, whole: bool) -> list[Figures]:

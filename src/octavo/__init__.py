@@ -6,14 +6,20 @@ from octavo.version import __version__ as __version__
 
 if TYPE_CHECKING:
     from octavo.definition import (
+        AsNumber,
+        AsTime,
         Check,
+        Clip,
         Csv,
         Dataset,
+        Deviations,
         Files,
         Gate,
         Label,
         Lift,
         Monitor,
+        Normalize,
+        Null,
         Pipeline,
         Problem,
         Replace,
@@ -28,14 +34,20 @@ if TYPE_CHECKING:
     from octavo.project import load
 
 __all__ = [
+    "AsNumber",
+    "AsTime",
     "Check",
+    "Clip",
     "Csv",
     "Dataset",
+    "Deviations",
     "Files",
     "Gate",
     "Label",
     "Lift",
     "Monitor",
+    "Normalize",
+    "Null",
     "Pipeline",
     "Problem",
     "Replace",

@@ -14,6 +14,7 @@ from octavo.project import Project
 from octavo.runner import STAGES
 from octavo.stores.catalog import Catalog
 from octavo.stores.delta import DeltaLog
+from octavo.stores.state.environment import Environment
 
 
 def die() -> None:
@@ -23,7 +24,7 @@ def die() -> None:
 def arm(stage: str, number: int) -> None:
     """Count durable writes while the stage runs, and die at the n-th."""
     run, append, save = STAGES[stage].run, DeltaLog.append, Bundle.save
-    transaction = Catalog.transaction
+    transaction, write = Catalog.transaction, Environment.write
     left = [number]
     running = [False]
 
@@ -34,6 +35,11 @@ def arm(stage: str, number: int) -> None:
 
     def appended(self, *arguments, **options):
         result = append(self, *arguments, **options)
+        count()
+        return result
+
+    def written(self, *arguments):
+        result = write(self, *arguments)
         count()
         return result
 
@@ -53,6 +59,7 @@ def arm(stage: str, number: int) -> None:
         die()
 
     DeltaLog.append, Bundle.save, Catalog.transaction = appended, saved, committed
+    Environment.write = written
     STAGES[stage].run = killed
 
 

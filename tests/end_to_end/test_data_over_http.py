@@ -2,18 +2,14 @@
 
 import io
 import json
-import re
 import shutil
-import signal
-import subprocess
-import sys
-import time
 
-import httpx
 import polars as pl
 import pytest
 
 from octavo.project import load
+
+from .server_process import serving
 
 pytestmark = pytest.mark.xdist_group("data over http")
 DATA = "/v1/pipelines/shop/data"
@@ -30,23 +26,8 @@ def folder(finished, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def served(folder):
-    command = [sys.executable, "-m", "octavo", "up", str(folder), "--port", "0"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        found = None
-        while not found:
-            line = process.stdout.readline()
-            assert line, "the server ended"
-            found = re.search(r"GET +(http://[^/]+)/v1/pipelines/shop/data", line)
-        with httpx.Client(base_url=found[1], timeout=60) as client:
-            for _ in range(100):
-                try:
-                    client.get("/health")
-                    break
-                except httpx.TransportError:
-                    time.sleep(0.1)
-            yield client
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(30) == 0
+    with serving(folder) as client:
+        yield client
 
 
 def arrow(answer):

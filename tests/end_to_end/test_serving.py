@@ -1,13 +1,8 @@
 """A row over HTTP, the same row in a file, and the same row prepped: one definition."""
 
 import json
-import re
-import signal
-import subprocess
-import sys
 import time
 
-import httpx
 import polars as pl
 import pytest
 
@@ -15,6 +10,7 @@ from octavo.project import load
 from octavo.stores.predictions import PredictionStore
 
 from .outcome import rows_of
+from .server_process import serving
 
 pytestmark = pytest.mark.xdist_group("serving")
 
@@ -29,24 +25,8 @@ def finished(tmp_path_factory, make_project, octavo):
 
 @pytest.fixture(scope="module")
 def served(finished):
-    command = [sys.executable, "-m", "octavo", "up", str(finished), "--port", "0"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        address = ""
-        while not address:
-            line = process.stdout.readline()
-            assert line, "the server ended"
-            found = re.search(r"POST (http://[^/]+)", line)
-            address = found[1] if found else ""
-        with httpx.Client(base_url=address, timeout=30) as client:
-            for _ in range(100):
-                try:
-                    client.get("/health")
-                    break
-                except httpx.TransportError:
-                    time.sleep(0.1)
-            yield client
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(30) == 0
+    with serving(finished) as client:
+        yield client
 
 
 def events(folder, count):

@@ -1,8 +1,14 @@
 """A prep that ends after any of its durable writes: the next one makes the same of it."""
 
+import os
 import shutil
+import signal
+import subprocess
+import sys
 from contextlib import contextmanager
+from pathlib import Path
 
+import polars as pl
 import pytest
 
 from octavo.errors import DataError
@@ -18,6 +24,7 @@ from .shop_project import Shop
 
 pytestmark = pytest.mark.xdist_group("state")
 
+DRIVER = Path(__file__).parent / "killed_run.py"
 NEWER = ("orders-1.csv", "returns-1.csv")
 NEWEST = ("orders-2.csv", "returns-2.csv")
 
@@ -149,13 +156,59 @@ def test_with_more_batches_before_it_goes_on(half, tmp_path, end_after, number):
     assert shop.online("c03") == found["online"]
 
 
-def test_a_state_that_is_lost_is_said_and_rebuilt(half, tmp_path):
+def spoil(shop):
+    """Deliver orders that never were, of half the customers."""
+    orders = shop.read("orders-0.csv").tail(40).filter(pl.col("customer") < "c25")
+    shop.write("orders-wrong.csv", orders.with_columns(pl.col("order_id") + 100_000))
+    return shop
+
+
+def withdraw(shop):
+    (batch,) = [b["batch_id"] for b in shop.project.catalog.batches() if "wrong" in b["source"]]
+    shop.project.withdraw(batch, "a test till")
+    return shop
+
+
+@pytest.mark.parametrize(("number", "counts"), [(6, False), (7, True), (8, True)])
+def test_a_batch_that_is_withdrawn_after_a_kill_is_in_what_counted_alone(
+    half, tmp_path, number, counts
+):
+    """After the catalog's transaction the state goes on as that of the undisturbed prep would."""
+    shop, calm = (spoil(half.copy(tmp_path / name)) for name in ("shop", "calm"))
+    command = [sys.executable, str(DRIVER), str(shop.folder), "prep", str(number)]
+    killed = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    calm.run("segregation" if counts else "ingestion")
+    found = []
+    for each in (shop, calm):
+        withdraw(each).run()
+        each.deliver(*NEWER).run()
+        found.append((all_of(each), each.stale()))
+    assert_same(found[0][0], found[1][0])
+    assert found[0][1] == found[1][1]
+    assert bool(found[0][1]) == counts
+
+
+def lose(folder):
+    shutil.rmtree(folder)
+
+
+def cut_off(folder):
+    for file in folder.rglob("data.mdb"):
+        os.truncate(file, file.stat().st_size // 3)
+
+
+@pytest.mark.parametrize(
+    ("harm", "said", "view"),
+    [(lose, "its state was lost", "customer"), (cut_off, "data.mdb ends at byte", "VIEW")],
+)
+def test_a_state_that_is_lost_is_said_and_rebuilt(half, tmp_path, harm, said, view):
     shop = half.copy(tmp_path / "shop")
-    shutil.rmtree(shop.project.home.path / "state")
+    harm(shop.project.home.path / "state")
     shop.deliver(*NEWER)
-    with pytest.raises(DataError, match="its state was lost") as lost:
+    with pytest.raises(DataError, match=said) as lost:
         shop.run()
-    assert "octavo prep --rebuild --view customer" in str(lost.value)
+    assert f"octavo prep --rebuild --view {view}" in str(lost.value)
     shop.rebuild("customer", "product")
     right = half.copy(tmp_path / "right")
     right.deliver(*NEWER).run()

@@ -167,6 +167,29 @@ def test_a_deployed_bundle_goes_on_while_features_are_added(tmp_path, make_proje
         shop.project.scorer()
 
 
+def states_of(shop: Shop) -> set[str]:
+    return {folder.name for folder in (shop.project.home.path / "state").glob("*/*")}
+
+
+def test_a_group_that_nothing_wants_ends_when_it_would_fall_behind(half, tmp_path):
+    """Until then it may be wanted again, and is as stale as it was."""
+    others = [('late="14d"', 'late="13d"')]
+    shop = half.copy(tmp_path / "shop")
+    new = restate(shop)
+    shop.run()
+    (before,) = shop.project.catalog.live_groups("customer")
+    stale = {"customer": new["customer"].n_unique(), "rows": None}
+    assert shop.edit(*others).run()["folded"].keys() == {"customer"}
+    assert len(shop.project.catalog.live_groups("customer")) == 2
+    assert shop.edit(*(edit[::-1] for edit in others)).run()["folded"] == {}
+    assert shop.stale() == stale
+    shop.edit(*others).deliver("orders-1.csv", "returns-1.csv").run()
+    (after,) = shop.project.catalog.live_groups("customer")
+    assert before["group_id"] != after["group_id"]
+    assert shop.stale() == {"rows": None}
+    assert before["group_id"] not in states_of(shop)
+
+
 # --- Restated rows ------------------------------------------------------------------------------
 
 
@@ -344,6 +367,7 @@ def test_a_restatement_outlives_the_withdrawal_of_what_it_restates(half, tmp_pat
     shop.rebuild()
     found = shop.rows.filter(pl.col("_event_id").cast(pl.Int64) > 100_000)
     assert found["amount"].to_list() == right.sort("order_id")["amount"].to_list()
+    assert not found["product__price_last"].null_count(), "of a view that observes no orders"
 
 
 # --- Rebuilds -----------------------------------------------------------------------------------
@@ -373,6 +397,20 @@ def test_a_rebuild_of_what_is_not_stale_changes_no_bit(whole, tmp_path):
         shop.rebuild("produkt")
 
 
+def test_states_that_are_not_live_go_and_who_reads_them_reads_on(half, tmp_path):
+    shop = half.copy(tmp_path / "shop")
+    features, at = shop.project.features(), None
+    before = features.lookup("customer", ["c03"], at)
+    left_behind = shop.project.home.state("customer", "of-a-killed-prep")
+    left_behind.mkdir()
+    (left_behind / "data.mdb").write_bytes(b"half")
+    assert shop.rebuild("customer")["rebuilt"] == ["customer"]
+    live = {g["group_id"] for g in shop.project.catalog.live_groups() if g["state"]}
+    assert states_of(shop) == live
+    assert features.lookup("customer", ["c03"], at) == before
+    assert shop.project.features().lookup("customer", ["c03"], at) == before
+
+
 @pytest.mark.parametrize("number", [2, -1])
 def test_a_killed_rebuild_leaves_the_old_features_and_is_taken_up_again(half, tmp_path, number):
     shop = half.copy(tmp_path / "shop")
@@ -396,6 +434,7 @@ def test_a_killed_rebuild_leaves_the_old_features_and_is_taken_up_again(half, tm
     assert shop.run() == {}
     catalog = shop.project.catalog
     assert [r["position"] for r in catalog.rows(sa.select(tables.rebuilds))] == [4]
+    assert states_of(shop) == {g["group_id"] for g in catalog.live_groups() if g["state"]}
 
 
 # --- Commands, and what went before -------------------------------------------------------------

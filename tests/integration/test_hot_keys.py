@@ -4,14 +4,14 @@ import json
 
 from octavo.cli.display import TerminalDisplay
 from octavo.project import load
-from octavo.stages.prep import quality
+from octavo.stages.prep import hot
 
 
 def test_a_hot_key_is_told_of_on_the_console_in_the_log_and_in_the_status(
     tmp_path, make_project, octavo, monkeypatch, capsys
 ):
     folder = make_project(tmp_path / "shop", orders=300, customers=3)
-    monkeypatch.setattr(quality, "COLD", 60)
+    monkeypatch.setattr(hot, "COLD", 60)
     project = load(folder)
     project.run(TerminalDisplay(), last="prep")
     said = capsys.readouterr().err

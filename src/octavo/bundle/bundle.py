@@ -50,7 +50,8 @@ class Bundle:
     fingerprints: Mapping[str, str] = field(default_factory=dict)
     """Feature by feature, the fingerprint of the definition that made the training values."""
     threshold: float | None = None
-    """Probability from which a row counts as positive, where one was chosen."""
+    """Probability (share of less unusual rows) from which a row counts as positive (raises an
+    alarm), where one was chosen."""
     data_version: Mapping[str, Any] = field(default_factory=dict)
     """The batches the training rows came from."""
     timings: Mapping[str, float] = field(default_factory=dict)
@@ -58,7 +59,7 @@ class Bundle:
 
     @property
     def kind(self) -> str:
-        """``binary``, ``multiclass`` or ``regression``."""
+        """``binary``, ``multiclass``, ``regression`` or ``anomaly``."""
         return self.model.kind
 
     @property
@@ -88,7 +89,7 @@ class Bundle:
         -------
         numpy.ndarray
             float64: the probability of the positive class, shape (n,); of each class, shape
-            (n, classes); or the value, shape (n,).
+            (n, classes); the value, or the share of less unusual training rows, shape (n,).
 
         Raises
         ------
@@ -96,6 +97,18 @@ class Bundle:
             If a column is missing or of another sort than in training.
         """
         return self.model.predict(self.encoder.transform(frame))
+
+    def alarms(self, predicted: np.ndarray) -> dict[str, np.ndarray]:
+        """Return which predictions raise an alarm, by the answer's name; for anomalies only.
+
+        Parameters
+        ----------
+        predicted
+            What `predict` gave.
+        """
+        if self.kind != "anomaly" or self.threshold is None:
+            return {}
+        return {f"{self.target}_alarm": predicted >= self.threshold}
 
     @cached_property
     def content_hash(self) -> str:

@@ -1,4 +1,4 @@
-"""Compiled evaluation of tree and linear models, row by row.
+"""Compiled evaluation of tree, linear and tail models, row by row.
 
 Each result is computed by the same operations in the same order whether its row comes alone or
 among others: sums run over trees (features) in their order, there is no ``fastmath``, no BLAS and
@@ -12,6 +12,8 @@ Importing this module imports numba and compiles (once per machine: the result i
 import math
 
 from numba import njit, types
+
+from octavo.bundle.model import MOST_SURPRISE
 
 LONG = 16_384
 """Rows from which more than one thread is worth its start."""
@@ -70,6 +72,63 @@ def linear(X, coef, intercept, out):
             for j in range(X.shape[1]):
                 total += X[i, j] * coef[k, j]
             out[i, k] = total + intercept[k]
+
+
+@njit(types.int64(types.float64, _VECTOR), nogil=True, cache=True)
+def _knot(x, knots):
+    """Return the first knot at or above ``x``, which is not NaN; their number if none is."""
+    low, high = 0, knots.size
+    while low < high:
+        middle = (low + high) // 2
+        if knots[middle] < x:
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
+@njit(types.float64(*[types.float64] * 5), nogil=True, cache=True)
+def _between(x, left, right, low, high):
+    """Return what a straight line from (left, low) to (right, high) is at ``x``."""
+    return low + (x - left) / (right - left) * (high - low)
+
+
+@njit(types.void(_MATRIX, _MATRIX, _VECTOR, _VECTOR, _SCORES), nogil=True, cache=True)
+def tails(X, knots, surprise, slope, out):
+    """Add up the surprise of each feature, in their order, and measure the sum likewise.
+
+    See `octavo.bundle.TailModel` for the arrays.
+    """
+    features, last = X.shape[1], surprise.size - 1
+    for i in range(X.shape[0]):
+        total = 0.0
+        for j in range(features + 1):
+            if j < features:
+                x = X[i, j]
+            else:
+                x = math.floor(total * 1e9 + 0.5) / 1e9
+                total = 0.0
+            if x != x:
+                continue
+            at = _knot(x, knots[j])
+            if at == 0:
+                continue  # every training row reached it
+            left, right = knots[j, at - 1], knots[j, min(at, last)]
+            if j < features:
+                x, left, right = math.asinh(x), math.asinh(left), math.asinh(right)
+            if at > last:
+                total += min(surprise[last] + slope[j] * (x - left), MOST_SURPRISE)
+            else:
+                total += _between(x, left, right, surprise[at - 1], surprise[at])
+        out[i, 0] = total
+
+
+@njit(types.void(_SCORES), nogil=True, cache=True)
+def share_below(scores):
+    """Turn surprise into the share of rows that are less surprising, in place."""
+    for i in range(scores.shape[0]):
+        for k in range(scores.shape[1]):
+            scores[i, k] = -math.expm1(-scores[i, k])
 
 
 @njit(types.void(_SCORES), nogil=True, cache=True)

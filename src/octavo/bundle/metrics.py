@@ -20,9 +20,11 @@ def figure(metric: str, truth: np.ndarray, predicted: np.ndarray, weight=None) -
     metric
         A name of `octavo.definition.METRICS`.
     truth
-        Shape (n,): 0/1 for binary, class numbers for multiclass, values for regression.
+        Shape (n,): 0/1 for binary, class numbers for multiclass, values for regression; for
+        anomalies 0/1, NaN where it is not known, or the chance of an alarm that is budgeted.
     predicted
-        Shape (n,): probability of 1, or value; for multiclass (n, classes) probabilities.
+        Shape (n,): probability of 1, value, or share of rows that are less unusual; for
+        multiclass (n, classes) probabilities.
     weight
         Shape (n,), weights of the rows, or None.
 
@@ -41,6 +43,12 @@ def figure(metric: str, truth: np.ndarray, predicted: np.ndarray, weight=None) -
 def _figure(metric: str, truth: np.ndarray, predicted: np.ndarray, weight=None) -> float:
     from sklearn import metrics
 
+    if metric == "alarm_ratio":
+        return _alarm_ratio(truth, predicted, weight)
+    if np.isnan(truth).any():
+        known = ~np.isnan(truth)
+        truth, predicted = truth[known], predicted[known]
+        weight = None if weight is None else weight[known]
     if metric == "average_precision":
         return float(metrics.average_precision_score(truth, predicted, sample_weight=weight))
     if metric == "roc_auc":
@@ -62,11 +70,25 @@ def _figure(metric: str, truth: np.ndarray, predicted: np.ndarray, weight=None) 
     return float(metrics.balanced_accuracy_score(truth, chosen, sample_weight=weight))
 
 
+def _alarm_ratio(budget: np.ndarray, score: np.ndarray, weight: np.ndarray | None) -> float:
+    """Return how many times more, or fewer, alarms there are than were budgeted, one added to each.
+
+    A row raises an alarm if no more than its budget of training rows reached its score.
+    """
+    weight = np.ones(budget.size) if weight is None else weight
+    raised = float(weight @ (score >= 1 - budget)) + 1
+    expected = float(weight @ budget) + 1
+    return max(raised / expected, expected / raised)
+
+
 def trivial(kind: str, trained_on: np.ndarray, rows: int) -> np.ndarray:
     """Return the trivial baseline's predictions for a number of rows.
 
-    It knows only the training labels: the share of each class, or the mean.
+    It knows only the training labels: the share of each class, or the mean. For anomalies it
+    raises no alarm.
     """
+    if kind == "anomaly":
+        return np.zeros(rows)
     if kind == "multiclass":
         shares = np.bincount(trained_on.astype(int)) / trained_on.size
         return np.tile(shares, (rows, 1))

@@ -1,4 +1,4 @@
-"""Models as plain arrays: decision trees and linear models, and what they predict.
+"""Models as plain arrays: decision trees, linear models and tails, and what they predict.
 
 Knows nothing of the libraries that train them, of columns or of files.
 """
@@ -15,6 +15,9 @@ import numpy.typing as npt
 
 from octavo.definition.problem import Kind
 from octavo.errors import DataError
+
+MOST_SURPRISE = 100.0
+"""The most that anything surprises a `TailModel`: one row in 10⁴³. No tail is known that far."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +59,7 @@ class Model(abc.ABC):
         """Write the raw scores of the rows of ``X`` to ``out``."""
 
     def raw(self, X: npt.ArrayLike) -> np.ndarray:
-        """Compute raw scores: log-odds, one score per class, or the value itself.
+        """Compute raw scores: log-odds, one score per class, the value itself, or the surprise.
 
         Parameters
         ----------
@@ -77,7 +80,9 @@ class Model(abc.ABC):
         return scores if self.n_outputs > 1 else scores[:, 0]
 
     def predict(self, X: npt.ArrayLike) -> np.ndarray:
-        """Predict: the probability of the positive class, of each class, or the value.
+        """Predict: the probability of the positive class, of each class, the value, or a share.
+
+        For anomalies it is the share of training rows that were less unusual.
 
         Parameters
         ----------
@@ -97,6 +102,8 @@ class Model(abc.ABC):
             return scores
         if self.kind == "binary":
             evaluator.logistic(scores)
+        if self.kind == "anomaly":
+            evaluator.share_below(scores)
         return scores[:, 0]
 
     def _scores(self, X: npt.ArrayLike) -> np.ndarray:
@@ -247,7 +254,50 @@ class LinearModel(Model):
         evaluator.linear(X, self.coef, self.intercept, out)
 
 
-FORMS: dict[str, type[Model]] = {form.form: form for form in (LinearModel, TreeModel)}
+@dataclass(frozen=True, eq=False)
+class TailModel(Model):
+    """How surprising each feature is, upwards, and how surprising they are together.
+
+    The surprise of a value is −ln of the share of training rows that reach it. It is given at
+    knots, linear in asinh of the value between them, and goes on in a straight line beyond the
+    last: an exponential tail of asinh, so a power tail of the value. NaN surprises nobody. The sum
+    over the features, to 9 digits, so that equal rows are equal whoever adds up, is itself measured
+    in this way, without asinh, by the last row of each array; that is the raw score.
+    """
+
+    knots: np.ndarray
+    """Shape (n_features + 1, knots), ascending: values of the features; in the last row sums."""
+    surprise: np.ndarray
+    """Shape (knots,), ascending from 0: surprise at the knots, the same for all rows."""
+    slope: np.ndarray
+    """Shape (n_features + 1,), positive: surprise per unit of asinh (of the sum) beyond the last
+    knot."""
+
+    form = "tails"
+    dtypes: ClassVar = {"knots": np.float64, "surprise": np.float64, "slope": np.float64}
+
+    @property
+    def n_outputs(self) -> int:
+        """Scores per row: one."""
+        return 1
+
+    def _check(self) -> None:
+        rows = self.n_features + 1
+        if self.knots.shape != (rows, self.surprise.size) or self.slope.shape != (rows,):
+            raise _broken(f"knots of shape {self.knots.shape} do not fit")
+        rising = (self.knots[:, 1:] >= self.knots[:, :-1]).all() and (self.slope > 0).all()
+        if not self.surprise.size or self.surprise[0] or not (np.diff(self.surprise) >= 0).all():
+            raise _broken("surprise does not rise from 0")
+        if not rising:
+            raise _broken("knots or tails do not rise")
+
+    def _fill(self, X: np.ndarray, out: np.ndarray) -> None:
+        from octavo.bundle import evaluator
+
+        evaluator.tails(X, self.knots, self.surprise, self.slope, out)
+
+
+FORMS: dict[str, type[Model]] = {form.form: form for form in (LinearModel, TailModel, TreeModel)}
 """The forms of models a bundle can hold."""
 
 

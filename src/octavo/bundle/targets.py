@@ -17,6 +17,9 @@ def classes_of(label: pl.Series, pipeline: Pipeline) -> list[str]:
 def target_numbers(label: pl.Series, pipeline: Pipeline, classes: list[str]) -> np.ndarray:
     """Return labels as float64, shape (n,): 0/1 for binary, class numbers, or values.
 
+    For anomalies 0/1, NaN where no label is known; if the metric needs none, the chance of an
+    alarm that the budget allows each row.
+
     Raises
     ------
     DefinitionError
@@ -25,12 +28,15 @@ def target_numbers(label: pl.Series, pipeline: Pipeline, classes: list[str]) -> 
         If a class does not occur in training.
     """
     kind, where = pipeline.problem.kind, f"label {pipeline.label.name!r}"
+    if not pipeline.problem.needs_labels:
+        return np.full(label.len(), pipeline.problem.budget)
     if kind == "multiclass":
         return _class_numbers(label.cast(pl.String), classes, where)
     if not (label.dtype == pl.Boolean or label.dtype.is_numeric()):
         raise _not_a(kind, where, f"cannot be {label.dtype}")
     numbers = label.cast(pl.Float64).to_numpy()
-    if kind == "binary" and not np.isin(numbers, (0.0, 1.0)).all():
+    told = numbers[~np.isnan(numbers)] if kind == "anomaly" else numbers
+    if kind != "regression" and not np.isin(told, (0.0, 1.0)).all():
         raise _not_a(kind, where, "must be true or false (or 1 and 0)")
     return numbers
 

@@ -72,7 +72,6 @@ def _moment(text: str) -> int | None:
 @FOLDER
 @click.option("--batch", metavar="ID", default="", help="Show the rows of this batch.")
 @click.option("--rejected", is_flag=True, help="Show rejected rows.")
-@click.option("--quality", is_flag=True, help="Show the quality report.")
 @click.option("--withdraw", metavar="ID", default="", help="Take back this batch.")
 @click.option("--reason", metavar="TEXT", default="", help="Why it is withdrawn.")
 @OUTPUT
@@ -82,7 +81,6 @@ def batches(
     folder: Path,
     batch: str,
     rejected: bool,
-    quality: bool,
     withdraw: str,
     reason: str,
     output: Path | None,
@@ -91,7 +89,7 @@ def batches(
 ) -> int:
     """List batches, read one, or withdraw one.
 
-    Of a batch: its accepted rows, its rejected rows with the reasons, or its quality report.
+    Of a batch: its accepted rows, or its rejected rows with the reasons.
     """
     from octavo.cli.tables import check_format, print_rows, write_table
     from octavo.project import Project
@@ -101,11 +99,6 @@ def batches(
     if withdraw or reason:
         return _withdraw(project, withdraw, reason, as_json)
     known = project.catalog.batches()
-    if quality:
-        reports = [row for row in known if not batch or row["batch_id"] == batch]
-        columns = ["dataset", "column", "nulls", "distinct", "min", "mean", "max"]
-        print_rows([line for row in reports for line in _quality(row)], columns, as_json)
-        return ExitCode.DONE
     if not batch and not rejected:
         counts = ["rows", "rejected", "duplicates", "bytes", "seconds"]
         print_rows(known, ["batch_id", "dataset", "state", *counts, "source"], as_json)
@@ -156,17 +149,6 @@ def _withdraw(project: Any, batch_id: str, reason: str, as_json: bool) -> int:
 
 def _names(marks: list[dict[str, Any]]) -> list[str]:
     return list(dict.fromkeys(mark["name"] for mark in marks))
-
-
-def _quality(batch: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return a line for each column of a batch, and one for each flagging check."""
-    report = batch["quality"] or {"columns": {}, "flagged": {}}
-    blank = dict.fromkeys(("nulls", "distinct", "min", "mean", "max"))
-    about = {"dataset": batch["dataset"], "batch_id": batch["batch_id"]}
-    lines = [about | {"column": c} | blank | found for c, found in report["columns"].items()]
-    for check, count in report["flagged"].items():
-        lines.append(about | {"column": f"flagged by {check!r}: {count} rows"} | blank)
-    return lines
 
 
 def _batch_rows(project: Any, known: list[dict[str, Any]], batch: str, rejected: bool) -> Any:

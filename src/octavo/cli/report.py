@@ -78,7 +78,8 @@ def _data(console: Console, project: Project, document: dict[str, Any]) -> None:
             f"{each['cause']}; `octavo prep --rebuild` corrects them"
         )
     parts = [
-        f"{name} {counts['labeled']:,} labeled"
+        f"{name} "
+        + _rows_of(counts)
         + (f", {counts['base_rate']:.1%} positive" if "base_rate" in counts else "")
         for name, counts in outputs(project.catalog, "segregation").get("parts", {}).items()
     ]
@@ -96,6 +97,11 @@ def _beside(project: Project) -> list[str]:
     if len(found.get("folds", [])) > 1:
         said.append(f"validated on {len(found['folds'])} folds")
     return said
+
+
+def _rows_of(counts: dict[str, Any]) -> str:
+    """Say how many rows a part has: labeled ones, or where nothing is labeled all of them."""
+    return f"{counts['labeled']:,} labeled" if counts["labeled"] else f"{counts['rows']:,} rows"
 
 
 def _candidates(console: Console, project: Project, document: dict[str, Any]) -> None:
@@ -139,9 +145,14 @@ def _drift(console: Console, project: Project, document: dict[str, Any]) -> None
     )
     performance = found["performance"]
     if performance:
+        told = " whose label has come" if project.definition.problem.needs_labels else ""
         console.print(
             f"[bold]Since[/]     {performance['metric']} {performance['figure']:.3f} on the "
-            f"{performance['labeled']:,} rows of that time whose label has come"
+            f"{performance['labeled']:,} rows of that time{told}"
+        )
+    if alarms := found.get("alarms"):
+        console.print(
+            f"[bold]Alarms[/]    {alarms['raised']:,} of {alarms['rows']:,} rows of that time"
         )
 
 
@@ -150,9 +161,11 @@ def _next(project: Project, document: dict[str, Any]) -> str:
     if project.home.path.parent != project.folder:
         where += f" --home {project.home.path}"
     if document["deployment"]:
+        labels = " --labels both" if project.definition.problem.learns_from == "both" else ""
         return (
-            f"`octavo up {where}` serves it; `octavo data {where} --split train -o train.parquet` "
-            "gives the training rows; `octavo candidates` and `octavo batches` show more."
+            f"`octavo up {where}` serves it; `octavo data {where} --split train{labels} -o "
+            "train.parquet` gives the training rows; `octavo candidates` and `octavo batches` show "
+            "more."
         )
     if document["verdict"]:
         return "add features or trials (`octavo config set training.trials 30`), then run again."

@@ -2,6 +2,7 @@
 
 from octavo.definition.aggregates import AGGREGATES
 from octavo.definition.dataset import Check, Csv, Dataset, Files
+from octavo.definition.deviations import Deviations
 from octavo.definition.features import View, Window, WindowFeature
 from octavo.definition.fingerprint import document, fingerprint
 from octavo.definition.label import Label
@@ -10,19 +11,26 @@ from octavo.definition.problem import METRICS, Lift, Problem
 from octavo.definition.schedule import Schedule
 from octavo.definition.split import PARTS, SplitByHash, SplitByTime, SplitStratified, split_entity
 from octavo.definition.training import Gate, Monitor, Replace, Training
+from octavo.definition.treatments import AsNumber, AsTime, Clip, Normalize, Null, Treatment
 
 __all__ = [
     "AGGREGATES",
     "METRICS",
     "PARTS",
+    "AsNumber",
+    "AsTime",
     "Check",
+    "Clip",
     "Csv",
     "Dataset",
+    "Deviations",
     "Files",
     "Gate",
     "Label",
     "Lift",
     "Monitor",
+    "Normalize",
+    "Null",
     "Pipeline",
     "Problem",
     "Replace",
@@ -31,6 +39,7 @@ __all__ = [
     "SplitByTime",
     "SplitStratified",
     "Training",
+    "Treatment",
     "View",
     "Window",
     "WindowFeature",

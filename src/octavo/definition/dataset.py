@@ -15,6 +15,7 @@ from octavo.definition.expressions import check_row_expression
 from octavo.definition.fingerprint import Declaration, beside, fingerprint, meaningless
 from octavo.definition.names import check_name, one_of, unique
 from octavo.definition.schedule import Schedule, check_schedule
+from octavo.definition.treatments import Treatment
 from octavo.errors import DefinitionError
 
 
@@ -152,6 +153,9 @@ class Dataset(Declaration):
     """Which rows of the source are events of this dataset; the others stay in the raw store."""
     columns: Mapping[str, pl.Expr] = field(default_factory=dict)
     """Computed columns, each from its own row; a later one may use an earlier one."""
+    treat: Sequence[Treatment] = ()
+    """What becomes of faulty values, in this order, before all else is computed. The raw store
+    keeps what was received."""
     checks: Sequence[Check] = ()
     description: str = meaningless()
     schedule: Schedule | None = beside(None)
@@ -165,6 +169,8 @@ class Dataset(Declaration):
         object.__setattr__(self, "event_id", ids)
         checks = listed(self.checks, Check, where=f"{where}.checks")
         object.__setattr__(self, "checks", checks)
+        treat = listed(self.treat, Treatment, where=f"{where}.treat")
+        object.__setattr__(self, "treat", treat)
         check_schedule(self.schedule, where=f"{where}.schedule")
         instance(self.columns, Mapping, where=f"{where}.columns")
         object.__setattr__(self, "columns", MappingProxyType(dict(self.columns)))
@@ -178,6 +184,14 @@ class Dataset(Declaration):
             )
 
     def _check_expressions(self, where: str) -> None:
+        for name in self.kept_as_text:
+            given = self.offline.types.get(name, pl.String)
+            if given not in (pl.String, pl.String()):
+                raise DefinitionError(
+                    f"a treatment reads {name!r} as text, and its type is declared as {given!r}.",
+                    where=where,
+                    fix="Leave one of the two out.",
+                )
         for name, expression in self.columns.items():
             check_row_expression(expression, where=f"{where}.columns[{name!r}]")
         if self.where is not None:
@@ -201,6 +215,11 @@ class Dataset(Declaration):
         return self.event_time is None
 
     @property
+    def kept_as_text(self) -> tuple[str, ...]:
+        """The columns that come into the raw store as text, since a treatment reads them."""
+        return tuple(dict.fromkeys(each.column for each in self.treat if each.reads_text))
+
+    @property
     def time_expression(self) -> pl.Expr:
         """The event time as an expression (the epoch, for a static dataset)."""
         if self.event_time is None:
@@ -219,8 +238,8 @@ class Dataset(Declaration):
 
     @cached_property
     def events_fingerprint(self) -> str:
-        """Fingerprint of what its events are: stamps, which rows, and computed columns."""
-        return fingerprint([self.stamps_fingerprint, self.where, self.columns])
+        """Fingerprint of what its events are: stamps, which rows, computed and treated columns."""
+        return fingerprint([self.stamps_fingerprint, self.where, self.columns, *self.treat])
 
     @cached_property
     def stamps_fingerprint(self) -> str:
@@ -228,10 +247,14 @@ class Dataset(Declaration):
         stamps = [self.time_expression, self.available_expression]
         stamps += [] if self.where is None else [self.where]
         needed: dict[str, pl.Expr] = {}
+        used: set[str] = set()
         open_names = [*self.identity, *(n for e in stamps for n in e.meta.root_names())]
         while open_names:
             name = open_names.pop()
+            used.add(name)
             if name in self.columns and name not in needed:
                 needed[name] = self.columns[name]
                 open_names += needed[name].meta.root_names()
-        return fingerprint([self.name, self.event_id, stamps, dict(sorted(needed.items()))])
+        treated = self.treat if any(each.column in used for each in self.treat) else ()
+        found = [self.name, self.event_id, stamps, dict(sorted(needed.items())), *treated]
+        return fingerprint(found)

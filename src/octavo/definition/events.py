@@ -1,4 +1,4 @@
-"""From source rows to events: computed columns, identity and times, as the dataset declares them.
+"""From source rows to events: treatments, computed columns, identity and times, as declared.
 
 The same functions serve a whole batch and one event at request time. They know nothing of where
 the rows come from.
@@ -39,11 +39,23 @@ def evaluate(frame: pl.DataFrame, expressions: list[pl.Expr], *, where: str) -> 
         ) from error
 
 
-def computed(dataset: Dataset, frame: pl.DataFrame) -> pl.DataFrame:
-    """Add the dataset's computed columns, in the order they are declared.
+def treated(dataset: Dataset, frame: pl.DataFrame) -> pl.DataFrame:
+    """Replace the columns of source rows that have a treatment, in the order of treatments."""
+    for each in dataset.treat:
+        place = f"dataset {dataset.name!r}, treat, {type(each).__name__} {each.column!r}"
+        if each.column not in frame.columns:
+            shown = [c for c in frame.columns if not c.startswith("_")]
+            raise DefinitionError.unknown("column", each.column, shown, where=place)
+        frame = evaluate(frame, [each.expression.alias(each.column)], where=place)
+    return frame
 
-    None replaces a column of the source: the raw store keeps what was delivered.
+
+def computed(dataset: Dataset, frame: pl.DataFrame) -> pl.DataFrame:
+    """Treat source rows, and add the dataset's computed columns in the order they are declared.
+
+    No computed column replaces one of the source.
     """
+    frame = treated(dataset, frame)
     for name, expression in dataset.columns.items():
         place = f"dataset {dataset.name!r}, columns[{name!r}]"
         if name in frame.columns:
@@ -76,7 +88,7 @@ def joined_id(columns: tuple[str, ...]) -> pl.Expr:
 
 
 def stamped(dataset: Dataset, frame: pl.DataFrame) -> pl.DataFrame:
-    """Add computed columns, `EVENT_ID`, `EVENT_TIME` and ``_available`` to source rows.
+    """Treat source rows and add computed columns, `EVENT_ID`, `EVENT_TIME`, ``_available``.
 
     Rows that ``where`` excludes have a null event time. A dataset without event_id gets a null
     event ID here; only the batch knows which row it is.

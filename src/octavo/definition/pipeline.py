@@ -6,7 +6,7 @@ from typing import Any
 
 import polars as pl
 
-from octavo.definition.arguments import instance, listed
+from octavo.definition.arguments import columns, instance, listed
 from octavo.definition.dataset import Dataset
 from octavo.definition.expressions import check_row_expression, output_name
 from octavo.definition.features import View
@@ -35,12 +35,16 @@ class Pipeline(Declaration):
     datasets: Sequence[Dataset]
     rows: Dataset = field(metadata=BY_NAME)
     """Whose events are predicted: each is one row."""
-    label: Label
+    label: Label = None  # type: ignore[assignment]
+    """The outcome of each row. None, for anomalies: no row's is ever told."""
     views: Sequence[View] = ()
     row: Sequence[pl.Expr] = ()
     """Features from the row's own columns."""
     derived: Sequence[pl.Expr] = ()
     """Features from row and window features, computed where a row is put together."""
+    inputs: Sequence[str] | None = None
+    """The features that a model sees; None: all of them. For anomalies they must be named: each
+    says how unusual a row is, more being more unusual."""
     split: Split = field(default_factory=SplitByTime)
     training: Training = field(default_factory=Training)
     gate: Gate = field(default_factory=Gate)
@@ -51,6 +55,8 @@ class Pipeline(Declaration):
     form; passwords and tokens are best read from the environment."""
 
     def __post_init__(self) -> None:
+        if self.label is None:
+            object.__setattr__(self, "label", self._untold())
         self._check_kinds()
         unique((d.name for d in self.datasets), kind="dataset", where="Pipeline.datasets")
         unique((v.name for v in self.views), kind="view", where="Pipeline.views")
@@ -59,8 +65,20 @@ class Pipeline(Declaration):
             for expression in getattr(self, kind):
                 check_row_expression(expression, where=f"Pipeline.{kind}")
         self._check_features()
+        self._check_inputs()
         self._check_target()
         fingerprint(self)  # fails if anything in it has no fixed meaning
+
+    def _untold(self) -> Label:
+        """Return the label of rows that nobody will ever label."""
+        if getattr(self.problem, "needs_labels", True):
+            raise DefinitionError(
+                "there is no label.",
+                where="Pipeline.label",
+                fix='Give one; only an anomaly problem measured by "alarm_ratio" needs none.',
+            )
+        untold = pl.lit(None, dtype=pl.Boolean)
+        return Label(self.problem.target, of=self.rows, value=untold)
 
     def _check_kinds(self) -> None:
         lists = {"datasets": Dataset, "views": View, "row": pl.Expr, "derived": pl.Expr}
@@ -167,6 +185,22 @@ class Pipeline(Declaration):
         if used not in self.features and used.split("__")[0] in [v.name for v in self.views]:
             raise DefinitionError.unknown("feature", used, self.features, where=where)
 
+    def _check_inputs(self) -> None:
+        if self.inputs is not None:
+            object.__setattr__(self, "inputs", columns(self.inputs, where="Pipeline.inputs"))
+            unique(self.inputs, kind="input", where="Pipeline.inputs")
+            for name in self.inputs:
+                if name not in self.features:
+                    raise DefinitionError.unknown(
+                        "feature", name, self.features, where="Pipeline.inputs"
+                    )
+        if not self.inputs and (self.inputs is not None or self.problem.kind == "anomaly"):
+            raise DefinitionError(
+                "no feature is named that the model sees.",
+                where="Pipeline.inputs",
+                fix="Name features that say how unusual a row is; ov.Deviations makes some.",
+            )
+
     def _check_target(self) -> None:
         if self.problem.target != self.label.name:
             raise DefinitionError.unknown(
@@ -214,6 +248,8 @@ class Pipeline(Declaration):
         """The algorithms to search: those named, or the usual ones for the problem's kind."""
         if self.training.algorithms is not None:
             return self.training.algorithms
+        if self.problem.kind == "anomaly":
+            return ("tails",)
         linear = "linear" if self.problem.kind == "regression" else "logistic"
         return ("lightgbm", linear)
 

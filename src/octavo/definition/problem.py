@@ -8,14 +8,16 @@ from octavo.definition.fingerprint import Declaration
 from octavo.definition.names import check_name, one_of
 from octavo.errors import DefinitionError
 
-Kind = Literal["binary", "multiclass", "regression"]
+Kind = Literal["binary", "multiclass", "regression", "anomaly"]
 
 METRICS: dict[str, dict[str, bool]] = {
     "binary": {"average_precision": True, "roc_auc": True, "log_loss": False, "brier": False},
     "multiclass": {"accuracy": True, "balanced_accuracy": True, "log_loss": False},
     "regression": {"r2": True, "mae": False, "rmse": False},
+    "anomaly": {"alarm_ratio": False, "average_precision": True, "roc_auc": True},
 }
-"""For each kind of problem its metrics, and whether more is better."""
+"""For each kind of problem its metrics, and whether more is better. ``alarm_ratio`` needs no
+labels: how many times more, or fewer, rows raise an alarm than the budget says."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,18 +54,21 @@ class Problem(Declaration):
     target: str
     """Name of the label that answers it for one row."""
     kind: Kind
-    """``binary``, ``multiclass`` or ``regression``."""
+    """``binary``, ``multiclass``, ``regression`` or ``anomaly``."""
     metric: str
     """What is measured on validation and test; see `METRICS`."""
     at_least: float | Lift | None = None
     """The figure (or lift) from which the question counts as answered; more is better."""
     at_most: float | None = None
     """The same for a metric where less is better."""
+    budget: float | None = None
+    """For anomalies: the share of rows that may raise an alarm, such as 0.001."""
 
     def __post_init__(self) -> None:
         check_name(self.target, where="Problem.target")
         one_of(self.kind, METRICS, where="Problem.kind")
         one_of(self.metric, METRICS[self.kind], where="Problem.metric")
+        self._check_budget()
         if (self.at_least is None) == (self.at_most is None):
             raise DefinitionError(
                 "the figure that answers the question is not said exactly once.",
@@ -74,9 +79,31 @@ class Problem(Declaration):
             instance(self.at_most, (int, float), where="Problem.at_most")
             if self.more_is_better:
                 self._wrong_way("at_least")
+            if self.metric == "alarm_ratio" and not self.at_most > 1:
+                raise DefinitionError(
+                    f"alarm_ratio is 1 at the best; {self.at_most} cannot be its target.",
+                    where="Problem.at_most",
+                    fix="Give 2 for up to twice, and no less than half, the alarms budgeted.",
+                )
         if self.at_least is not None:
             instance(self.at_least, (int, float, Lift), where="Problem.at_least")
             self._check_at_least()
+
+    def _check_budget(self) -> None:
+        if (self.kind == "anomaly") != (self.budget is not None):
+            raise DefinitionError(
+                "a budget of alarms and a problem of kind anomaly belong together.",
+                where="Problem.budget",
+                fix='Give kind="anomaly" and budget=0.001 (one row in a thousand), or neither.',
+            )
+        if self.budget is not None:
+            instance(self.budget, (int, float), where="Problem.budget")
+            if not 0 < self.budget <= 0.5:
+                raise DefinitionError(
+                    f"{self.budget} is not the share of rows that are unusual.",
+                    where="Problem.budget",
+                    fix="Give a fraction such as 0.001.",
+                )
 
     def _check_at_least(self) -> None:
         if isinstance(self.at_least, Lift):
@@ -102,6 +129,16 @@ class Problem(Declaration):
         raise DefinitionError(
             f"for {self.metric} {direction} is better.", where="Problem", fix=f"Use {right}=…."
         )
+
+    @property
+    def learns_from(self) -> str:
+        """Which rows train and are predicted: those ``with`` a label, or ``both``."""
+        return "both" if self.kind == "anomaly" else "with"
+
+    @property
+    def needs_labels(self) -> bool:
+        """Whether its metric compares with what came true."""
+        return self.metric != "alarm_ratio"
 
     @property
     def more_is_better(self) -> bool:

@@ -24,6 +24,7 @@ BROADCAST = {
     "drift",
     "rows rejected",
     "rows flagged",
+    "faults found",
     "hot entity",
     "leak suspected",
     "no model input",

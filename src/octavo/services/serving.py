@@ -94,10 +94,10 @@ class Scorer:
             self.score(source)
 
     def as_table(self, scored: Scored) -> pl.DataFrame:
-        """Return event ID, event time and prediction (one column for each class)."""
+        """Return event ID, event time and prediction (one column for each class), any alarm."""
         found = scored.predictions
         if found.ndim == 1:
-            columns = {self.bundle.target: found}
+            columns = {self.bundle.target: found, **self.bundle.alarms(found)}
         else:
             names = [f"{self.bundle.target}={name}" for name in self.bundle.classes]
             columns = {name: found[:, i] for i, name in enumerate(names)}

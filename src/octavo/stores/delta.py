@@ -20,18 +20,12 @@ The module knows nothing of what the rows mean.
 """
 
 import contextlib
-import errno
-import json
-import os
-import re
 import threading
-import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import polars as pl
-import polars.selectors as cs
+from arro3.core import RecordBatch, RecordBatchReader, Table
 from deltalake import (
     CommitProperties,
     DeltaTable,
@@ -44,16 +38,16 @@ from deltalake import (
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 from deltalake.schema import PrimitiveType
 from deltalake.transaction import AddAction
-from polars.exceptions import PolarsError
 
 from octavo.errors import DataError, ResourceError
+from octavo.stores.faults import explained
+from octavo.stores.staged import Staged, sync, written
 
 CHECKPOINT = 20
 """Commits between two checkpoints, and after which a handle is opened anew: it slows down."""
 
 _TRIES = 10  # commits that lose a race against the same writer or a change of columns
 _NO_HOOKS = PostCommitHookProperties(create_checkpoint=False, cleanup_expired_logs=False)
-_LONGEST = 32  # characters of a text kept as the least or greatest of a file
 
 _TYPES: dict[pl.DataType, str] = {
     pl.Int64(): "long",
@@ -95,7 +89,7 @@ class DeltaLog:
 
     def exists(self) -> bool:
         """Return whether the table has been created."""
-        with self._lock, _explained(self.url):
+        with self._lock, explained(self.url):
             return self._found() is not None
 
     def version(self) -> int:
@@ -106,12 +100,12 @@ class DeltaLog:
         DataError
             If nothing has been written.
         """
-        with self._lock, _explained(self.url):
+        with self._lock, explained(self.url):
             return self._existing().version()
 
     def transaction_version(self, app_id: str) -> int | None:
         """Return the newest version a writer has committed; None if there is none."""
-        with self._lock, _explained(self.url):
+        with self._lock, explained(self.url):
             table = self._found()
             return None if table is None else table.transaction_version(app_id)
 
@@ -123,12 +117,12 @@ class DeltaLog:
         DataError
             If nothing has been written.
         """
-        with self._lock, _explained(self.url):
+        with self._lock, explained(self.url):
             return pl.scan_delta(self._existing())
 
     def append(
         self,
-        frame: pl.DataFrame,
+        rows: pl.DataFrame | Staged,
         *,
         app_id: str,
         version: int,
@@ -139,9 +133,9 @@ class DeltaLog:
 
         Parameters
         ----------
-        frame
-            The rows; with the first append they fix the table's columns. A column of type Null is
-            written as nulls of the table's type.
+        rows
+            With the first append they fix the table's columns. A frame's column of type Null is
+            written as nulls of the table's type. The files of staged rows become the table's.
         app_id
             The writer: one at a time uses a name.
         version
@@ -149,7 +143,7 @@ class DeltaLog:
         metadata
             Kept with the commit.
         merge
-            The frame may have new columns, null in earlier rows, and lack others.
+            The rows may have new columns, null in earlier ones, and lack others.
 
         Returns
         -------
@@ -164,11 +158,12 @@ class DeltaLog:
         ResourceError
             If the disk is full, may not be written, or the table stays out of reach.
         """
-        with self._lock, _explained(self.url):
+        with self._lock, explained(self.url):
             properties = CommitProperties(
                 custom_metadata=dict(metadata or {}),
                 app_transactions=[Transaction(app_id, version)],
             )
+            frame = rows.empty if isinstance(rows, Staged) else rows
             for _ in range(_TRIES):
                 table = self._found() or self._created(frame)
                 done = table.transaction_version(app_id)
@@ -179,6 +174,7 @@ class DeltaLog:
                     return None
                 with contextlib.suppress(CommitFailedError):
                     ready = self._conforming(table, frame, merge=merge)
+                    ready = rows if isinstance(rows, Staged) else ready
                     return self._committed(table, ready, properties)
                 self._table = None
         raise ResourceError(
@@ -228,7 +224,7 @@ class DeltaLog:
         self._table = DeltaTable(self.url, storage_options=self._options)
         self._sync_log(0, self._table.version())
         for folder in new:
-            _sync(folder.parent)
+            sync(folder.parent)
         return self._table
 
     def _conforming(self, table: DeltaTable, frame: pl.DataFrame, *, merge: bool) -> pl.DataFrame:
@@ -260,30 +256,30 @@ class DeltaLog:
         return frame
 
     def _committed(
-        self, table: DeltaTable, frame: pl.DataFrame, properties: CommitProperties
+        self, table: DeltaTable, rows: pl.DataFrame | Staged, properties: CommitProperties
     ) -> int:
         """Write rows and commit them; return the table's version after that."""
         before = table.version()
         if self._folder is None:
             write_deltalake(
                 table,
-                frame,
+                rows if isinstance(rows, pl.DataFrame) else _stream(rows),
                 mode="append",
                 commit_properties=properties,
                 post_commithook_properties=_NO_HOOKS,
             )
         else:
-            added = _written(self._folder, frame)
+            added = self._placed(self._folder, rows)
             try:
                 table.create_write_transaction(
-                    [added],
+                    [*added],
                     "append",
                     table.schema(),
                     commit_properties=properties,
                     post_commithook_properties=_NO_HOOKS,
                 )
             except (OSError, DeltaError):
-                self._discard(self._folder / added.path)
+                self._discard(self._folder, added, rows)
                 raise
         table.update_incremental()
         after = table.version()
@@ -294,10 +290,27 @@ class DeltaLog:
             self._sync("_delta_log/_last_checkpoint", f"_delta_log/{after:020}.checkpoint.parquet")
         return after
 
-    def _discard(self, path: Path) -> None:
-        """Remove a data file whose commit failed, unless the commit stands in spite of that."""
-        if not any(uri.endswith(path.name) for uri in DeltaTable(self.url).file_uris()):
-            path.unlink(missing_ok=True)
+    def _placed(self, folder: Path, rows: pl.DataFrame | Staged) -> list[AddAction]:
+        """Bring the data files to disk, in the table's folder; no reader knows of them yet."""
+        if isinstance(rows, pl.DataFrame):
+            added = [written(folder, rows)]
+        else:
+            added = rows.files()
+            for file in added:
+                (rows.folder / file.path).rename(folder / file.path)
+        for file in added:
+            sync(folder / file.path)
+        sync(folder)
+        return added
+
+    def _discard(self, folder: Path, added: list[AddAction], rows: pl.DataFrame | Staged) -> None:
+        """Take back data files whose commit failed, unless the commit stands in spite of that."""
+        known = {uri.rsplit("/", 1)[-1] for uri in DeltaTable(self.url).file_uris()}
+        for file in added:
+            if file.path not in known and isinstance(rows, Staged):
+                (folder / file.path).rename(rows.folder / file.path)
+            elif file.path not in known:
+                (folder / file.path).unlink(missing_ok=True)
 
     def _sync_log(self, first: int, last: int) -> None:
         """Bring commits to disk; those long in a checkpoint may be gone."""
@@ -308,7 +321,7 @@ class DeltaLog:
     def _sync(self, *names: str) -> None:
         if self._folder is not None:
             for name in (*names, "_delta_log"):
-                _sync(self._folder / name)
+                sync(self._folder / name)
 
 
 def _field(name: str, dtype: pl.DataType, url: str) -> Field:
@@ -321,93 +334,16 @@ def _field(name: str, dtype: pl.DataType, url: str) -> Field:
     return Field(name, PrimitiveType(_TYPES[dtype]))
 
 
-def _written(folder: Path, frame: pl.DataFrame) -> AddAction:
-    """Write a data file and bring it to disk; no reader knows of it yet."""
-    path = folder / f"part-{uuid.uuid4()}.parquet"
-    try:
-        frame.write_parquet(path)
-        _sync(path)
-    except BaseException:
-        path.unlink(missing_ok=True)
-        raise
-    _sync(folder)
-    written = path.stat()
-    return AddAction(
-        path.name,
-        written.st_size,
-        {},
-        written.st_mtime_ns // 1_000_000,
-        True,
-        json.dumps(_statistics(frame)),
-    )
+def _stream(rows: Staged) -> RecordBatchReader:
+    """Return staged rows as an Arrow stream."""
+    batches = (batch for frame in rows.scan().collect_batches() for batch in _batches(frame))
+    return RecordBatchReader.from_batches(Table.from_arrow(rows.empty).schema, batches)
 
 
-def _statistics(frame: pl.DataFrame) -> dict[str, Any]:
-    """Return what lets a reader skip the file: least and greatest of the columns that order it.
-
-    Numbers that may be NaN are left out: readers disagree whether it is great or nothing.
-    """
-    ordered = frame.select(cs.integer() | cs.string() | cs.date() | cs.datetime())
-    times = cs.datetime().dt.strftime("%Y-%m-%dT%H:%M:%S%.6fZ"), cs.date().dt.strftime("%Y-%m-%d")
-    bounds = [
-        found.with_columns(*times).row(0, named=True) for found in (ordered.min(), ordered.max())
-    ]
-    short = [
-        {name: value for name, value in bound.items() if not _too_long(value)} for bound in bounds
-    ]
-    return {
-        "numRecords": frame.height,
-        "minValues": short[0],
-        "maxValues": short[1],
-        "nullCount": ordered.null_count().row(0, named=True) if ordered.width else {},
-    }
-
-
-def _too_long(value: object) -> bool:
-    return value is None or (isinstance(value, str) and len(value) > _LONGEST)
+def _batches(frame: pl.DataFrame) -> list[RecordBatch]:
+    return Table.from_arrow(frame).to_batches()
 
 
 def _missing(folder: Path) -> list[Path]:
     """Return the folders that creating one will make, innermost first."""
     return [path for path in (folder, *folder.parents) if not path.exists()]
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-_ON_DISK = {
-    errno.ENOSPC: ("the disk is full.", "Free some space and run again: nothing was half-written."),
-    errno.EDQUOT: ("the disk quota is used up.", "Free some space and run again."),
-    errno.EACCES: ("it may not be written.", "Give this user permission to write there."),
-    errno.EPERM: ("it may not be written.", "Give this user permission to write there."),
-    errno.EROFS: ("the disk is read-only.", "Choose another home."),
-}
-
-
-@contextlib.contextmanager
-def _explained(url: str) -> Iterator[None]:
-    """Say what the machine, not the caller, did wrong."""
-    try:
-        yield
-    except (OSError, DeltaError, PolarsError) as error:
-        number = getattr(error, "errno", None) or _errno_in(str(error))
-        what, fix = _ON_DISK.get(
-            number, (f"the table cannot be read or written: {_plain(error)}.", "Check the storage.")
-        )
-        raise ResourceError(what, where=url, fix=fix) from error
-
-
-def _plain(error: Exception) -> str:
-    """Return a message of several coloured lines as one plain line."""
-    return " ".join(re.sub(r"\x1b\[[0-9;]*m|↳", "", str(error)).split()).rstrip(".")
-
-
-def _errno_in(message: str) -> int:
-    """Return the error number that Rust libraries write into their messages; 0: there is none."""
-    found = re.search(r"(?:os error|code:) (\d+)", message)
-    return int(found[1]) if found else 0

@@ -3,7 +3,8 @@
 import contextlib
 import fcntl
 import os
-from collections.abc import Iterator
+import shutil
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,6 +34,10 @@ class Home:
         """Delta table of a dataset's rows that restate an earlier one."""
         return self.path / "restated" / dataset
 
+    def incoming(self, batch_id: str) -> Path:
+        """Rows of a batch that is being read, before they are in any table."""
+        return self.path / "incoming" / batch_id
+
     def features(self, name: str, group_id: str) -> Path:
         """Delta table of one group of a view's features (or of the rows')."""
         return self.path / "features" / name / group_id
@@ -40,6 +45,15 @@ class Home:
     def state(self, view: str, group_id: str) -> Path:
         """State of a group: an environment of its own."""
         return self.path / "state" / view / group_id
+
+    def forget_states(self, live: Collection[str]) -> None:
+        """Delete the states of all groups but some; who has one open can read on in it.
+
+        What cannot be deleted is left for the next time.
+        """
+        for folder in (self.path / "state").glob("*/*"):
+            if folder.name not in live:
+                shutil.rmtree(folder, ignore_errors=True)
 
     def candidate(self, candidate_id: str) -> Path:
         """Folder of a candidate's bundle, profile and timings."""

@@ -6,8 +6,9 @@ beside the raw rows, typed as they are: `RawStore.events` gives the versions tha
 `RawStore.history` all of them.
 """
 
-from collections.abc import Sequence
-from typing import Any
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import polars as pl
 
@@ -17,6 +18,7 @@ from octavo.stores.catalog import Row
 from octavo.stores.delta import DeltaLog
 from octavo.stores.history import versions
 from octavo.stores.home import Home
+from octavo.stores.staged import Staged
 
 ROWS_PER_BATCH = 1 << 32
 """Positions reserved for one batch: position = sequence × 2³² + row of the file."""
@@ -39,28 +41,15 @@ class RawStore:
     def __init__(self, home: Home) -> None:
         self.home = home
 
-    def append(
-        self,
-        dataset: str,
-        batch_id: str,
-        rows: pl.DataFrame,
-        rejected: pl.DataFrame,
-        restated: pl.DataFrame,
-    ) -> int:
-        """Write a batch: all of it, once, however often it is tried. Returns the Delta version.
-
-        Rejected and restated rows go first, so that a batch that counts as written has lost
-        nothing.
-        """
-        if rejected.height:
-            rejected = rejected.with_columns(_batch_id=pl.lit(batch_id))
-            rejected = rejected.select(list(REJECTED_SCHEMA))
-            DeltaLog(self.home.rejected(dataset)).append(rejected, app_id=batch_id, version=1)
-        if restated.height:
-            DeltaLog(self.home.restated(dataset)).append(restated, app_id=batch_id, version=1)
-        log = DeltaLog(self.home.raw(dataset))
-        log.append(rows, app_id=batch_id, version=1)
-        return log.version()
+    @contextmanager
+    def receive(self, dataset: str, batch_id: str) -> Iterator["Incoming"]:
+        """Take in a batch piece by piece; what was not committed at the end is gone."""
+        folder = self.home.incoming(batch_id)
+        shutil.rmtree(folder, ignore_errors=True)  # what a killed run left
+        try:
+            yield Incoming(self.home, dataset, batch_id)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
 
     def scan(self, dataset: str, batches: Sequence[Row]) -> pl.LazyFrame:
         """Return the raw rows of some committed batches, lazily, in no order."""
@@ -130,6 +119,39 @@ class RawStore:
         return computed(dataset, frame).sort(KNOWN_AT, POSITION)
 
 
+class Incoming:
+    """A batch on its way into the raw store: on disk as it comes, in no table until `commit`.
+
+    Attributes
+    ----------
+    rows, restated
+        Source columns and stamps.
+    rejected
+        Columns of `REJECTED_SCHEMA`.
+    """
+
+    def __init__(self, home: Home, dataset: str, batch_id: str) -> None:
+        self.folder = home.incoming(batch_id)
+        self.rows, self.restated, self.rejected = (
+            Staged(self.folder / name) for name in ("rows", "restated", "rejected")
+        )
+        self._home, self._dataset, self._batch_id = home, dataset, batch_id
+
+    def commit(self) -> int:
+        """Write the batch: all of it, once, however often it is tried. Returns the Delta version.
+
+        Rejected and restated rows go first, so that a batch that counts as written has lost
+        nothing.
+        """
+        name, home = self._dataset, self._home
+        for rows, table in ((self.rejected, home.rejected), (self.restated, home.restated)):
+            if rows.rows:
+                DeltaLog(table(name)).append(rows, app_id=self._batch_id, version=1)
+        log = DeltaLog(home.raw(name))
+        log.append(self.rows, app_id=self._batch_id, version=1)
+        return log.version()
+
+
 def _of_batches(table: DeltaLog, batches: Sequence[Row]) -> pl.LazyFrame:
     if not batches:
         return table.scan().clear()
@@ -139,17 +161,3 @@ def _of_batches(table: DeltaLog, batches: Sequence[Row]) -> pl.LazyFrame:
 def batch_sequence(position: pl.Expr) -> pl.Expr:
     """Return the sequence of the batch that a position lies in."""
     return position // ROWS_PER_BATCH
-
-
-def quality_of(frame: pl.DataFrame) -> dict[str, dict[str, Any]]:
-    """Return per source column: nulls, distinct values, and the range where there is one."""
-    source = frame.select(pl.exclude(*STAMPS))
-    report: dict[str, dict[str, Any]] = {}
-    for column in source.get_columns():
-        found: dict[str, Any] = {"nulls": column.null_count(), "distinct": column.n_unique()}
-        if column.dtype.is_numeric():
-            found |= {"min": column.min(), "max": column.max(), "mean": column.mean()}
-        elif column.dtype.is_temporal():
-            found |= {"min": str(column.min())[:19], "max": str(column.max())[:19]}
-        report[column.name] = found
-    return report

@@ -53,8 +53,8 @@ class Decays(NamedTuple):
     infinite: np.ndarray
     """int64 (windows, 2): values of +inf and of -inf held."""
     row: np.ndarray
-    digits: np.ndarray
-    """int64: scratch for reading a ring."""
+    words: np.ndarray
+    """int64 and uint64: scratch for reading a ring."""
 
 
 @hot
@@ -125,7 +125,7 @@ def decays_of(windows, values, half_lives):
         np.zeros(windows * small, np.int64),
         np.zeros((windows, 2), np.int64),
         np.empty(size, np.int64),
-        np.empty(size + 1, np.int64),
+        np.empty(exact.words_of(size), np.uint64),
     )
 
 
@@ -162,8 +162,8 @@ def read(decays, ring, at, size, lowest, highest):
     limbs = ((highest - 51) >> 5) + DIGITS_OF_TERM - first
     for i in range(limbs):
         decays.row[i] = ring[at + ((first + i) & (size - 1))]
-    sign = exact.settle(decays.row, 0, limbs, decays.digits)
-    number, power = exact.rounded(decays.digits, limbs + 1)
+    sign = exact.settle(decays.row, 0, limbs, decays.words)
+    number, power = exact.rounded(decays.words, exact.words_of(limbs))
     return sign * number, power + 32 * first
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from octavo.windows.compiling import part
 from octavo.windows.log import UPDATE
 from octavo.windows.plan import UNBOUNDED
-from octavo.windows.ranks import seek
+from octavo.windows.ranks import seek, taken
 
 
 class Operations(NamedTuple):
@@ -44,7 +44,7 @@ class Asked(NamedTuple):
 def operations_at(rows, times, values, subject):
     """Collect the operations in some rows of the log; ``subject`` is empty, or one per row."""
     if subject.size == 0:
-        return Operations(rows, times[rows], values[rows], np.empty(0, np.int64))
+        return Operations(rows, taken(times, rows), taken(values, rows), np.empty(0, np.int64))
     updates = np.empty(rows.size, np.int64)
     subjects = np.full(rows.size, UPDATE)
     known = 0
@@ -55,7 +55,7 @@ def operations_at(rows, times, values, subject):
         else:
             subjects[i] = seek(updates[:known], 0, subject[rows[i]] - 1)
     updates = updates[:known]
-    return Operations(rows, times[updates], values[updates], subjects)
+    return Operations(rows, taken(times, updates), taken(values, updates), subjects)
 
 
 @part
@@ -83,8 +83,8 @@ def asked_at(rows, times, known, reach, late):
     """Collect the queries in some rows."""
     floor = np.empty(0, np.int64)
     if late != UNBOUNDED:
-        floor = known[rows] - late
-    return Asked(rows, times[rows], reach[rows], floor)
+        floor = taken(known, rows) - late
+    return Asked(rows, taken(times, rows), taken(reach, rows), floor)
 
 
 ROWS = nb.types.Array(nb.int64, 1, "C", readonly=True)

@@ -3,7 +3,7 @@
 A finite float64 is an integer times a power of two. Over a common power ``2**base`` (the lowest
 set bit of all the values concerned) a sum is one big integer,
 held as *limbs*: digits of 32 bits in int64, signed, whose carries wait until the sum is read.
-Adding and removing a value touches at most three limbs and is exact, so a window can slide; the
+Adding and removing a value touches three limbs and is exact, so a window can slide; the
 order of additions leaves no trace. Reading rounds once, to nearest even, as ``math.fsum`` does.
 The sum of squares is kept the same way over ``2**(2 * base)``.
 
@@ -16,12 +16,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from octavo.windows import machine
 from octavo.windows.compiling import hot, inlined
 
 MOST = 2**28
 """Most values one accumulator may hold.
 
-One square adds less than ``5 * 2**32`` to a limb, so no limb leaves int64 before ``2**28.6``.
+A value and its square add less than ``2**32`` to a limb, so no limb leaves int64; and what a count
+multiplies (`excess`) stays within a word of what it is multiplied with.
 """
 
 DIGIT = 0xFFFFFFFF
@@ -31,6 +33,13 @@ INFINITE = EXPONENT - 1075
 
 COUNT, PLUS, MINUS, FIRST = 0, 1, 2, 3
 """Places in a row: values held, of them +inf and -inf, then the limbs."""
+
+SLACK = 4
+"""Places an array of rows has past its last one.
+
+A value is added to three limbs and its square to six without asking which of them it needs: those
+past the last limb get zeros, by choice of the form. These fall into what follows the row.
+"""
 
 
 class Form(NamedTuple):
@@ -91,13 +100,6 @@ def bit_length(number):
 
 
 @inlined
-def product(a, b):
-    """Low and high digit of the product of two digits."""
-    both = np.uint64(a) * np.uint64(b)
-    return np.int64(both & np.uint64(DIGIT)), np.int64(both >> np.uint64(32))
-
-
-@hot
 def add(row, at, form, value, sign):
     """Add (``sign`` 1) or remove (-1) a value in the row at ``row[at:]``; exact."""
     row[at + COUNT] += sign
@@ -116,100 +118,88 @@ def add(row, at, form, value, sign):
     limb = shift >> 5
     shift &= 31
     # The left shift may push high bits out of int64: they are taken by the right shift.
-    low = (fraction << shift) & DIGIT
     rest = fraction >> (32 - shift)
-    middle = rest & DIGIT
-    high = rest >> 32
-
     signed = sign if value > 0 else -sign
     place = at + FIRST + limb
-    row[place] += signed * low
-    # Digits past the last limb are zero by choice of the form, and must not be written.
-    if rest:
-        row[place + 1] += signed * middle
-        if high:
-            row[place + 2] += signed * high
+    row[place] += signed * ((fraction << shift) & DIGIT)
+    row[place + 1] += signed * (rest & DIGIT)
+    row[place + 2] += signed * (rest >> 32)
     if form.width > FIRST + form.limbs:
-        add_square(row, at + FIRST + form.limbs + 2 * limb, low, middle, high, sign)
+        add_square(row, at + FIRST + form.limbs + 2 * limb, fraction, 2 * shift, sign)
 
 
 @inlined
-def add_square(row, place, low, middle, high, sign):
-    """Add or remove the square of a value given as three digits; carries are left waiting."""
-    least, carry = product(low, low)
-    row[place] += sign * least
-    if not (middle or high):
-        row[place + 1] += sign * carry
-        return
-    lm_low, lm_high = product(low, middle)
-    mm_low, mm_high = product(middle, middle)
-    row[place + 1] += sign * (carry + 2 * lm_low)
-    if not high:
-        row[place + 2] += sign * (2 * lm_high + mm_low)
-        row[place + 3] += sign * mm_high
-        return
-    lh_low, lh_high = product(low, high)
-    mh_low, mh_high = product(middle, high)
-    hh_low, hh_high = product(high, high)
-    row[place + 2] += sign * (2 * lm_high + mm_low + 2 * lh_low)
-    row[place + 3] += sign * (mm_high + 2 * lh_high + 2 * mh_low)
-    row[place + 4] += sign * (2 * mh_high + hh_low)
-    row[place + 5] += sign * hh_high
+def add_square(row, place, fraction, shift, sign):
+    """Add or remove ``fraction**2 * 2**shift``."""
+    zero = np.uint64(0)
+    low, high = machine.multiply_add(np.uint64(fraction), np.uint64(fraction), zero, zero)
+    words = (low << np.uint64(shift), over(high, low, shift), over(zero, high, shift))
+    for i in range(3):
+        word = words[i]
+        row[place + 2 * i] += sign * np.int64(word & np.uint64(DIGIT))
+        row[place + 2 * i + 1] += sign * np.int64(word >> np.uint64(32))
 
 
 @inlined
-def settle(row, first, limbs, digits):
-    """Write the magnitude of a number as ``limbs + 1`` proper digits; return its sign."""
+def over(high, low, shift):
+    """High word of two, shifted left by less than 64."""
+    return (high << np.uint64(shift)) | ((low >> np.uint64(1)) >> np.uint64(63 - shift))
+
+
+@hot
+def words_of(limbs):
+    """Words of 64 bits that a sum of so many limbs takes, its waiting carries included."""
+    return (limbs >> 1) + 1
+
+
+@inlined
+def pair(row, place, carry):
+    """Word of two limbs and the carry from below; and the carry from it."""
+    carry += row[place]
+    low = carry & DIGIT
+    carry = (carry >> 32) + row[place + 1]
+    return np.uint64(low) | (np.uint64(carry) << np.uint64(32)), carry >> 32
+
+
+@inlined
+def settle(row, first, limbs, words):
+    """Write the magnitude of a number into ``words_of(limbs)`` words; return its sign."""
     carry = 0
-    for i in range(limbs):
-        number = row[first + i] + carry
-        digits[i] = number & DIGIT
-        carry = number >> 32
-    digits[limbs] = carry
+    for i in range(limbs >> 1):
+        words[i], carry = pair(row, first + 2 * i, carry)
+    if limbs & 1:
+        carry += row[first + limbs - 1]
+    words[words_of(limbs) - 1] = np.uint64(carry)
     if carry >= 0:
         return 1
-    carry = 0
-    for i in range(limbs):
-        number = carry - row[first + i]
-        digits[i] = number & DIGIT
-        carry = number >> 32
-    digits[limbs] = carry
+    one = np.uint64(1)
+    for i in range(words_of(limbs)):
+        words[i], one = machine.multiply_add(~words[i], np.uint64(1), one, np.uint64(0))
     return -1
 
 
 @inlined
-def rounded(digits, top):
-    """Round the number in ``digits[:top]`` to 53 bits: (integral float, power of two)."""
-    while top > 0 and digits[top - 1] == 0:
+def rounded(words, top):
+    """Round the number in ``words[:top]`` to 53 bits: (integral float, power of two)."""
+    while top > 1 and words[top - 1] == 0:
         top -= 1
-    if top == 0:
+    lead = words[top - 1]
+    if lead == 0:
         return 0.0, 0
-    lead = digits[top - 1]
-    room = 31 - bit_length(lead)
-    if top == 1:
-        return np.float64(lead), 0
-    if room < 0:  # lead has all 32 bits: keep 63 in all, so that the window stays an int64
-        window = (lead << 31) | (digits[top - 2] >> 1)
-        lost = digits[top - 2] & 1
+    shift = machine.leading_zeros(lead)
+    lost = np.uint64(0)
+    window = lead << np.uint64(shift)
+    if top > 1:
+        window = over(lead, words[top - 2], shift)
+        lost = words[top - 2] << np.uint64(shift)
         below = top - 2
-    else:
-        window = (lead << 32) | digits[top - 2]
-        lost = 0
-        below = top - 2
-        if room > 0 and top > 2:
-            window = (window << room) | (digits[top - 3] >> (32 - room))
-            lost = digits[top - 3] & ((1 << (32 - room)) - 1)
-            below = top - 3
-        else:
-            room = 0
-    while lost == 0 and below > 0:
-        below -= 1
-        lost = digits[below]
+        while lost == 0 and below > 0:
+            below -= 1
+            lost = words[below]
     # The window has 10 bits to spare, so its lowest may stand for everything below it, and the
     # conversion rounds once, to nearest even.
-    if lost:
-        window |= 1
-    return np.float64(window), 32 * (top - 2) - room
+    number = np.int64(window >> np.uint64(1)) | np.int64((window & np.uint64(1)) | (lost != 0))
+    return np.float64(number), 64 * (top - 1) - shift + 1
 
 
 @inlined
@@ -220,17 +210,17 @@ def scaled(number, power):
     return math.ldexp(number, power)
 
 
-@hot
-def total(row, at, form, digits):
-    """Sum and mean of a row that holds at least one value; ``digits`` is scratch."""
+@inlined
+def total(row, at, form, words):
+    """Sum and mean of a row that holds at least one value; ``words`` is scratch."""
     count = row[at + COUNT]
     plus, minus = row[at + PLUS], row[at + MINUS]
     if plus or minus:
         if plus and minus:
             return np.nan, np.nan
         return (np.inf, np.inf) if plus else (-np.inf, -np.inf)
-    sign = settle(row, at + FIRST, form.limbs, digits)
-    number, power = rounded(digits, form.limbs + 1)
+    sign = settle(row, at + FIRST, form.limbs, words)
+    number, power = rounded(words, words_of(form.limbs))
     number *= sign
     power += form.base
     whole = scaled(number, power)
@@ -239,9 +229,9 @@ def total(row, at, form, digits):
     return whole, whole / count
 
 
-@hot
-def spread(row, at, form, digits):
-    """Sample variance and standard deviation of a row; ``digits`` is scratch.
+@inlined
+def spread(row, at, form, words):
+    """Sample variance and standard deviation of a row; ``words`` is scratch.
 
     ``n * S2 - S1**2`` is computed exactly and rounded once, then divided once by ``n * (n - 1)``:
     within two units in the last place of the exact variance, and 0 only where all values agree.
@@ -252,43 +242,40 @@ def spread(row, at, form, digits):
         return np.nan, np.nan
     # Most columns need few limbs; told how many, the compiler unrolls the loops: twice as fast.
     if form.limbs == 3:
-        number, power = excess(row, at + FIRST, 3, count, digits)
+        number, power = excess(row, at + FIRST, 3, count, words)
     elif form.limbs == 2:
-        number, power = excess(row, at + FIRST, 2, count, digits)
+        number, power = excess(row, at + FIRST, 2, count, words)
     else:
-        number, power = excess(row, at + FIRST, form.limbs, count, digits)
+        number, power = excess(row, at + FIRST, form.limbs, count, words)
     number /= np.float64(count) * np.float64(count - 1)
     power += 2 * form.base
-    variance = scaled(number, power)
-    if power & 1:
-        return variance, scaled(math.sqrt(2.0 * number), (power - 1) >> 1)
-    return variance, scaled(math.sqrt(number), power >> 1)
+    return scaled(number, power), scaled(math.sqrt(number * (1 + (power & 1))), power >> 1)
 
 
 @inlined
-def excess(row, first, limbs, count, digits):
+def excess(row, first, limbs, count, words):
     """Compute ``n * S2 - S1**2`` of ``count`` values, rounded once: (float, power of two)."""
-    settle(row, first, limbs, digits)
-    waiting = 0  # carry of the sum of squares, whose limbs are settled on the way
-    carry = 0
-    result = digits[limbs + 1 :]
-    for k in range(2 * limbs + 2):
-        if k < 2 * limbs:
-            waiting += row[first + limbs + k]
-        low, high = product(waiting & DIGIT, count)
-        waiting >>= 32
-        for i in range(max(0, k - limbs), (k + 1) >> 1):
-            less, more = product(digits[i], digits[k - i])
-            low -= 2 * less
-            high -= 2 * more
-        if k & 1 == 0:
-            less, more = product(digits[k >> 1], digits[k >> 1])
-            low -= less
-            high -= more
-        low += carry
-        result[k] = low & DIGIT
-        carry = (low >> 32) + high
-    return rounded(result, 2 * limbs + 2)
+    settle(row, first, limbs, words)
+    size = words_of(limbs)
+    result = words[size:]
+    for i in range(size):
+        result[i] = 0
+    for i in range(size):
+        carry = np.uint64(0)
+        for j in range(size):
+            result[i + j], carry = machine.multiply_add(words[i], words[j], result[i + j], carry)
+        result[i + size] = carry
+    # Subtracting is adding the complement and 1. The sum of squares is settled on the way.
+    waiting = 0
+    carry = np.uint64(1)
+    for k in range(2 * size):
+        word = np.uint64(waiting)
+        if k < limbs:
+            word, waiting = pair(row, first + limbs + 2 * k, waiting)
+        else:
+            waiting = 0
+        result[k], carry = machine.multiply_add(word, np.uint64(count), ~result[k], carry)
+    return rounded(result, 2 * size)
 
 
 @inlined
@@ -299,6 +286,6 @@ def merge(row, at, other, start, form, sign):
 
 
 @hot
-def scratch_size(form):
-    """Digits ``total`` and ``spread`` write at most."""
-    return 3 * form.limbs + 4
+def scratch_size(limbs):
+    """Words ``total`` and ``spread`` write at most."""
+    return 3 * words_of(limbs)

@@ -11,6 +11,10 @@ HASHES = nb.types.Array(nb.uint64, 1, "C", readonly=True)
 FIELD = nb.types.Array(nb.int64, 1, "C", readonly=True)
 EMPTY = -1
 
+SPREAD = 0x9E3779B97F4A7C15
+"""Entities are hashes already, but small integers must not be slow: this spreads them (Fibonacci).
+"""
+
 
 class Table(NamedTuple):
     """An open-addressing hash table from entities to numbers."""
@@ -24,8 +28,7 @@ class Table(NamedTuple):
 @hot
 def slot_of(table, entity):
     """Slot of an entity, or the empty one where it belongs."""
-    # Entities are hashes already, but small integers must not be slow: spread them (Fibonacci).
-    spread = (entity * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(32)
+    spread = (entity * np.uint64(SPREAD)) >> np.uint64(32)
     mask = table.numbers.size - 1
     slot = np.int64(spread) & mask
     while table.numbers[slot] != EMPTY and table.entities[slot] != entity:
@@ -65,25 +68,44 @@ def number_rows(entities, table, known):
 
 
 @part
-def collect(numbers, groups):
+def own(entities, share, shares):
+    """Rows of the entities that fall to one of some shares, and the entity of each."""
+    rows = np.empty(entities.size, np.int64)
+    found = np.empty(entities.size, np.uint64)
+    size = 0
+    for row in range(entities.size):
+        entity = entities[row]
+        rows[size] = row
+        found[size] = entity
+        # The highest bits of what `slot_of` takes the lower ones from.
+        high = (entity * np.uint64(SPREAD)) >> np.uint64(48)
+        size += np.int64(high * np.uint64(shares)) >> 16 == share
+    return rows[:size], found[:size]
+
+
+@part
+def collect(rows, numbers, groups):
     """Rows by group, as they came within each: (order, starts)."""
     starts = np.zeros(groups + 1, np.int64)
-    for row in range(numbers.size):
-        starts[numbers[row] + 1] += 1
+    for number in numbers:
+        starts[number + 1] += 1
     for group in range(groups):
         starts[group + 1] += starts[group]
     order = np.empty(numbers.size, np.int64)
     place = starts[:groups].copy()
-    for row in range(numbers.size):
-        group = numbers[row]
-        order[place[group]] = row
+    for i in range(numbers.size):
+        group = numbers[i]
+        order[place[group]] = rows[i]
         place[group] += 1
     return order, starts
 
 
-@part
+@entry(nb.int64[::1](*[FIELD] * 4, nb.int64))
 def merge(known, position, asked_known, asked_position, include_current):
-    """Count for each query the observations before it; both are in log order."""
+    """Count for each query the observations before it; both are in log order.
+
+    It sees, of its entity, the rows below that number.
+    """
     reach = np.empty(asked_known.size, np.int64)
     row = 0
     for query in range(asked_known.size):
@@ -100,25 +122,20 @@ def merge(known, position, asked_known, asked_position, include_current):
     return reach
 
 
-@entry(
-    nb.types.UniTuple(nb.int64[::1], 5)(HASHES, FIELD, FIELD, HASHES, FIELD, FIELD, *[nb.int64] * 2)
-)
-def arrange(
-    entity, known, position, asked_entity, asked_known, asked_position, same_rows, include_current
-):
-    """Group observations and queries by entity, and merge the two; both are in log order.
+@entry(nb.types.UniTuple(nb.int64[::1], 4)(HASHES, HASHES, *[nb.int64] * 3))
+def arrange(entity, asked_entity, same_rows, share, shares):
+    """Group observations and queries, both in log order, by those entities that fall to a share.
 
     ``same_rows`` tells that the two entity arrays are one, so that half of the work is done.
-    Returns the rows of observations by entity, where each entity starts, the same two of queries,
-    and for every query how many observations are before it in the log: it sees, of its entity,
-    the rows below that number.
+    Returns the rows of observations by entity, where each entity starts, and the same of queries.
     """
-    reach = merge(known, position, asked_known, asked_position, include_current)
-    numbers, table, entities = number_rows(entity, sized(1024), 0)
+    mine, found = own(entity, share, shares)
+    numbers, table, entities = number_rows(found, sized(1024), 0)
     if same_rows:
-        rows, starts = collect(numbers, entities)
-        return rows, starts, rows, starts, reach
-    asked_numbers, table, entities = number_rows(asked_entity, table, entities)
-    rows, starts = collect(numbers, entities)
-    asked_rows, asked_starts = collect(asked_numbers, entities)
-    return rows, starts, asked_rows, asked_starts, reach
+        rows, starts = collect(mine, numbers, entities)
+        return rows, starts, rows, starts
+    asked, found = own(asked_entity, share, shares)
+    asked_numbers, table, entities = number_rows(found, table, entities)
+    rows, starts = collect(mine, numbers, entities)
+    asked_rows, asked_starts = collect(asked, asked_numbers, entities)
+    return rows, starts, asked_rows, asked_starts

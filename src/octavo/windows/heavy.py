@@ -18,6 +18,8 @@ from octavo.windows import (
     entity,
     exact,
     log,
+    machine,
+    pieces,
     plan,
     quantiles,
     ranks,
@@ -112,25 +114,34 @@ def counted(windows, span, aggregate, parameter):
     return quantiles.quantile(windows.orders, place, windows.distinct, size, parameter)
 
 
-@once
-def show(rank, held, windows, plan, sign):
-    """Let an observation be seen (``sign`` 1) or not (-1), by windows that reach over its time."""
+@hot
+def show(step, held, windows, plan, back):
+    """Let windows that reach over an operation's time see what it does; or take it ``back``."""
+    rank = max(step, ~step)
+    seen = (step >= 0) != back
     held.active[rank] = True
     for span in range(windows.low.size):
         if windows.low[span] <= rank < windows.high[span]:
-            shift(windows, span, held, plan, rank, rank + 1, sign)
-    held.active[rank] = sign > 0
+            shift(windows, span, held, plan, rank, rank + 1, 1 if seen else -1)
+    held.active[rank] = seen
 
 
 @hot
-def answer(rows, steps, held, windows, asked, plan, out):
-    """Read the log of one entity: let be seen what a query sees, then answer it."""
+def answer(rows, steps, held, windows, asked, order, lasting, plan, out):
+    """Read the log of one entity: let be seen what a query sees, then answer it.
+
+    What those that are answered later must not see is hidden again.
+    """
     reached = 0
-    for i in range(asked.rows.size):
-        while reached < rows.size and rows[reached] < asked.reach[i]:
-            rank = steps[reached]
-            show(max(rank, ~rank), held, windows, plan, 1 if rank >= 0 else -1)
+    for turn in range(order.size):
+        i = order[turn]
+        while reached < rows.size and rows[reached] < lasting[turn]:
+            show(steps[reached], held, windows, plan, False)
             reached += 1
+        lent = reached
+        while lent < rows.size and rows[lent] < asked.reach[i]:
+            show(steps[lent], held, windows, plan, False)
+            lent += 1
         for span in range(plan.needs.size):
             low, high = windows.low[span], windows.high[span]
             low, high = bounds(held, low, high, plan.spans, span, asked, i)
@@ -147,6 +158,9 @@ def answer(rows, steps, held, windows, asked, plan, out):
                 else:
                     value = counted(windows, span, aggregate, parameter)
                 out[asked.rows[i], place] = value
+        while lent > reached:
+            lent -= 1
+            show(steps[lent], held, windows, plan, True)
 
 
 @part
@@ -190,7 +204,8 @@ def fold_entity(operations, category, asked, plan, out):
     held, places = ranks.ranked(operations.times, operations.values, False, exact.counts_only())
     windows = windows_of(held, plan, category)
     steps = entity.steps_of(operations, places)
-    answer(operations.rows, steps, held, windows, asked, plan, out)
+    order, lasting = pieces.in_pieces(operations.rows, held.times, asked)
+    answer(operations.rows, steps, held, windows, asked, order, lasting, plan, out)
 
 
 def _entry(source):
@@ -215,7 +230,8 @@ def _entry(source):
 
 
 fold_entities = _entry(
-    compiling.source_of(
-        [codes, compiling, decay, entity, exact, log, plan, quantiles, ranks, reach, tallies]
-    )
-)
+    compiling.source_of([
+        codes, compiling, decay, entity, exact, log, machine, pieces, plan, quantiles, ranks,
+        reach, tallies,
+    ])
+)  # fmt: skip

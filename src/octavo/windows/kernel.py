@@ -7,6 +7,9 @@ knows nothing of datasets, expressions or where state is kept.
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import partial
+from itertools import pairwise
 from typing import Any, TypeVar
 
 import numpy as np
@@ -96,40 +99,57 @@ def _fold_in_order(
     late: int | None,
     threads: int | None,
 ) -> np.ndarray:
-    exact, grouping = steps("exact"), steps("grouping")
     log, subject = observations.operations()
-    rows, starts, asked_rows, asked_starts, reach = grouping.arrange(
-        log.entity, log.known_at, log.position,
-        queries.entity, queries.known_at, queries.position,
-        queries.entity is log.entity, plan.include_current,
-    )  # fmt: skip
-    sizes = np.diff(starts)
-    if sizes.max() > exact.MOST:
+    if len(log) + len(queries) < PARALLEL:
+        threads = 1
+    threads = threads or _cores()
+    out = np.empty((len(queries), len(plan.columns)))
+    needed = list(entries(plan))
+    with _mapping(threads) as mapped:
+        reach, shares = _arranged(log, queries, plan.include_current, threads, mapped)
+
+        def run(part: tuple[int, int, int]) -> None:
+            share, first, last = part
+            rows, starts, asked_rows, asked_starts = shares[share]
+            for fold_entities, arrays, more in needed:
+                fold_entities(
+                    first, last, rows, starts, log.event_time, log.value, subject,
+                    asked_rows, asked_starts, queries.event_time, queries.known_at, reach,
+                    *arrays, UNBOUNDED if late is None else late, out, *more,
+                )  # fmt: skip
+
+        list(mapped(run, _parts(shares, threads * PARTS if threads > 1 else 1)))
+    return out
+
+
+@contextmanager
+def _mapping(threads: int) -> Iterator[Callable[..., Iterator[Any]]]:
+    """Give a ``map`` that runs on some threads."""
+    if threads == 1:
+        yield map
+    else:
+        with ThreadPoolExecutor(threads) as pool:
+            yield pool.map
+
+
+def _arranged(
+    log: Observations, queries: Queries, include_current: bool, threads: int, mapped: Callable
+) -> tuple[np.ndarray, list[tuple[np.ndarray, ...]]]:
+    """Merge and group, each thread a share of the entities: see `grouping`."""
+    exact, grouping = steps("exact"), steps("grouping")
+    places = (log.known_at, log.position, queries.known_at, queries.position)
+    entities = (log.entity, queries.entity, queries.entity is log.entity)
+    tasks = [partial(grouping.merge, *places, include_current)]
+    tasks += [partial(grouping.arrange, *entities, share, threads) for share in range(threads)]
+    reach, *shares = mapped(lambda task: task(), tasks)
+    most = max(np.diff(starts).max(initial=0) for _, starts, _, _ in shares)
+    if most > exact.MOST:
         raise DataError(
-            f"one entity has {int(sizes.max())} observations; the most is {exact.MOST}.",
+            f"one entity has {int(most)} observations; the most is {exact.MOST}.",
             where="entity",
             fix="Choose a finer key or a shorter history.",
         )
-    out = np.empty((len(queries), len(plan.columns)))
-
-    needed = list(entries(plan))
-
-    def run(part: tuple[int, int]) -> None:
-        for fold_entities, arrays, more in needed:
-            fold_entities(
-                *part, rows, starts, log.event_time, log.value, subject,
-                asked_rows, asked_starts, queries.event_time, queries.known_at, reach,
-                *arrays, UNBOUNDED if late is None else late, out, *more,
-            )  # fmt: skip
-
-    work = sizes + np.diff(asked_starts)
-    threads = 1 if work.sum() < PARALLEL else threads or _cores()
-    if threads == 1:
-        run((0, len(work)))
-        return out
-    with ThreadPoolExecutor(threads) as pool:
-        list(pool.map(run, _parts(work, threads * PARTS)))
-    return out
+    return reach, shares
 
 
 def entries(plan: LanePlan) -> Iterator[tuple[Callable[..., None], PlanArrays, tuple[Any, ...]]]:
@@ -147,11 +167,14 @@ def _cores() -> int:
     return os.cpu_count() or 1
 
 
-def _parts(work: np.ndarray, parts: int) -> list[tuple[int, int]]:
-    """Cut entities into runs of about equal work, the heaviest first."""
-    done = np.cumsum(work)
-    cuts = np.searchsorted(done, np.linspace(0, done[-1], parts + 1)[1:-1])
-    edges = np.unique(np.concatenate([[0], cuts, cuts + 1, [len(work)]]))
-    weights = np.add.reduceat(work, edges[:-1])
-    heaviest = np.argsort(-weights, kind="stable")
-    return [(int(edges[i]), int(edges[i + 1])) for i in heaviest]
+def _parts(shares: list[tuple[np.ndarray, ...]], parts: int) -> list[tuple[int, int, int]]:
+    """Cut entities into runs of about equal work, the heaviest first: (share, first, last)."""
+    done = [starts + asked_starts for _, starts, _, asked_starts in shares]
+    size = sum(int(each[-1]) for each in done) // parts + 1
+    runs = []
+    for share, each in enumerate(done):
+        cuts = np.searchsorted(each, np.arange(size, each[-1], size))
+        edges = np.unique(np.concatenate([[0], cuts - 1, cuts, [len(each) - 1]]))
+        for first, last in pairwise(edges.tolist()):
+            runs.append((each[last] - each[first], share, first, last))
+    return [run[1:] for run in sorted(runs, reverse=True)]

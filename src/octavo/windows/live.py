@@ -85,11 +85,14 @@ class LiveLane:
 
     def _fold_in_order(self, observations: Observations, queries: Queries, out: np.ndarray):
         grouping, resident = steps("grouping"), steps("resident")
-        rows, starts, asked_rows, asked_starts, reach = grouping.arrange(
-            observations.entity, observations.known_at, observations.position,
-            queries.entity, queries.known_at, queries.position,
-            queries.entity is observations.entity, self.plan.include_current,
+        reach = grouping.merge(
+            observations.known_at, observations.position, queries.known_at, queries.position,
+            self.plan.include_current,
         )  # fmt: skip
+        same = queries.entity is observations.entity
+        rows, starts, asked_rows, asked_starts = grouping.arrange(
+            observations.entity, queries.entity, same, 0, 1
+        )
         touched = resident.touched(
             rows, starts, observations.entity, asked_rows, asked_starts, queries.entity
         )

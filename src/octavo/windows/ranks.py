@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from octavo.windows import exact
-from octavo.windows.compiling import hot, inlined, part
+from octavo.windows.compiling import hot, inlined, part, shared
 
 BITS = 6
 BLOCK = 1 << BITS
@@ -85,9 +85,9 @@ def ranked(times, values, tree, sums):
     places = np.arange(size)
     if not ascending(times):
         order = np.argsort(times, kind="mergesort")
-        for rank in range(size):  # numba's own assignment by index is long to compile
+        for rank in range(size):
             places[order[rank]] = rank
-        times, values = times[order], values[order]
+        times, values = taken(times, order), taken(values, order)
     first = np.empty(DEEPEST, np.int64)
     depth, nodes = lay_levels(size, first) if tree else (0, 0)
     held = Ranks(
@@ -97,11 +97,20 @@ def ranked(times, values, tree, sums):
         first,
         np.full(nodes, np.inf),
         np.full(nodes, -np.inf),
-        np.zeros(nodes * sums.width, np.int64),
+        np.zeros(nodes * sums.width + exact.SLACK, np.int64),
         sums,
         depth,
     )
     return held, places
+
+
+@shared
+def taken(array, rows):
+    """Elements of an array; numba's own indexing by an array is slow to compile and to run."""
+    found = np.empty(rows.size, array.dtype)
+    for i in range(rows.size):
+        found[i] = array[rows[i]]
+    return found
 
 
 @part
@@ -125,7 +134,7 @@ def activate(held, rank):
         exact.add(held.sums, node * held.form.width, held.form, value, 1)
 
 
-@hot
+@inlined
 def seek(times, near, bound):
     """First rank whose event time is after ``bound``, searched outwards from ``near``."""
     size = times.size

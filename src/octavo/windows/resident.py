@@ -11,7 +11,18 @@ from typing import NamedTuple
 import numba as nb
 import numpy as np
 
-from octavo.windows import compiling, entity, exact, grouping, log, plan, ranks, reach, sweep
+from octavo.windows import (
+    compiling,
+    entity,
+    exact,
+    grouping,
+    log,
+    machine,
+    plan,
+    ranks,
+    reach,
+    sweep,
+)
 from octavo.windows.compiling import entry, hot, part, shared
 from octavo.windows.entity import ROWS, TABLE, asked_at
 from octavo.windows.reach import Plan
@@ -24,8 +35,8 @@ sums and how many places; form of the sums."""
 FEWEST = 16
 """Observations an entity has room for at first."""
 
-MOST_DIGITS = 3 * ((1024 + 1074) // 32 + 3) + 4
-"""Digits of scratch for the longest form there is."""
+MOST_WORDS = 3 * ((1024 + 1074) // 64 + 3)
+"""Words of scratch for the longest form there is."""
 
 
 class Memory(NamedTuple):
@@ -92,7 +103,7 @@ def with_room(memory: Memory, used: np.ndarray) -> Memory:
     """Make room for so many observations, nodes and places of sums."""
     sizes = dict.fromkeys(("times", "values", "active"), int(used[0]))
     sizes |= dict.fromkeys(("least", "greatest"), int(used[1]))
-    sizes |= {"counts": int(used[1]) * exact.FIRST, "sums": int(used[2])}
+    sizes |= {"counts": int(used[1]) * exact.FIRST, "sums": int(used[2]) + exact.SLACK}
     return memory._replace(**{name: _longer(getattr(memory, name), n) for name, n in sizes.items()})
 
 
@@ -346,7 +357,7 @@ def _entries(source):
         needed = np.zeros(3, np.int64)
         for group in range(numbers.size):
             head = heads[numbers[group]]
-            new = values[rows[starts[group] : starts[group + 1]]]
+            new = ranks.taken(values, rows[starts[group] : starts[group + 1]])
             anew, _, capacity, _, limbs = layout(head, held_times, held_values, new, floor, needs)
             if anew:
                 count_room(head, capacity, span_needs.size * width_of(limbs, needs), needed)
@@ -368,20 +379,20 @@ def _entries(source):
             held_times, held_values, active, least, greatest, counts, sums,
         )  # fmt: skip
         needs = needs_of(span_needs)
-        digits, answers = np.empty(MOST_DIGITS, np.int64), np.empty(AGGREGATES)
+        words, answers = np.empty(MOST_WORDS, np.uint64), np.empty(AGGREGATES)
         for group in range(numbers.size):
             number = numbers[group]
             head = heads[number]
             seen = rows[starts[group] : starts[group + 1]]
-            new = values[seen]
+            new = ranks.taken(values, seen)
             anew, kept, capacity, base, limbs = layout(
                 head, held_times, held_values, new, floor, needs
             )
             if anew:
                 lay(number, memory, used, span_needs.size, needs, kept, capacity, base, limbs)
-            places = admit(number, memory, times[seen], new)
+            places = admit(number, memory, ranks.taken(times, seen), new)
             held = held_of(memory, number)
-            windows = windows_of(memory, number, needs, digits, answers)
+            windows = windows_of(memory, number, needs, words, answers)
             here = asked_rows[asked_starts[group] : asked_starts[group + 1]]
             if here.size:
                 asked = asked_at(here, asked_times, asked_known, asked_reach, late)
@@ -413,7 +424,7 @@ def count_room(head, capacity, wide, needed):
 
 
 @part
-def windows_of(memory, number, needs, digits, answers):
+def windows_of(memory, number, needs, words, answers):
     """Windows of an entity, as `sweep` slides them."""
     head = memory.heads[number]
     width = width_of(head[LIMBS], needs)
@@ -426,13 +437,15 @@ def windows_of(memory, number, needs, digits, answers):
         memory.largest[number],
         memory.stale[number],
         exact.Form(head[BASE], head[LIMBS], width),
-        digits,
+        words,
         answers,
     )
 
 
 room, fold_block = _entries(
-    compiling.source_of([compiling, entity, exact, grouping, log, plan, ranks, reach, sweep])
+    compiling.source_of(
+        [compiling, entity, exact, grouping, log, machine, plan, ranks, reach, sweep]
+    )
 )
 
 

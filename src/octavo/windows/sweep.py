@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from octavo.windows import compiling, entity, exact, log, plan, ranks, reach
+from octavo.windows import compiling, entity, exact, log, machine, plan, ranks, reach
 from octavo.windows.compiling import entry, hot, inlined, once, part
 from octavo.windows.plan import Aggregate
 from octavo.windows.ranks import BITS, largest_block, node_of
@@ -31,6 +31,9 @@ LATEST = 1 << LAST | 1 << SINCE_LAST | 1 << LAG
 LONG = 1024
 """Observations from which an entity asked back and forth in time gets sums in its tree."""
 
+AHEAD = 8
+"""Queries whose answers' places are fetched before they are due."""
+
 
 class Windows(NamedTuple):
     """Where each span of one entity stands, and what it holds."""
@@ -47,8 +50,8 @@ class Windows(NamedTuple):
     """bool (spans,): an extreme has left the window; find it again before reading."""
     form: exact.Form
     """Form of the sums."""
-    digits: np.ndarray
-    """int64: scratch for reading the sums."""
+    words: np.ndarray
+    """uint64: scratch for reading the sums."""
     answers: np.ndarray
     """float64 (aggregates,): scratch for the answers of one window."""
 
@@ -122,9 +125,9 @@ def read(windows, span, held, needs, time):
         answers[COUNT + 1 :] = np.nan
         return
     if needs & TOTALS:
-        answers[SUM], answers[MEAN] = exact.total(windows.sums, at, windows.form, windows.digits)
+        answers[SUM], answers[MEAN] = exact.total(windows.sums, at, windows.form, windows.words)
     if needs & SPREADS:
-        answers[VAR], answers[STD] = exact.spread(windows.sums, at, windows.form, windows.digits)
+        answers[VAR], answers[STD] = exact.spread(windows.sums, at, windows.form, windows.words)
     low, high = windows.low[span], windows.high[span]
     if needs & EXTREMES:
         if windows.stale[span]:
@@ -179,6 +182,8 @@ def answer(rows, steps, held, windows, asked, plan, out):
     """Read the log of one entity: let be seen what a query sees, then answer it."""
     reached = 0
     for i in range(asked.rows.size):
+        if i + AHEAD < asked.rows.size:
+            machine.prefetch(out, asked.rows[i + AHEAD])
         while reached < rows.size and rows[reached] < asked.reach[i]:
             rank = steps[reached]
             if rank >= 0:
@@ -186,6 +191,7 @@ def answer(rows, steps, held, windows, asked, plan, out):
             else:
                 retract(~rank, held, windows)
             reached += 1
+        found = out[asked.rows[i]]
         for span in range(plan.needs.size):
             low, high = windows.low[span], windows.high[span]
             low, high = bounds(held, low, high, plan.spans, span, asked, i)
@@ -194,9 +200,9 @@ def answer(rows, steps, held, windows, asked, plan, out):
             for j in range(plan.starts[span], plan.starts[span + 1]):
                 place, aggregate, parameter = plan.columns[j]
                 if aggregate == LAG:
-                    out[asked.rows[i], place] = lag(windows, span, held, parameter)
+                    found[place] = lag(windows, span, held, parameter)
                 else:
-                    out[asked.rows[i], place] = windows.answers[aggregate]
+                    found[place] = windows.answers[aggregate]
 
 
 @part
@@ -216,12 +222,12 @@ def fold_entity(operations, asked, plan, out):
     windows = Windows(
         np.zeros(spans, np.int64),
         np.zeros(spans, np.int64),
-        np.zeros(spans * form.width, np.int64),
+        np.zeros(spans * form.width + exact.SLACK, np.int64),
         np.full(spans, np.inf),
         np.full(spans, -np.inf),
         np.zeros(spans, np.bool_),
         form,
-        np.empty(exact.scratch_size(form), np.int64),
+        np.empty(exact.scratch_size(form.limbs), np.uint64),
         np.empty(AGGREGATES),
     )
     answer(operations.rows, steps, held, windows, asked, plan, out)
@@ -248,4 +254,6 @@ def _entry(source):
     return fold_entities
 
 
-fold_entities = _entry(compiling.source_of([compiling, entity, exact, log, plan, ranks, reach]))
+fold_entities = _entry(
+    compiling.source_of([compiling, entity, exact, log, machine, plan, ranks, reach])
+)

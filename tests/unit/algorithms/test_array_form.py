@@ -8,7 +8,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from small_fits import CASES, SMALL, fitted, rows, target
 
-from octavo.bundle import TreeModel
+from octavo.bundle import TailModel, TreeModel
+from octavo.bundle.model import MOST_SURPRISE
 from octavo.stages.training import algorithms
 from octavo.stages.training.algorithms.xgboost import highest_below
 
@@ -45,6 +46,8 @@ def allowed(name, model, X, native):
     """
     if isinstance(model, TreeModel):
         return TREES[name] * max(1.0, np.abs(native).max())
+    if isinstance(model, TailModel):
+        return np.where(native < MOST_SURPRISE, 1e-8 * (1 + model.slope.max()), 0.0)
     magnitude = np.abs(X) @ np.abs(model.coef).T + np.abs(model.intercept)
     eps = np.finfo(np.float64).eps
     return (2 * (model.n_features + 1) * eps * magnitude).reshape(native.shape)
@@ -57,7 +60,9 @@ def test_any_rows(name, kind, data):
     result = fitted(name, kind)
     model = result.model()
     value = st.sampled_from(edges(model))
-    if isinstance(model, TreeModel):
+    if isinstance(model, TailModel):
+        value |= st.floats() | st.sampled_from(model.knots.ravel().tolist())
+    elif isinstance(model, TreeModel):
         value |= st.floats()
     else:
         value |= st.floats(-1e6, 1e6)
@@ -88,6 +93,8 @@ def test_training_rows_and_probabilities(name, kind):
     elif kind == "multiclass":
         powers = np.exp(native - native.max(axis=1, keepdims=True))
         expected = powers / powers.sum(axis=1, keepdims=True)
+    elif kind == "anomaly":
+        expected = 1 - np.exp(-native)
     else:
         expected = native
     np.testing.assert_allclose(model.predict(X), expected, rtol=2e-6)

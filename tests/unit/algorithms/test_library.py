@@ -19,6 +19,7 @@ def test_the_library():
         "lightgbm",
         "linear",
         "logistic",
+        "tails",
         "xgboost",
     ]
     for name in algorithms.names():

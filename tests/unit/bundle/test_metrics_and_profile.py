@@ -55,6 +55,24 @@ def test_the_interval_holds_the_figure_and_narrows_with_rows(binary):
     assert wide[1] - wide[0] > high - low
 
 
+@pytest.mark.parametrize(("raised", "ratio"), [(3, 1.0), (0, 4.0), (7, 2.0), (1000, 1001 / 4)])
+def test_alarms_beside_their_budget(raised, ratio):
+    # 1,000 rows at 3 in 1,000: 3 alarms are budgeted, and one is added to what is compared.
+    score = np.where(np.arange(1000) < raised, 0.997, 0.9969)
+    assert figure("alarm_ratio", np.full(1000, 0.003), score) == pytest.approx(ratio)
+    twice = figure("alarm_ratio", np.full(1000, 0.003), score, np.full(1000, 2.0))
+    assert twice == pytest.approx(max((2 * raised + 1) / 7, 7 / (2 * raised + 1)))
+
+
+def test_rows_that_nobody_judged_do_not_count(binary):
+    truth, score = binary
+    with_unknown, scores = np.append(truth, [np.nan] * 50), np.append(score, np.ones(50))
+    weights = np.ones(850)
+    for name in ("average_precision", "roc_auc"):
+        assert figure(name, with_unknown, scores) == figure(name, truth, score)
+        assert figure(name, with_unknown, scores, weights) == figure(name, truth, score)
+
+
 def test_psi_of_a_known_case():
     # By hand: (0.2−0.5)·ln(0.2/0.5) + (0.8−0.5)·ln(0.8/0.5)
     assert psi([0.5, 0.5], [0.2, 0.8]) == pytest.approx(0.27489 + 0.14100, abs=1e-4)

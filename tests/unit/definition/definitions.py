@@ -19,6 +19,12 @@ def problem(**changes: Any) -> ov.Problem:
     return ov.Problem("Which come back?", **(given | changes))
 
 
+def unusual(**changes: Any) -> ov.Problem:
+    """Return an anomaly problem that needs no label."""
+    given = {"target": "odd", "kind": "anomaly", "metric": "alarm_ratio", "at_most": 2}
+    return ov.Problem("Which are odd?", **(given | {"budget": 0.001} | changes))
+
+
 def label(of: ov.Dataset, **changes: Any) -> ov.Label:
     """Return the label of the problem."""
     given = {"of": of, "on": "order_id", "value": pl.col("outcome") == "returned"}

@@ -2,7 +2,7 @@
 
 import polars as pl
 import pytest
-from definitions import label, orders, pipeline, problem, view, window
+from definitions import label, orders, pipeline, problem, unusual, view, window
 
 import octavo as ov
 from octavo.errors import DefinitionError, ExitCode
@@ -23,7 +23,8 @@ MESSAGES = [
     ),
     (
         lambda: problem(kind="classification"),
-        "Problem.kind: there is no choice 'classification'. Known: binary, multiclass, regression.",
+        "Problem.kind: there is no choice 'classification'. Known: anomaly, binary, multiclass, "
+        "regression.",
     ),
     (
         lambda: window(orders(), take="maen"),
@@ -419,6 +420,55 @@ MESSAGES = [
     (
         lambda: pipeline(views=[view(orders()), view(orders())]),
         "Pipeline.views: the view 'customer' is declared twice. Rename one of them.",
+    ),
+    (
+        lambda: pipeline(inputs=["amuont"]),
+        "Pipeline.inputs: there is no feature 'amuont'. Did you mean 'amount'?",
+    ),
+    (
+        lambda: pipeline(inputs=[]),
+        "Pipeline.inputs: no feature is named that the model sees. "
+        "Name features that say how unusual a row is; ov.Deviations makes some.",
+    ),
+    (
+        lambda: pipeline(label=None),
+        "Pipeline.label: there is no label. "
+        'Give one; only an anomaly problem measured by "alarm_ratio" needs none.',
+    ),
+    (
+        lambda: pipeline(problem=unusual(), label=None),
+        "Pipeline.inputs: no feature is named that the model sees. "
+        "Name features that say how unusual a row is; ov.Deviations makes some.",
+    ),
+    (
+        lambda: pipeline(problem=unusual(metric="roc_auc", at_most=None, at_least=0.7), label=None),
+        "Pipeline.label: there is no label. "
+        'Give one; only an anomaly problem measured by "alarm_ratio" needs none.',
+    ),
+    (
+        lambda: problem(budget=0.001),
+        "Problem.budget: a budget of alarms and a problem of kind anomaly belong together. "
+        'Give kind="anomaly" and budget=0.001 (one row in a thousand), or neither.',
+    ),
+    (
+        lambda: unusual(budget=None),
+        "Problem.budget: a budget of alarms and a problem of kind anomaly belong together. "
+        'Give kind="anomaly" and budget=0.001 (one row in a thousand), or neither.',
+    ),
+    (
+        lambda: unusual(budget=0.6),
+        "Problem.budget: 0.6 is not the share of rows that are unusual. "
+        "Give a fraction such as 0.001.",
+    ),
+    (
+        lambda: unusual(at_most=1),
+        "Problem.at_most: alarm_ratio is 1 at the best; 1 cannot be its target. "
+        "Give 2 for up to twice, and no less than half, the alarms budgeted.",
+    ),
+    (
+        lambda: unusual(metric="log_loss"),
+        "Problem.metric: there is no choice 'log_loss'. "
+        "Known: alarm_ratio, average_precision, roc_auc.",
     ),
     (
         lambda: pipeline().dataset("ordres"),

@@ -2,11 +2,11 @@
 
 import polars as pl
 import pytest
+from accepting import accept
 
 import octavo as ov
 from octavo.engines import LocalEngine
-from octavo.stages.ingestion.accept import accept
-from octavo.stages.ingestion.files import read_file
+from octavo.stages.ingestion.files import begin
 from octavo.stores.home import Home
 from octavo.stores.raw import RawStore
 
@@ -23,11 +23,8 @@ def deliver(tmp_path):
         path.write_text("\n".join(["id,at,x", *lines]) + "\n")
         batch = {"batch_id": f"b{len(batches)}", "sequence": len(batches) + 1, "clock": clock}
         batch |= {"content_hash": "0123456789abcdef", "dataset": "visits"}
-        parsed = read_file(
-            path, columns=None, schema=None, where_label="visits", engine=LocalEngine()
-        )
-        found = accept(VISITS, parsed, batch, raw, batches)
-        raw.append("visits", batch["batch_id"], found.rows, found.rejected, found.restated)
+        reading = begin(path, where_label="visits", engine=LocalEngine())
+        found = accept(VISITS, reading, batch, raw, batches)
         batches.append(batch | {"restated": found.restated.height})
         return found
 

@@ -8,9 +8,9 @@ import pytest
 import octavo as ov
 from octavo.definition.events import EVENT_ID, EVENT_TIME, KNOWN_AT, POSITION
 from octavo.errors import DataError
-from octavo.stages.prep import quality
+from octavo.stages.prep import hot
+from octavo.stages.prep.hot import Hot, check_most, hot_entities, tell_hot
 from octavo.stages.prep.lanes import lanes, observations
-from octavo.stages.prep.quality import Hot, check_most, hot_entities, tell_hot
 from octavo.stores import catalog as tables
 from octavo.stores.catalog import Catalog
 from octavo.windows import Observations, exact
@@ -32,7 +32,7 @@ def events(who, start=0):
 @pytest.fixture
 def small(monkeypatch):
     for name, value in (("COLD", 10), ("HOT", 40)):
-        monkeypatch.setattr(quality, name, value)
+        monkeypatch.setattr(hot, name, value)
 
 
 def fold(batches):
@@ -67,7 +67,7 @@ def test_hot_are_those_with_many_or_with_most(small, batches, hot):
 
 def test_no_more_are_named_than_one_reads(small):
     found = hot_entities(*fold([[f"c{n % 20}" for n in range(41 * 20)]]))
-    assert len(found) == quality.NAMED
+    assert len(found) == hot.NAMED
 
 
 def test_what_the_kernel_cannot_add_up_is_refused_by_name(monkeypatch):

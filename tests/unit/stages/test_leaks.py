@@ -1,9 +1,11 @@
 """Eight kinds of leak are caught in real tables, and none is seen where there is none."""
 
+import numpy as np
+import polars as pl
 import pytest
-from leaky import BUNDLED, CASES, LEAKS, bundled
+from leaky import BUNDLED, CASES, LEAKS, bundled, table
 
-from octavo.stages.segregation.leaks import KINDS, find_leaks
+from octavo.stages.segregation.leaks import KINDS, Examined, find_leaks
 
 
 def test_every_kind_has_a_case():
@@ -23,3 +25,16 @@ def test_what_is_put_in_is_found_and_nothing_else(name, kind, inject):
     found = find_leaks(dirty.examined)
     assert [leak.kind for leak in found] == [kind], [str(leak) for leak in found]
     assert found[0].columns in ((), ("leak",), ("who",))
+
+
+def test_rows_of_few_values_are_equal_by_nature():
+    rng = np.random.default_rng(3)
+    features = pl.DataFrame({name: rng.integers(0, 7, 2000) for name in "abcd"})
+    few = table(features, pl.Series(rng.random(2000) < 0.3), is_number=False)
+    assert find_leaks(few.examined) == []
+
+
+@pytest.mark.parametrize("label", [[None] * 40, [1] * 40, [0, 1] * 10])
+def test_of_a_label_that_says_nothing_nothing_is_said(label):
+    frame = pl.DataFrame({"x": range(len(label)), "y": label})
+    assert find_leaks(Examined(frame, "y", ["x"])) == []

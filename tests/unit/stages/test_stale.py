@@ -52,9 +52,10 @@ def raw(tmp_path):
 
 
 def deliver(raw, sequence, found, restated=None, dataset="payments"):
-    again = rows(sequence, *(restated or []))
-    rejected = pl.DataFrame(schema={"text": pl.String})
-    raw.append(dataset, f"b{sequence}", rows(sequence, *found), rejected, again)
+    with raw.receive(dataset, f"b{sequence}") as incoming:
+        incoming.rows.add(rows(sequence, *found))
+        incoming.restated.add(rows(sequence, *(restated or [])))
+        incoming.commit()
 
 
 def found(raw, batches, correction, names=NAMES):
@@ -107,6 +108,24 @@ def test_a_withdrawal_concerns_the_entities_of_all_its_rows(raw):
         ("rows", "*"): 2,
         ("card", "c3"): 1, ("card", "c2"): 1,
     }  # fmt: skip
+
+
+def test_a_row_whose_first_version_is_withdrawn_asks_from_the_place_of_the_next(raw):
+    deliver(raw, 1, OLD)
+    deliver(raw, 2, [("4", "c4", 9, 1, 8)], restated=[("1", "c1", 7, 11, 5)])
+    batches = [batch(1, withdrawn=3), batch(2, restated=1)]
+    assert found(raw, batches, Correction(batches[0], WITHDRAWN)) == {
+        ("rows", "*"): 3,
+        ("card", "c1"): 2, ("card", "c2"): 1,
+        ("pair", "c1|7"): 1,
+    }  # fmt: skip
+
+
+def test_what_is_delivered_anew_after_a_withdrawal_asks_for_itself(raw):
+    deliver(raw, 1, OLD)
+    deliver(raw, 3, [("1", "c9", 7, 11, 5)])
+    batches = [batch(1, withdrawn=2), batch(3)]
+    assert ("pair", "c9|7") not in found(raw, batches, Correction(batches[0], WITHDRAWN))
 
 
 def test_too_many_entities_are_marked_as_all(raw, monkeypatch):

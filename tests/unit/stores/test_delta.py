@@ -61,14 +61,14 @@ def test_a_replay_is_recognized_after_checkpoints_and_by_others(log):
 
 def test_the_race_another_process_wins_between_look_and_commit_is_noticed(log, monkeypatch):
     log.append(ROWS, app_id="w", version=0)
-    original = delta._written
+    original = delta.written
 
     def overtaken(folder, frame):
-        monkeypatch.setattr(delta, "_written", original)
+        monkeypatch.setattr(delta, "written", original)
         DeltaLog(log.url).append(ROWS, app_id="w", version=1)
         return original(folder, frame)
 
-    monkeypatch.setattr(delta, "_written", overtaken)
+    monkeypatch.setattr(delta, "written", overtaken)
     assert log.append(ROWS, app_id="w", version=1) is None
     assert log.scan().collect().height == 4
     assert len(list(log._folder.glob("*.parquet"))) == 2, "the loser's file should be gone"
@@ -76,14 +76,14 @@ def test_the_race_another_process_wins_between_look_and_commit_is_noticed(log, m
 
 def test_another_writer_between_look_and_commit_is_no_obstacle(log, monkeypatch):
     log.append(ROWS, app_id="w", version=0)
-    original = delta._written
+    original = delta.written
 
     def overtaken(folder, frame):
-        monkeypatch.setattr(delta, "_written", original)
+        monkeypatch.setattr(delta, "written", original)
         DeltaLog(log.url).append(ROWS, app_id="other", version=1)
         return original(folder, frame)
 
-    monkeypatch.setattr(delta, "_written", overtaken)
+    monkeypatch.setattr(delta, "written", overtaken)
     assert log.append(ROWS, app_id="w", version=1) is not None
     assert log.scan().collect().height == 6
 
@@ -205,8 +205,8 @@ def test_statistics_never_hide_a_row(log):
 
 def test_what_is_appended_was_synced_before_it_returns(log, monkeypatch):
     synced = []
-    original = delta._sync
-    monkeypatch.setattr(delta, "_sync", lambda path: (synced.append(path), original(path)))
+    original = delta.sync
+    monkeypatch.setattr(delta, "sync", lambda path: (synced.append(path), original(path)))
     commits = []
     committing = DeltaTable.create_write_transaction
 
@@ -243,7 +243,7 @@ def test_what_is_appended_was_synced_before_it_returns(log, monkeypatch):
 def test_a_disk_that_fails_is_named_and_nothing_is_committed(log, monkeypatch, error, said):
     log.append(ROWS, app_id="w", version=0)
     with monkeypatch.context() as broken:
-        broken.setattr(delta, "_written", lambda folder, frame: (_ for _ in ()).throw(error))
+        broken.setattr(delta, "written", lambda folder, frame: (_ for _ in ()).throw(error))
         with pytest.raises(ResourceError, match=said) as raised:
             log.append(ROWS, app_id="w", version=1)
     assert raised.value.where == log.url

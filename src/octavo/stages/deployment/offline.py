@@ -85,7 +85,8 @@ def _not_scored(context: Context, live: Row, lacking: list[str]) -> Outcome:
 def _replace(context: Context, candidate_id: str, live: Row | None) -> Row:
     """Check that the bundle is servable and make it the live one, in one transaction."""
     bundle = Bundle.load(context.home.candidate(candidate_id))
-    _check_servable(bundle, context.segregation().data("validation").head(SERVABLE_ROWS))
+    rows = context.segregation().data("validation", context.pipeline.problem.learns_from)
+    _check_servable(bundle, rows.head(SERVABLE_ROWS))
     now = context.now()
     table = tables.deployments
     number = len(context.catalog.rows(sa.select(table.c.deployment_id))) + 1
@@ -144,8 +145,9 @@ def _predicted(context: Context, live: Row, bundle: Bundle, rows: pl.DataFrame) 
 
 
 def outputs(bundle: Bundle, found: np.ndarray) -> pl.Series:
-    """Return predictions as JSON objects: one number, or one for each class."""
+    """Return predictions as JSON objects: one number, or one for each class; and any alarm."""
     if found.ndim == 1:
-        return pl.DataFrame({bundle.target: found}).to_struct().struct.json_encode()
+        columns = {bundle.target: found, **bundle.alarms(found)}
+        return pl.DataFrame(columns).to_struct().struct.json_encode()
     columns = {str(name): found[:, i] for i, name in enumerate(bundle.classes)}
     return pl.DataFrame(columns).to_struct().struct.json_encode()

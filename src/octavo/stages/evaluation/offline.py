@@ -73,7 +73,7 @@ def run(context: Context) -> Outcome:
         "validation": _validation_baseline(context),
         "test": _baseline(problem, trained_on, truth),
     }
-    test = segregation.data("test")
+    test = segregation.data("test", problem.learns_from)
     predicted = bundle.predict(test)
     found = figure(problem.metric, truth, predicted)
     low, high = interval(problem.metric, truth, predicted)
@@ -126,7 +126,8 @@ def _truths(
 ) -> tuple[np.ndarray, ...]:
     """Return the labels of some parts as numbers, by the classes of the first of them."""
     pipeline, segregation = context.pipeline, context.segregation()
-    labels = [segregation.data(p, columns=[], fold=fold)[pipeline.label.name] for p in parts]
+    rows = pipeline.problem.learns_from
+    labels = [segregation.data(p, rows, [], fold=fold)[pipeline.label.name] for p in parts]
     classes = classes_of(labels[0], pipeline)
     return tuple(target_numbers(label, pipeline, classes) for label in labels)
 
@@ -178,7 +179,8 @@ def _against_champion(
         return {"candidate": champion_id, "rows": 0, "why": "it was trained for another label"}
     end = champion.learned.get("trained_until")
     later = (test[EVENT_TIME].cast(int) > end).to_numpy() if end else np.ones(truth.size, bool)
-    if np.unique(truth[later]).size < 2:
+    enough = np.unique(truth[later]).size > 1 or not context.pipeline.problem.needs_labels
+    if not later.any() or not enough:
         return {"candidate": champion_id, "rows": int(later.sum()), "why": "too few later rows"}
     _count_reading(context, champion_id, context.segregation().data_version, "champion")
     metric = context.pipeline.problem.metric

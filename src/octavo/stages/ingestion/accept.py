@@ -1,7 +1,10 @@
-"""Which parsed rows enter the raw store, and which are kept aside with the reason."""
+"""Which parsed rows enter the raw store, and which are kept aside with the reason.
 
+Rules look at rows after their treatment; what is stored is what was received.
+"""
+
+from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import polars as pl
 
@@ -16,142 +19,177 @@ from octavo.definition.events import (
     stamped,
 )
 from octavo.errors import DataError
-from octavo.stages.ingestion.files import Parsed
+from octavo.stages.ingestion.loaded import ROW
+from octavo.stages.ingestion.reading import Piece
+from octavo.stages.ingestion.repeats import Repeats
 from octavo.stores.catalog import Row
-from octavo.stores.raw import REJECTED_SCHEMA, ROWS_PER_BATCH, RawStore
+from octavo.stores.raw import REJECTED_SCHEMA, ROWS_PER_BATCH, Incoming, RawStore
+from octavo.stores.staged import Staged
 
 _RESTATED = (
     "the event came before with other content; `octavo prep --rebuild` puts this in its place"
 )
 
 
-@dataclass(frozen=True)
-class Accepted:
-    """A batch divided."""
+class Intake:
+    """Stamps rows with identity, times and position, and sets aside those that cannot be used.
 
-    rows: pl.DataFrame
-    """Source columns and stamps, ready for the raw store."""
-    rejected: pl.DataFrame
-    """``_row, text, column, rule, reason``; the text is the file's own."""
-    restated: pl.DataFrame
-    """Those of the rejected rows that restate an event, as `rows` are."""
-    duplicates: int
-    """Rows whose event came before with the same content: counted, and nothing lost."""
-
-
-def accept(
-    dataset: Dataset, parsed: Parsed, batch: Row, raw: RawStore, earlier: list[Row]
-) -> Accepted:
-    """Stamp rows with identity, times and position, and set aside those that cannot be used.
-
-    Raises
-    ------
-    DataError
-        If a check of severity ``stop`` fails for more rows than it tolerates.
+    Parameters
+    ----------
+    batch
+        As the catalog knows it.
+    raw
+        Has the rows of earlier batches.
+    earlier
+        The dataset's batches that count.
+    incoming
+        Where the rows go.
     """
-    source = [c for c in parsed.frame.columns if c != "_row"]
-    rows = stamped(dataset, parsed.frame)
-    if not dataset.event_id:
-        own = pl.format("{}-{}", pl.lit(batch["content_hash"][:12]), pl.col("_row"))
-        rows = rows.with_columns(own.alias(EVENT_ID))
-    rejected = [parsed.rejected.select(list(REJECTED_SCHEMA)[1:])]
-    for rule, column, bad, reason in _rules(dataset, rows):
-        rejected.append(_set_aside(parsed, rows.filter(bad), rule, column, reason))
-        rows = rows.filter(~bad)
-    again = rows.clear()
-    duplicates = 0
-    if dataset.event_id:
-        repeated, other = _seen_before(dataset.name, rows, source, raw, earlier)
-        duplicates = repeated.len()
-        again = rows.filter(pl.col("_row").is_in(other.implode()))
-        rejected.append(_set_aside(parsed, again, "restated", None, _RESTATED))
-        rows = rows.filter(~pl.col("_row").is_in(pl.concat([repeated, other]).implode()))
-    return Accepted(
-        _placed(rows, source, batch),
-        pl.concat(rejected).sort("_row"),
-        _placed(again, source, batch),
-        duplicates,
-    )
 
+    def __init__(
+        self, dataset: Dataset, batch: Row, raw: RawStore, earlier: list[Row], incoming: Incoming
+    ) -> None:
+        self.rows = self.duplicates = 0
+        """Rows kept; and those whose event came before with the same content: nothing is lost."""
+        self.newest: int | None = None
+        """When the newest row could be known, microseconds."""
+        self.rules: Counter[str] = Counter()
+        """How many rows each rule has set aside."""
+        self._dataset, self._batch, self._incoming = dataset, batch, incoming
+        self._source: list[str] = []
+        self._read = 0
+        self._failing: dict[str, tuple[int, int]] = {}  # of checks that stop: how many, the first
+        self._repeats: Repeats | None = None
+        if dataset.event_id:
+            before = (raw.scan, raw.restated) if earlier else ()
+            self._aside = Staged(incoming.folder / "aside")
+            self._repeats = Repeats([rows(dataset.name, earlier) for rows in before], self._aside)
 
-def _placed(rows: pl.DataFrame, source: list[str], batch: Row) -> pl.DataFrame:
-    """Give rows their place in the log: the later of availability and clock, and the position."""
-    clock = pl.lit(batch["clock"], dtype=pl.Int64).cast(TIMESTAMP)
-    return rows.select(
-        *source,
-        EVENT_ID,
-        EVENT_TIME,
-        pl.max_horizontal("_available", clock).alias(KNOWN_AT),
-        (pl.col("_row") + batch["sequence"] * ROWS_PER_BATCH).alias(POSITION),
-        pl.lit(batch["batch_id"]).alias("_batch_id"),
-    )
+    def take(self, piece: Piece) -> None:
+        """Take in the next rows of the file.
 
+        Raises
+        ------
+        DefinitionError
+            If an expression cannot be computed.
+        """
+        self._source = [c for c in piece.frame.columns if c != ROW]
+        rows = stamped(self._dataset, piece.frame)
+        if not self._dataset.event_id:
+            own = pl.format("{}-{}", pl.lit(self._batch["content_hash"][:12]), pl.col(ROW))
+            rows = rows.with_columns(own.alias(EVENT_ID))
+        self._read += rows.height
+        self._reject(piece.rejected)
+        for rule, column, bad, reason in self._applied(rows):
+            failing = rows.select(bad.alias("bad"))["bad"]
+            if failing.any():
+                self._set_aside(piece, rows.filter(failing), rule, column, reason)
+                rows = rows.filter(~failing)
+        rows = _as_received(self._dataset, rows, piece.frame)
+        rows = rows.select(*self._source, ROW, EVENT_ID, EVENT_TIME, "_available")
+        if self._repeats:
+            rows = self._repeats.divide(rows, piece.text)
+        self._keep(rows)
 
-def _rules(dataset: Dataset, rows: pl.DataFrame) -> Iterator[tuple[str, str | None, pl.Expr, str]]:
-    """Give rule, column, condition of failure and reason, in the order they are applied."""
-    is_event = pl.lit(True) if dataset.where is None else dataset.where.fill_null(False)
-    if dataset.event_id:
-        names = ", ".join(dataset.identity)
-        yield "event_id", names, pl.col(EVENT_ID).is_null(), f"the event ID ({names}) has a null"
-    if not dataset.is_static:
-        missing = is_event & pl.col(EVENT_TIME).is_null()
-        yield "event_time", None, missing, "the event time cannot be computed"
-    for check in dataset.checks:
-        if check.severity != "flag":
-            yield _checked(dataset, check, rows)
+    def finish(self) -> None:
+        """Decide on what the whole file must tell: checks that stop, and events that came before.
 
+        Raises
+        ------
+        DataError
+            If a check of severity ``stop`` fails for more rows than it tolerates.
+        """
+        for check in self._dataset.checks:
+            count, first = self._failing.get(check.name, (0, 0))
+            share = count / max(self._read, 1)
+            if check.severity == "stop" and share > check.tolerate:
+                raise DataError(
+                    f"{count} of {self._read} rows fail, {share:.2%} where {check.tolerate:.2%} "
+                    f"are tolerated; the first is row {first}.",
+                    where=f"dataset {self._dataset.name!r}, check {check.name!r}",
+                    fix="Nothing was ingested. Correct the file, or change the check.",
+                )
+        if self._repeats:
+            for found in self._repeats.compare(self._source, self._incoming.rows):
+                self.duplicates += found.duplicates
+                self._keep(found.rows.drop("text"))
+                self._incoming.restated.add(self._placed(found.restated))
+                aside = found.restated.select(ROW, "text")
+                self._reject(_explained(aside, "restated", None, _RESTATED))
 
-def _checked(
-    dataset: Dataset, check: Check, rows: pl.DataFrame
-) -> tuple[str, str | None, pl.Expr, str]:
-    where = f"dataset {dataset.name!r}, check {check.name!r}"
-    bad = ~condition(rows, check.condition, where=where).fill_null(True)
-    share = bad.sum() / max(rows.height, 1)
-    if check.severity == "stop" and share > check.tolerate:
-        raise DataError(
-            f"{bad.sum()} of {rows.height} rows fail, {share:.2%} where {check.tolerate:.2%} are "
-            f"tolerated; the first is row {rows['_row'].filter(bad)[0]}.",
-            where=where,
-            fix="Nothing was ingested. Correct the file, or change the check.",
+    def _keep(self, rows: pl.DataFrame) -> None:
+        placed = self._placed(rows)
+        self._incoming.rows.add(placed)
+        self.rows += placed.height
+        if (newest := placed[KNOWN_AT].cast(pl.Int64).max()) is not None:
+            newest = int(newest)  # type: ignore[arg-type]  # the column is of integers
+            self.newest = newest if self.newest is None else max(newest, self.newest)
+
+    def _placed(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """Give rows their place in the log: availability or clock, the later, and the position."""
+        clock = pl.lit(self._batch["clock"], dtype=pl.Int64).cast(TIMESTAMP)
+        return rows.select(
+            *self._source,
+            EVENT_ID,
+            EVENT_TIME,
+            pl.max_horizontal("_available", clock).alias(KNOWN_AT),
+            (pl.col(ROW) + self._batch["sequence"] * ROWS_PER_BATCH).alias(POSITION),
+            pl.lit(self._batch["batch_id"]).alias("_batch_id"),
         )
-    column = ", ".join(check.condition.meta.root_names())
-    failing = ~check.condition.fill_null(True)
-    return f"check:{check.name}", column, failing, f"the check {check.name!r} fails"
 
-
-def _seen_before(
-    name: str, rows: pl.DataFrame, source: list[str], raw: RawStore, earlier: list[Row]
-) -> tuple[pl.Series, pl.Series]:
-    """Return the numbers of the rows whose event came before: with the same content, and not.
-
-    A row is compared with the newest version of its event: that of an earlier batch or, within
-    the file, the row before it.
-    """
-    columns = [EVENT_ID, "_row", *source]
-    versions = rows.select(columns)
-    if earlier:
-        stored = pl.concat(
-            found.select(EVENT_ID, POSITION, *source).join(
-                rows.lazy().select(EVENT_ID), on=EVENT_ID, how="semi"
+    def _applied(self, rows: pl.DataFrame) -> Iterator[tuple[str, str | None, pl.Expr, str]]:
+        """Give rule, column, condition of failure and reason, in the order they are applied."""
+        dataset = self._dataset
+        is_event = pl.lit(True) if dataset.where is None else dataset.where.fill_null(False)
+        if dataset.event_id:
+            names = ", ".join(dataset.identity)
+            yield (
+                "event_id",
+                names,
+                pl.col(EVENT_ID).is_null(),
+                f"the event ID ({names}) has a null",
             )
-            for found in (raw.scan(name, earlier), raw.restated(name, earlier))
-        )
-        newest = stored.sort(POSITION).collect().unique(EVENT_ID, keep="last")
-        before = newest.select(EVENT_ID, pl.lit(-1, dtype=pl.Int64).alias("_row"), *source)
-        versions = pl.concat([before, versions])
-    versions = versions.filter(pl.col(EVENT_ID).is_duplicated()).sort(EVENT_ID, "_row")
-    again = pl.col(EVENT_ID) == pl.col(EVENT_ID).shift(1)
-    same = pl.all_horizontal([pl.col(c).eq_missing(pl.col(c).shift(1)) for c in source])
-    found = versions.with_columns(same.alias("|same")).filter(again)
-    return found.filter("|same")["_row"], found.filter(~pl.col("|same"))["_row"]
+        if not dataset.is_static:
+            missing = is_event & pl.col(EVENT_TIME).is_null()
+            yield "event_time", None, missing, "the event time cannot be computed"
+        for check in dataset.checks:
+            if check.severity != "flag":
+                yield self._checked(check, rows)
+
+    def _checked(self, check: Check, rows: pl.DataFrame) -> tuple[str, str | None, pl.Expr, str]:
+        where = f"dataset {self._dataset.name!r}, check {check.name!r}"
+        bad = ~condition(rows, check.condition, where=where).fill_null(True)
+        if bad.any():
+            count, first = self._failing.get(check.name, (0, rows[ROW].filter(bad)[0]))
+            self._failing[check.name] = (count + int(bad.sum()), first)
+        column = ", ".join(check.condition.meta.root_names())
+        failing = ~check.condition.fill_null(True)
+        return f"check:{check.name}", column, failing, f"the check {check.name!r} fails"
+
+    def _set_aside(
+        self, piece: Piece, rows: pl.DataFrame, rule: str, column: str | None, reason: str
+    ) -> None:
+        texts = pl.Series("text", [piece.text(row) for row in rows[ROW]], dtype=pl.String)
+        self._reject(_explained(rows.select(ROW, texts), rule, column, reason))
+
+    def _reject(self, rows: pl.DataFrame) -> None:
+        for rule, count in rows.group_by("rule").len().iter_rows():
+            self.rules[rule] += count
+        batch = pl.lit(self._batch["batch_id"]).alias("_batch_id")
+        self._incoming.rejected.add(rows.with_columns(batch).select(list(REJECTED_SCHEMA)))
 
 
-def _set_aside(
-    parsed: Parsed, rows: pl.DataFrame, rule: str, column: str | None, reason: str
-) -> pl.DataFrame:
-    return rows.select(
-        "_row",
-        pl.Series("text", [parsed.text(row) for row in rows["_row"]], dtype=pl.String),
+def _as_received(dataset: Dataset, rows: pl.DataFrame, frame: pl.DataFrame) -> pl.DataFrame:
+    """Put the values that were received back into the columns that have a treatment."""
+    columns = list(dict.fromkeys(each.column for each in dataset.treat))
+    if not columns:
+        return rows
+    received = frame.filter(pl.col(ROW).is_in(rows[ROW].implode())).select(columns)
+    return rows.with_columns(received.get_columns())
+
+
+def _explained(rows: pl.DataFrame, rule: str, column: str | None, reason: str) -> pl.DataFrame:
+    return rows.with_columns(
         pl.lit(column, dtype=pl.String).alias("column"),
         pl.lit(rule).alias("rule"),
         pl.lit(reason).alias("reason"),

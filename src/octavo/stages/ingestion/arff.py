@@ -9,17 +9,18 @@ chapter 2. It knows nothing of other text files.
 
 import csv
 import re
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import polars as pl
 
 from octavo.errors import DataError
 from octavo.stages.ingestion import types
-from octavo.stages.ingestion.loaded import ROW, Loaded, Rejection, Wanted
+from octavo.stages.ingestion.evidence import Evidence
+from octavo.stages.ingestion.loaded import ROW, Format, Part, Wanted
 from octavo.stages.ingestion.opening import Source, text_begun
 from octavo.stages.ingestion.records import BLOCK
-from octavo.stages.ingestion.types import Declared, Typed
+from octavo.stages.ingestion.types import Column, Typed
 
 _ATTRIBUTE = re.compile(
     r"@attribute\s+(?:'(?P<single>(?:[^'\\]|\\.)*)'|\"(?P<double>[^\"]*)\"|(?P<plain>[^\s{]+))"
@@ -28,46 +29,73 @@ _ATTRIBUTE = re.compile(
 )
 
 
-def load(source: Source, wanted: Wanted, progress: Callable[[int, int], None]) -> Loaded:
+@dataclass(frozen=True, slots=True)
+class Arff(Format):
+    """An ARFF file, whole."""
+
+    source: Source
+    declared: dict[str, str]
+    chosen: list[str]
+    lines: list[str]
+    empty = "the file declares attributes but has no rows."
+
+    def blocks(self) -> Iterator[list[str]]:
+        """Give all rows at once."""
+        yield self.lines
+
+    def read(self, block: list[str]) -> Part:
+        """Take lines apart."""
+        rows: list[list[str | None]] = []
+        numbers: list[int] = []
+        faults: list[tuple[int, str, str]] = []
+        for number, line in enumerate(block):
+            found = _values(line)
+            if line.lstrip().startswith("{"):
+                faults.append((number, "fields", "it is in the sparse form, which is not read"))
+            elif len(found) != len(self.declared):
+                why = f"has {len(found)} values, {len(self.declared)} attributes are declared"
+                faults.append((number, "fields", why))
+            else:
+                rows.append(found)
+                numbers.append(number)
+        frame = pl.DataFrame(rows, schema=dict.fromkeys(self.declared, pl.String), orient="row")
+        frame = frame.select(self.chosen).with_columns(pl.Series(ROW, numbers, dtype=pl.Int64))
+        return Part(frame, faults, len(block), block.__getitem__, self.source.total)
+
+    def names(self, found: Sequence[str], *, whole: bool) -> list[str]:
+        """Return the attributes chosen."""
+        return self.chosen
+
+    def known(self, name: str) -> pl.DataType | None:
+        """Return that an attribute is text, if it is declared as that."""
+        kind = self.declared[name]
+        words = {word.strip() for word in kind.strip("{}").split(",")}
+        is_open = kind in ("numeric", "real", "integer", "date") or (
+            kind.startswith("{") and words <= {"true", "false"}
+        )
+        return None if is_open else pl.String()
+
+    def take(self, values: pl.Series, column: Column, *, look: bool) -> tuple[Typed, Evidence]:
+        """Read values; of what is declared as text only the question mark is null."""
+        nulls = () if self.known(column.name) else types.NULL_TOKENS
+        return types.take(values, column, nulls=nulls, look=look)
+
+
+def load(source: Source, wanted: Wanted) -> Arff:
     """Read an ARFF file.
 
     Raises
     ------
     DataError
-        If its header cannot be read, or it has no rows or other columns than before.
+        If its header cannot be read, or it has other columns than before.
     """
     text = text_begun(source, BLOCK)
     while piece := source.read(BLOCK):
         text += piece
-        progress(source.done, source.total)
     lines = text.decode(errors="backslashreplace").splitlines()
     declared, body = _header(lines, source.place)
-    names = wanted.choose(declared, source.place)
     kept = [line for line in body if line.strip() and not line.lstrip().startswith("%")]
-    if not kept:
-        raise DataError(
-            "the file declares attributes but has no rows.",
-            where=source.place,
-            fix="Deliver it with rows, or not at all.",
-        )
-    rows: list[list[str | None]] = []
-    numbers: list[int] = []
-    rejected: list[Rejection] = []
-    for number, line in enumerate(kept):
-        found = _values(line)
-        if line.lstrip().startswith("{"):
-            why = "it is in the sparse form, which is not read"
-        elif len(found) != len(declared):
-            why = f"has {len(found)} values, {len(declared)} attributes are declared"
-        else:
-            rows.append(found)
-            numbers.append(number)
-            continue
-        rejected.append(Rejection(number, line, None, "fields", why))
-    frame = pl.DataFrame(rows, schema=dict.fromkeys(declared, pl.String), orient="row")
-    frame = frame.select(names).with_columns(pl.Series(ROW, numbers, dtype=pl.Int64))
-    infer = partial(_infer, declared)
-    return Loaded(frame, rejected, len(kept), kept.__getitem__, infer, _cast)
+    return Arff(source, declared, wanted.choose(declared, source.place), kept)
 
 
 def _header(lines: Sequence[str], place: str) -> tuple[dict[str, str], Sequence[str]]:
@@ -99,20 +127,3 @@ def _values(line: str) -> list[str | None]:
     quote = '"' if re.search(r'(?:^|,)\s*"', line) else "'"
     given = next(csv.reader([line], quotechar=quote, escapechar="\\", skipinitialspace=True))
     return [None if value.strip() == "?" else value.strip() for value in given]
-
-
-def _infer(declared: dict[str, str], text: pl.Series) -> Typed:
-    kind = declared[text.name]
-    if kind in ("numeric", "real", "integer", "date"):
-        return types.infer(text)
-    if kind.startswith("{") and {v.strip() for v in kind.strip("{}").split(",")} <= {
-        "true",
-        "false",
-    }:
-        return types.infer(text)
-    return types.cast(text, pl.String(), nulls=())
-
-
-def _cast(text: pl.Series, dtype: pl.DataType, given: Declared | None) -> Typed:
-    pattern = given.pattern if given else None
-    return types.cast(text, dtype, pattern=pattern, codes=given is not None)

@@ -5,7 +5,7 @@ Blanks around the names of columns are dropped; a column without a name is calle
 the text is written is told by `octavo.stages.ingestion.dialect`. It knows nothing of types.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import pairwise
@@ -14,13 +14,13 @@ import numpy as np
 import polars as pl
 
 from octavo.definition import Csv
-from octavo.engines import Engine
 from octavo.errors import DataError
 from octavo.stages.ingestion.dialect import SAMPLE, Dialect, taken_apart, told
-from octavo.stages.ingestion.loaded import ROW, Loaded, Rejection, Wanted
+from octavo.stages.ingestion.evidence import Evidence
+from octavo.stages.ingestion.loaded import ROW, Format, Part, Wanted
 from octavo.stages.ingestion.opening import Source, text_begun
 from octavo.stages.ingestion.records import BLOCK, Block, Records, blocks, find_quotes, split
-from octavo.stages.ingestion.types import Declared, Typed, cast, infer
+from octavo.stages.ingestion.types import Column, Typed
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,107 +30,63 @@ class _Header:
     chosen: tuple[int, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
-    """The records of one block: those that can be read, and those that cannot.
+@dataclass(frozen=True)  # with slots, super() would not find itself
+class Delimited(Format):
+    """A delimited text file."""
 
-    Attributes
-    ----------
-    frame
-        Columns of text and `ROW`, counted from the block's first record.
-    faults
-        Record, rule and reason.
-    data, records
-        The block, to quote from.
-    done
-        Bytes of the file on disk read so far.
-    """
+    source: Source
+    header: _Header
+    chosen: list[str]
+    body: bytes
+    """What follows the header of what has been read."""
+    empty = "the file has a header but no rows."
 
-    frame: pl.DataFrame
-    faults: list[tuple[int, str, str]]
-    data: bytes
-    records: Records
-    done: int
+    def blocks(self) -> Iterator[Block]:
+        """Cut the text where records end."""
+        dialect = self.header.dialect
+        source = self.source
+        return blocks(self.body, source.read, dialect.delimiter, lambda: source.done, dialect.quote)
 
-    def text(self, record: int) -> str:
-        """Return the original text of a record of this block."""
-        text = self.data[self.records.starts[record] : self.records.ends[record]]
-        return text.decode(errors="backslashreplace")
+    def read(self, block: Block) -> Part:
+        """Take the records of a block apart."""
+        return _read(self.header, block)
+
+    def names(self, found: Sequence[str], *, whole: bool) -> list[str]:
+        """Return the columns chosen by the header."""
+        return self.chosen
+
+    def examine(self, values: pl.Series) -> Evidence:
+        """Look at numbers with a point before the fraction, and at the rest as it is written."""
+        found = super().examine(values)
+        if not self.header.dialect.comma:
+            return found
+        pointed = super().examine(_with_point(values))
+        numbers = ("numbers", "beyond", "fractions", "codes")
+        return replace(found, **{name: getattr(pointed, name) for name in numbers})
+
+    def take(self, values: pl.Series, column: Column, *, look: bool) -> tuple[Typed, Evidence]:
+        """Read numbers with a point before the fraction."""
+        if not self.header.dialect.comma:
+            return super().take(values, column, look=look)
+        is_number = column.dtype.is_numeric()
+        read, said = super().take(_with_point(values) if is_number else values, column, look=look)
+        if column.is_open and not is_number and (look or column.dtype != pl.String()):
+            said = self.examine(values)
+        return read, said
 
 
-def load(
-    source: Source,
-    wanted: Wanted,
-    engine: Engine,
-    progress: Callable[[int, int], None],
-    written: Csv,
-) -> Loaded:
-    """Read a delimited text file.
+def load(source: Source, wanted: Wanted, written: Csv) -> Delimited:
+    """Begin to read a delimited text file.
 
     Raises
     ------
     DataError
-        If the file is no such text, has no rows or other columns than before.
+        If the file is no such text, or has other columns than before.
     """
-    head = text_begun(source, BLOCK)
-    header, body = _header(head, source, written)
+    header, body = _header(text_begun(source, BLOCK), source, written)
     names = wanted.choose(header.names, source.place)
     chosen = tuple(header.names.index(name) for name in names)
-    header = replace(header, chosen=chosen)
-    dialect = header.dialect
-    todo = blocks(body, source.read, dialect.delimiter, lambda: source.done, dialect.quote)
-    parts: list[Part] = []
-    for part in engine.map(partial(_read, header), todo):
-        parts.append(part)
-        progress(part.done, source.total)
-    if not any(part.records.starts.size for part in parts):
-        raise DataError(
-            "the file has a header but no rows.",
-            where=source.place,
-            fix="Deliver it with rows, or not at all.",
-        )
-    if dialect.comma:
-        return joined(parts, names, _infer_with_comma, _cast_with_comma)
-    return joined(parts, names, infer, _cast)
-
-
-def joined(
-    parts: list[Part],
-    names: list[str],
-    infer: Callable[[pl.Series], Typed],
-    cast: Callable[[pl.Series, pl.DataType, Declared | None], Typed],
-) -> Loaded:
-    """Put the parts of a file together, numbering records through it."""
-    before = np.cumsum([0, *(part.records.starts.size for part in parts)])
-    frames, rejected = [], []
-    for first, part in zip(before.tolist(), parts, strict=False):
-        frames.append(part.frame.with_columns(pl.col(ROW) + first))
-        for record, rule, why in part.faults:
-            rejected.append(Rejection(first + record, part.text(record), None, rule, why))
-
-    def text(row: int) -> str:
-        place = int(np.searchsorted(before, row, side="right")) - 1
-        return parts[place].text(row - int(before[place]))
-
-    frame = pl.concat(frames, how="diagonal")
-    absent = [pl.lit(None, pl.String).alias(name) for name in names if name not in frame.columns]
-    frame = frame.with_columns(absent).select(*names, ROW)
-    return Loaded(frame, rejected, int(before[-1]), text, infer, cast)
-
-
-def _cast(text: pl.Series, dtype: pl.DataType, given: Declared | None) -> Typed:
-    pattern = given.pattern if given else None
-    return cast(text, dtype, pattern=pattern, codes=given is not None)
-
-
-def _infer_with_comma(text: pl.Series) -> Typed:
-    """Decide a type where numbers have a comma before the fraction; what is no number is text."""
-    found = infer(_with_point(text))
-    return found if found.values.dtype.is_numeric() else infer(text)
-
-
-def _cast_with_comma(text: pl.Series, dtype: pl.DataType, given: Declared | None) -> Typed:
-    return _cast(_with_point(text) if dtype.is_numeric() else text, dtype, given)
+    return Delimited(source, replace(header, chosen=chosen), names, body)
 
 
 def _with_point(text: pl.Series) -> pl.Series:
@@ -186,11 +142,12 @@ def _read(header: _Header, block: Block) -> Part:
             faults.append((record, "fields", f"has {fields}, the header has {width}"))
     literal = records.holding(block.quotes.literal)
     kept = np.flatnonzero(good)
-    text = _text_of(block, records, kept, literal[kept], header.dialect)
+    text = _joined(block, records, kept, literal[kept], header.dialect)
     frame = _columns(text, header)
     if frame.height != kept.size:
         raise RuntimeError(f"{kept.size} records were found, but {frame.height} were read")
-    return Part(frame.with_columns(pl.Series(ROW, kept)), faults, block.data, records, block.done)
+    frame = frame.with_columns(pl.Series(ROW, kept))
+    return Part(frame, faults, records.starts.size, partial(text_of, block, records), block.done)
 
 
 def _columns(text: bytes, header: _Header) -> pl.DataFrame:
@@ -209,7 +166,7 @@ def _columns(text: bytes, header: _Header) -> pl.DataFrame:
     return frame.select(pl.col(str(p)).alias(header.names[p]) for p in header.chosen)
 
 
-def _text_of(
+def _joined(
     block: Block, records: Records, kept: np.ndarray, literal: np.ndarray, dialect: Dialect
 ) -> bytes:
     """Return the text of some records alone, with ordinary quotes written as RFC 4180 wants."""
@@ -239,6 +196,12 @@ def _requoted(record: bytes, dialect: Dialect) -> bytes:
         parts = [record[a + 1 : b] for a, b in pairwise((-1, *at, len(record)))]
     quoted = [p if p[:1] == quote else quote + p.replace(quote, 2 * quote) + quote for p in parts]
     return delimiter.encode().join(quoted) + b"\n"
+
+
+def text_of(block: Block, records: Records, record: int) -> str:
+    """Return the original text of a record of a block."""
+    text = block.data[records.starts[record] : records.ends[record]]
+    return text.decode(errors="backslashreplace")
 
 
 def not_utf8(data: bytes, records: Records) -> np.ndarray:

@@ -10,12 +10,12 @@ from pathlib import Path
 import polars as pl
 
 from octavo.errors import DataError, ResourceError
-from octavo.stages.ingestion.frames import loaded
-from octavo.stages.ingestion.loaded import Loaded, Wanted
+from octavo.stages.ingestion.frames import Frames, opened
+from octavo.stages.ingestion.loaded import Wanted
 from octavo.stages.ingestion.opening import Source
 
 
-def load(path: Path, source: Source, wanted: Wanted) -> Loaded:
+def load(path: Path, source: Source, wanted: Wanted) -> Frames:
     """Read a workbook.
 
     Raises
@@ -47,4 +47,4 @@ def load(path: Path, source: Source, wanted: Wanted) -> Loaded:
             fix="Save the one sheet that is meant as a file of its own.",
         )
     frame = next(iter(filled.values()))
-    return loaded(frame.select(wanted.choose(frame.columns, source.place)), wanted, source.place)
+    return opened(frame.lazy(), wanted, source.place, source.total)

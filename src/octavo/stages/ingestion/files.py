@@ -6,9 +6,9 @@ dataset's earlier batches. It knows nothing of batches, checks or stores.
 """
 
 import glob
+from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,28 +18,13 @@ import xxhash
 from octavo.definition import Csv
 from octavo.engines import Engine
 from octavo.errors import DataError
-from octavo.stages.ingestion import (
-    arff,
-    delimited,
-    excel,
-    json_document,
-    json_lines,
-    parquet,
-    types,
-)
-from octavo.stages.ingestion.loaded import ROW, Loaded, Rejection, Wanted
-from octavo.stages.ingestion.moments import open_order
-from octavo.stages.ingestion.opening import Source, file_of, opened
-from octavo.stages.ingestion.types import Typed
+from octavo.quality import Finding
+from octavo.stages.ingestion import types
+from octavo.stages.ingestion.loaded import Wanted
+from octavo.stages.ingestion.opening import file_of, inside, is_delta
+from octavo.stages.ingestion.reading import Reading
 
 _CHUNK = 1 << 20
-_REJECTED = {
-    ROW: pl.Int64,
-    "text": pl.String,
-    "column": pl.String,
-    "rule": pl.String,
-    "reason": pl.String,
-}
 
 
 @dataclass(frozen=True)
@@ -65,6 +50,8 @@ class Parsed:
         Number of records in the file.
     text
         Gives a record as it stands in the file, by its number.
+    noticed
+        What the typed columns no longer show: dates that were written in several ways.
     """
 
     frame: pl.DataFrame
@@ -73,6 +60,7 @@ class Parsed:
     bytes: int
     records: int
     text: Callable[[int], str]
+    noticed: list[Finding] = field(default_factory=list)
 
 
 def read_file(
@@ -120,38 +108,69 @@ def read_file(
     DefinitionError
         If ``overrides`` names an unknown column or an impossible type.
     """
+    reading = begin(
+        path,
+        where_label=where_label,
+        engine=engine,
+        columns=columns,
+        schema=schema,
+        overrides=overrides,
+        encoding=encoding,
+        csv=csv,
+        progress=progress,
+    )
+    pieces = list(reading.pieces())
+    while not reading.settled:
+        pieces = list(reading.pieces())
+    firsts = [piece.first for piece in pieces]
+
+    def text(row: int) -> str:
+        return pieces[bisect_right(firsts, row) - 1].text(row)
+
+    return Parsed(
+        pl.concat([piece.frame for piece in pieces]),
+        pl.concat([piece.rejected for piece in pieces]),
+        reading.schema,
+        reading.bytes,
+        reading.records,
+        text,
+        reading.noticed,
+    )
+
+
+def begin(
+    path: str | Path,
+    *,
+    where_label: str,
+    engine: Engine,
+    columns: Sequence[str] | None = None,
+    schema: Mapping[str, Any] | None = None,
+    overrides: Mapping[str, Any] | None = None,
+    encoding: str | None = None,
+    csv: Csv | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Reading:
+    """Begin to read a file piece by piece; the parameters are those of `read_file`.
+
+    Raises
+    ------
+    DefinitionError
+        If ``overrides`` gives an impossible type.
+    """
     known = {c: types.storable(_instance(t)) or _instance(t) for c, t in (schema or {}).items()}
     wanted = Wanted(
         None if columns is None else tuple(columns),
         None if schema is None else known,
         types.declared(overrides or {}, where=where_label),
+        encoding,
+        csv or Csv(),
     )
-    path, progress = Path(path), progress or _silent
-    if is_delta(path):
-        place, size = f"{where_label}, folder {path}", sum(f.stat().st_size for f in _inside(path))
-        loaded = parquet.load_delta(path, wanted, place)
-    else:
-        with opened(path, where_label, encoding) as source:
-            loaded = _load(path, source, wanted, engine, progress, csv or Csv())
-        place, size = source.place, source.total
-    progress(size, size)
-    names = [name for name in loaded.frame.columns if name != ROW]
-    typed = list(engine.map(partial(_typed, wanted, loaded), names))
-    return _divided(loaded, typed, size, place, is_first=schema is None)
-
-
-def is_delta(path: Path) -> bool:
-    """Return whether a path is the folder of a Delta table."""
-    return (path / "_delta_log").is_dir()
+    return Reading(Path(path), where_label, wanted, engine, progress or _silent)
 
 
 def changing(path: Path) -> Path:
     """Return what changes when a file or a Delta table does: the file, or the folder of its log."""
     return path / "_delta_log" if is_delta(path) else path
-
-
-def _inside(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.rglob("*") if path.is_file())
 
 
 def content_hash(path: str | Path) -> str:
@@ -163,7 +182,7 @@ def content_hash(path: str | Path) -> str:
         If there is no such file or it may not be read.
     """
     state, path = xxhash.xxh3_128(), Path(path)
-    for each in _inside(path / "_delta_log") if is_delta(path) else [path]:
+    for each in inside(path / "_delta_log") if is_delta(path) else [path]:
         with file_of(each, f"file {each}") as file:
             while chunk := file.read(_CHUNK):
                 state.update(chunk)
@@ -217,88 +236,3 @@ def _silent(done: int, total: int) -> None:
 
 def _instance(dtype: Any) -> pl.DataType:
     return dtype() if isinstance(dtype, type) else dtype
-
-
-def _load(
-    path: Path,
-    source: Source,
-    wanted: Wanted,
-    engine: Engine,
-    progress: Callable[[int, int], None],
-    csv: Csv,
-) -> Loaded:
-    match source.kind:
-        case "parquet":
-            return parquet.load(path, source, wanted)
-        case "excel":
-            return excel.load(path, source, wanted)
-        case "arff":
-            return arff.load(source, wanted, progress)
-        case "json":
-            return json_document.load(source, wanted, engine, progress)
-        case "ndjson":
-            return json_lines.load(source, wanted, engine, progress)
-    return delimited.load(source, wanted, engine, progress, csv)
-
-
-def _typed(wanted: Wanted, loaded: Loaded, name: str) -> Typed:
-    dtype = wanted.dtype(name)
-    if dtype is None:
-        return loaded.infer(loaded.frame[name])
-    return loaded.cast(loaded.frame[name], dtype, wanted.declared.get(name))
-
-
-def _divided(
-    loaded: Loaded, typed: Sequence[Typed], size: int, place: str, *, is_first: bool
-) -> Parsed:
-    """Set records aside that hold a value of another type than its column."""
-    faulty: set[int] = set()
-    rejected = list(loaded.rejected)
-    rows = loaded.frame[ROW]
-    for column in typed:
-        bad = column.bad.arg_true().to_list()
-        if len(bad) > (1 - types.ENOUGH) * rows.len():
-            _check_order(loaded, column, bad[0], place)
-        for at in bad:
-            if at not in faulty:
-                faulty.add(at)
-                rejected.append(_misfit(loaded, column, at, rows[at]))
-    frame = pl.DataFrame([*(column.values for column in typed), rows])
-    if faulty:
-        kept = pl.Series(sorted(faulty), dtype=pl.UInt32)
-        frame = frame.filter(~pl.int_range(pl.len(), dtype=pl.UInt32).is_in(kept.implode()))
-    rejected.sort()
-    if is_first and frame.is_empty():
-        raise DataError(
-            f"none of its {loaded.records} records can be used; record {rejected[0].row}: "
-            f"{rejected[0].reason}.",
-            where=place,
-            fix="Correct the file, or declare the types of its columns.",
-        )
-    return Parsed(
-        frame,
-        pl.DataFrame(rejected, schema=_REJECTED, orient="row"),
-        {column.values.name: column.values.dtype for column in typed},
-        size,
-        loaded.records,
-        loaded.text,
-    )
-
-
-def _check_order(loaded: Loaded, column: Typed, at: int, place: str) -> None:
-    """Refuse a file, rather than most of its rows, if it does not tell day from month."""
-    name = column.values.name
-    value = loaded.shown(loaded.frame[name][at])
-    if column.values.dtype.is_temporal() and open_order(value):
-        raise DataError(
-            f"in column {name!r}, {value!r} and others leave open which is the day and which the "
-            "month.",
-            where=place,
-            fix=f"Declare the format, for example types={{{name!r}: '%d/%m/%Y'}}.",
-        )
-
-
-def _misfit(loaded: Loaded, column: Typed, at: int, row: int) -> Rejection:
-    name = column.values.name
-    why = types.reason(loaded.shown(loaded.frame[name][at]), column.values.dtype)
-    return Rejection(row, loaded.text(row), name, "type", f"column {name!r}: {why}")

@@ -7,38 +7,98 @@ types differ from the dataset's is refused as a whole, except that integers are 
 are expected. It knows nothing of files.
 """
 
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+
 import polars as pl
 
 from octavo.errors import DataError
 from octavo.stages.ingestion import types
-from octavo.stages.ingestion.loaded import ROW, Loaded, Wanted
-from octavo.stages.ingestion.types import TIME, Declared, Typed
+from octavo.stages.ingestion.evidence import Evidence
+from octavo.stages.ingestion.loaded import ROW, Format, Part, Wanted
+from octavo.stages.ingestion.types import TIME, Column, Typed
+
+ROWS = 1 << 16
+"""Rows read at once."""
 
 
-def loaded(frame: pl.DataFrame, wanted: Wanted, place: str) -> Loaded:
-    """Return a frame with the columns wanted as what was read of a file.
+@dataclass(frozen=True, slots=True)
+class Frames(Format):
+    """A table of known types, read some rows at a time."""
+
+    table: pl.LazyFrame
+    schema: pl.Schema
+    rows: int
+    size: int
+    reading: AbstractContextManager[None]
+    """Explains what goes wrong while the table is read."""
+    empty = "the file has columns but no rows."
+
+    def blocks(self) -> Iterator[tuple[pl.DataFrame, int]]:
+        """Give some rows at a time, and the share of the file read so far in bytes."""
+        with self.reading:
+            read = 0
+            for frame in self.table.collect_batches(chunk_size=ROWS, maintain_order=True):
+                read += frame.height
+                yield frame, self.size * read // max(self.rows, 1)
+
+    def read(self, block: tuple[pl.DataFrame, int]) -> Part:
+        """Give rows their numbers."""
+        frame, done = block
+        numbered = frame.with_columns(pl.int_range(pl.len(), dtype=pl.Int64).alias(ROW))
+
+        def text(row: int) -> str:
+            return frame.slice(row, 1).write_ndjson().rstrip("\n")
+
+        return Part(numbered, [], frame.height, text, done)
+
+    def names(self, found: Sequence[str], *, whole: bool) -> list[str]:
+        """Return the columns chosen by the schema."""
+        return self.schema.names()
+
+    def known(self, name: str) -> pl.DataType | None:
+        """Return the type of the schema."""
+        return types.storable(self.schema[name])
+
+    def examine(self, values: pl.Series) -> Evidence:
+        """Look at the text of values, for a type that was declared."""
+        return types.examine(values.cast(pl.String), nulls=())
+
+    def take(self, values: pl.Series, column: Column, *, look: bool) -> tuple[Typed, Evidence]:
+        """Widen values, or read the declared type from their text."""
+        if not column.codes or types.storable(values.dtype) == column.dtype:
+            return _widened(values, column.dtype), Evidence()
+        return types.take(values.cast(pl.String), column, nulls=())
+
+
+def opened(
+    table: pl.LazyFrame,
+    wanted: Wanted,
+    place: str,
+    size: int,
+    reading: AbstractContextManager[None] | None = None,
+) -> Frames:
+    """Begin to read the columns wanted of a table.
+
+    Parameters
+    ----------
+    size
+        Of the file, bytes.
+    reading
+        Explains what goes wrong while the table is read.
 
     Raises
     ------
     DataError
         If it has no rows, or columns of other types than before or than a dataset can hold.
     """
-    if frame.is_empty():
-        raise DataError(
-            "the file has columns but no rows.",
-            where=place,
-            fix="Deliver it with rows, or not at all.",
-        )
-    _check_types(frame.schema, wanted, place)
-    numbered = frame.with_columns(pl.int_range(pl.len(), dtype=pl.Int64).alias(ROW))
-    return Loaded(
-        numbered,
-        [],
-        frame.height,
-        lambda row: frame.slice(row, 1).write_ndjson().rstrip("\n"),
-        _infer,
-        _cast,
-    )
+    table = table.select(wanted.choose(table.collect_schema(), place))
+    schema, rows = table.collect_schema(), table.select(pl.len()).collect().item()
+    if not rows:
+        raise DataError(Frames.empty, where=place, fix="Deliver it with rows, or not at all.")
+    _check_types(schema, wanted, place)
+    return Frames(table, schema, rows, size, reading or nullcontext())
 
 
 def _check_types(schema: pl.Schema, wanted: Wanted, place: str) -> None:
@@ -69,17 +129,6 @@ def _fits(dtype: pl.DataType, expected: pl.DataType, is_declared: bool) -> bool:
     if is_declared or isinstance(dtype, pl.Null) or types.storable(dtype) == expected:
         return True
     return dtype.is_integer() and isinstance(expected, pl.Float64)
-
-
-def _infer(values: pl.Series) -> Typed:
-    return _widened(values, types.storable(values.dtype) or values.dtype)
-
-
-def _cast(values: pl.Series, dtype: pl.DataType, given: Declared | None) -> Typed:
-    if given is None or types.storable(values.dtype) == dtype:
-        return _widened(values, dtype)
-    text = values.cast(pl.String)
-    return types.cast(text, dtype, pattern=given.pattern, codes=True, nulls=())
 
 
 def _widened(values: pl.Series, dtype: pl.DataType) -> Typed:

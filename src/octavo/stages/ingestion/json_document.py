@@ -4,15 +4,14 @@ Each object is a row, its keys are columns; types are those of `json_lines`, and
 lines that is named .json. The document is read whole. It knows nothing of delimited text.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 
 import msgspec
-import polars as pl
 
-from octavo.engines import Engine
 from octavo.errors import DataError
-from octavo.stages.ingestion import json_lines
-from octavo.stages.ingestion.loaded import ROW, Loaded, Rejection, Wanted
+from octavo.stages.ingestion.json_lines import JsonLines, as_written
+from octavo.stages.ingestion.loaded import Part, Wanted
 from octavo.stages.ingestion.opening import Source, text_begun
 from octavo.stages.ingestion.records import BLOCK
 
@@ -22,29 +21,54 @@ _Object = dict[str, msgspec.Raw]
 _Array = list[msgspec.Raw]
 
 
-def load(
-    source: Source, wanted: Wanted, engine: Engine, progress: Callable[[int, int], None]
-) -> Loaded:
+@dataclass(frozen=True, slots=True)
+class JsonDocument(JsonLines):
+    """A JSON document, whole."""
+
+    elements: _Array = field(default_factory=list)
+
+    def blocks(self) -> Iterator[_Array]:
+        """Give all rows at once."""
+        yield self.elements
+
+    def read(self, block: _Array) -> Part:
+        """Tell objects from what is none."""
+        rows: list[_Object] = []
+        numbers: list[int] = []
+        faults: list[tuple[int, str, str]] = []
+        for number, element in enumerate(block):
+            try:
+                rows.append(msgspec.json.decode(element, type=_Object))
+                numbers.append(number)
+            except msgspec.MsgspecError as error:
+                faults.append((number, "json", f"it is not a JSON object: {error}"))
+
+        def text(row: int) -> str:
+            return bytes(block[row]).decode(errors="backslashreplace")
+
+        return Part(as_written(rows, numbers), faults, len(block), text, self.source.total)
+
+
+def load(source: Source, wanted: Wanted) -> JsonLines:
     """Read a JSON document.
 
     Raises
     ------
     DataError
-        If it is no JSON, holds no array of objects or several, or has other columns than before.
+        If it is no JSON, or holds no array of objects or several.
     """
     text = text_begun(source, BLOCK)
     while piece := source.read(BLOCK):
         text += piece
-        progress(source.done, source.total)
     try:
         document = msgspec.json.decode(text, type=msgspec.Raw)
     except msgspec.MsgspecError as error:
         if _begins_with_object(text):
-            return json_lines.lines(text, source, wanted, engine, progress)
+            return JsonLines(source, wanted, text)
         raise DataError(
             f"it is not JSON: {error}.", where=source.place, fix="Deliver it again, whole."
         ) from error
-    return _loaded(_rows(document, source.place), wanted, source.place)
+    return JsonDocument(source, wanted, b"", _rows(document, source.place))
 
 
 def _begins_with_object(text: bytes) -> bool:
@@ -80,29 +104,3 @@ def _arrays(value: msgspec.Raw, path: str, depth: int) -> Iterator[tuple[str, _A
     elif first == b"{" and depth:
         for key, inner in msgspec.json.decode(value, type=_Object).items():
             yield from _arrays(inner, f"{path}.{key}" if path else key, depth - 1)
-
-
-def _loaded(elements: _Array, wanted: Wanted, place: str) -> Loaded:
-    rows: list[_Object] = []
-    numbers: list[int] = []
-    rejected: list[Rejection] = []
-    for number, element in enumerate(elements):
-        try:
-            rows.append(msgspec.json.decode(element, type=_Object))
-            numbers.append(number)
-        except msgspec.MsgspecError as error:
-            why = f"it is not a JSON object: {error}"
-            rejected.append(Rejection(number, bytes(element).decode(), None, "json", why))
-    frame = json_lines.as_written(rows, numbers)
-    names = wanted.choose([name for name in frame.columns if name != ROW], place, sparse=True)
-    absent = [pl.lit(None, pl.String).alias(name) for name in names if name not in frame.columns]
-    frame = frame.with_columns(absent).select(*names, ROW)
-    return Loaded(
-        frame,
-        rejected,
-        len(elements),
-        lambda row: bytes(elements[row]).decode(errors="backslashreplace"),
-        json_lines.infer_tokens,
-        json_lines.cast_tokens,
-        json_lines.shown,
-    )

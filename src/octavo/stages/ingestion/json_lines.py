@@ -6,49 +6,79 @@ and objects and arrays, become String: text as it is, the rest as it is written 
 missing key is null. It knows nothing of delimited text.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
 
 import msgspec
 import polars as pl
 
-from octavo.engines import Engine
 from octavo.stages.ingestion import types
-from octavo.stages.ingestion.delimited import Part, joined, not_utf8
-from octavo.stages.ingestion.loaded import ROW, Loaded, Wanted
+from octavo.stages.ingestion.delimited import not_utf8, text_of
+from octavo.stages.ingestion.evidence import Evidence
+from octavo.stages.ingestion.loaded import ROW, Format, Part, Wanted
 from octavo.stages.ingestion.opening import Source, text_begun
 from octavo.stages.ingestion.records import BLOCK, Block, blocks, split
-from octavo.stages.ingestion.types import Declared, Typed
+from octavo.stages.ingestion.types import Column, Typed
 
 
-def load(
-    source: Source, wanted: Wanted, engine: Engine, progress: Callable[[int, int], None]
-) -> Loaded:
-    """Read a file of JSON lines; columns are in the order in which keys first appear.
+@dataclass(frozen=True, slots=True)
+class JsonLines(Format):
+    """A file of JSON lines. Columns are in the order in which keys first appear."""
+
+    source: Source
+    wanted: Wanted
+    head: bytes
+
+    def blocks(self) -> Iterator[Any]:
+        """Cut the text where lines end."""
+        return blocks(self.head, self.source.read, None, lambda: self.source.done)
+
+    def read(self, block: Any) -> Part:
+        """Take the lines of a block apart."""
+        return _read(block)
+
+    def names(self, found: Sequence[str], *, whole: bool) -> list[str]:
+        """Return the columns wanted; a key may be met for the first time late in the file."""
+        if whole:
+            return self.wanted.choose(found, self.source.place, sparse=True)
+        return list(self.wanted.schema or self.wanted.columns or found)
+
+    def examine(self, values: pl.Series) -> Evidence:
+        """Tell quoted and nested values, which are text, from the others."""
+        tokens = _without_null(values)
+        texts = tokens.str.slice(0, 1).is_in(('"', "{", "["))
+        found = types.examine(tokens.filter(~texts), nulls=())
+        return found + Evidence(int(texts.sum()), texts=int(texts.sum()))
+
+    def decide(self, found: Evidence) -> pl.DataType | None:
+        """Decide on a type; true and false beside numbers are text."""
+        mixed = 0 < found.booleans < found.present
+        return pl.String() if mixed else found.dtype()
+
+    def take(self, values: pl.Series, column: Column, *, look: bool) -> tuple[Typed, Evidence]:
+        """Read a part of a column, without its quotes."""
+        tokens = _without_null(values)
+        quoted = tokens.str.starts_with('"').arg_true()
+        text = tokens.scatter(quoted, tokens.gather(quoted).str.json_decode(pl.String))
+        typed, _ = types.take(text, replace(column, is_open=False), nulls=())
+        return typed, self.examine(values) if column.is_open else Evidence()
+
+    def shown(self, value: str) -> str:
+        """Return a text without its quotes, anything else as it is written."""
+        return msgspec.json.decode(value) if value.startswith('"') else value
+
+
+def load(source: Source, wanted: Wanted) -> JsonLines:
+    """Begin to read a file of JSON lines.
 
     Raises
     ------
     DataError
-        If the file is no such text or has other columns than before.
+        If the file is no such text.
     """
-    return lines(text_begun(source, BLOCK), source, wanted, engine, progress)
-
-
-def lines(
-    head: bytes,
-    source: Source,
-    wanted: Wanted,
-    engine: Engine,
-    progress: Callable[[int, int], None],
-) -> Loaded:
-    """Read JSON lines, of which the first have been read."""
-    parts: list[Part] = []
-    for part in engine.map(_read, blocks(head, source.read, None, lambda: source.done)):
-        parts.append(part)
-        progress(part.done, source.total)
-    found = dict.fromkeys(name for part in parts for name in part.frame.columns if name != ROW)
-    names = wanted.choose(found, source.place, sparse=True)
-    return replace(joined(parts, names, infer_tokens, cast_tokens), shown=shown)
+    return JsonLines(source, wanted, text_begun(source, BLOCK))
 
 
 def _read(block: Block) -> Part:
@@ -71,40 +101,17 @@ def _read(block: Block) -> Part:
             continue
         rows.append(row)
         kept.append(record)
-    return Part(as_written(rows, kept), faults, block.data, records, block.done)
+    frame = as_written(rows, kept)
+    return Part(frame, faults, records.starts.size, partial(text_of, block, records), block.done)
 
 
 def as_written(rows: Sequence[dict[str, msgspec.Raw]], numbers: Sequence[int]) -> pl.DataFrame:
     """Return objects as columns of JSON text, and their numbers as `ROW`."""
     names = dict.fromkeys(name for row in rows for name in row)
     columns = {name: [bytes(row[name]) if name in row else None for row in rows] for name in names}
-    frame = pl.DataFrame(columns, schema=dict.fromkeys(names, pl.Binary))
-    frame = frame.with_columns(pl.Series(ROW, numbers, dtype=pl.Int64))
+    schema = dict.fromkeys(names, pl.Binary) | {ROW: pl.Int64}
+    frame = pl.DataFrame(columns | {ROW: numbers}, schema=schema)
     return frame.cast({pl.Binary: pl.String})
-
-
-def infer_tokens(tokens: pl.Series) -> Typed:
-    """Decide the type of a column of JSON texts."""
-    tokens = _without_null(tokens)
-    first = tokens.str.slice(0, 1)
-    for plain in (first.is_in(("t", "f")), ~first.is_in(('"', "{", "[", "t", "f"))):
-        if plain.all() and plain.count():
-            return types.infer(tokens)
-    return cast_tokens(tokens, pl.String(), None)
-
-
-def cast_tokens(tokens: pl.Series, dtype: pl.DataType, given: Declared | None) -> Typed:
-    """Read a column of JSON texts as a known type."""
-    tokens = _without_null(tokens)
-    quoted = tokens.str.starts_with('"').arg_true()
-    text = tokens.scatter(quoted, tokens.gather(quoted).str.json_decode(pl.String))
-    pattern = given.pattern if given else None
-    return types.cast(text, dtype, pattern=pattern, codes=given is not None, nulls=())
-
-
-def shown(token: str) -> str:
-    """Return a JSON text as a reader of messages knows it."""
-    return msgspec.json.decode(token) if token.startswith('"') else token
 
 
 def _without_null(tokens: pl.Series) -> pl.Series:

@@ -1,18 +1,20 @@
-"""What a reader of one format hands over: columns before their types are decided.
+"""What a reader of one format hands over: parts of columns before their types are decided.
 
 It knows nothing of formats.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any, NamedTuple
 
 import polars as pl
 
+from octavo.definition import Csv
 from octavo.definition.events import EVENT_ID, EVENT_TIME, KNOWN_AT, POSITION
 from octavo.errors import DataError, DefinitionError
-from octavo.stages.ingestion.types import Declared, Typed
+from octavo.stages.ingestion.evidence import Evidence
+from octavo.stages.ingestion.types import Column, Declared, Typed, examine, take
 
 ROW = "_row"
 """Int64; the number of the record in its file: from 0, header and empty lines not counted."""
@@ -35,35 +37,76 @@ class Rejection(NamedTuple):
     """What is wrong, in words."""
 
 
-@dataclass(frozen=True)
-class Loaded:
-    """The records of a file.
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Some records in a row: those that can be read, and those that cannot.
 
     Attributes
     ----------
     frame
-        The columns as the format gives them, and `ROW`.
-    rejected
-        Records that are not in the frame.
+        Columns as the format gives them, and `ROW`, counted from the part's first record.
+    faults
+        Record, rule and reason.
     records
         Number of all records.
     text
-        Gives the original text of a record by its number.
-    infer
-        Decides the type of a column.
-    cast
-        Reads a column as a type known from earlier batches or declared.
-    shown
-        Gives a value of the frame as a reader of messages knows it.
+        Gives the original text of a record.
+    done
+        Bytes of the file on disk read so far.
     """
 
     frame: pl.DataFrame
-    rejected: list[Rejection]
+    faults: list[tuple[int, str, str]]
     records: int
     text: Callable[[int], str]
-    infer: Callable[[pl.Series], Typed]
-    cast: Callable[[pl.Series, pl.DataType, Declared | None], Typed]
-    shown: Callable[[Any], str] = str
+    done: int
+
+
+class Format:
+    """A file opened as what it is, and how its columns are read; here those of a text file."""
+
+    empty = "the file has no records."
+    """What to say of a file without any."""
+
+    def blocks(self) -> Iterator[Any]:
+        """Give the file piece by piece, once; each can be read alone."""
+        raise NotImplementedError
+
+    def read(self, block: Any) -> Part:
+        """Read a piece into records, not knowing of types."""
+        raise NotImplementedError
+
+    def names(self, found: Sequence[str], *, whole: bool) -> list[str]:
+        """Return the columns to take, or fail because they are others than wanted.
+
+        Parameters
+        ----------
+        found
+            The columns that parts had, in the order they were met.
+        whole
+            That was the whole file; else the columns are those to begin with.
+        """
+        raise NotImplementedError
+
+    def known(self, name: str) -> pl.DataType | None:
+        """Return the type that the format itself gives a column, as a dataset holds it."""
+        return None
+
+    def examine(self, values: pl.Series) -> Evidence:
+        """Return what a part of a column says about its type."""
+        return examine(values)
+
+    def decide(self, found: Evidence) -> pl.DataType | None:
+        """Decide on a type; None if that needs a look at what was not looked at."""
+        return found.dtype()
+
+    def take(self, values: pl.Series, column: Column, *, look: bool) -> tuple[Typed, Evidence]:
+        """Read a part of a column as what it is thought to be; see `types.take`."""
+        return take(values, column, look=look)
+
+    def shown(self, value: Any) -> str:
+        """Return a value of a part's frame as a reader of messages knows it."""
+        return str(value)
 
 
 @dataclass(frozen=True)
@@ -78,11 +121,15 @@ class Wanted:
         Types from earlier batches; None: this is the first.
     declared
         Types given by the user; they win.
+    encoding, csv
+        Of texts, as the user declared them.
     """
 
     columns: tuple[str, ...] | None = None
     schema: Mapping[str, pl.DataType] | None = None
     declared: Mapping[str, Declared] = field(default_factory=dict)
+    encoding: str | None = None
+    csv: Csv = field(default_factory=Csv)
 
     def dtype(self, column: str) -> pl.DataType | None:
         """Return the type a column must have, None where it is to be inferred."""

@@ -14,13 +14,17 @@ slashed values are not read at all: a guess would be wrong for half of the world
 The module knows nothing of columns' names, types or of what becomes of a text it cannot read.
 """
 
+import datetime as dt
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal, NamedTuple
 
 import polars as pl
 
 _TIME = pl.Datetime("us", "UTC")
+_FIRST = pl.lit(dt.datetime(1, 1, 1, tzinfo=dt.UTC))
+_LAST = pl.lit(dt.datetime(9999, 12, 31, 23, 59, 59, 999_999, tzinfo=dt.UTC))
 _LOOKS_LIKE_ONE = r"^\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}"
 _PATTERN = (
     r"^(?:(?<year>\d{4})[-/.](?<month>\d{1,2})[-/.](?<day>\d{1,2})"
@@ -28,9 +32,19 @@ _PATTERN = (
     r"(?:(?:[Tt]|\s+)(?<hours>\d{1,2}):(?<minutes>\d{2})(?::(?<seconds>\d{2})(?:[.,](?<part>\d+))?)?"
     r"\s*(?<half>[AaPp][Mm])?\s*(?<zone>[Zz]|UTC|GMT|[+-]\d{2}(?::?\d{2})?)?)?$"
 )
-# Polars reads these without a regular expression, thirty times as fast.
-_FAST = ("%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S")
+_SLASHED = {
+    "row": pl.UInt32,
+    "day_first": _TIME,
+    "month_first": _TIME,
+    "timed": pl.Boolean,
+    "day": pl.Date,
+    "month": pl.Date,
+}
 _OPEN_ORDER = re.compile(r"(\d{1,2})[-/](\d{1,2})[-/]\d{4}\b")
+
+
+Order = Literal["day_first", "month_first", "neither"]
+"""Which of day and month comes first in slashed dates; neither: the column does not tell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,21 +63,111 @@ class Moments:
     timed: pl.Series
 
 
-def read_moments(text: pl.Series) -> Moments:
-    """Read a String series without surrounding blanks."""
+class Slashed(NamedTuple):
+    """How many slashed dates are dates in either order, and in how many cases it matters."""
+
+    days: int
+    months: int
+    differing: int
+
+    @property
+    def order(self) -> Order:
+        """What comes first: the order in which more of them are dates."""
+        if self.days > self.months or not self.differing:
+            return "day_first"
+        return "month_first" if self.months > self.days else "neither"
+
+
+class Survey(NamedTuple):
+    """How many texts are moments, and how many of these dates without a time of day."""
+
+    plain: tuple[int, int]
+    """Those that do not depend on the order of day and month."""
+    day_first: tuple[int, int]
+    """Slashed ones, if they are read so."""
+    month_first: tuple[int, int]
+    slashed: Slashed
+
+
+def read_moments(text: pl.Series, order: Order | None = None) -> Moments:
+    """Read a String series without surrounding blanks.
+
+    Parameters
+    ----------
+    text
+        The series.
+    order
+        What comes first in slashed dates; None: these texts tell.
+    """
+    found, slashed = _read(text)
+    order = order or _told(slashed).order
+    if order == "neither" or slashed.is_empty():
+        return found
+    read = slashed.filter(pl.col(order).is_not_null())
+    return Moments(
+        found.when.scatter(read["row"], read[order]),
+        found.timed.scatter(read["row"], read["timed"]),
+    )
+
+
+def survey(text: pl.Series) -> Survey:
+    """Count the moments in a String series without surrounding blanks."""
+    found, slashed = _read(text)
+    dates = slashed.filter(~pl.col("timed"))
+    return Survey(
+        (found.when.count(), int((~found.timed).sum())),
+        (slashed["day_first"].count(), dates["day_first"].count()),
+        (slashed["month_first"].count(), dates["month_first"].count()),
+        _told(slashed),
+    )
+
+
+def _read(text: pl.Series) -> tuple[Moments, pl.DataFrame]:
+    """Read what does not depend on the order of day and month; take apart what does.
+
+    The second frame has a row for each slashed date: its place, what it is in either order, whether
+    a time is written, and whether its date alone is one in either order (``day``, ``month``).
+    """
+    looks = text.str.contains(_LOOKS_LIKE_ONE)
+    if usual := _in_one_format(text, looks):
+        return usual, pl.DataFrame(schema=_SLASHED)
+    rows = looks.arg_true()
+    left = pl.DataFrame({"row": rows, "text": text.gather(rows)})
     empty = pl.DataFrame(schema={"when": _TIME, "timed": pl.Boolean}).clear(text.len())
     when, timed = empty["when"].alias(text.name), empty["timed"].alias(text.name)
-    rows = text.str.contains(_LOOKS_LIKE_ONE).arg_true()
-    left = pl.DataFrame({"row": rows, "text": text.gather(rows)})
-    for read in (*map(_by_format, _FAST), _by_date_format, _by_parts):
+    slashed = pl.DataFrame(schema=_SLASHED)
+    for read in (*_FORMATS, _by_parts):
         if left.is_empty():
             break
         done = read(left)
         found = done.filter(pl.col("when").is_not_null())
         when = when.scatter(found["row"], found["when"])
         timed = timed.scatter(found["row"], found["timed"])
-        left = done.filter(pl.col("when").is_null()).select("row", "text")
-    return Moments(when, timed)
+        left = done.filter(pl.col("when").is_null()).select(pl.exclude("when", "timed"))
+        if read is _by_parts:
+            slashed = done.filter("slashed").select(list(_SLASHED))
+    return Moments(when, timed), slashed
+
+
+def _in_one_format(text: pl.Series, looks: pl.Series) -> Moments | None:
+    """Read a column whose moments are all written alike, as most are; None if they are not."""
+    first = looks.arg_max()
+    frame = pl.DataFrame({"text": text})
+    for read in _FORMATS:
+        if first is not None and read(frame.slice(first, 1))["when"].count():
+            done = read(frame)
+            if not looks.all():
+                done = done.select(pl.when(looks).then(n).alias(n) for n in ("when", "timed"))
+            if done["when"].count() == looks.sum():
+                timed = pl.when(pl.col("when").is_not_null()).then("timed")
+                return Moments(*done.select(pl.col("when").alias(text.name), timed).get_columns())
+            break
+    return None
+
+
+def _told(slashed: pl.DataFrame) -> Slashed:
+    days, months = slashed["day"], slashed["month"]
+    return Slashed(days.count(), months.count(), int(days.ne_missing(months).sum()))
 
 
 def open_order(value: str) -> bool:
@@ -85,27 +189,33 @@ def _by_date_format(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def _by_parts(frame: pl.DataFrame) -> pl.DataFrame:
-    """Read whatever the pattern takes apart, and decide the order of slashed dates."""
+    """Read whatever the pattern takes apart; what is slashed in both orders."""
     parts = frame.with_columns(pl.col("text").str.extract_groups(_PATTERN).alias("p")).unnest("p")
-    dates = parts.select(
-        iso=_date("year", "month", "day"),
-        day_first=_date("last", "second", "first"),
-        month_first=pl.when(pl.col("mark") != ".").then(_date("last", "first", "second")),
-        dotted=pl.col("mark") == ".",
-    )
-    slashed = dates.filter(~pl.col("dotted"))
-    days, months = (slashed[c].count() for c in ("day_first", "month_first"))
-    same = slashed["day_first"].eq_missing(slashed["month_first"]).all()
-    order = "day_first" if days > months or same else "month_first" if months > days else "neither"
-    by_order = pl.when(pl.col("dotted")).then("day_first")
-    if order != "neither":
-        by_order = by_order.otherwise(order)
-    date = _midnight(pl.coalesce("iso", by_order))
     moved = parts.select(time=_time_of_day(), offset=_offset())
-    return frame.with_columns(
-        dates.select(when=_in_calendar(date + moved["time"] - moved["offset"])).to_series(),
-        parts["hours"].is_not_null().alias("timed"),
+    slashed = (pl.col("mark") != ".").fill_null(False)
+    parts = parts.with_columns(
+        slashed=slashed,
+        plain=pl.coalesce(
+            _date("year", "month", "day"), pl.when(~slashed).then(_date("last", "second", "first"))
+        ),
+        day=pl.when(slashed).then(_date("last", "second", "first")),
+        month=pl.when(slashed).then(_date("last", "first", "second")),
+        timed=pl.col("hours").is_not_null(),
     )
+
+    def moment(date: str) -> pl.Expr:
+        return _in_calendar(_midnight(pl.col(date)) + moved["time"] - moved["offset"])
+
+    return parts.with_columns(
+        when=moment("plain"), day_first=moment("day"), month_first=moment("month")
+    )
+
+
+# Polars reads these without a regular expression, thirty times as fast.
+_FORMATS = (
+    *map(_by_format, ("%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S")),
+    _by_date_format,
+)
 
 
 def _date(year: str, month: str, day: str) -> pl.Expr:
@@ -118,7 +228,7 @@ def _midnight(date: pl.Expr) -> pl.Expr:
 
 def _in_calendar(when: pl.Expr) -> pl.Expr:
     """Keep the years 1 to 9999, which is what every reader of the tables knows."""
-    return pl.when(when.dt.year().is_between(1, 9999)).then(when)
+    return pl.when(when.is_between(_FIRST, _LAST)).then(when)
 
 
 def _time_of_day() -> pl.Expr:

@@ -14,13 +14,15 @@ from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import sqlalchemy as sa
 
 from octavo.definition import Dataset, fingerprint
 from octavo.errors import DataError, DefinitionError, OctavoError
 from octavo.stages.contract import Context, Outcome
-from octavo.stages.ingestion.accept import accept
-from octavo.stages.ingestion.files import changing, content_hash, expand, read_file
+from octavo.stages.ingestion.accept import Intake
+from octavo.stages.ingestion.files import begin, changing, content_hash, expand
+from octavo.stages.ingestion.reading import Reading
 from octavo.stores import catalog as tables
 from octavo.stores.catalog import Row
 from octavo.stores.schemas import from_json, to_json
@@ -29,7 +31,11 @@ from octavo.stores.schemas import from_json, to_json
 def inputs(context: Context) -> Any:
     """Return the source files with size and time of change, and how rows are stamped."""
     return {
-        dataset.name: {"stamps": dataset.stamps_fingerprint, "files": _seen(context, dataset)}
+        dataset.name: {
+            "stamps": dataset.stamps_fingerprint,
+            "text": dataset.kept_as_text,
+            "files": _seen(context, dataset),
+        }
         for dataset in context.pipeline.datasets
     }
 
@@ -100,10 +106,24 @@ def _check_stamps(context: Context, dataset: Dataset) -> None:
     known = context.catalog.one(sa.select(table).where(table.c.dataset == dataset.name))
     if known and known["stamps"] != dataset.stamps_fingerprint:
         raise DefinitionError(
-            "event_id, event_time, available or where changed since its batches were ingested.",
+            "event_id, event_time, available or where, or a treatment of what they use, changed "
+            "since its batches were ingested.",
             where=f"dataset {dataset.name!r}",
             fix="Run `octavo run --fresh` to ingest everything anew under the new definition.",
         )
+    if known:
+        _check_text(dataset, from_json(known["schema"]))
+
+
+def _check_text(dataset: Dataset, schema: dict[str, pl.DataType]) -> None:
+    """Refuse a treatment of the text of a column that the raw store holds as something else."""
+    for name in dataset.kept_as_text:
+        if schema.get(name, pl.String()) != pl.String():
+            raise DefinitionError(
+                f"a treatment reads the text of {name!r}, which was ingested as {schema[name]}.",
+                where=f"dataset {dataset.name!r}, treat",
+                fix="Run `octavo run --fresh`: it is ingested anew, as text.",
+            )
 
 
 def _sources(context: Context) -> tuple[dict[str, dict[Path, str]], list[OctavoError]]:
@@ -221,30 +241,69 @@ def _ingest_batch(context: Context, dataset: Dataset, batch: Row, path: Path) ->
     began = time.monotonic()
     table = tables.datasets
     known = context.catalog.one(sa.select(table).where(table.c.dataset == dataset.name))
-    label = f"dataset {dataset.name!r}"
-    parsed = read_file(
+    reading = begin(
         path,
         columns=dataset.offline.columns,
         schema=from_json(known["schema"]) if known else None,
-        overrides=dataset.offline.types,
+        overrides={**dict.fromkeys(dataset.kept_as_text, pl.String), **dataset.offline.types},
         encoding=dataset.offline.encoding,
         csv=dataset.offline.csv,
-        where_label=label,
+        where_label=f"dataset {dataset.name!r}",
         engine=context.engine,
         progress=lambda done, total: context.progress(dataset.name, done, total),
     )
-    accepted = accept(dataset, parsed, batch, context.raw, context.catalog.committed(dataset.name))
-    version = context.raw.append(
-        dataset.name, batch["batch_id"], accepted.rows, accepted.rejected, accepted.restated
-    )
-    newest = accepted.rows["_known_at"].max()
+    written = None
+    while written is None:  # again, if the file is not what it began as
+        written = _written(context, dataset, batch, reading)
+    intake, version = written
+    _commit(context, dataset, batch, path, reading, intake, version, time.monotonic() - began)
+
+
+def _written(
+    context: Context, dataset: Dataset, batch: Row, reading: Reading
+) -> tuple[Intake, int] | None:
+    """Go through a file and write its rows; nothing, and None, if types are not settled by that."""
+    refused: OctavoError | None = None
+    with context.raw.receive(dataset.name, batch["batch_id"]) as incoming:
+        earlier = context.catalog.committed(dataset.name)
+        intake = Intake(dataset, batch, context.raw, earlier, incoming)
+        for piece in reading.pieces():
+            try:
+                if refused is None:
+                    intake.take(piece)
+            except (DataError, DefinitionError) as error:
+                if reading.settled:
+                    raise
+                refused = error  # perhaps only because a type is not yet what it will be
+        if not reading.settled:
+            return None
+        if refused is not None:
+            raise refused
+        intake.finish()
+        return intake, incoming.commit()
+
+
+def _commit(
+    context: Context,
+    dataset: Dataset,
+    batch: Row,
+    path: Path,
+    reading: Reading,
+    intake: Intake,
+    version: int,
+    seconds: float,
+) -> None:
+    """Make a written batch count, and tell of it."""
+    schema = to_json(reading.schema)
+    rejected = intake.rules.total()
+    noticed = [finding.document() for finding in reading.noticed]
     with context.catalog.transaction() as connection:
         tables.put(
             connection,
-            table,
+            tables.datasets,
             dataset=dataset.name,
             stamps=dataset.stamps_fingerprint,
-            schema=to_json(parsed.schema),
+            schema=schema,
         )
         connection.execute(
             tables.batches.update()
@@ -252,15 +311,16 @@ def _ingest_batch(context: Context, dataset: Dataset, batch: Row, path: Path) ->
             .values(
                 state="committed",
                 run_id=context.run_id,  # not that of the run which planned it, and failed
-                rows=accepted.rows.height,
-                rejected=accepted.rejected.height,
-                duplicates=accepted.duplicates,
-                restated=accepted.restated.height,
-                bytes=parsed.bytes,
-                newest=None if newest is None else _microseconds(newest),
-                schema_fingerprint=fingerprint(to_json(parsed.schema)),
+                rows=intake.rows,
+                rejected=rejected,
+                duplicates=intake.duplicates,
+                restated=intake.rules["restated"],
+                bytes=reading.bytes,
+                newest=intake.newest,
+                schema_fingerprint=fingerprint(schema),
                 delta_version=version,
-                seconds=time.monotonic() - began,
+                quality={"noticed": noticed} if noticed else None,
+                seconds=seconds,
                 committed_at=context.now(),
             )
         )
@@ -270,10 +330,10 @@ def _ingest_batch(context: Context, dataset: Dataset, batch: Row, path: Path) ->
             f"{dataset.name}: {path.name}",
             run_id=context.run_id,
             batch_id=batch["batch_id"],
-            rows=accepted.rows.height,
-            rejected=accepted.rejected.height,
+            rows=intake.rows,
+            rejected=rejected,
         )
-        if accepted.rejected.height:
+        if rejected:
             tables.emit(
                 connection,
                 "rows rejected",
@@ -281,13 +341,9 @@ def _ingest_batch(context: Context, dataset: Dataset, batch: Row, path: Path) ->
                 severity="warning",
                 run_id=context.run_id,
                 batch_id=batch["batch_id"],
-                rejected=accepted.rejected.height,
-                rules=dict(accepted.rejected.group_by("rule").len().iter_rows()),
+                rejected=rejected,
+                rules=dict(intake.rules),
             )
-
-
-def _microseconds(moment: Any) -> int:
-    return round(moment.timestamp() * 1_000_000)
 
 
 def _outcome(context: Context) -> Outcome:

@@ -126,6 +126,16 @@ def kind_of(name: str, *, place: str) -> str:
     return kind
 
 
+def is_delta(path: Path) -> bool:
+    """Return whether a path is the folder of a Delta table."""
+    return (path / "_delta_log").is_dir()
+
+
+def inside(folder: Path) -> list[Path]:
+    """Return all files in a folder, sorted."""
+    return sorted(path for path in folder.rglob("*") if path.is_file())
+
+
 def file_of(path: Path, place: str) -> IO[bytes]:
     """Open a file as it is.
 

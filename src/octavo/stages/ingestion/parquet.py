@@ -3,6 +3,8 @@
 Of a Delta folder its newest version is read. It knows nothing of text files.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import polars as pl
@@ -10,41 +12,50 @@ from deltalake.exceptions import DeltaError
 from polars.exceptions import PolarsError
 
 from octavo.errors import DataError
-from octavo.stages.ingestion.frames import loaded
-from octavo.stages.ingestion.loaded import Loaded, Wanted
+from octavo.stages.ingestion.frames import Frames, opened
+from octavo.stages.ingestion.loaded import Wanted
 from octavo.stages.ingestion.opening import Source
 
 
-def load(path: Path, source: Source, wanted: Wanted) -> Loaded:
-    """Read a Parquet file.
+def load(path: Path, source: Source, wanted: Wanted) -> Frames:
+    """Begin to read a Parquet file.
 
     Raises
     ------
     DataError
         If the file is damaged, has no rows, other columns, or other types than before.
     """
+    place = source.place
+    with _explained_file(place):
+        table = pl.scan_parquet(path, glob=False)
+        return opened(table, wanted, place, source.total, _explained_file(place))
+
+
+def load_delta(path: Path, wanted: Wanted, place: str, size: int) -> Frames:
+    """Begin to read a Delta folder; as `load`."""
+    with _explained_folder(place):
+        return opened(pl.scan_delta(str(path)), wanted, place, size, _explained_folder(place))
+
+
+@contextmanager
+def _explained_file(place: str) -> Iterator[None]:
     try:
-        return _collected(pl.scan_parquet(path, glob=False), wanted, source.place)
+        yield
     except (PolarsError, OSError) as error:
         raise DataError(
             f"the Parquet file cannot be read: {str(error).splitlines()[0]}.",
-            where=source.place,
+            where=place,
             fix="It may be cut off or still being written: wait, or deliver it again.",
         ) from error
 
 
-def load_delta(path: Path, wanted: Wanted, place: str) -> Loaded:
-    """Read a Delta folder; as `load`."""
+@contextmanager
+def _explained_folder(place: str) -> Iterator[None]:
     try:
-        return _collected(pl.scan_delta(str(path)), wanted, place)
+        yield
     except (PolarsError, DeltaError, OSError) as error:
         raise DataError(
             f"the Delta table cannot be read: {str(error).splitlines()[0]}.",
             where=place,
             fix="Check that the folder is complete.",
         ) from error
-
-
-def _collected(table: pl.LazyFrame, wanted: Wanted, place: str) -> Loaded:
-    names = wanted.choose(table.collect_schema(), place)
-    return loaded(table.select(names).collect(), wanted, place)

@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-BLOCK = 1 << 22
+BLOCK = 1 << 23
 """Bytes of text in a block, more or less."""
 
 LONGEST_FIELD = 1 << 24
@@ -137,20 +137,13 @@ def blocks(
 
 def split(block: Block, delimiter: str | None) -> Records:
     """Find the records of a block and count their fields."""
+    from octavo.stages.ingestion import kernels  # loads numba
+
+    found = np.empty((3, block.data.count(b"\n")), np.int64)
     text = np.frombuffer(block.data, np.uint8)
-    cuts = text == _LF
-    if delimiter:
-        cuts |= text == ord(delimiter)
-    at = np.flatnonzero(cuts)
-    if block.quotes.marks.size:
-        at = at[np.searchsorted(block.quotes.marks, at) % 2 == 0]
-    last = np.flatnonzero(text[at] == _LF)
-    ends = at[last]
-    fields = np.diff(last, prepend=-1)
-    starts = np.concatenate(([0], ends[:-1] + 1)) if ends.size else ends
-    ends = ends - ((text[ends - 1] == _CR) & (ends > starts))
-    held = ends > starts
-    return Records(starts[held], ends[held], fields[held])
+    mark = ord(delimiter) if delimiter else -1
+    count = kernels.split(text, mark, block.quotes.marks, found)
+    return Records(*found[:, :count])
 
 
 def find_quotes(data: bytes, delimiter: str, *, last: bool, quote: str = '"') -> Quotes:

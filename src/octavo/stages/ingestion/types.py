@@ -19,25 +19,20 @@ How a text is read:
 
 import datetime as dt
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
+from operator import or_
 
 import polars as pl
 from polars.exceptions import PolarsError
 
 from octavo.errors import DefinitionError
-from octavo.stages.ingestion.moments import open_order, read_moments
-
-TIME = pl.Datetime("us", "UTC")
-"""How every time is stored: microseconds since the epoch, UTC."""
+from octavo.stages.ingestion.evidence import TIME, Evidence
+from octavo.stages.ingestion.moments import Order, open_order, read_moments, survey
 
 NULL_TOKENS = ("", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None", "-", "?")
 """The texts that mean "no value"."""
-
-ENOUGH = 0.99
-"""The share of a column's values which must fit a type for the column to take it.
-
-Of fewer than a hundred values this is all of them."""
 
 _TRUE, _FALSE = ("true", "True", "TRUE"), ("false", "False", "FALSE")
 _CODE = r"^[+-]?0\d"
@@ -84,6 +79,35 @@ class Declared:
 
     dtype: pl.DataType
     pattern: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """What is known or thought of a column while it is read.
+
+    Attributes
+    ----------
+    name, dtype
+        Its name and type.
+    order
+        What comes first in slashed dates.
+    pattern
+        How dates or times are written, where declared.
+    codes
+        Digits with leading zeros are numbers: the user said that they are.
+    is_open
+        The values decide of the type, or of the order.
+    every
+        In one of how many parts to look what texts are: that suffices to be sure of the whole.
+    """
+
+    name: str
+    dtype: pl.DataType
+    order: Order = "neither"
+    pattern: str | None = None
+    codes: bool = False
+    is_open: bool = False
+    every: int = 1
 
 
 def storable(dtype: pl.DataType) -> pl.DataType | None:
@@ -137,23 +161,102 @@ def declared(overrides: Mapping[str, object], *, where: str) -> dict[str, Declar
 
 
 def infer(text: pl.Series) -> Typed:
-    """Decide the type of a column of texts from all its values.
+    """Decide the type of a column of texts from all its values, and read them."""
+    found = examine(text)
+    return cast(text, found.dtype() or pl.String(), order=found.order)
 
-    The first type that every value fits wins, in the order integer, number, Boolean, date, time.
-    Failing that, the type most values fit, if these are at least `ENOUGH` of them; the
-    others are bad. Failing that String, where nothing is bad.
+
+def examine(text: pl.Series, nulls: Sequence[str] = NULL_TOKENS) -> Evidence:
+    """Return what the values of a column, or of a part of one, say about its type."""
+    present = _present(text, nulls)
+    numbers = _numbers(present)
+    codes = int(present.str.contains(_CODE).sum())
+    found = Evidence(present.count(), codes=codes, numbers=numbers.count())
+    if numbers.count():
+        integers = present.cast(pl.Int64, strict=False)
+        fractions = numbers.is_not_null() & ~present.str.contains(_WHOLE)
+        found += Evidence(beyond=numbers.count() - integers.count(), fractions=int(fractions.sum()))
+    if numbers.count() < found.present:
+        found += Evidence(booleans=_booleans(present).count())
+        found += Evidence.of_moments(survey(present))
+    return found
+
+
+def take(
+    text: pl.Series, column: Column, *, nulls: Sequence[str] = NULL_TOKENS, look: bool = True
+) -> tuple[Typed, Evidence]:
+    """Read a part of a column as the type it is thought to have; say what speaks for that.
+
+    The answer is that of `cast` and, if the column is open, of `examine`, found at less cost where
+    every value fits.
+
+    Parameters
+    ----------
+    text
+        String series.
+    column
+        What the evidence seen before decides for.
+    nulls
+        Which texts mean "no value".
+    look
+        Whether to look at each value of an open column that is thought to be text.
     """
-    present = _present(text)
-    total = present.count()
-    best: pl.Series | None = None
-    for values in _readings(present) if total else ():
-        if best is None or values.count() > best.count():
-            best = values
-        if best.count() == total:
-            break
-    if best is None or best.count() < ENOUGH * total:
-        return cast(text, pl.String())
-    return _typed(best, present)
+    if isinstance(column.dtype, pl.String):
+        missing = text.is_in(nulls)
+        values = _only(text, ~missing) if missing.any() else text
+        seen = column.is_open and look
+        found = examine(text, nulls) if seen else Evidence(values.count(), unseen=values.count())
+        return Typed(values, _none(text)), found
+    values = _plainly(text, column)
+    left = (values.is_null() & text.is_not_null()).arg_true()
+    found, bad = _fitting(column.dtype, values.count()), _none(text)
+    if left.is_empty():
+        return Typed(values, bad), found
+    rest = text.gather(left)
+    how = {"pattern": column.pattern, "codes": column.codes, "nulls": nulls, "order": column.order}
+    typed = cast(rest, column.dtype, **how)
+    if column.is_open:
+        found += examine(rest, nulls)
+    return Typed(values.scatter(left, typed.values), bad.scatter(left, typed.bad)), found
+
+
+def _plainly(text: pl.Series, column: Column) -> pl.Series:
+    """Read the values that need no second look; null where one does."""
+    dtype = column.dtype
+    if column.pattern:
+        return pl.Series(text.name, [], dtype).extend_constant(None, text.len())
+    if isinstance(dtype, pl.Boolean):
+        return _booleans(text)
+    if dtype.is_temporal():
+        moments = read_moments(text, "neither")
+        is_date = isinstance(dtype, pl.Date)
+        values = moments.when.dt.date() if is_date else moments.when
+        return (
+            values if (moments.timed != is_date).all() else _only(values, moments.timed != is_date)
+        )
+    values = text.cast(dtype, strict=False)
+    if isinstance(dtype, pl.Float64) and not values.is_finite().all():
+        values = _only(values, values.is_finite())
+    if column.codes:
+        return values
+    begun = [text.str.starts_with(mark) for mark in ("0", "-0", "+0", "0.")]
+    doubtful = (begun[0] & ~begun[3]) | begun[1] | begun[2]
+    if text.filter(doubtful).str.contains(_CODE).any():
+        values = _only(values, ~text.str.contains(_CODE))
+    return values
+
+
+def _fitting(dtype: pl.DataType, present: int) -> Evidence:
+    if dtype.is_numeric():
+        return Evidence(present, numbers=present)
+    if isinstance(dtype, pl.Boolean):
+        return Evidence(present, booleans=present)
+    dates = present if isinstance(dtype, pl.Date) else 0
+    return Evidence(present, moments=present, dates=dates)
+
+
+def _none(values: pl.Series) -> pl.Series:
+    return pl.repeat(False, values.len(), dtype=pl.Boolean, eager=True)
 
 
 def cast(
@@ -163,6 +266,7 @@ def cast(
     pattern: str | None = None,
     codes: bool = False,
     nulls: Sequence[str] = NULL_TOKENS,
+    order: Order | None = None,
 ) -> Typed:
     """Read a column of texts as a known type; what does not fit is bad.
 
@@ -178,10 +282,11 @@ def cast(
         Take digits with leading zeros as numbers: the user said that they are.
     nulls
         Which texts mean "no value".
+    order
+        What comes first in slashed dates; None: this column tells.
     """
     if isinstance(dtype, pl.String):
-        values = _only(text, ~text.is_in(nulls))
-        return Typed(values, values.is_null() & False)
+        return Typed(_only(text, ~text.is_in(nulls)), _none(text))
     present = _present(text, nulls)
     if pattern is not None:
         return _typed(_by_pattern(present, dtype, pattern), present)
@@ -192,7 +297,7 @@ def cast(
     elif isinstance(dtype, pl.Boolean):
         values = _booleans(present)
     else:
-        moments = read_moments(present)
+        moments = read_moments(present, order)
         values = moments.when
         if isinstance(dtype, pl.Date):
             values = _only(values.dt.date(), ~moments.timed)
@@ -210,21 +315,6 @@ def reason(value: str, dtype: pl.DataType) -> str:
     if dtype.is_temporal() and open_order(value.strip()):
         return f"{shown!r} leaves open which is the day and which the month"
     return f"{shown!r} is not {noun}"
-
-
-def _readings(present: pl.Series) -> Iterator[pl.Series]:
-    """Give the column as each type that can be inferred; null where a value does not fit."""
-    numbers = _numbers(present)
-    if numbers.count() and not present.str.contains(_CODE).any():
-        integers = present.cast(pl.Int64, strict=False)
-        beyond = integers.count() < numbers.count()
-        if not (beyond and present.str.contains(_WHOLE).sum() == numbers.count()):
-            yield integers
-            yield numbers
-    yield _booleans(present)
-    moments = read_moments(present)
-    yield _only(moments.when.dt.date(), ~moments.timed)
-    yield moments.when
 
 
 def _present(text: pl.Series, nulls: Sequence[str] = NULL_TOKENS) -> pl.Series:
@@ -259,7 +349,8 @@ def _whole(present: pl.Series) -> pl.Series:
 
 
 def _booleans(present: pl.Series) -> pl.Series:
-    return _only(present.is_in(_TRUE), present.is_in((*_TRUE, *_FALSE)))
+    true, false = (reduce(or_, [present == word for word in words]) for words in (_TRUE, _FALSE))
+    return _only(true, true | false)
 
 
 def _written_as(pattern: str) -> pl.DataType | None:

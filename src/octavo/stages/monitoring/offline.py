@@ -70,6 +70,7 @@ def run(context: Context) -> Outcome:
             "drifted": drifted,
             "drift": drift,
             "performance": performance,
+            "alarms": _alarms(bundle, predictions),
             "lacking": lacking,
         },
     )
@@ -92,14 +93,21 @@ def _predictions(context: Context, deployment_id: str, newest: pl.DataFrame) -> 
     return known.sort("at", "prediction_id").unique(EVENT_ID, keep="last").collect()
 
 
+def _alarms(bundle: Bundle, predictions: pl.DataFrame) -> dict[str, Any] | None:
+    """Return how many rows of the window raised an alarm; None where nothing raises any."""
+    raised = list(bundle.alarms(predictions["prediction"].to_numpy()).values())
+    return {"raised": int(raised[0].sum()), "rows": predictions.height} if raised else None
+
+
 def _performance(
     context: Context, bundle: Bundle, predictions: pl.DataFrame, newest: pl.DataFrame
 ) -> dict[str, Any] | None:
     """Return the problem's figure on predictions whose labels have come; None without any."""
     problem, label = context.pipeline.problem, context.pipeline.label.name
-    known = newest.filter(pl.col(label).is_not_null()).select(EVENT_ID, label)
-    joined = predictions.join(known, on=EVENT_ID)
-    if joined[label].n_unique() < 2 or problem.kind == "multiclass":
+    known = newest.filter(pl.col(label).is_not_null()) if problem.needs_labels else newest
+    joined = predictions.join(known.select(EVENT_ID, label), on=EVENT_ID)
+    enough = joined[label].n_unique() > 1 or not problem.needs_labels
+    if joined.is_empty() or not enough or problem.kind == "multiclass":
         return None
     truth = target_numbers(joined[label], context.pipeline, list(bundle.classes))
     verdict = context.catalog.one(sa.select(tables.verdicts).order_by(tables.verdicts.c.id.desc()))

@@ -17,8 +17,8 @@ from octavo.definition import View
 from octavo.definition.durations import microseconds
 from octavo.definition.events import KNOWN_AT, POSITION
 from octavo.stages.prep.groups import Work
+from octavo.stages.prep.hot import Hot, check_most, hot_entities
 from octavo.stages.prep.lanes import Lane, Observed, as_columns, observations, queries
-from octavo.stages.prep.quality import Hot, check_most, hot_entities
 from octavo.stages.prep.values import DICTIONARY, joined
 from octavo.stores.history import GONE_KNOWN_AT, GONE_POSITION
 from octavo.stores.home import Home

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 
 from octavo.bundle.columns import Column
 from octavo.definition import Pipeline
-from octavo.definition.events import POSITION, evaluate
+from octavo.definition.events import evaluate
 from octavo.definition.expressions import sample_disagreement
 from octavo.definition.versions import (
     ROWS,
@@ -29,13 +29,13 @@ from octavo.stages.contract import Context, Outcome
 from octavo.stages.prep.folding import Group, observed
 from octavo.stages.prep.groups import REBUILD, Work, plan, rebuild_names
 from octavo.stages.prep.history import Events
+from octavo.stages.prep.hot import Hot, tell_hot
 from octavo.stages.prep.lanes import Observed, check_key, event_schemas, lanes
-from octavo.stages.prep.quality import Hot, report_quality, tell_hot
+from octavo.stages.prep.reports import report_quality
 from octavo.stages.prep.stale import new_marks, write_marks
 from octavo.stores import catalog as tables
 from octavo.stores.catalog import Row
 from octavo.stores.features import STAMPS, row_features, with_derived
-from octavo.stores.raw import batch_sequence
 
 SAMPLE = 64
 """Rows on which every row expression is compared, whole frame against row by row."""
@@ -85,6 +85,10 @@ class _Planned:
     """The entities that newly came batches and withdrawals make stale in groups to be extended."""
     rebuilds: Sequence[Row]
     """The requests it fulfils."""
+    kept: Sequence[Row]
+    """The live groups that stay."""
+    ended: Sequence[Row]
+    """Those that a rebuild replaces, and those that are wanted no more and would fall behind."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +109,13 @@ def _planned(context: Context, batches: list[Row]) -> _Planned:
     stale = {mark["name"] for mark in [*catalog.stale(), *new]}
     rebuilds, names = rebuild_names(catalog, wanted, stale)
     work = plan(catalog, wanted, position, names) if names else extended
-    return _Planned(position, work, new, rebuilds)
+    live, ended = catalog.live_groups(), []
+    for group in live:
+        is_behind = group["name"] in names or group["position"] < position
+        if is_behind and group["group_id"] not in {each.group_id for each in work}:
+            ended.append(group)
+    kept = [group for group in live if group not in ended]
+    return _Planned(position, work, new, rebuilds, kept, ended)
 
 
 def run(context: Context) -> Outcome:
@@ -124,7 +134,7 @@ def run(context: Context) -> Outcome:
             prep = _prep_rows if work.name == ROWS else _prep_view
             versions.append(prep(context, events, work, planned.position, later))
         elif work.name != ROWS:
-            _opened(context, events, work)
+            _opened(context, work)
     context.progress("groups", len(planned.work), len(planned.work))
     clock = max(b["newest"] for b in batches if b["newest"] is not None)
     with context.catalog.transaction() as connection:
@@ -142,6 +152,8 @@ def run(context: Context) -> Outcome:
         )
     for commit in later.commits:
         commit()
+    live = {group["group_id"] for group in context.catalog.live_groups()}
+    context.home.forget_states(live)
     return _outcome(context, batches, planned, versions, told)
 
 
@@ -155,15 +167,14 @@ def _cut_over(context: Context, connection: sa.Connection, planned: _Planned) ->
             table = tables.feature_groups
             kept = table.update().where(table.c.group_id == work.group_id)
             connection.execute(kept.values(columns=dict(work.columns)))
+    table = tables.feature_groups
+    ended = table.c.group_id.in_([group["group_id"] for group in planned.ended])
+    connection.execute(table.update().where(ended).values(replaced=position))
     write_marks(connection, planned.marks, now, context.run_id)
-    for name in {work.name for work in planned.work}:
-        places = [
-            work.last["cut_over"] if work.last else position
-            for work in planned.work
-            if work.name == name
-        ]
-        table = tables.stale
-        corrected = (table.c.name == name) & (table.c.position <= min(places))
+    table = tables.stale
+    for name in {group["name"] for group in (*planned.kept, *planned.ended)}:
+        places = [group["cut_over"] for group in planned.kept if group["name"] == name]
+        corrected = (table.c.name == name) & (table.c.position <= min(places, default=position))
         connection.execute(table.delete().where(corrected))
     for row in planned.rebuilds:
         table = tables.rebuilds
@@ -172,12 +183,8 @@ def _cut_over(context: Context, connection: sa.Connection, planned: _Planned) ->
 
 
 def _begin_group(context: Context, connection: sa.Connection, work: Work, position: int) -> None:
-    table = tables.feature_groups
-    if work.cause == REBUILD:
-        others = (table.c.name == work.name) & table.c.replaced.is_(None)
-        connection.execute(table.update().where(others).values(replaced=position))
     connection.execute(
-        table.insert().values(
+        tables.feature_groups.insert().values(
             group_id=work.group_id,
             name=work.name,
             columns=dict(work.columns),
@@ -253,7 +260,7 @@ def _prep_view(context: Context, events: Events, work: Work, position: int, late
     was killed in between. That of a live group follows the catalog, so that it is never ahead: what
     is ingested after a kill is stamped by what the catalog knows.
     """
-    group = _opened(context, events, work)
+    group = _opened(context, work)
     too_late = group.too_late
     if work.last is not None or group.position != position:
         asking = events.rows(work.since)
@@ -271,8 +278,10 @@ def _prep_view(context: Context, events: Events, work: Work, position: int, late
     return _version(work, position, rows, too_late, group.path)
 
 
-def _opened(context: Context, events: Events, work: Work) -> Group:
+def _opened(context: Context, work: Work) -> Group:
     """Open a group's state, and bring it to where the catalog says that it is.
+
+    A killed prep left it behind; it takes in what that prep did, also what was withdrawn since.
 
     Raises
     ------
@@ -290,23 +299,19 @@ def _opened(context: Context, events: Events, work: Work) -> Group:
             "store.",
         )
     if work.since is not None and group.position < work.since:
-        until = batch_sequence(pl.col(POSITION)) <= work.since
-        seen = _seen(group, events, group.position, until)
-        group.commit(seen, events.rows(group.position).filter(until), work.since)
+        then = context.catalog.committed_at(work.since)
+        events = Events(context.pipeline, context.raw, then, work.since)
+        seen = _seen(group, events, group.position)
+        group.commit(seen, events.rows(group.position), work.since)
     return group
 
 
-def _seen(
-    group: Group, events: Events, since: int | None, until: pl.Expr | None = None
-) -> dict[str, Observed]:
-    """Return what each lane observes after a position, and up to where a condition holds."""
-    found = {}
-    for lane in group.lanes:
-        new = events.of(lane.window.dataset, since)
-        if new is not None and until is not None:
-            new = new.filter(until)
-        found[lane.name] = observed(group.view, lane, new)
-    return found
+def _seen(group: Group, events: Events, since: int | None) -> dict[str, Observed]:
+    """Return what each lane observes after a position."""
+    return {
+        lane.name: observed(group.view, lane, events.of(lane.window.dataset, since))
+        for lane in group.lanes
+    }
 
 
 def _version(work: Work, position: int, rows: int, too_late: int, state: Path | None) -> Row:

@@ -10,8 +10,15 @@ from typing import NamedTuple
 import polars as pl
 import sqlalchemy as sa
 
-from octavo.definition import Dataset, Pipeline, View
-from octavo.definition.events import EVENT_ID, EVENT_TIME, computed, evaluate, joined_id
+from octavo.definition import Dataset, Pipeline
+from octavo.definition.events import (
+    EVENT_ID,
+    EVENT_TIME,
+    POSITION,
+    computed,
+    evaluate,
+    joined_id,
+)
 from octavo.definition.versions import ROWS
 from octavo.stages.prep.groups import Work
 from octavo.stores import catalog as tables
@@ -107,49 +114,67 @@ def marks(
 def _contents(
     raw: RawStore, dataset: Dataset, correction: Correction, batches: Sequence[Row]
 ) -> pl.DataFrame:
-    """Return all versions of the events concerned, with the columns the dataset computes."""
+    """Return all versions of the events concerned, with the columns the dataset computes.
+
+    And what `_asking` reads: ``_again``, whether it restates the event; ``_own``, whether it is
+    the correction's; ``_stands``, whether its batch is not withdrawn.
+    """
     of = [batch for batch in batches if batch["dataset"] == dataset.name]
-    again = raw.restated(dataset.name, [correction.batch])
-    found = [
-        table.join(again.select(EVENT_ID), on=EVENT_ID, how="semi")
-        for table in (raw.scan(dataset.name, of), raw.restated(dataset.name, of))
-    ]
+    corrected = correction.batch["batch_id"]
+    concerned = raw.restated(dataset.name, [correction.batch]).select(EVENT_ID)
+    gone = [batch["batch_id"] for batch in of if batch["withdrawn"] is not None]
     if correction.cause == WITHDRAWN:
-        found.append(raw.scan(dataset.name, [correction.batch]))
-    return computed(dataset, pl.concat(found).collect())
+        taken = raw.scan(dataset.name, [correction.batch]).select(EVENT_ID)
+        concerned = pl.concat([concerned, taken])
+        gone.append(corrected)
+    versions = (raw.scan(dataset.name, of), False), (raw.restated(dataset.name, of), True)
+    found = [
+        table.join(concerned, on=EVENT_ID, how="semi").with_columns(_again=pl.lit(again))
+        for table, again in versions
+    ]
+    contents = pl.concat(found).with_columns(
+        _own=pl.col("_batch_id") == corrected, _stands=~pl.col("_batch_id").is_in(gone)
+    )
+    return computed(dataset, contents.collect())
 
 
 def _keys(pipeline: Pipeline, name: str, dataset: Dataset, contents: pl.DataFrame) -> pl.DataFrame:
     """Return the entities concerned, and with how many events."""
-    events = contents.filter(pl.col(EVENT_TIME).is_not_null())
+    events = pl.col(EVENT_TIME).is_not_null()
     if name == ROWS:
         concerned = dataset.name in (pipeline.rows.name, pipeline.label.of.name)
-        count = events[EVENT_ID].n_unique() if concerned else 0
+        count = contents.filter(events)[EVENT_ID].n_unique() if concerned else 0
         return pl.DataFrame({"key": [ALL] * bool(count), "rows": [count] * bool(count)})
     view = pipeline.view(name)
-    found = [frame for frame in _of_view(pipeline, view, dataset, events) if frame.height]
-    if not found:
-        return pl.DataFrame(schema={"key": pl.String, "rows": pl.UInt32})
+    where = f"view {view.name!r}, key"
+    found = [pl.DataFrame(schema={"key": pl.String, EVENT_ID: pl.String})]
+    if dataset.name in view.datasets:
+        versions = evaluate(contents, [joined_id(tuple(view.key)).alias("key")], where=where)
+        found.append(versions.filter(events).select("key", EVENT_ID))
+    if dataset.name == pipeline.rows.name:
+        versions = evaluate(contents, [joined_id(tuple(view.query_key)).alias("key")], where=where)
+        found.append(_asking(versions).filter(events).select("key", EVENT_ID))
     keys = pl.concat(found).drop_nulls("key").group_by("key").agg(pl.col(EVENT_ID).n_unique())
     if keys.height > MOST_KEYS:
         return pl.DataFrame({"key": [ALL], "rows": [keys[EVENT_ID].sum()]})
     return keys.sort("key")
 
 
-def _of_view(
-    pipeline: Pipeline, view: View, dataset: Dataset, events: pl.DataFrame
-) -> Iterable[pl.DataFrame]:
-    """Give key and event ID of what a view observes, and of rows that ask something else now."""
-    where = f"view {view.name!r}, key"
-    if dataset.name in view.datasets:
-        yield evaluate(events, [joined_id(tuple(view.key)).alias("key")], where=where).select(
-            "key", EVENT_ID
-        )
-    if dataset.name == pipeline.rows.name:
-        asked = joined_id(tuple(view.query_key)).alias("key")
-        rows = evaluate(events, [asked], where=where).select("key", EVENT_ID, EVENT_TIME)
-        moved = pl.struct("key", EVENT_TIME).n_unique().over(EVENT_ID) > 1
-        yield rows.filter(moved).select("key", EVENT_ID)
+def _asking(versions: pl.DataFrame) -> pl.DataFrame:
+    """Keep the versions of predicted rows that ask something else now than they did.
+
+    They ask for another ``key``, or at another time, or at another place in the log, which is that
+    of the first version that counts. Versions before an event was delivered anew do not matter:
+    they were withdrawn by then.
+    """
+    position, own, stands = pl.col(POSITION), pl.col("_own"), pl.col("_stands")
+    anew = position.filter(~pl.col("_again")).max().over(EVENT_ID)
+    first = position.filter(own | stands).min()
+    # The place moves where the first version goes, or one that is no raw row comes first.
+    moves = own & (position == first) & (~stands | pl.col("_again"))
+    differ = pl.struct("key", EVENT_TIME).n_unique() > 1
+    concerned = own.any() & stands.any() & (moves.any() | differ)
+    return versions.filter(position >= anew).filter(concerned.over(EVENT_ID))
 
 
 def write_marks(

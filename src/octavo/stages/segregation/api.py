@@ -116,37 +116,45 @@ class SplitRows:
         DefinitionError
             If a name or a number means nothing here.
         """
+        fold = self.folds if fold is None else fold
+        features = self.pipeline.features if columns is None else list(columns)
+        self._check(split, labels, features, fold)
+        if limit is not None:
+            whole_number(limit, least=0, where="limit")
+        label = [] if labels == "without" else [self.pipeline.label.name]
+        schema = self.all_rows.select(*STAMPS, *self.pipeline.features, *label).schema
+        conditions = [condition_of(text, schema) for text in filters]
+        kept = self._kept(split, labels, fold)
+        if conditions:
+            met = pl.all_horizontal(conditions).fill_null(False)
+            kept &= self.all_rows.select(met).to_series()
+        found = self.all_rows.select(*STAMPS, *features, *label).filter(kept)
+        return found if limit is None else found.head(limit)
+
+    def _check(self, split: str, labels: str, features: Sequence[str], fold: int) -> None:
+        """Refuse what means nothing here."""
         if split not in (*PARTS, "all"):
             raise DefinitionError.unknown("split", split, (*PARTS, "all"))
         if labels not in ("with", "without", "both"):
             raise DefinitionError.unknown("choice of labels", labels, ("with", "without", "both"))
-        name = self.pipeline.label.name
-        features = self.pipeline.features if columns is None else list(columns)
         for column in features:
             if column not in self.pipeline.features:
                 raise DefinitionError.unknown("feature", column, self.pipeline.features)
         if len(set(features)) < len(features):
             raise DefinitionError("a feature is named twice.", where="columns", fix="Name it once.")
-        if limit is not None:
-            whole_number(limit, least=0, where="limit")
-        fold = self.folds if fold is None else fold
         if not 1 <= fold <= self.folds:
             known = [str(number) for number in range(1, self.folds + 1)]
             raise DefinitionError.unknown("fold", str(fold), known)
-        frame = self.all_rows
-        given = [*STAMPS, *self.pipeline.features] + ([name] if labels != "without" else [])
-        schema = {column: frame.schema[column] for column in given}
-        conditions = [condition_of(text, schema) for text in filters]
-        kept = pl.repeat(True, frame.height, eager=True)
+
+    def _kept(self, split: str, labels: str, fold: int) -> pl.Series:
+        """Return which rows are of a part, and labeled or not, as booleans."""
+        rows, name = self.all_rows, self.pipeline.label.name
+        kept = pl.repeat(True, rows.height, eager=True)
         if split != "all":
-            kept &= divide(self.pipeline.split, self.document, frame, name, split, fold)
-        if labels != "both":
-            kept &= frame[name].is_not_null() if labels == "with" else frame[name].is_null()
-        if conditions:
-            kept &= frame.select(pl.all_horizontal(conditions).fill_null(False)).to_series()
-        wanted = [*STAMPS, *features] + ([name] if labels != "without" else [])
-        found = frame.select(wanted).filter(kept)
-        return found if limit is None else found.head(limit)
+            kept &= divide(self.pipeline.split, self.document, rows, name, split, fold)
+        if labels == "both":
+            return kept
+        return kept & (rows[name].is_not_null() if labels == "with" else rows[name].is_null())
 
     def newest(self) -> pl.DataFrame:
         """Return the rows of the newest monitoring window, labeled or not.

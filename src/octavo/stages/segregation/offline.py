@@ -36,14 +36,13 @@ def run(context: Context) -> Outcome:
     Raises
     ------
     DataError
-        If nothing is labeled, the label is constant, or a part or a fold's is empty.
+        If nothing is labeled that must be, the label is constant, or a part or a fold's is empty.
     """
     pipeline = context.pipeline
     document = _current(context)
     rows = SplitRows(pipeline, context.home, context.catalog, document)
     _check_rows(context, rows)
-    labeled = rows.data(columns=[])
-    _check_label(context, labeled)
+    _check_label(context, rows)
     document |= {  # in place: it is what `rows` divide by, which are read once
         "cuts": cuts_of(
             pipeline.split,
@@ -51,13 +50,16 @@ def run(context: Context) -> Outcome:
             pipeline.label.name,
             clock=document["clock"],
             regression=pipeline.problem.kind == "regression",
+            unlabeled=pipeline.problem.kind == "anomaly",
         )
     }
     split = fingerprint([pipeline.label, pipeline.split])
     document["data_version"] += f"-{split[:6]}"
     counts = {part: _count(rows, part) for part in PARTS}
     folds = [_fold_count(rows, fold) for fold in range(1, rows.folds + 1)]
-    left_out = labeled.height - sum(counts[part]["labeled"] for part in PARTS)
+    learns_from = pipeline.problem.learns_from
+    each = "labeled" if learns_from == "with" else "rows"
+    left_out = rows.data("all", learns_from, []).height - sum(counts[p][each] for p in PARTS)
     leaks = [asdict(leak) for leak in leaks_in(rows)]
     _store(context, document | {"counts": counts, "folds": folds, "leaks": leaks})
     return Outcome(
@@ -107,8 +109,11 @@ def _check_rows(context: Context, rows: SplitRows) -> None:
         )
 
 
-def _check_label(context: Context, labeled: Any) -> None:
+def _check_label(context: Context, rows: SplitRows) -> None:
+    if not context.pipeline.problem.needs_labels:
+        return
     name = context.pipeline.label.name
+    labeled = rows.data("all", "with", [])
     if not labeled.height:
         raise DataError(
             f"no row has a known {name!r}.",
@@ -124,21 +129,34 @@ def _check_label(context: Context, labeled: Any) -> None:
         )
 
 
+def _used(rows: SplitRows, part: str) -> str:
+    """Return what a part must have: rows ``with`` a label, or ``both``.
+
+    What is unusual is learned from all rows; labels, if there are any, only measure.
+    """
+    problem = rows.pipeline.problem
+    if part == "train":
+        return problem.learns_from
+    return "with" if problem.needs_labels else "both"
+
+
 def _count(rows: SplitRows, part: str) -> dict[str, Any]:
     frame = rows.data(part, labels="both", columns=[])
     label = frame[rows.pipeline.label.name]
     labeled = label.drop_nulls()
-    if not labeled.len():
+    if rows.data(part, _used(rows, part), []).is_empty():
         raise _empty(rows, part, rows.folds)
     counts: dict[str, Any] = {"rows": frame.height, "labeled": labeled.len()}
-    if rows.pipeline.problem.kind == "binary":
+    if rows.pipeline.problem.kind in ("binary", "anomaly") and labeled.len():
         counts["base_rate"] = labeled.cast(bool).mean()
     return counts
 
 
 def _fold_count(rows: SplitRows, fold: int) -> dict[str, int]:
-    """Return how many labeled rows a fold trains and validates on."""
-    found = {part: rows.data(part, columns=[], fold=fold) for part in ("train", "validation")}
+    """Return how many rows a fold trains and validates on."""
+    found = {
+        part: rows.data(part, _used(rows, part), [], fold=fold) for part in ("train", "validation")
+    }
     for part, frame in found.items():
         if not frame.height:
             raise _empty(rows, part, fold)
@@ -147,6 +165,9 @@ def _fold_count(rows: SplitRows, fold: int) -> dict[str, int]:
 
 def _empty(rows: SplitRows, part: str, fold: int) -> DataError:
     of = "" if fold == rows.folds else f" of fold {fold}"
+    fix = "Give it a larger share, or shorten the gap."
+    if _used(rows, part) == "both":
+        return DataError(f"the {part} part{of} has no row.", where="the split", fix=fix)
     split, name = rows.pipeline.split, rows.pipeline.label.name
     labeled = rows.all_rows.filter(pl.col(name).is_not_null())
     where = f"split of {labeled.height} labeled rows"
@@ -159,5 +180,4 @@ def _empty(rows: SplitRows, part: str, fold: int) -> DataError:
                 where=where,
                 fix="Give it a larger share, or say purge=False and use labels that came later.",
             )
-    fix = "Give it a larger share, or shorten the gap."
     return DataError(f"the {part} part{of} has no labeled row.", where=where, fix=fix)

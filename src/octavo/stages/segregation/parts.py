@@ -23,7 +23,15 @@ SETTLED_AT = "_settled_at"
 Cuts = dict[str, Any]
 
 
-def cuts_of(split: Split, rows: pl.DataFrame, label: str, *, clock: int, regression: bool) -> Cuts:
+def cuts_of(
+    split: Split,
+    rows: pl.DataFrame,
+    label: str,
+    *,
+    clock: int,
+    regression: bool,
+    unlabeled: bool = False,
+) -> Cuts:
     """Return what a rule needs to know of the data before it can divide them.
 
     Parameters
@@ -34,11 +42,14 @@ def cuts_of(split: Split, rows: pl.DataFrame, label: str, *, clock: int, regress
         The newest knowledge time of the data version, microseconds.
     regression
         Whether the label is a number to be cut into quantiles.
+    unlabeled
+        Whether rows without a label count, since they are learned from as well.
     """
     labeled = rows.filter(pl.col(label).is_not_null())
     if isinstance(split, SplitByTime):
-        settled = labeled.filter(pl.col(SETTLED_AT) <= clock) if split.purge else labeled
-        return _time_cuts(split, settled)
+        divided = rows if unlabeled else labeled
+        late = pl.col(SETTLED_AT) > clock
+        return _time_cuts(split, divided.filter(~late.fill_null(False)) if split.purge else divided)
     if isinstance(split, SplitStratified):
         return _stratified_cuts(split, labeled, label, regression=regression)
     return {}

@@ -10,7 +10,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from octavo.definition import fingerprint
+from octavo.definition import Problem, fingerprint
 from octavo.definition.durations import microseconds
 from octavo.errors import DataError, OctavoError
 from octavo.stages.contract import Context, Outcome, Segregation
@@ -30,11 +30,13 @@ def inputs(context: Context) -> Any:
         context.segregation().data_version,
         dict(context.settings),
         pipeline.features,
-        fingerprint(
-            [pipeline.row, pipeline.derived, pipeline.problem.metric, pipeline.problem.kind]
-        ),
+        fingerprint([pipeline.row, pipeline.derived, pipeline.inputs, _asked(pipeline.problem)]),
         [getattr(a, "name", a) for a in pipeline.algorithms],
     ]
+
+
+def _asked(problem: Problem) -> list[Any]:
+    return [problem.kind, problem.metric, problem.budget]
 
 
 def run(context: Context) -> Outcome:

@@ -12,6 +12,7 @@ from octavo.bundle.profile import Profile, profile, save_profile
 from octavo.bundle.targets import classes_of, target_numbers
 from octavo.definition import Pipeline, fingerprint
 from octavo.definition.events import EVENT_TIME
+from octavo.errors import DefinitionError
 from octavo.stages.contract import Context, Segregation
 from octavo.stages.training.algorithms import take_over
 from octavo.stages.training.search import Proposal
@@ -24,23 +25,29 @@ class Material:
     train: pl.DataFrame
     validation: pl.DataFrame
     truth: np.ndarray
-    """Shape (train rows,): 0/1, class numbers or values."""
+    """Shape (train rows,): see `octavo.bundle.targets.target_numbers`."""
     validation_truth: np.ndarray
     classes: list[str]
     trained_until: int
     """Newest event time the search sees, microseconds."""
     left_out: list[str]
-    """Features that are no model input: times, which are there to derive durations from."""
+    """Features that can be no model input: times, which are there to derive durations from."""
 
     @classmethod
     def of(
         cls, pipeline: Pipeline, segregation: Segregation, fold: int | None = None
     ) -> "Material":
         """Read a fold's training and validation parts and turn labels into numbers."""
-        train, validation = (segregation.data(p, fold=fold) for p in ("train", "validation"))
+        train, validation = (
+            segregation.data(part, pipeline.problem.learns_from, fold=fold)
+            for part in ("train", "validation")
+        )
         name = pipeline.label.name
-        times = [f for f in pipeline.features if train.schema[f].is_temporal()]
-        features = [f for f in pipeline.features if f not in times]
+        seen_by_model = pipeline.features if pipeline.inputs is None else pipeline.inputs
+        times = [f for f in seen_by_model if train.schema[f].is_temporal()]
+        features = [f for f in seen_by_model if f not in times]
+        if pipeline.problem.kind == "anomaly":
+            train = _telling(train, features)
         classes = classes_of(train[name], pipeline)
         seen = pl.concat([train[EVENT_TIME], validation[EVENT_TIME]]).cast(pl.Int64)
         return cls(
@@ -52,6 +59,24 @@ class Material:
             int(np.max(seen.to_numpy())),
             times,
         )
+
+
+def _telling(train: pl.DataFrame, features: list[str]) -> pl.DataFrame:
+    """Leave out rows of which no input is known: a series that has just begun is not usual.
+
+    Raises
+    ------
+    DefinitionError
+        If an input is no number, so that more of it cannot be more unusual.
+    """
+    for name in features:
+        if not (train.schema[name].is_numeric() or train.schema[name] == pl.Boolean):
+            raise DefinitionError(
+                f"the input {name!r} is {train.schema[name]}, and more of it means nothing.",
+                where="Pipeline.inputs",
+                fix="Name numbers that say how unusual a row is.",
+            )
+    return train.filter(pl.any_horizontal(pl.col(features).is_not_null()))
 
 
 @dataclass(frozen=True)
@@ -115,6 +140,7 @@ def _fit(
     )
     ended = time.monotonic()
     model = take_over(algorithm, fitted, encoder.transform(material.validation))
+    known = material.truth[~np.isnan(material.truth)]
     return Bundle(
         model=model,
         encoder=encoder,
@@ -126,8 +152,9 @@ def _fit(
             "label": fingerprint([pipeline.label, pipeline.problem.kind]),
             "trained_until": material.trained_until,
             "rows": material.train.height,
-            "mean": float(material.truth.mean()),
+            "mean": float(known.mean()) if known.size else None,
         },
+        threshold=None if pipeline.problem.budget is None else 1 - pipeline.problem.budget,
         fingerprints={name: segregation.features[name] for name in encoder.schema},
         data_version={"id": segregation.data_version, "positions": segregation.positions},
         timings={"encode": encoded - began, "fit": ended - encoded},

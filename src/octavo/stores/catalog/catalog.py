@@ -168,6 +168,14 @@ class Catalog:
         query = sa.select(table).where(table.c.state != "planned").order_by(table.c.sequence)
         return self.rows(query.where(table.c.dataset == dataset) if dataset else query)
 
+    def committed_at(self, position: int) -> list[Row]:
+        """Return the batches that counted at a place in the order, also those withdrawn since."""
+        return [
+            batch
+            for batch in self.batches()
+            if batch["sequence"] <= position and not 0 < (batch["withdrawn"] or 0) <= position
+        ]
+
     def position(self) -> int:
         """Return the newest place that counts, of batches and withdrawals; 0 before the first."""
         return max((last_place(batch) for batch in self.batches()), default=0)
@@ -178,7 +186,7 @@ class Catalog:
         return 1 + max((last_place(batch) for batch in rows), default=0)
 
     def live_groups(self, name: str | None = None) -> list[Row]:
-        """Return the feature groups no rebuild has replaced, the newest first.
+        """Return the feature groups that are kept up, the newest first.
 
         Each with ``position``, ``clock``, ``rows``, ``too_late`` and ``state`` of its last prep.
         """

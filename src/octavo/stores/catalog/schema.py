@@ -82,7 +82,8 @@ feature_groups = Table(
 )
 """Features of one view (or of the rows) that were back-filled together. ``columns``: stored name to
 fingerprint, of those it still keeps up. ``cut_over``: the position from which it counts, and up to
-which corrections are in it. ``replaced``: the position at which a rebuild took its place."""
+which corrections are in it. ``replaced``: the position at which a rebuild took its place, or
+nothing wanted it any more."""
 
 feature_versions = Table(
     "feature_versions",

@@ -11,13 +11,18 @@ What is promised:
   the writer for them, in this or other processes.
 - A process killed at any moment leaves the last whole transaction, and no lock.
 
+- A file that was cut off is refused when it is opened.
+
 What is not: that a long read costs nothing (pages it may see are not used again, the file grows);
-that two writers make sense (they take turns).
+that two writers make sense (they take turns); that a process survives a file that is cut off while
+it has it open.
 
 This module knows nothing of what keys and values mean.
 """
 
 import contextlib
+import subprocess
+import sys
 import threading
 import weakref
 from collections.abc import Callable, Iterator
@@ -38,6 +43,14 @@ READERS = 1024
 
 PATIENCE = 60.0
 """Seconds for which growing waits until the reads of this process have ended."""
+
+_READ_ALL = """
+import sys, lmdb
+with lmdb.open(sys.argv[1], readonly=True, max_dbs=99) as environment, environment.begin() as read:
+    for name in list(read.cursor().iternext(values=False)):
+        for _ in read.cursor(environment.open_db(name, read, create=False)):
+            pass
+"""
 
 
 class Environment:
@@ -93,7 +106,7 @@ class Environment:
             return found
 
     def _open(self, *, readonly: bool) -> None:
-        if readonly and _identity(self.path) is None:
+        if readonly and not self._length():
             raise nothing_at(self.path)
         try:
             if not readonly:
@@ -106,6 +119,7 @@ class Environment:
                 max_spare_txns=1,
                 readonly=readonly,
             )
+            self._check_length()
             if not readonly:
                 self._lmdb.reader_check()  # forget readers that were killed
             self.tables = {
@@ -115,6 +129,25 @@ class Environment:
             raise nothing_at(self.path) from error
         except (lmdb.Error, OSError) as error:
             raise explained(error, self.path) from error
+
+    def _check_length(self) -> None:
+        """Refuse a file that was cut off: reading a page that is not there ends the process.
+
+        A whole file may be short as well, by pages that were given up before they were written.
+        Whether one that is in use is missing is found out by a process of its own.
+        """
+        needed = (self._lmdb.info()["last_pgno"] + 1) * self._lmdb.stat()["psize"]
+        if (found := self._length()) < needed:
+            reading = [sys.executable, "-c", _READ_ALL, str(self.path)]
+            if subprocess.run(reading, capture_output=True, check=False).returncode:
+                raise lmdb.CorruptedError(f"data.mdb ends at byte {found:,} of {needed:,}")
+
+    def _length(self) -> int:
+        """Return how long the file is, bytes; 0 if there is none."""
+        try:
+            return (self.path / "data.mdb").stat().st_size
+        except OSError:
+            return 0
 
     def begin(self) -> lmdb.Transaction:
         """Begin to read; whoever does must `end` it, soon."""
@@ -228,7 +261,7 @@ def explained(error: Exception, path: Path) -> OctavoError:
         return DataError(
             f"the state cannot be read: {error}.",
             where=where,
-            fix="`octavo prep --rebuild VIEW` makes it again from the raw store.",
+            fix="`octavo prep --rebuild --view VIEW` makes it again from the raw store.",
         )
     return ResourceError(
         f"the state cannot be read or written: {error}.",

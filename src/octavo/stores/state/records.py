@@ -91,7 +91,7 @@ def unusable(what: str, path: Path, view: str) -> DataError:
     return DataError(
         what,
         where=f"state of view {view!r}, {path}",
-        fix=f"`octavo prep --rebuild {view}` makes it again from the raw store.",
+        fix=f"`octavo prep --rebuild --view {view}` makes it again from the raw store.",
     )
 
 

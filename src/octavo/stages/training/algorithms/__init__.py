@@ -11,11 +11,12 @@ from octavo.stages.training.algorithms.contract import TOLERANCE, Algorithm, Fit
 from octavo.stages.training.algorithms.hist_gradient_boosting import HistGradientBoosting
 from octavo.stages.training.algorithms.lightgbm import LightGBM
 from octavo.stages.training.algorithms.linear import Logistic, Ridge
+from octavo.stages.training.algorithms.tails import Tails
 from octavo.stages.training.algorithms.xgboost import XGBoost
 
 _LIBRARY: dict[str, Algorithm] = {
     algorithm.name: algorithm
-    for algorithm in (HistGradientBoosting(), LightGBM(), Logistic(), Ridge(), XGBoost())
+    for algorithm in (HistGradientBoosting(), LightGBM(), Logistic(), Ridge(), Tails(), XGBoost())
 }
 
 
@@ -88,6 +89,7 @@ __all__ = [
     "LightGBM",
     "Logistic",
     "Ridge",
+    "Tails",
     "XGBoost",
     "get",
     "names",

@@ -1,0 +1,171 @@
+"""What is different from earlier batches: columns, keys, numbers of rows, and what columns hold.
+
+It compares profiles, and so needs no rows of earlier batches.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from difflib import get_close_matches
+from statistics import median
+from typing import Any
+
+import numpy as np
+
+from octavo.quality.finding import Finding, percent
+
+Profile = Mapping[str, Mapping[str, Any]]
+
+_UNITS = (
+    0.0254, 0.3048, 0.45359237, 0.5144444, 0.621371, 1.150779, 1.609344, 1.852, 2.54, 3.28084,
+    2.2046226, 3.6, 10.0, 60.0, 100.0, 1000.0, 1e6,
+)  # fmt: skip
+"""Ratios between common units; each also the other way round."""
+
+
+def changes(
+    now: Profile, rows: int, earlier: Sequence[Profile], counts: Sequence[int]
+) -> Iterator[Finding]:
+    """Find what a batch has unlike those before it.
+
+    Parameters
+    ----------
+    now
+        Profile of the batch.
+    rows
+        Its rows.
+    earlier
+        Profiles of earlier batches, the newest last.
+    counts
+        Their rows.
+    """
+    if not earlier:
+        return
+    yield from _columns(now, earlier[-1], rows)
+    yield from _rows(rows, counts)
+    for name in now.keys() & earlier[-1].keys():
+        before = [each[name] for each in earlier if name in each]
+        yield from _column(name, now[name], before, rows, counts[-len(before) :])
+
+
+def _finding(
+    rule: str, columns: Sequence[str], rows: int, sentence: str, treatment: str | None = None
+) -> Finding:
+    none = np.empty(0, np.int64)
+    return Finding("schema", rule, tuple(columns), none, rows, sentence, treatment)
+
+
+def _columns(now: Profile, before: Profile, rows: int) -> Iterator[Finding]:
+    lost = [name for name in before if name not in now]
+    new = [name for name in now if name not in before]
+    for name in list(lost):
+        other = _renamed(name, before[name], {n: now[n] for n in new})
+        if other is not None:
+            lost.remove(name)
+            new.remove(other)
+            yield _finding(
+                "renamed",
+                [name, other],
+                rows,
+                f"The column `{name}` is now called `{other}`, it seems: what it holds is alike.",
+            )
+    for name in lost:
+        yield _finding("lost", [name], rows, f"The column `{name}` of earlier batches is gone.")
+    for name in new:
+        yield _finding("new", [name], rows, f"The column `{name}` is new.")
+    for name, found in now.items():
+        if name in before and found["type"] != before[name]["type"]:
+            yield _finding(
+                "retyped",
+                [name],
+                rows,
+                f"`{name}` was {before[name]['type']} and is now {found['type']}.",
+            )
+
+
+def _renamed(name: str, before: Mapping[str, Any], new: Profile) -> str | None:
+    """Return the new column that a lost one has become: by what it holds, else by its name."""
+    alike = [other for other, found in new.items() if _alike(before, found)]
+    plain = {"".join(filter(str.isalnum, other)).lower(): other for other in alike or ()}
+    close = get_close_matches("".join(filter(str.isalnum, name)).lower(), list(plain), 1, 0.6)
+    if close:
+        return plain[close[0]]
+    telling = before["distinct"] > 10 or "common" in before
+    return alike[0] if len(alike) == 1 and telling else None
+
+
+def _alike(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    if one["type"] != other["type"]:
+        return False
+    if "median" in one and "median" in other:
+        width = max(one["to"] - one["from"], 1e-12) if "from" in one else 1e-12
+        return (
+            "from" in other
+            and abs(one["median"] - other["median"]) <= 0.25 * width
+            and (0.5 <= (other["to"] - other["from"]) / width <= 2)
+        )
+    if "common" in one and "common" in other:
+        both = {text for text, _ in one["common"]} & {text for text, _ in other["common"]}
+        return len(both) * 2 >= min(len(one["common"]), len(other["common"]))
+    return True
+
+
+def _rows(rows: int, counts: Sequence[int]) -> Iterator[Finding]:
+    usual = median(counts)
+    deviation = 1.4826 * median(abs(count - usual) for count in counts)
+    width = max(8 * deviation, 0.5 * usual)
+    if len(counts) >= 3 and abs(rows - usual) > width:
+        yield _finding(
+            "rows", [], rows, f"{rows:,} rows, where earlier batches had about {usual:,.0f}."
+        )
+
+
+def _column(
+    name: str,
+    now: Mapping[str, Any],
+    before: Sequence[Mapping[str, Any]],
+    rows: int,
+    counts: Sequence[int],
+) -> Iterator[Finding]:
+    unique = all(b["distinct"] == count for b, count in zip(before, counts, strict=True))
+    names = now["type"] in ("String", "Int64")  # others are different by chance
+    if unique and names and min(counts) >= 20 and now["distinct"] < rows:
+        yield _finding(
+            "key_lost",
+            [name],
+            rows,
+            f"`{name}` was different in every row of earlier batches; now "
+            f"{rows - now['distinct']:,} rows repeat one.",
+        )
+    shares = [b["nulls"] / max(count, 1) for b, count in zip(before, counts, strict=True)]
+    share = now["nulls"] / max(rows, 1)
+    if share > 0.05 and share > 3 * max(shares) + 0.02:
+        yield _finding(
+            "missing_more",
+            [name],
+            rows,
+            f"`{name}` is missing in {percent(share)} of the rows; earlier in "
+            f"{percent(max(shares))} at the most.",
+        )
+    yield from _unit(name, now, before, rows)
+
+
+def _unit(
+    name: str, now: Mapping[str, Any], before: Sequence[Mapping[str, Any]], rows: int
+) -> Iterator[Finding]:
+    """Find a column whose median is another one by the ratio of two units."""
+    if now["type"] != before[-1]["type"] or not all(b.get("median") for b in before):
+        return
+    usual = [float(b["median"]) for b in before]
+    ratio = (now.get("median") or 0.0) / median(usual)
+    steady = max(usual) <= 1.3 * min(usual) if min(usual) > 0 else False
+    if not steady or ratio <= 0 or 0.6 < ratio < 1.6:
+        return
+    unit = min(_UNITS, key=lambda u: min(abs(ratio / u - 1), abs(ratio * u - 1)))
+    close = min(abs(ratio / unit - 1), abs(ratio * unit - 1)) < 0.1
+    said = f", as by another unit ({unit:g} to 1)" if close else ""
+    yield _finding(
+        "shifted",
+        [name],
+        rows,
+        f"`{name}` is {ratio:.4g} times what it was in earlier batches (median "
+        f"{now['median']:.6g} against {median(usual):.6g}){said}.",
+    )

@@ -1,0 +1,57 @@
+"""Values that should be found in another dataset, and are not.
+
+A dataset is referred to by a column which has a different value in each of its rows.
+"""
+
+from collections.abc import Iterator, Mapping
+
+import polars as pl
+
+from octavo.quality.finding import Finding, enumerated, percent, shown
+from octavo.quality.table import Table
+
+_MEANT = 0.5
+"""Share of values that must be found for a column to refer to another."""
+
+
+def references(
+    table: Table, others: Mapping[str, pl.DataFrame], pairs: Mapping[str, str] | None = None
+) -> Iterator[Finding]:
+    """Find values without a counterpart in the other datasets.
+
+    Parameters
+    ----------
+    others
+        Name to rows of each dataset that may be referred to.
+    pairs
+        Column to ``dataset.column``; None: columns of the same name.
+    """
+    for name in table.of_type("text", "number"):
+        for other, frame in others.items():
+            target = name
+            if pairs is not None:
+                dataset, _, target = pairs.get(name, "").partition(".")
+                if dataset != other:
+                    continue
+            if target not in frame.columns or frame[target].dtype != table.frame[name].dtype:
+                continue
+            keys = frame[target].drop_nulls()
+            if keys.len() < 2 or keys.n_unique() < keys.len():
+                continue
+            counts = table.counts(name)
+            lacking = counts.filter(~pl.col("value").is_in(keys.implode()))
+            share = int(lacking["count"].sum()) / int(counts["count"].sum())
+            if 0 < share <= 1 - _MEANT:
+                bad = table.frame[name].is_in(lacking["value"].implode())
+                yield table.finding(
+                    "incorrect",
+                    "reference",
+                    name,
+                    bad,
+                    f"`{name}` is not found in `{target}` of {other} in "
+                    f"{table.counted(bad)}, {lacking.height:,} different ones "
+                    f"({enumerated(map(shown, lacking['value']), 3)}); {percent(1 - share)} are "
+                    "found.",
+                    None,
+                    "note",
+                )

@@ -1,0 +1,124 @@
+"""The quality report of every batch: what it holds, what was found, treated and flagged.
+
+Looked at are rows as events are computed from them, after their treatment: what is treated is no
+finding any more. A report is small, and kept with the batch in the catalog.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import polars as pl
+import sqlalchemy as sa
+
+from octavo.definition import Dataset, fingerprint
+from octavo.definition.events import POSITION, computed, condition, evaluate
+from octavo.quality import Table, changes, examine, profile
+from octavo.stages.contract import Context
+from octavo.stores import catalog as tables
+from octavo.stores.catalog import Row
+from octavo.stores.raw import ROWS_PER_BATCH
+
+
+def report_quality(context: Context, batches: list[Row]) -> None:
+    """Write the report of every batch that has none under this definition."""
+    static: dict[str, pl.DataFrame] = {}
+    for number, batch in enumerate(batches):
+        dataset = context.pipeline.dataset(batch["dataset"])
+        of = fingerprint([dataset.identity, dataset.checks, *dataset.treat])
+        known = batch["quality"] or {}
+        if known.get("of") == of:
+            continue
+        context.progress("quality", number, len(batches))
+        if not static:
+            static = _static(context, batches)
+        others = {name: frame for name, frame in static.items() if name != dataset.name}
+        earlier = [b for b in batches[:number] if b["dataset"] == dataset.name and b["quality"]]
+        report = {"of": of, "noticed": known.get("noticed", [])}
+        batch["quality"] = report | _report(context, dataset, batch, earlier, others)
+        _write(context, dataset, batch)
+
+
+def _static(context: Context, batches: Sequence[Row]) -> dict[str, pl.DataFrame]:
+    """Return the rows of the datasets that hold facts, to look references up in."""
+    found = {}
+    for dataset in context.pipeline.datasets:
+        of = [batch for batch in batches if batch["dataset"] == dataset.name]
+        if dataset.is_static and of:
+            found[dataset.name] = context.raw.events(dataset, of)
+    return found
+
+
+def _report(
+    context: Context,
+    dataset: Dataset,
+    batch: Row,
+    earlier: Sequence[Row],
+    others: dict[str, pl.DataFrame],
+) -> dict[str, Any]:
+    received = context.raw.scan(dataset.name, [batch]).collect()
+    rows = computed(dataset, received)
+    names = [c for c in received.columns if not c.startswith("_")]
+    source = Table(rows.select(*names, (pl.col(POSITION) % ROWS_PER_BATCH).alias("_row")))
+    rejected = context.raw.rejected(dataset.name, batch["batch_id"]) if batch["rejected"] else None
+    columns = profile(source)
+    found = examine(source, keys=dataset.identity, rejected=rejected, others=others)
+    reports = [each["quality"]["columns"] for each in earlier]
+    found += changes(columns, source.height, reports, [each["rows"] for each in earlier])
+    return {
+        "columns": columns,
+        "findings": [each.document() for each in found],
+        "flagged": _flagged(dataset, rows),
+        "treated": _treated(dataset, received),
+    }
+
+
+def _write(context: Context, dataset: Dataset, batch: Row) -> None:
+    report, table = batch["quality"], tables.batches
+    here = table.c.batch_id == batch["batch_id"]
+    with context.catalog.transaction() as connection:
+        connection.execute(table.update().where(here).values(quality=report))
+        for check, count in report["flagged"].items():
+            if count:
+                _emit(context, connection, batch, "rows flagged", check, rows=count)
+        faults = [each for each in _findings(report) if each["weight"] == "fault"]
+        said = [each["sentence"] for each in faults if each["kind"] != "rejected"]
+        if said:
+            count = "1 fault" if len(said) == 1 else f"{len(said)} faults"
+            _emit(context, connection, batch, "faults found", count, reason=said[0])
+
+
+def _emit(
+    context: Context, connection: sa.Connection, batch: Row, kind: str, what: str, **document: Any
+) -> None:
+    subject, ids = f"{batch['dataset']}: {what}", {"batch_id": batch["batch_id"]}
+    about = {"severity": "warning", "run_id": context.run_id}
+    tables.emit(connection, kind, subject, **about, **ids, **document)
+
+
+def _findings(report: dict[str, Any]) -> list[dict[str, Any]]:
+    return [*report["noticed"], *report["findings"]]
+
+
+def _flagged(dataset: Dataset, rows: pl.DataFrame) -> dict[str, int]:
+    found = {}
+    for check in dataset.checks:
+        if check.severity == "flag":
+            where = f"dataset {dataset.name!r}, check {check.name!r}"
+            met = condition(rows, check.condition, where=where)
+            found[check.name] = int((~met.fill_null(True)).sum())
+    return found
+
+
+def _treated(dataset: Dataset, received: pl.DataFrame) -> list[dict[str, Any]]:
+    """Count what each treatment changed, and how many of these values are null now."""
+    found = []
+    for each in dataset.treat:
+        before = received[each.column]
+        received = evaluate(received, [each.expression.alias(each.column)], where=str(each))
+        after = received[each.column]
+        nulls = after.is_null() & before.is_not_null()
+        same = before.dtype == after.dtype
+        changed = before.ne_missing(after).sum() if same else after.count() + nulls.sum()
+        kind = f"{type(each).__name__} {each.column}"
+        found.append({"treatment": kind, "changed": int(changed), "nulls": int(nulls.sum())})
+    return found

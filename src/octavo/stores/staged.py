@@ -1,0 +1,140 @@
+"""Data files of a table before it knows of them.
+
+Rows that do not fit into memory are written to files as they come, in a folder of their own; a
+table takes all of them in at once (`octavo.stores.delta`), or the folder is removed. It knows
+nothing of what the rows mean.
+"""
+
+import json
+import os
+import uuid
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import polars.selectors as cs
+from deltalake.transaction import AddAction
+
+from octavo.stores.faults import explained
+
+FILE = 1 << 27
+"""Bytes of rows in memory that make a data file, more or less."""
+
+_LONGEST = 32  # characters of a text kept as the least or greatest of a file
+
+
+class Staged:
+    """Rows on their way into a table.
+
+    Parameters
+    ----------
+    folder
+        Where its files are; made if need be, on the disk of the table.
+    size
+        Bytes of rows to gather for a file.
+    """
+
+    def __init__(self, folder: Path, *, size: int = FILE) -> None:
+        self.rows = self.bytes = 0
+        """Those added; bytes as they are in memory."""
+        self.folder = folder
+        self._size = size
+        self._held: list[pl.DataFrame] = []
+        self._held_bytes = 0
+        self._empty: pl.DataFrame | None = None
+        self._files: list[AddAction] = []
+
+    @property
+    def empty(self) -> pl.DataFrame:
+        """A frame of the columns, without rows; there must have been an `add`."""
+        if self._empty is None:
+            raise RuntimeError("no frame was added, so the columns are not known")
+        return self._empty
+
+    def add(self, frame: pl.DataFrame) -> None:
+        """Add rows; all frames have the same columns and types.
+
+        Raises
+        ------
+        ResourceError
+            If the disk is full or may not be written.
+        """
+        if self._empty is None:
+            self._empty = frame.clear()
+        if not frame.height:
+            return
+        self._held.append(frame)
+        size = int(frame.estimated_size())
+        self.rows, self.bytes = self.rows + frame.height, self.bytes + size
+        self._held_bytes += size
+        if self._held_bytes >= self._size:
+            self._flush()
+
+    def files(self) -> list[AddAction]:
+        """Return all files, with what is in them; at least one."""
+        if self._held or not self._files:
+            self._flush()
+        return self._files
+
+    def scan(self) -> pl.LazyFrame:
+        """Return all rows, lazily, in the order they were added."""
+        return pl.scan_parquet([self.folder / file.path for file in self.files()], glob=False)
+
+    def _flush(self) -> None:
+        with explained(str(self.folder)):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self._files.append(written(self.folder, pl.concat([self.empty, *self._held])))
+        self._held, self._held_bytes = [], 0
+
+
+def written(folder: Path, frame: pl.DataFrame) -> AddAction:
+    """Write a data file; no reader knows of it yet, and it may not have reached the disk."""
+    path = folder / f"part-{uuid.uuid4()}.parquet"
+    try:
+        frame.write_parquet(path)
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
+    found = path.stat()
+    return AddAction(
+        path.name,
+        found.st_size,
+        {},
+        found.st_mtime_ns // 1_000_000,
+        True,
+        json.dumps(_statistics(frame)),
+    )
+
+
+def _statistics(frame: pl.DataFrame) -> dict[str, Any]:
+    """Return what lets a reader skip the file: least and greatest of the columns that order it.
+
+    Numbers that may be NaN are left out: readers disagree whether it is great or nothing.
+    """
+    ordered = frame.select(cs.integer() | cs.string() | cs.date() | cs.datetime())
+    times = cs.datetime().dt.strftime("%Y-%m-%dT%H:%M:%S%.6fZ"), cs.date().dt.strftime("%Y-%m-%d")
+    bounds = [
+        found.with_columns(*times).row(0, named=True) for found in (ordered.min(), ordered.max())
+    ]
+    short = [
+        {name: value for name, value in bound.items() if not _too_long(value)} for bound in bounds
+    ]
+    return {
+        "numRecords": frame.height,
+        "minValues": short[0],
+        "maxValues": short[1],
+        "nullCount": ordered.null_count().row(0, named=True) if ordered.width else {},
+    }
+
+
+def _too_long(value: object) -> bool:
+    return value is None or (isinstance(value, str) and len(value) > _LONGEST)
+
+
+def sync(path: Path) -> None:
+    """Bring a file or folder to disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

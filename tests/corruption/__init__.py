@@ -1,0 +1,1 @@
+"""Forty kinds of damage, done to clean data at known rows; see `suite`."""

@@ -1,0 +1,72 @@
+"""A file of many blocks, killed again and again while it is ingested: each row is there once."""
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from octavo.project import load
+from octavo.stores.raw import RawStore
+
+DRIVER = Path(__file__).parent / "ingesting.py"
+
+
+@pytest.fixture
+def project(tmp_path, make_project):
+    """Write orders with late surprises: repeated and restated events, records that are no rows."""
+
+    def make(name):
+        folder = make_project(tmp_path / name, orders=1500, customers=20)
+        file = folder / "data" / "orders.csv"
+        header, *lines = file.read_text().splitlines()
+        again = [line.replace("store", "online") for line in lines[:600]]
+        file.write_text("\n".join([header, *lines, *lines[::7], "1,2,3", *again, "no,row"]) + "\n")
+        return folder
+
+    return make
+
+
+def ingest(folder, number=0):
+    command = [sys.executable, str(DRIVER), str(folder), str(number)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+
+
+def outcome(folder):
+    """Return all that ingestion left, but for the names of batches."""
+    project = load(folder)
+    raw, found = RawStore(project.home), {}
+    for dataset in project.definition.datasets:
+        batches = project.catalog.committed(dataset.name)
+        tables = [raw.scan(dataset.name, batches), raw.restated(dataset.name, batches)]
+        rows = [table.drop("_batch_id").sort("_position").collect().rows() for table in tables]
+        rejected = raw.rejected(dataset.name).drop("_batch_id").sort("_row", "rule").rows()
+        names = ("rows", "rejected", "restated", "duplicates", "newest", "sequence")
+        counts = [[batch[name] for name in names] for batch in batches]
+        assert counts[0][:3] == [len(rows[0]), len(rejected), len(rows[1])]
+        found[dataset.name] = (rows, rejected, counts)
+    assert not list((project.home.path / "incoming").iterdir()), "something was left on the way"
+    return found
+
+
+def test_a_file_of_many_blocks_killed_at_any_step(project):
+    calm = project("calm")
+    done = ingest(calm)
+    assert done.returncode == 0, done.stderr
+    steps = int(done.stdout)
+    assert steps > 30, "it was one block"
+    expected = outcome(calm)
+    rows, rejected, counts = expected["orders"]
+    assert counts[0][:4] == [1500, len(rejected), len(rows[1]), 215 + 600 - len(rows[1])]
+    assert len(rows[1]) > 200
+    killed = project("killed")
+    for number in (12, 20, 30):
+        done = ingest(killed, number)
+        assert done.returncode == -signal.SIGKILL, (number, done.stderr)
+    assert ingest(killed).returncode == 0
+    assert outcome(killed) == expected
+    files = list((load(killed).home.raw("orders")).glob("*.parquet"))
+    assert len(files) > 3
+    assert pl.read_parquet(files[0]).height < 1500

@@ -1,0 +1,1 @@
+"""The Numenta Anomaly Benchmark: its scorer, and its series as a pipeline."""
