@@ -30,7 +30,8 @@ class DateForms:
     of
         Rows looked at.
     runs
-        By form, the rows written so: int64 (runs, 2), begin and end of rows without a gap.
+        By form, the rows written so, part by part: int64 (runs, 2), begin and end of rows without
+        a gap.
     open_days
         Slashed dates whose day and month could be exchanged.
     examples
@@ -38,7 +39,7 @@ class DateForms:
     """
 
     of: int = 0
-    runs: Mapping[str, np.ndarray] = field(default_factory=dict)
+    runs: Mapping[str, tuple[np.ndarray, ...]] = field(default_factory=dict)
     open_days: int = 0
     examples: Mapping[str, _Examples] = field(default_factory=dict)
 
@@ -54,7 +55,7 @@ class DateForms:
         found = {form: mask.arg_true() for form, mask in masks.items() if mask.any()}
         return DateForms(
             text.len(),
-            {form: _runs(rows.gather(at).to_numpy()) for form, at in found.items()},
+            {form: (_runs(rows.gather(at).to_numpy()),) for form, at in found.items()},
             open_days,
             {
                 form: tuple((rows[place], shown(text[place])) for place in at[:EXAMPLES])
@@ -65,16 +66,15 @@ class DateForms:
     def __add__(self, later: "DateForms") -> "DateForms":
         runs, examples = {}, {}
         for form in _FORMS:
-            both = [each.runs[form] for each in (self, later) if form in each.runs]
-            if both:
-                runs[form] = np.concatenate(both)
+            if form in self.runs or form in later.runs:
+                runs[form] = (*self.runs.get(form, ()), *later.runs.get(form, ()))
                 first = (*self.examples.get(form, ()), *later.examples.get(form, ()))
                 examples[form] = first[:EXAMPLES]
         return DateForms(self.of + later.of, runs, self.open_days + later.open_days, examples)
 
     def after(self, rows: int) -> "DateForms":
         """Return the same, of a part that comes after some rows."""
-        runs = {form: at + rows for form, at in self.runs.items()}
+        runs = {form: tuple(at + rows for at in parts) for form, parts in self.runs.items()}
         examples = {
             form: tuple((row + rows, text) for row, text in each)
             for form, each in self.examples.items()
@@ -85,9 +85,10 @@ class DateForms:
         """Return a finding if there are several forms."""
         if len(self.runs) < 2:
             return None
-        rows = {form: int((runs[:, 1] - runs[:, 0]).sum()) for form, runs in self.runs.items()}
+        found = {form: np.concatenate(parts) for form, parts in self.runs.items()}
+        rows = {form: int((runs[:, 1] - runs[:, 0]).sum()) for form, runs in found.items()}
         others = [form for form in rows if form != max(rows, key=rows.__getitem__)]
-        at = [np.arange(*run) for form in others for run in self.runs[form]]
+        at = [np.arange(*run) for form in others for run in found[form]]
         said = ", ".join(f"{form} in {count:,} rows" for form, count in rows.items())
         doubt = (
             f" In {counted(self.open_days, self.of)} day and month could be exchanged: they were "

@@ -55,6 +55,17 @@ def test_what_the_beginning_was_taken_for_leaves_no_trace(written):
     assert rejected.is_empty()
 
 
+def test_what_is_doubted_for_a_while_is_read_again_as_a_whole(written):
+    """Five words are more than one in a hundred of the first rows, and less of all."""
+    lines = [f"{i},2024-01-01,{i}" for i in range(1200)]
+    for i in range(150, 155):
+        lines[i] = f"{i},2024-01-01,many"
+    rows, rejected, tries = written(dataset(), lines)
+    assert tries == 2
+    assert rejected["_row"].to_list() == [*range(150, 155)]
+    assert rows["id"].to_list() == [*range(150), *range(155, 1200)]
+
+
 def test_an_expression_is_refused_only_for_the_types_of_the_whole(written):
     """Two slashed dates are text; more of them are times."""
     lines = [f"{i},01/02/2024,1" for i in range(50)]

@@ -183,7 +183,7 @@ class Reading:
         return _known(form, self._wanted, column.name) or form.decide(self._evidence[column.name])
 
     def _flow(self, form: Format, todo: Iterator[Any]) -> Iterator[Piece]:
-        begun = self._columns
+        begun, self._is_one = self._columns, True
         partitions = ((self._columns, number, block) for number, block in enumerate(todo))
         for taken in self._engine.map(partial(_taken, form), partitions):
             self._progress(taken.part.done, self.bytes)
@@ -195,15 +195,14 @@ class Reading:
                 replace(new, every=old.every)
                 for new, old in zip(thought, self._columns, strict=True)
             )
-            if self._columns == begun:
+            self._is_one &= self._columns == begun  # and not again, even if it comes back to that
+            if self._is_one:
                 yield _piece(taken, first)
-        self._is_one = self._columns == begun
 
     def _count(self, taken: _Taken) -> None:
         first = self.records
         if taken.rejected and self._refused is None:
-            worst = taken.rejected[0]
-            self._refused = worst._replace(row=self.records + worst.row)
+            self._refused = taken.rejected[0]._replace(row=first + taken.rejected[0].row)
         self.records += taken.part.records
         self._read += taken.part.frame.height
         self._usable += taken.frame.height
