@@ -64,9 +64,9 @@ class Case:
 
 
 @st.composite
-def windows(draw, datasets):
+def windows(draw, datasets, resolutions):
     column = draw(st.sampled_from(sorted(VALUES)))
-    resolution = draw(st.sampled_from([None, None, 1, 2, 5]))
+    resolution = draw(st.sampled_from(resolutions))
     steps = draw(st.lists(st.integers(1, 6), min_size=1, max_size=2, unique=True))
     over = [step * (resolution or 1) for step in steps]
     words = [w for w in VALUES[column][2] if resolution is None or not w.startswith("lag")]
@@ -106,12 +106,15 @@ def declared(dataset: ov.Dataset, number: int, spec: dict) -> ov.Window:
 
 
 @st.composite
-def cases(draw):
+def cases(draw, rounded=False):
+    """Draw a view and a log; ``rounded``: most windows have a resolution, and much is observed."""
+    resolutions = [2, 3, 5, None] if rounded else [None, None, 1, 2, 5]
+    missing = st.nothing() if rounded else st.none()
     datasets = {
         name: ov.Dataset(name, offline=ov.Files(f"{name}.csv"), event_id="id", event_time="t")
         for name in ("r", "e")
     }
-    specs = draw(st.lists(windows(datasets), min_size=1, max_size=3))
+    specs = draw(st.lists(windows(datasets, resolutions), min_size=1, max_size=3))
     view = ov.View(
         "v",
         key="k",
@@ -121,13 +124,15 @@ def cases(draw):
     key = draw(st.sampled_from([pl.String, pl.Int64]))
     operation = st.tuples(
         st.sampled_from(["r", "r", "e"]),
-        st.none() | KEYS[key],
+        missing | KEYS[key],
         MICROSECONDS,
         MICROSECONDS,
-        st.sampled_from([None, 0, 1]),
-        *(st.none() | values for _, values, _ in VALUES.values()),
+        st.sampled_from([1, 1, 0] if rounded else [None, 0, 1]),
+        *(missing | values for _, values, _ in VALUES.values()),
     )
-    rows = sorted(draw(st.lists(operation, max_size=25)), key=lambda row: row[3])
+    least, most = (15, 30) if rounded else (0, 25)
+    rows = draw(st.lists(operation, min_size=least, max_size=most))
+    rows = sorted(rows, key=lambda row: row[3])
     schema = {"dataset": pl.String, "k": key, EVENT_TIME: pl.Int64, KNOWN_AT: pl.Int64}
     schema |= {"w": pl.Int64, **{name: dtype for name, (dtype, _, _) in VALUES.items()}}
     schema["d"] = pl.Int64
@@ -293,8 +298,14 @@ def test_bulk_live_and_model_agree(case, data):
     check(case, data)
 
 
+@settings(deadline=None, max_examples=250)
+@given(cases(rounded=True), st.data())
+def test_bulk_live_and_model_agree_on_rounded_windows(case, data):
+    check(case, data)
+
+
 @pytest.mark.slow
 @settings(deadline=None, max_examples=10_000)
-@given(cases(), st.data())
+@given(cases() | cases(rounded=True), st.data())
 def test_ten_thousand_views(case, data):
     check(case, data)

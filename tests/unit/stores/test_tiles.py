@@ -96,6 +96,16 @@ def test_few_observations_take_less_room_than_a_tile(tmp_path, monkeypatch):
     assert store.held == {"a": 1}
 
 
+def test_loose_observations_of_one_time_stay_in_the_order_of_the_log(tmp_path):
+    store = opened(tmp_path / "s")
+    for value in (3.0, 1.0, 2.0):
+        add(store, [5, 25], [value, 9.0], clock=25)
+    past = held(store)
+    assert past.times.tolist() == [5] * 3 + [25] * 3
+    assert past.values.tolist()[:3] == [3.0, 1.0, 2.0]
+    assert past.tiles.ends.size == 0
+
+
 def test_old_slabs_are_dropped_by_who_writes_and_by_a_sweep(tmp_path, eager, monkeypatch):
     monkeypatch.setattr(slabs, "MOST", 1)
     store = opened(tmp_path / "s")
