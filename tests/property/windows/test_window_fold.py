@@ -87,6 +87,24 @@ def test_tiles_of_categories(log, plan, late, data):
     check_tiles(log, plan, late or 0, data)
 
 
+@pytest.mark.parametrize(
+    ("times", "values", "ends"),
+    [
+        ([5, 7], [3, 4], (1, 4)),
+        ([4, 6], [3, 4], (3, 2)),
+        ([6, 8], [3, 4], (1, 4)),
+        ([], [], (1, 2)),
+    ],
+)
+def test_of_one_time_a_tile_is_older_than_an_observation(times, values, ends):
+    plan = LanePlan([(Span(20, 0, 10), each) for each in (Aggregate.FIRST, Aggregate.LAST)])
+    old = Observations([1, 1], [5, 7], [5, 7], [0, 1], [1.0, 2.0])
+    late = Observations([1] * len(times), times, [12] * len(times), range(len(times)), values)
+    queries = Queries([1], [12], [13], [9])
+    answer = fold(late, queries, plan, 0, tiles=tiles_of(old, plan, 1))
+    assert tuple(answer[0]) == ends
+
+
 def check_tiles(log, plan, late, data):
     """Fold some of what is old when a part of the log has been read; answer the rest."""
     cut = data.draw(st.integers(0, len(log)), label="cut")
