@@ -280,5 +280,5 @@ def _entry(source):
 
 
 fold_entities = _entry(
-    compiling.source_of([compiling, entity, exact, log, machine, plan, ranks, reach])
+    compiling.source_of([compiling, entity, exact, log, machine, plan, ranks, reach, tile])
 )
