@@ -176,7 +176,7 @@ def test_five_files_of_flights_are_joined_and_leaks_left_out(tmp_path):
 @present
 def test_flights_beat_the_model_without_windows(tmp_path):
     _flights(tmp_path)
-    verdict = ran(tmp_path, trials=2)
+    verdict = ran(tmp_path, trials=12)
     assert verdict["answered"]
     assert verdict["test"] > 0.278  # the data README's baseline, on the last quarter of the year
 
