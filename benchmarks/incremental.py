@@ -65,7 +65,7 @@ class History:
         entities = np.unique(entity)
         with store.snapshot() as snapshot:
             found = snapshot.observations_of("lane", entities, int(at[0]) - PLAN.horizon)
-        past = Observations.before_all(entities, *found)
+        past = Observations.before_all(entities, found)
         seen = Observations.concatenate([past, Observations(entity, at, at, place, value)])
         answers = fold(seen, Queries(entity, at, at, place), PLAN, late=DAY)
         self.append(store, entity, at, value)

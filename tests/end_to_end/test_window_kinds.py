@@ -154,8 +154,14 @@ def expected(orders, returns, row):
         "buyer__amount_decayed_mean_10d_half1d12h": decayed / sum(weights),
         "buyer__coarse_count_2d_delay5h": len(coarse),
         "buyer__coarse_sum_2d_delay5h": math.fsum(coarse) if coarse else None,
-        "buyer__coarse_q50_2d_delay5h": np.quantile(coarse, 0.5) if coarse else None,
+        "buyer__coarse_q50_2d_delay5h": np.quantile(rounded(coarse), 0.5) if coarse else None,
     }
+
+
+def rounded(values):
+    """To 8 significant bits, as where a window has a resolution."""
+    parts, powers = np.frexp(values)
+    return np.ldexp(np.round(parts * 256), powers - 8)
 
 
 def test_every_feature_is_what_plain_python_says(finished):

@@ -9,6 +9,7 @@ import polars as pl
 
 from octavo.definition.aggregates import (
     DECAYED,
+    LAGS,
     OF_EVENTS,
     check_aggregate,
     meaning,
@@ -20,6 +21,9 @@ from octavo.definition.expressions import check_row_expression
 from octavo.definition.fingerprint import BY_NAME, Declaration, fingerprint
 from octavo.definition.names import check_name, unique
 from octavo.errors import DefinitionError
+
+TILED = "tiles"
+"""Part of the fingerprints of windows with a resolution, whose meaning changes with it."""
 
 HALFLIVES = 64
 """Longest window of a decayed aggregate: what is older weighs less than 2^-64."""
@@ -176,6 +180,13 @@ class Window(Declaration):
                 where=f"{where}.resolution",
                 fix='Use "1h", or leave it out: windows are exact by default.',
             )
+        for word in self.take:
+            if word in LAGS:
+                raise DefinitionError(
+                    f"{word} needs observations one by one, which a resolution gives up.",
+                    where=f"{where}.take",
+                    fix="Take it in a window of its own, without resolution=.",
+                )
         for over in self._lengths:
             if over is None:
                 raise DefinitionError(
@@ -292,6 +303,8 @@ class View(Declaration):
         Whether its dataset had been loaded when it was first computed is not a part of it.
         """
         _, *depends_on = feature
+        if feature.resolution is not None:
+            depends_on.append(TILED)
         return fingerprint([self.key, self.query_key, self.late, *depends_on])
 
     @property

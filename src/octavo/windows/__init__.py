@@ -9,9 +9,18 @@ from octavo.windows.asking import ask, evaluate
 from octavo.windows.categories import category_bits, category_hashes
 from octavo.windows.hashing import hash_key, hash_keys, hash_one
 from octavo.windows.kernel import fold
-from octavo.windows.live import LiveLane
+from octavo.windows.live import LiveLane, TiledLane
 from octavo.windows.log import NEVER, Observations, Queries
-from octavo.windows.plan import HEAVY, OF_CATEGORIES, Aggregate, LanePlan, PlanColumn, Span
+from octavo.windows.plan import (
+    HEAVY,
+    OF_CATEGORIES,
+    Aggregate,
+    LanePlan,
+    PlanColumn,
+    Span,
+    TilePlan,
+)
+from octavo.windows.tiles import Past, Tiles
 
 __all__ = [
     "HEAVY",
@@ -21,9 +30,13 @@ __all__ = [
     "LanePlan",
     "LiveLane",
     "Observations",
+    "Past",
     "PlanColumn",
     "Queries",
     "Span",
+    "TilePlan",
+    "TiledLane",
+    "Tiles",
     "ask",
     "category_bits",
     "category_hashes",

@@ -12,11 +12,13 @@ import numpy as np
 from octavo.windows.kernel import entries, fold
 from octavo.windows.log import Observations, Queries
 from octavo.windows.plan import LIMIT, UNBOUNDED, LanePlan
+from octavo.windows.tiles import Tiles
 
 FIRST = np.zeros(1, np.int64)
 ALL = np.array([0, 1])
 PLACES = np.arange(4096)
 NOTHING = np.empty(0, np.int64)
+NO_TILES = Tiles.none()
 
 
 def ask(
@@ -27,6 +29,7 @@ def ask(
     known_at: int = LIMIT,
     late: int | None = None,
     own: float = math.nan,
+    tiles: Tiles = NO_TILES,
 ) -> np.ndarray:
     """Compute the columns of a lane for one entity at one time.
 
@@ -46,6 +49,8 @@ def ask(
     own
         What the request's own event adds to the lane if the plan includes the current one; NaN
         for nothing.
+    tiles
+        As in `fold`, of this entity.
 
     Returns
     -------
@@ -64,7 +69,8 @@ def ask(
         fold_entities(
             0, 1, places, np.array([0, size]), times, values, NOTHING,
             FIRST, ALL, np.array([event_time]), np.array([known_at]), np.array([size]),
-            *arrays, UNBOUNDED if late is None else late, out, *more,
+            *arrays, UNBOUNDED if late is None else late, out,
+            np.array([[0, tiles.ends.size]]), tiles.ends, tiles.at, tiles.words, *more,
         )  # fmt: skip
     return out[0]
 
@@ -77,6 +83,7 @@ def evaluate(
     known_at: int,
     late: int | None = None,
     own: np.ndarray | None = None,
+    tiles: Tiles | None = None,
 ) -> np.ndarray:
     """Compute the columns of a lane for many requests.
 
@@ -95,6 +102,8 @@ def evaluate(
     own
         float64 (queries,): what each request's own event adds to the lane if the plan includes the
         current one; NaN for nothing.
+    tiles
+        As in `fold`.
 
     Returns
     -------
@@ -115,4 +124,4 @@ def evaluate(
             gone_position=now.position + 1,
         )
         past = Observations.concatenate([past, events])
-    return fold(past, queries, plan, late)
+    return fold(past, queries, plan, late, tiles=tiles)

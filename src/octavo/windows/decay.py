@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from octavo.windows import exact
+from octavo.windows import exact, tile
 from octavo.windows.compiling import hot, inlined, part
 
 STEPS = 32
@@ -90,14 +90,14 @@ def normal(value):
 
 @hot
 def exponents(values):
-    """Lowest and highest exponent among values."""
+    """Lowest and highest exponent among values; the other way round if there are none."""
     lowest, highest = 2000, -2000
     for value in values:
         if value != 0 and not math.isinf(value):
             exponent = normal(value)[1]
             lowest = min(lowest, exponent)
             highest = max(highest, exponent)
-    return (lowest, highest) if lowest <= highest else (0, 0)
+    return lowest, highest
 
 
 @part
@@ -111,9 +111,10 @@ def ring_size(range_of_exponents, half_lives):
 
 
 @part
-def decays_of(windows, values, half_lives):
+def decays_of(windows, lowest, highest, half_lives):
     """Make empty sums of a number of windows, each of at most so many half-lives."""
-    lowest, highest = exponents(values)
+    if lowest > highest:
+        lowest = highest = 0
     size = ring_size(highest - lowest, half_lives)
     small = ring_size(0, half_lives)
     return Decays(
@@ -156,10 +157,36 @@ def change(decays, window, time, value, halflife, sign):
 
 
 @hot
+def join(ring, at, size, first, words, start, limbs, sign):
+    """Add or remove a number whose limbs, from the ``first`` on, are given as words."""
+    for i in range(limbs):
+        ring[at + ((first + i) & (size - 1))] += sign * words[start + i]
+
+
+@hot
+def merge(decays, window, words, place, sign):
+    """Add or remove the decay of a tile, in the words from ``place`` on."""
+    decays.infinite[window, 0] += sign * words[place + tile.PLUS]
+    decays.infinite[window, 1] += sign * words[place + tile.MINUS]
+    limbs, start = words[place + tile.WEIGHT_LIMBS], place + tile.DECAY
+    first = words[place + tile.WEIGHTS]
+    join(decays.weights, window * decays.small, decays.small, first, words, start, limbs, sign)
+    start += limbs
+    limbs, first = words[place + tile.VALUE_LIMBS], words[place + tile.VALUES]
+    join(decays.values, window * decays.size, decays.size, first, words, start, limbs, sign)
+
+
+@inlined
+def limbs_of(lowest, highest):
+    """First limb, and how many, that weighted numbers touch whose exponents are in a range."""
+    first = (lowest - 52) >> 5
+    return first, ((highest - 51) >> 5) + DIGITS_OF_TERM - first
+
+
+@hot
 def read(decays, ring, at, size, lowest, highest):
     """Round a ring whose numbers have exponents in a range: (integral float, power of two)."""
-    first = (lowest - 52) >> 5
-    limbs = ((highest - 51) >> 5) + DIGITS_OF_TERM - first
+    first, limbs = limbs_of(lowest, highest)
     for i in range(limbs):
         decays.row[i] = ring[at + ((first + i) & (size - 1))]
     sign = exact.settle(decays.row, 0, limbs, decays.words)

@@ -93,8 +93,8 @@ VALUES = nb.types.Array(nb.float64, 1, "C", readonly=True)
 
 
 def signature(*more: Any) -> object:
-    """Signature of an entry that folds entities: log, queries, plan, result, and ``more``."""
+    """Signature of an entry that folds entities: log, queries, plan, result, tiles, ``more``."""
     return nb.void(
         *[nb.int64] * 2, *[ROWS] * 3, VALUES, ROWS, *[ROWS] * 5,
-        TABLE, ROWS, ROWS, TABLE, nb.int64, nb.float64[:, ::1], *more,
+        TABLE, ROWS, ROWS, TABLE, nb.int64, nb.float64[:, ::1], TABLE, *[ROWS] * 3, *more,
     )  # fmt: skip

@@ -18,6 +18,7 @@ from octavo.errors import DataError, DefinitionError
 from octavo.windows.first_use import steps
 from octavo.windows.log import Observations, Queries
 from octavo.windows.plan import LIMIT, UNBOUNDED, LanePlan, PlanArrays
+from octavo.windows.tiles import Tiles
 
 Rows = TypeVar("Rows", bound=Queries)
 
@@ -34,14 +35,16 @@ def fold(
     plan: LanePlan,
     late: int | None = None,
     threads: int | None = None,
+    tiles: Tiles | None = None,
 ) -> np.ndarray:
     """Answer every query from the observations before it in the log.
 
     The log is ordered by ``(known_at, position)`` and by nothing else. A query sees the
     observations of its entity that are earlier in the log (or at its own place, with
     ``plan.include_current``), whose event time lies in the window. With ``late`` a window
-    of a length reaches no further back than ``known_at(query) - late`` less the window's own reach:
-    so far back state is kept. Every aggregate is a function of these observations alone.
+    of a length reaches no further back than that of a query at ``known_at(query) - late``: so far
+    back state is kept; and one with a resolution, of a query from before the step which that falls
+    into, ends at a step. Every aggregate is a function of these observations alone.
 
     Parameters
     ----------
@@ -54,6 +57,9 @@ def fold(
         ever.
     threads
         Threads to use; None for one per available core. The result does not depend on it.
+    tiles
+        Observations from before all of these that are not kept one by one; for windows whose
+        resolution is a multiple of their width.
 
     Returns
     -------
@@ -65,10 +71,11 @@ def fold(
         return np.empty((0, len(plan.columns)))
     observations, _ = in_log_order(observations)
     queries, order = in_log_order(queries)
+    tiles = Tiles.none() if tiles is None else tiles
     if order is None:
-        return _fold_in_order(observations, queries, plan, late, threads)
+        return _fold_in_order(observations, queries, plan, late, threads, tiles)
     out = np.empty((len(queries), len(plan.columns)))
-    out[order] = _fold_in_order(observations, queries, plan, late, threads)
+    out[order] = _fold_in_order(observations, queries, plan, late, threads, tiles)
     return out
 
 
@@ -98,6 +105,7 @@ def _fold_in_order(
     plan: LanePlan,
     late: int | None,
     threads: int | None,
+    tiles: Tiles,
 ) -> np.ndarray:
     log, subject = observations.operations()
     if len(log) + len(queries) < PARALLEL:
@@ -107,6 +115,7 @@ def _fold_in_order(
     needed = list(entries(plan))
     with _mapping(threads) as mapped:
         reach, shares = _arranged(log, queries, plan.include_current, threads, mapped)
+        owned = [_owned(tiles, log, queries, *share) for share in shares]
 
         def run(part: tuple[int, int, int]) -> None:
             share, first, last = part
@@ -115,7 +124,8 @@ def _fold_in_order(
                 fold_entities(
                     first, last, rows, starts, log.event_time, log.value, subject,
                     asked_rows, asked_starts, queries.event_time, queries.known_at, reach,
-                    *arrays, UNBOUNDED if late is None else late, out, *more,
+                    *arrays, UNBOUNDED if late is None else late, out,
+                    owned[share], tiles.ends, tiles.at, tiles.words, *more,
                 )  # fmt: skip
 
         list(mapped(run, _parts(shares, threads * PARTS if threads > 1 else 1)))
@@ -136,19 +146,12 @@ def _arranged(
     log: Observations, queries: Queries, include_current: bool, threads: int, mapped: Callable
 ) -> tuple[np.ndarray, list[tuple[np.ndarray, ...]]]:
     """Merge and group, each thread a share of the entities: see `grouping`."""
-    exact, grouping = steps("exact"), steps("grouping")
+    grouping = steps("grouping")
     places = (log.known_at, log.position, queries.known_at, queries.position)
     entities = (log.entity, queries.entity, queries.entity is log.entity)
     tasks = [partial(grouping.merge, *places, include_current)]
     tasks += [partial(grouping.arrange, *entities, share, threads) for share in range(threads)]
     reach, *shares = mapped(lambda task: task(), tasks)
-    most = max(np.diff(starts).max(initial=0) for _, starts, _, _ in shares)
-    if most > exact.MOST:
-        raise DataError(
-            f"one entity has {int(most)} observations; the most is {exact.MOST}.",
-            where="entity",
-            fix="Choose a finer key or a shorter history.",
-        )
     return reach, shares
 
 
@@ -158,6 +161,44 @@ def entries(plan: LanePlan) -> Iterator[tuple[Callable[..., None], PlanArrays, t
         yield steps("sweep").fold_entities, plan.arrays, ()
     if plan.heavy.needs.size:
         yield steps("heavy").fold_entities, plan.heavy, (plan.category,)
+
+
+def _owned(
+    tiles: Tiles,
+    log: Observations,
+    queries: Queries,
+    rows: np.ndarray,
+    starts: np.ndarray,
+    asked_rows: np.ndarray,
+    asked_starts: np.ndarray,
+) -> np.ndarray:
+    """Return which tiles the entity of each group of a share owns; see `Tiles.owned_by`.
+
+    Raises
+    ------
+    DataError
+        One has more observations than an exact sum may hold.
+    """
+    tile, exact = steps("tile"), steps("exact")
+    sizes = np.diff(starts)
+    owned = np.empty((0, 2), np.int64)
+    if tiles.ends.size:
+        entities = np.empty(sizes.size, np.uint64)
+        some = sizes > 0  # others have only queries
+        entities[some] = log.entity[rows[starts[:-1][some]]]
+        entities[~some] = queries.entity[asked_rows[asked_starts[:-1][~some]]]
+        owned = tiles.owned_by(entities)
+        counts = np.cumsum(tiles.words[tiles.at + (tile.ROW + exact.COUNT)])
+        done = np.concatenate([[0], counts])
+        sizes = sizes + done[owned[:, 1]] - done[owned[:, 0]]
+    most = int(sizes.max(initial=0))
+    if most > exact.MOST:
+        raise DataError(
+            f"one entity has {most} observations; the most is {exact.MOST}.",
+            where="entity",
+            fix="Choose a finer key or a shorter history.",
+        )
+    return owned
 
 
 def _cores() -> int:

@@ -14,14 +14,43 @@ from octavo.windows.first_use import steps
 from octavo.windows.kernel import check_late, fold, in_log_order
 from octavo.windows.log import Observations, Queries
 from octavo.windows.plan import HEAVY, UNBOUNDED, LanePlan
+from octavo.windows.tiles import Past, Tiles
 
-Load = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray, np.ndarray]]
-"""Stored observations of some entities (uint64): starts, event times and values, by rank."""
+Load = Callable[[np.ndarray], Past]
+"""What is stored of some entities (uint64)."""
 
 
-def nothing_stored(entities: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def nothing_stored(entities: np.ndarray) -> Past:
     """Load from an empty store."""
-    return np.zeros(len(entities) + 1, np.int64), np.empty(0, np.int64), np.empty(0)
+    starts = np.zeros(len(entities) + 1, np.int64)
+    return Past(starts, np.empty(0, np.int64), np.empty(0), Tiles.none())
+
+
+class TiledLane:
+    """A lane whose older observations are tiles: nothing of it is kept in memory.
+
+    What a block asks of is loaded for it, and folded as in bulk.
+
+    Parameters
+    ----------
+    plan, late
+        As in `octavo.windows.fold`; `LanePlan.tiles` is not None.
+    load
+        Where all that was in earlier blocks comes from.
+    """
+
+    nbytes = 0
+
+    def __init__(self, plan: LanePlan, late: int | None, load: Load):
+        check_late(late)
+        self.plan, self.late, self._load = plan, late, load
+
+    def fold(self, observations: Observations, queries: Queries) -> np.ndarray:
+        """Fold the next block of the log; as `LiveLane.fold`."""
+        entities = np.unique(queries.entity)
+        past = self._load(entities)
+        log = Observations.concatenate([Observations.before_all(entities, past), observations])
+        return fold(log, queries, self.plan, self.late, threads=1, tiles=past.tiles)
 
 
 class LiveLane:
@@ -121,8 +150,9 @@ class LiveLane:
         """Return what entities observed before this block."""
         resident = steps("resident")
         memory = self._memory
-        found = resident.gather(numbers, memory.heads, memory.times, memory.values)
-        return Observations.before_all(entities, *found)
+        gathered = resident.gather(numbers, memory.heads, memory.times, memory.values)
+        starts, times, values = gathered
+        return Observations.before_all(entities, Past(starts, times, values, Tiles.none()))
 
     def _floor(self, observations: Observations, queries: Queries) -> int:
         """Event time up to which no query of this block or later sees anything."""
@@ -140,7 +170,8 @@ class LiveLane:
         new = numbers >= known
         if new.any():
             self._memory = resident.with_entities(self._memory, self.entities)
-            starts, times, values = self._load(touched[new])
+            starts, times, values, tiles = self._load(touched[new])
+            assert not tiles.ends.size, "tiles are not kept in memory"
             if len(times):
                 places = numbers[new]
                 sizes = np.diff(starts)

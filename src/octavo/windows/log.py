@@ -11,6 +11,7 @@ import numpy as np
 
 from octavo.errors import DataError
 from octavo.windows.plan import LIMIT
+from octavo.windows.tiles import Past
 
 UPDATE = -1
 """Instead of the number of the update that it retracts: the operation is itself an update."""
@@ -140,19 +141,11 @@ class Observations(Queries):
             )
 
     @classmethod
-    def before_all(
-        cls, entities: np.ndarray, starts: np.ndarray, times: np.ndarray, values: np.ndarray
-    ) -> Self:
-        """Observations in rank order, entity after entity, as operations before all others.
-
-        Parameters
-        ----------
-        entities
-            uint64 (n,): entity ``i`` owns the rows ``starts[i]`` to ``starts[i + 1]``.
-        """
-        known = np.full(len(times), -LIMIT)
-        entity = np.repeat(entities, np.diff(starts))
-        return cls(entity, times, known, np.arange(len(times)), values)
+    def before_all(cls, entities: np.ndarray, past: Past) -> Self:
+        """Return what is held one by one of some entities, uint64 (n,): operations before all."""
+        known = np.full(len(past.times), -LIMIT)
+        entity = np.repeat(entities, np.diff(past.starts))
+        return cls(entity, past.times, known, np.arange(len(past.times)), past.values)
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Return the arrays by name; those of retractions only if there are."""

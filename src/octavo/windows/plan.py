@@ -60,11 +60,12 @@ class Aggregate(enum.IntEnum):
     LAG = 11
     """Value of the ``parameter``-th observation before the latest; null if there are fewer."""
     N_UNIQUE = 12
-    """Number of distinct values; -0.0 equals 0.0."""
+    """Number of distinct values; -0.0 equals 0.0. With a resolution estimated from 1,024 on."""
     TOP = 13
     """Most frequent value, of several the smallest (categories: by hash); zero is ``+0.0``."""
     QUANTILE = 14
-    """Quantile at ``parameter`` per mille, interpolated linearly between two order statistics."""
+    """Quantile at ``parameter`` per mille, interpolated linearly between two order statistics;
+    with a resolution, of values rounded to 8 significant bits."""
     DECAYED_COUNT = 15
     """Sum of weights ``2**-(age / half-life)``; ``parameter`` is the half-life, microseconds."""
     DECAYED_SUM = 16
@@ -78,6 +79,10 @@ DECAYED = frozenset({Aggregate.DECAYED_COUNT, Aggregate.DECAYED_SUM, Aggregate.D
 
 HEAVY = frozenset({Aggregate.N_UNIQUE, Aggregate.TOP, Aggregate.QUANTILE}) | DECAYED
 """Aggregates that keep more than a few numbers per window, computed by code of their own."""
+
+TOTALS = frozenset({Aggregate.SUM, Aggregate.MEAN})
+SPREADS = frozenset({Aggregate.VAR, Aggregate.STD})
+"""Aggregates that are read from exact sums, and from sums of squares too."""
 
 OF_CATEGORIES = frozenset(
     {
@@ -106,7 +111,7 @@ class Span:
         How late the facts are known, microseconds.
     resolution
         Floor the window's start, and with a delay its end, to multiples of this many microseconds
-        since the epoch; None for exact windows.
+        since the epoch; None, or 1, for exact windows.
     """
 
     over: int | None
@@ -132,6 +137,11 @@ class Span:
                 where="resolution",
                 fix="Give a duration above 0, or None for exact windows.",
             )
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether it begins and ends where it is asked to."""
+        return self.resolution in (None, 1)
 
     @property
     def reach(self) -> int | None:
@@ -163,6 +173,37 @@ class PlanArrays(NamedTuple):
     """int64 (spans + 1,): span ``s`` owns ``columns[starts[s]:starts[s + 1]]``."""
     columns: np.ndarray
     """int64 (columns, 3): place in the result, aggregate, parameter; grouped by span."""
+
+
+@dataclass(frozen=True)
+class TilePlan:
+    """What is kept of a lane's older observations together: one tile for each step of time.
+
+    Besides what every tile has: count, extremes, first and last.
+    """
+
+    width: int
+    """Microseconds: the resolution of all windows of the lane."""
+    sums: int
+    """0: no sums; 1: sums; 2: sums of squares too."""
+    values: int
+    """0: no values; 1: those with the smallest hashes; 2: all that are distinct, counted."""
+    rounded: bool
+    """Whether values are kept rounded, and counted."""
+    halflives: tuple[int, ...]
+    """Half-lives of the decayed sums, microseconds, ascending."""
+    category: bool
+    """Whether the values are categories."""
+
+    def covers(self, other: "TilePlan") -> bool:
+        """Whether its tiles have all that another's would have."""
+        return (
+            (self.width, self.category) == (other.width, other.category)
+            and self.sums >= other.sums
+            and self.values >= other.values
+            and self.rounded >= other.rounded
+            and set(self.halflives) >= set(other.halflives)
+        )
 
 
 @dataclass(frozen=True, init=False)
@@ -214,6 +255,24 @@ class LanePlan:
         reach = [each.span.reach for each in self.columns]
         bounded = [each for each in reach if each is not None]
         return max(bounded) if len(bounded) == len(reach) else None
+
+    @cached_property
+    def tiles(self) -> TilePlan | None:
+        """What tiles must keep for these columns; None unless all have one resolution."""
+        steps = {each.span.resolution for each in self.columns}
+        step = steps.pop()
+        if steps or step is None or self.columns[0].span.is_exact:
+            return None
+        taken = {each.aggregate for each in self.columns}
+        halflives = {each.parameter for each in self.columns if each.aggregate in DECAYED}
+        return TilePlan(
+            width=step,
+            sums=2 if taken & SPREADS else 1 if taken & TOTALS else 0,
+            values=2 if Aggregate.TOP in taken else 1 if Aggregate.N_UNIQUE in taken else 0,
+            rounded=Aggregate.QUANTILE in taken,
+            halflives=tuple(sorted(halflives)),
+            category=self.category,
+        )
 
     @cached_property
     def arrays(self) -> PlanArrays:
@@ -280,6 +339,12 @@ def _names(aggregates: Iterable[Aggregate]) -> str:
 def _check_parameter(column: PlanColumn) -> None:
     """Raise a DefinitionError where a parameter is missing, out of range, or means nothing."""
     span, aggregate, parameter = column
+    if aggregate == Aggregate.LAG and not span.is_exact:
+        raise DefinitionError(
+            "LAG needs observations one by one, which a resolution gives up.",
+            where="columns",
+            fix="Take it of an exact window.",
+        )
     if aggregate == Aggregate.LAG:
         good, fix = 1 <= parameter <= LIMIT, "Give how many observations back, 1 or more."
     elif aggregate == Aggregate.QUANTILE:

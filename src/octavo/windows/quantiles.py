@@ -37,12 +37,12 @@ def orders_of(windows, codes):
 
 
 @inlined
-def change(orders, window, code, sign):
-    """Count a code once more (``sign`` 1) or less (-1)."""
+def change(orders, window, code, times):
+    """Count a code some times more, or less."""
     root = window * orders.size
     place = code + 1
     while place < orders.size:
-        orders.sums[root + place] += sign
+        orders.sums[root + place] += times
         place += place & -place
 
 

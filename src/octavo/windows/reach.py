@@ -28,17 +28,24 @@ class Plan(NamedTuple):
 
 
 @inlined
-def edges(spans, span, time):
-    """Event times after which, and up to which, the window of a query at ``time`` reaches."""
+def edges(spans, span, asked, query):
+    """Event times after which, and up to which, the window of a query reaches.
+
+    A query that comes too late sees of the beginning what the oldest that does not would see; and
+    by a resolution it is too late if its own step had passed: then the end is floored too.
+    """
+    time = oldest = asked.times[query]
+    if asked.floor.size:
+        oldest = max(time, asked.floor[query])
     end = time - spans[span, DELAY]
     start = BEGINNING
     if spans[span, OVER] != UNBOUNDED:
-        start = end - spans[span, OVER]
+        start = oldest - spans[span, DELAY] - spans[span, OVER]
     resolution = spans[span, RESOLUTION]
     if resolution > 1:
         if start != BEGINNING:
             start -= start % resolution
-        if spans[span, DELAY]:
+        if spans[span, DELAY] or time < oldest - oldest % resolution:
             end -= end % resolution
     return start, end
 
@@ -50,10 +57,7 @@ def length(spans, span):
 
 
 @inlined
-def bounds(held, low, high, spans, span, asked, query):
-    """Ranks ``[low, high)`` of a query's window, searched from those of an earlier one."""
-    start, end = edges(spans, span, asked.times[query])
-    if asked.floor.size and spans[span, OVER] != UNBOUNDED:
-        start = max(start, asked.floor[query] - spans[span, DELAY] - length(spans, span) + 1)
+def bounds(held, low, high, start, end):
+    """Ranks ``[low, high)`` of the event times in ``(start, end]``, searched from some others."""
     high = ranks.seek(held.times, high, end)
     return min(ranks.seek(held.times, low, start), high), high

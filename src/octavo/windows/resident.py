@@ -396,7 +396,7 @@ def _entries(source):
             here = asked_rows[asked_starts[group] : asked_starts[group + 1]]
             if here.size:
                 asked = asked_at(here, asked_times, asked_known, asked_reach, late)
-                sweep.answer(seen, places, held, windows, asked, plan, out)
+                sweep.answer(seen, places, held, None, windows, None, asked, plan, out)
             for place in places:
                 if not held.active[place]:
                     sweep.activate(place, held, windows)

@@ -10,11 +10,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from octavo.windows import compiling, entity, exact, log, machine, plan, ranks, reach
+from octavo.windows import compiling, entity, exact, log, machine, plan, ranks, reach, tile
 from octavo.windows.compiling import entry, hot, inlined, once, part
 from octavo.windows.plan import Aggregate
 from octavo.windows.ranks import BITS, largest_block, node_of
-from octavo.windows.reach import Plan, bounds
+from octavo.windows.reach import BEGINNING, Plan, bounds, edges
 
 COUNT, SUM, MEAN, MIN, MAX, VAR, STD, FIRST, LAST, SINCE_FIRST, SINCE_LAST, LAG = (
     int(each) for each in Aggregate if each not in plan.HEAVY
@@ -115,19 +115,23 @@ def slide(windows, span, held, low, high):
 
 
 @once
-def read(windows, span, held, needs, time):
+def read(windows, tiled, span, held, tiles, needs, time):
     """Compute the aggregates of one window that are needed into ``windows.answers``."""
-    at = span * windows.form.width
+    sums, at = windows.sums, span * windows.form.width
     answers = windows.answers
-    count = windows.sums[at + exact.COUNT]
+    count = observed = sums[at + exact.COUNT]
+    if tiles is not None and tiles.ends.size:
+        tile.together(tiled, span, windows.form, sums)
+        sums, at = tiled.row, 0
+        count = sums[exact.COUNT]
     answers[COUNT] = count
     if count == 0:
         answers[COUNT + 1 :] = np.nan
         return
     if needs & TOTALS:
-        answers[SUM], answers[MEAN] = exact.total(windows.sums, at, windows.form, windows.words)
+        answers[SUM], answers[MEAN] = exact.total(sums, at, windows.form, windows.words)
     if needs & SPREADS:
-        answers[VAR], answers[STD] = exact.spread(windows.sums, at, windows.form, windows.words)
+        answers[VAR], answers[STD] = exact.spread(sums, at, windows.form, windows.words)
     low, high = windows.low[span], windows.high[span]
     if needs & EXTREMES:
         if windows.stale[span]:
@@ -135,14 +139,28 @@ def read(windows, span, held, needs, time):
                 held, low, high, held.depth
             )
             windows.stale[span] = False
+        least, greatest = windows.least[span], windows.greatest[span]
+        if tiles is not None and tiles.ends.size:
+            others = tile.extremes(tiled, span, tiles)
+            least, greatest = min(least, others[0]), max(greatest, others[1])
         # Adding +0.0 turns -0.0 into +0.0: which of the two was met first must not show.
-        answers[MIN], answers[MAX] = windows.least[span] + 0.0, windows.greatest[span] + 0.0
+        answers[MIN], answers[MAX] = least + 0.0, greatest + 0.0
     if needs & EARLIEST:
-        rank = ranks.earliest(held, low)
-        answers[FIRST], answers[SINCE_FIRST] = held.values[rank], (time - held.times[rank]) / 1e6
+        moment, value = log.NEVER, np.nan
+        if observed:
+            rank = ranks.earliest(held, low)
+            moment, value = held.times[rank], held.values[rank]
+        if tiles is not None and tiles.ends.size:
+            moment, value = tile.earlier(tiled, span, tiles, moment, value)
+        answers[FIRST], answers[SINCE_FIRST] = value, (time - moment) / 1e6
     if needs & LATEST:
-        rank = ranks.latest(held, high - 1)
-        answers[LAST], answers[SINCE_LAST] = held.values[rank], (time - held.times[rank]) / 1e6
+        moment, value = BEGINNING, np.nan
+        if observed:
+            rank = ranks.latest(held, high - 1)
+            moment, value = held.times[rank], held.values[rank]
+        if tiles is not None and tiles.ends.size:
+            moment, value = tile.later(tiled, span, tiles, moment, value)
+        answers[LAST], answers[SINCE_LAST] = value, (time - moment) / 1e6
 
 
 @hot
@@ -178,9 +196,11 @@ def retract(rank, held, windows):
 
 
 @hot
-def answer(rows, steps, held, windows, asked, plan, out):
+def answer(rows, steps, held, tiles, windows, tiled, asked, plan, out):
     """Read the log of one entity: let be seen what a query sees, then answer it."""
     reached = 0
+    if tiles is not None and tiles.ends.size:
+        tile.clear(tiled, windows.form)
     for i in range(asked.rows.size):
         if i + AHEAD < asked.rows.size:
             machine.prefetch(out, asked.rows[i + AHEAD])
@@ -193,10 +213,12 @@ def answer(rows, steps, held, windows, asked, plan, out):
             reached += 1
         found = out[asked.rows[i]]
         for span in range(plan.needs.size):
-            low, high = windows.low[span], windows.high[span]
-            low, high = bounds(held, low, high, plan.spans, span, asked, i)
+            start, end = edges(plan.spans, span, asked, i)
+            low, high = bounds(held, windows.low[span], windows.high[span], start, end)
             slide(windows, span, held, low, high)
-            read(windows, span, held, plan.needs[span], asked.times[i])
+            if tiles is not None and tiles.ends.size:
+                tile.slide(tiled, span, windows.form, tiles, start, end)
+            read(windows, tiled, span, held, tiles, plan.needs[span], asked.times[i])
             for j in range(plan.starts[span], plan.starts[span + 1]):
                 place, aggregate, parameter = plan.columns[j]
                 if aggregate == LAG:
@@ -206,13 +228,13 @@ def answer(rows, steps, held, windows, asked, plan, out):
 
 
 @part
-def fold_entity(operations, asked, plan, out):
-    """Answer the queries of one entity from its operations, both in log order."""
+def fold_entity(operations, tiles, tiled, asked, plan, out):
+    """Answer the queries of one entity from its tiles and its operations, both in log order."""
     needs = 0
     for span in range(plan.needs.size):
         needs |= plan.needs[span]
     times, values = operations.times, operations.values
-    form = exact.form_of(values, needs & SUMS, needs & SPREADS)
+    form = tile.widened(exact.form_of(values, needs & SUMS, needs & SPREADS), tiles)
     # Windows that only move forward pass every observation once: sums in the tree would not pay.
     wandering = times.size > LONG and not ranks.ascending(asked.times)
     tree = wandering or needs & (EXTREMES | EARLIEST | LATEST) != 0
@@ -230,7 +252,7 @@ def fold_entity(operations, asked, plan, out):
         np.empty(exact.scratch_size(form.limbs), np.uint64),
         np.empty(AGGREGATES),
     )
-    answer(operations.rows, steps, held, windows, asked, plan, out)
+    answer(operations.rows, steps, held, tiles, windows, tiled, asked, plan, out)
 
 
 def _entry(source):
@@ -239,17 +261,20 @@ def _entry(source):
         first, last, rows, starts, times, values, subject,
         asked_rows, asked_starts, asked_times, asked_known, asked_reach,
         spans, needs, plan_starts, columns, late, out,
+        owned, tile_ends, tile_at, tile_words,
     ):  # fmt: skip
         """Fold the entities ``first`` to ``last`` of a grouped log; write each query's row."""
         _ = source  # makes the source of all modules a part of the cache key
         plan = Plan(spans, needs, plan_starts, columns)
+        tiled = tile.sums_of(needs.size, tile_ends.size > 0)
         for i in range(first, last):
             here = asked_rows[asked_starts[i] : asked_starts[i + 1]]
             if here.size:
                 asked = entity.asked_at(here, asked_times, asked_known, asked_reach, late)
                 seen = rows[starts[i] : starts[i + 1]]
                 operations = entity.operations_at(seen, times, values, subject)
-                fold_entity(operations, asked, plan, out)
+                tiles = tile.tiles_at(i, owned, tile_ends, tile_at, tile_words)
+                fold_entity(operations, tiles, tiled, asked, plan, out)
 
     return fold_entities
 

@@ -35,14 +35,17 @@ def tallies_of(windows, codes):
 
 
 @inlined
-def change(tallies, window, code, sign, ranked):
-    """Count a code once more (``sign`` 1) or less (-1); keep the nodes above if ``ranked``."""
+def change(tallies, window, code, times, ranked):
+    """Count a code some times more, or less; keep the nodes above if ``ranked``."""
     counts = tallies.counts
     root = window * 2 * tallies.leaves
     node = tallies.leaves + code
-    counts[root + node] += sign
-    if counts[root + node] == (1 if sign > 0 else 0):
-        tallies.distinct[window] += sign
+    before = counts[root + node]
+    counts[root + node] += times
+    if before == 0:
+        tallies.distinct[window] += 1
+    elif counts[root + node] == 0:
+        tallies.distinct[window] -= 1
     while ranked and node > 1:
         most = max(counts[root + node], counts[root + (node ^ 1)])
         node >>= 1

@@ -18,7 +18,18 @@ from window_strategies import (
     one_of_each,
 )
 
-from octavo.windows import Aggregate, LanePlan, LiveLane, Observations, Queries, Span, ask, fold
+from octavo.windows import (
+    Aggregate,
+    LanePlan,
+    LiveLane,
+    Observations,
+    Past,
+    Queries,
+    Span,
+    Tiles,
+    ask,
+    fold,
+)
 
 RELAXED = settings(deadline=None, max_examples=400)
 
@@ -35,7 +46,7 @@ class Stored:
         found = [order[rows.entity[order] == entity] for entity in entities]
         starts = np.cumsum([0, *map(len, found)])
         every = np.concatenate([*found, np.empty(0, np.int64)])
-        return starts, rows.event_time[every], rows.value[every]
+        return Past(starts, rows.event_time[every], rows.value[every], Tiles.none())
 
 
 def blocks_of(log, data) -> list[slice]:
@@ -124,7 +135,7 @@ def test_a_request_sees_all_that_was_folded(log, plan, late, wait, time, own):
     stored.folded.append(log.observations())
     known_at = max([0, *log.known]) + wait
     for entity in (1, 2, 77):
-        _, times, values = stored.load([entity])
+        _, times, values, _ = stored.load([entity])
         given = {} if own is None else {"own": own}
         answer = ask(times, values, plan, time, known_at, late, **given)
         end = [[entity], [time], [known_at], [2**62]]

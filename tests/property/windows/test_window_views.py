@@ -1,7 +1,8 @@
-"""Whole views over random schemas: bulk ≡ live ≡ the plainest model, bit for bit.
+"""Whole views over random schemas: bulk ≡ live ≡ requests ≡ the plainest model, bit for bit.
 
 Live means a shard over a real store: blocks and single events, delivered twice now and then, the
-process begun anew in between.
+process begun anew and the state swept in between. Chunks, slabs and tiles are as small as they can
+be, so that observations become tiles at once.
 """
 
 import struct
@@ -21,13 +22,23 @@ from window_strategies import HARSH
 import octavo as ov
 from octavo.definition.events import EVENT_ID, EVENT_TIME, KNOWN_AT, POSITION, TIMESTAMP
 from octavo.stages.prep.committer import OFFSET
-from octavo.stages.prep.folding import late, retained
+from octavo.stages.prep.folding import late, open_state, past_of
 from octavo.stages.prep.lanes import as_columns, lanes, observations, queries
 from octavo.stages.prep.shard import Shard
-from octavo.stores.state import StateStore
-from octavo.windows import Aggregate, LanePlan, Observations, PlanColumn, Queries, Span, fold
+from octavo.stores.state import StateStore, chunks, slabs
+from octavo.windows import (
+    Aggregate,
+    LanePlan,
+    Observations,
+    PlanColumn,
+    Queries,
+    Span,
+    evaluate,
+    fold,
+    tiles,
+)
 
-MICROSECONDS = st.integers(0, 24)
+MICROSECONDS = st.integers(-12, 24)
 NUMBERS = ["count", "sum", "mean", "min", "max", "var", "std", "first", "last", "lag1", "lag3",
            "since_first", "since_last", "n_unique", "top", "q50", "q5", "decayed_count",
            "decayed_sum", "decayed_mean"]  # fmt: skip
@@ -58,7 +69,8 @@ def windows(draw, datasets):
     resolution = draw(st.sampled_from([None, None, 1, 2, 5]))
     steps = draw(st.lists(st.integers(1, 6), min_size=1, max_size=2, unique=True))
     over = [step * (resolution or 1) for step in steps]
-    take = draw(st.lists(st.sampled_from(VALUES[column][2]), min_size=1, max_size=6, unique=True))
+    words = [w for w in VALUES[column][2] if resolution is None or not w.startswith("lag")]
+    take = draw(st.lists(st.sampled_from(words), min_size=1, max_size=6, unique=True))
     decayed = any(each.startswith("decayed") for each in take)
     if resolution is None and not decayed and draw(st.booleans()):
         over = [None, *over]
@@ -144,15 +156,22 @@ def in_bulk(case: Case, found) -> pl.DataFrame:
 
 
 def live(case: Case, found, data) -> pl.DataFrame:
+    sizes = (chunks, "CHUNK", 1, 3), (slabs, "MOST", 1, 900), (tiles, "SPARE", 0, 10**6)
+    with pytest.MonkeyPatch.context() as patch:
+        for module, name, least, most in sizes:
+            patch.setattr(module, name, data.draw(st.sampled_from([least, most]), label=name))
+        return streamed(case, found, data)
+
+
+def streamed(case: Case, found, data) -> pl.DataFrame:
     emitted, start = [], 0
     single = data.draw(st.booleans(), label="single events")
     with tempfile.TemporaryDirectory() as folder:
 
         def begun():
-            keeps = {lane.name: retained(case.view, lane) for lane in found}
-            path = Path(folder) / "state"
-            store = StateStore.open(path, view="v", fingerprint="f", lanes=keeps)
-            return Shard(case.view, found, store)
+            return Shard(
+                case.view, found, open_state(Path(folder) / "state", case.view, found, "f")
+            )
 
         shard = begun()
         while start < case.events.height:
@@ -161,6 +180,10 @@ def live(case: Case, found, data) -> pl.DataFrame:
             block = case.events[max(0, start - again) : start + size]
             emitted.append(shard.apply({"r": of(block, "r"), "e": of(block, "e")}, of(block, "r")))
             start += size
+            if data.draw(st.sampled_from([False, False, True]), label="swept"):
+                shard.store.sweep(shard.store.place.known_at)
+            if data.draw(st.sampled_from([False, False, True]), label="asked"):
+                check_requests(case, found, shard.store, case.events[:start], data)
             if data.draw(st.sampled_from([False, False, True]), label="restart"):
                 shard = begun()
         assert (
@@ -172,6 +195,30 @@ def live(case: Case, found, data) -> pl.DataFrame:
     frame = pl.concat(emitted)
     assert frame[OFFSET].to_list() == list(range(1, frame.height + 1))
     return frame
+
+
+def check_requests(case: Case, found, store: StateStore, events: pl.DataFrame, data) -> None:
+    """Ask what is no part of the log, some with an event of their own: after all that is."""
+    wait = data.draw(st.integers(0, 9), label="wait")
+    for lane in found:
+        seen = observations(case.view, lane, of(events, lane.window.dataset.name)).observations
+        entities = st.sampled_from([*np.unique(seen.entity).tolist(), 77])
+        values = st.sampled_from([*seen.value.tolist(), np.nan])
+        requests = st.lists(st.tuples(entities, MICROSECONDS, values), min_size=1, max_size=4)
+        entity, time, own = map(np.array, zip(*data.draw(requests, label="requests"), strict=True))
+        entity = entity.astype(np.uint64)
+        with store.snapshot() as snapshot:
+            known_at = max(-12, snapshot.place.known_at) + wait
+            past, older = past_of(snapshot, lane, entity, time)
+        asked = (lane.plan, entity, time, known_at, late(case.view))
+        answers = evaluate(past, *asked, own=own, tiles=older)
+        for row, value in enumerate(own.tolist()):
+            end = Queries(entity[row : row + 1], time[row : row + 1], [known_at], [2**62])
+            log = seen
+            if value == value:
+                log = Observations.concatenate([seen, Observations(**end.arrays(), value=[value])])
+            expected = model(log, end, lane.plan, late(case.view))
+            assert same_bits(answers[row : row + 1], expected), "requests"
 
 
 def plain_value(column: str, value) -> float | None:

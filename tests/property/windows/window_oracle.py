@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from octavo.windows import Aggregate, LanePlan, Observations, Queries, Span
+from octavo.windows.hashing import splitmix64
 
 COUNTS = {Aggregate.COUNT, Aggregate.N_UNIQUE, Aggregate.DECAYED_COUNT}
 """What is 0, not null, of an empty window."""
@@ -53,27 +54,30 @@ def model(observations: Observations, queries: Queries, plan: LanePlan, late: in
             if row.entity == entity and before(row.place) and not (row.gone and before(row.gone))
         ]
         for j, (span, aggregate, parameter) in enumerate(plan.columns):
-            start, end = edges(span, time)
-            if late is not None and span.reach is not None:
-                start = max(start, known - late - span.reach)
+            start, end = edges(span, time, time if late is None else max(time, known - late))
             window = tuple(each for each in visible if start < each[0] <= end)
-            asked_of = aggregate, parameter, plan.category
+            asked_of = aggregate, parameter, plan.category, not span.is_exact
             out[i, j] = aggregate_of(asked_of, window, time, time - span.delay)
     return out
 
 
-def edges(span: Span, time: int) -> tuple[float, int]:
-    """Where a window begins and ends, floored where that is asked."""
+def edges(span: Span, time: int, oldest: int) -> tuple[float, int]:
+    """Where a window begins and ends, floored where that is asked.
+
+    ``oldest`` is the time of the query, or of the oldest that does not come too late.
+    """
+    step = span.resolution or 1
     end = time - span.delay
-    start = -math.inf if span.over is None else end - span.over
-    if span.resolution is not None:
-        start = start if span.over is None else start // span.resolution * span.resolution
-        end = end // span.resolution * span.resolution if span.delay else end
+    start = -math.inf
+    if span.over is not None:
+        start = (oldest - span.delay - span.over) // step * step
+    if span.delay or time < oldest // step * step:
+        end = end // step * step
     return start, end
 
 
 def aggregate_of(asked, window: tuple[tuple[int, float], ...], time: int, end: int) -> float:
-    aggregate, parameter, category = asked
+    aggregate, parameter, category, sketched = asked
     values = tuple(value for _, value in window)
     if not values:
         return 0.0 if aggregate in COUNTS else math.nan
@@ -90,9 +94,11 @@ def aggregate_of(asked, window: tuple[tuple[int, float], ...], time: int, end: i
         Aggregate.SINCE_FIRST: lambda: (time - window[0][0]) / 1e6,
         Aggregate.SINCE_LAST: lambda: (time - window[-1][0]) / 1e6,
         Aggregate.LAG: lambda: values[-1 - parameter] if parameter < len(values) else math.nan,
-        Aggregate.N_UNIQUE: lambda: len(set(keys(values, category))),
+        Aggregate.N_UNIQUE: lambda: distinct(keys(values, category), category, sketched),
         Aggregate.TOP: lambda: top(keys(values, category), category),
-        Aggregate.QUANTILE: lambda: quantile(sorted(values), parameter),
+        Aggregate.QUANTILE: lambda: quantile(
+            sorted(map(shortened, values) if sketched else values), parameter
+        ),
         Aggregate.DECAYED_COUNT: lambda: decayed(window, end, parameter)[0],
         Aggregate.DECAYED_SUM: lambda: decayed(window, end, parameter)[1],
         Aggregate.DECAYED_MEAN: lambda: decayed(window, end, parameter)[2],
@@ -104,6 +110,27 @@ def keys(values: tuple[float, ...], category: bool) -> list[int] | list[float]:
     if category:
         return np.array(values).view(np.uint64).tolist()
     return [value + 0.0 for value in values]
+
+
+def distinct(values: list, category: bool, sketched: bool) -> float:
+    """How many there are; of a sketch, from the 1,024 smallest hashes alone."""
+    found = set(values)
+    if not sketched or len(found) < 1024:
+        return len(found)
+    as_bits = [each if category else int(np.float64(each).view(np.uint64)) for each in found]
+    last = sorted(splitmix64(np.array(as_bits, np.uint64)).tolist())[1023] >> 1
+    return max(1024, round(1023 * 2.0**63 / last))
+
+
+def shortened(value: float) -> float:
+    """Round to 8 significant bits; what this makes too large stays the largest of so many."""
+    if math.isinf(value) or value == 0:
+        return value + 0.0
+    _, power = math.frexp(value)
+    unit = Fraction(2) ** (max(power, -1021) - 8)
+    nearest = round(Fraction(value) / unit) * unit
+    most = (2 - Fraction(1, 2**7)) * 2**1023
+    return float(min(max(nearest, -most), most)) + 0.0
 
 
 def top(values: list, category: bool) -> float:

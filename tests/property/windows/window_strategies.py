@@ -143,7 +143,8 @@ def plan_columns(draw, span, aggregates):
     return [
         PlanColumn(span, aggregate, draw(PARAMETERS.get(aggregate, st.just(0))))
         for aggregate in aggregates
-        if span.over is not None or aggregate not in DECAYED
+        if (span.over is not None or aggregate not in DECAYED)
+        and (span.is_exact or aggregate != Aggregate.LAG)
     ]
 
 
@@ -168,6 +169,18 @@ def full_plans(draw, aggregates, category=False):
     return LanePlan(flat(columns), draw(st.booleans()), category)
 
 
+@st.composite
+def tiled_plans(draw, aggregates, category=False):
+    """All of some aggregates, over a few spans of one resolution."""
+    step = draw(st.integers(2, 12))
+    ends = st.tuples(st.integers(1, 30), st.one_of(st.just(0), st.integers(0, 10)))
+    spans = draw(st.lists(ends, min_size=1, max_size=3))
+    columns = [
+        draw(plan_columns(Span(over, delay, step), sorted(aggregates))) for over, delay in spans
+    ]
+    return LanePlan(flat(columns), draw(st.booleans()), category)
+
+
 def one_of_each(*spans: Span) -> LanePlan:
     """Every aggregate in order, with one parameter; decay only over a bounded span."""
     parameters = {Aggregate.LAG: 1, Aggregate.QUANTILE: 500}
@@ -178,7 +191,7 @@ def one_of_each(*spans: Span) -> LanePlan:
         columns += [
             PlanColumn(span, each, (parameters | halves).get(each, 0))
             for each in Aggregate
-            if reach or each not in DECAYED
+            if (reach or each not in DECAYED) and (span.is_exact or each != Aggregate.LAG)
         ]
     return LanePlan(columns)
 

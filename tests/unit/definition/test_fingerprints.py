@@ -240,7 +240,8 @@ def test_whatever_a_column_depends_on_is_in_its_fingerprint():
     taken = {"take": ["lag1", "q50", "decayed_sum"], "halflife": "1d"}
     changes = [
         {"where": amount > 0, "name": "amount"}, {"value": "price", "name": "amount"},
-        {"delay": "1h"}, {"over": ["2d", "8d"]}, {"resolution": "1h"}, {"current": False},
+        {"delay": "1h"}, {"over": ["2d", "8d"]}, {"current": False},
+        {"resolution": "1h", "take": ["q50", "decayed_sum"]},
         {"late": "8d"}, {"on": {"buyer": "customer"}}, {"take": ["lag2", "q49", "decayed_count"]},
     ]  # fmt: skip
     before = set(columns_of(**taken).values())

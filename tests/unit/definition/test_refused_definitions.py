@@ -260,6 +260,11 @@ MESSAGES = [
         'Use "1h", or leave it out: windows are exact by default.',
     ),
     (
+        lambda: window(orders(), resolution="1h", take=["mean", "lag2"]),
+        "Window over 'orders'.take: lag2 needs observations one by one, which a resolution gives "
+        "up. Take it in a window of its own, without resolution=.",
+    ),
+    (
         lambda: window(orders(), resolution="7h"),
         "Window over 'orders'.over: 1d is not a multiple of the resolution 7h. "
         "Use 1d4h, or a resolution that divides every length.",

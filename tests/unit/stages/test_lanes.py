@@ -121,10 +121,14 @@ def test_windows_share_a_lane_unless_they_observe_something_else():
     same = [ov.Window(VISITS, "page", over=over, take="last") for over in ("1d", "2d")]
     seen = ov.Window(VISITS, "page", take="top", where=pl.col("left"), name="left_page")
     before = ov.Window(VISITS, "page", over="3d", take="lag1", current=False)
-    found = lanes(view(*same, seen, before), SCHEMAS)
-    assert [len(lane.columns) for lane in found] == [2, 1, 1]
-    assert [lane.plan.include_current for lane in found] == [True, True, False]
-    assert len({lane.name for lane in found}) == 3
+    rounded = [
+        ov.Window(VISITS, "page", over=o, resolution="12h", take="top") for o in ("1d", "5d")
+    ]
+    found = lanes(view(*same, seen, before, *rounded), SCHEMAS)
+    assert [len(lane.columns) for lane in found] == [2, 1, 1, 2]
+    assert [lane.plan.include_current for lane in found] == [True, True, False, True]
+    assert [lane.plan.tiles is not None for lane in found] == [False, False, False, True]
+    assert len({lane.name for lane in found}) == 4
 
 
 def test_a_part_of_the_columns_needs_a_part_of_the_lanes():
@@ -142,12 +146,12 @@ def test_plans_carry_parameters_and_resolution():
     lane = only_lane(
         "seconds",
         over="2d",
-        take=["lag3", "q5", "decayed_mean", "sum"],
+        take=["q5", "decayed_mean", "sum"],
         halflife="6h",
         resolution="1d",
     )
     assert [(c.aggregate.name, c.parameter) for c in lane.plan.columns] == [
-        ("LAG", 3), ("QUANTILE", 50), ("DECAYED_MEAN", 21_600_000_000), ("SUM", 0)
+        ("QUANTILE", 50), ("DECAYED_MEAN", 21_600_000_000), ("SUM", 0)
     ]  # fmt: skip
     assert {c.span.resolution for c in lane.plan.columns} == {86_400_000_000}
 

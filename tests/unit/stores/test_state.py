@@ -449,7 +449,7 @@ def test_a_state_of_another_format_is_refused(path):
     document = {"format": 99, "view": "card", "fingerprint": "f1", "lanes": LANES}
     value = chunks.checked(json.dumps(document).encode())
     place_in(store._opened, RECORDS, b"identity", value)
-    with pytest.raises(DataError, match="format version 99; this Octavo reads 1"):
+    with pytest.raises(DataError, match="format version 99; this Octavo reads 2"):
         opened(path)
 
 
@@ -521,9 +521,9 @@ def test_a_chunk_of_another_format_is_refused(path):
     store = opened(path)
     body = chunks.HEADER.pack(9, 0, 0, 0)
     place_in(store._opened, b"observations", chunks.head_key(0, 1), chunks.checked(body))
-    with pytest.raises(DataError, match="format version 9; this Octavo reads 1"):
+    with pytest.raises(DataError, match="format version 9; this Octavo reads 2"):
         history(store, 1)
-    short = chunks.checked(chunks.HEADER.pack(1, 0, 7, 0))
+    short = chunks.checked(chunks.HEADER.pack(2, 0, 7, 0))
     place_in(store._opened, b"observations", chunks.head_key(0, 1), short)
     with pytest.raises(DataError, match="another length"):
         history(store, 1)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from octavo.errors import DefinitionError
-from octavo.windows import OF_CATEGORIES, Aggregate, LanePlan, PlanColumn, Span
+from octavo.windows import OF_CATEGORIES, Aggregate, LanePlan, PlanColumn, Span, TilePlan
 from octavo.windows.plan import UNBOUNDED
 
 
@@ -33,6 +33,7 @@ def test_a_span_that_means_nothing_is_refused(span, where):
         ((Span(None), Aggregate.DECAYED_SUM, 5), "over everything"),
         ((Span(65), Aggregate.DECAYED_MEAN, 1), "over 65 µs"),
         ((Span(64, 0, 1), Aggregate.DECAYED_COUNT, 1), "over 65 µs"),
+        ((Span(64, 0, 8), Aggregate.LAG, 1), "LAG needs observations one by one"),
     ],
 )
 def test_a_parameter_that_means_nothing_is_refused(column, message):
@@ -107,3 +108,17 @@ def test_horizon_is_the_farthest_look_back():
     assert LanePlan(columns).horizon == 25
     assert LanePlan((*columns, (Span(12, 8, 10), Aggregate.SUM))).horizon == 29
     assert LanePlan((*columns, (Span(None), Aggregate.SUM))).horizon is None
+
+
+def test_windows_of_one_resolution_have_tiles():
+    hourly, longer = Span(50, 0, 10), Span(90, 5, 10)
+    plan = LanePlan([(hourly, Aggregate.MEAN), (longer, Aggregate.DECAYED_SUM, 7)])
+    assert plan.tiles == TilePlan(10, 1, 0, False, (7,), False)
+    every = [(hourly, Aggregate.STD), (hourly, Aggregate.TOP), (longer, Aggregate.QUANTILE, 50)]
+    more = LanePlan([*plan.columns, *every, (longer, Aggregate.DECAYED_COUNT, 3)]).tiles
+    assert more == TilePlan(10, 2, 2, True, (3, 7), False)
+    assert more.covers(plan.tiles)
+    assert not plan.tiles.covers(more)
+    for other in (Span(50), Span(50, 0, 20), Span(None), Span(50, 0, 1)):
+        assert LanePlan([(hourly, Aggregate.SUM), (other, Aggregate.SUM)]).tiles is None
+    assert LanePlan([(Span(50, 0, 1), Aggregate.SUM)]).tiles is None

@@ -22,8 +22,8 @@ from octavo.stages.prep.lanes import Lane, Observed, as_columns, observations, q
 from octavo.stages.prep.values import DICTIONARY, joined
 from octavo.stores.history import GONE_KNOWN_AT, GONE_POSITION
 from octavo.stores.home import Home
-from octavo.stores.state import Snapshot, StateStore
-from octavo.windows import NEVER, Observations, category_hashes, fold
+from octavo.stores.state import Snapshot, StateStore, Tiling
+from octavo.windows import NEVER, Observations, Tiles, category_hashes, fold
 from octavo.windows.plan import LIMIT
 
 
@@ -38,10 +38,8 @@ class Group:
     @classmethod
     def open(cls, home: Home, view: View, lanes: Sequence[Lane], work: Work) -> Self:
         """Open a group's state for writing; begin it if it is new."""
-        keeps = {lane.name: retained(view, lane) for lane in lanes}
         path = home.state(work.name, work.group_id)
-        store = StateStore.open(path, view=view.name, fingerprint=work.group_id, lanes=keeps)
-        return cls(view, lanes, store)
+        return cls(view, lanes, open_state(path, view, lanes, work.group_id))
 
     @property
     def path(self) -> Path:
@@ -77,11 +75,10 @@ class Group:
         for lane in self.lanes:
             new = seen[lane.name]
             with self.store.snapshot() as snapshot:
-                log = Observations.concatenate(
-                    [past_of(snapshot, lane, asked.entity, asked.event_time), new.observations]
-                )
+                past, tiles = past_of(snapshot, lane, asked.entity, asked.event_time)
+                log = Observations.concatenate([past, new.observations])
                 check_most(lane, log, new)
-                results = fold(log, asked, lane.plan, late(self.view))
+                results = fold(log, asked, lane.plan, late(self.view), tiles=tiles)
                 known = texts_of(snapshot, lane, results)
             columns |= as_columns(lane, results, mask, known, new.dictionary)
             hot += hot_entities(lane, log, new)
@@ -113,6 +110,27 @@ class Group:
             period = min((each for each in self.store.retain.values() if each), default=None)
             if period and before // period < clock // period:
                 transaction.sweep(clock)
+
+
+def open_state(path: Path, view: View, lanes: Sequence[Lane], fingerprint: str) -> StateStore:
+    """Open a state of some lanes of a view for writing; begin it if it is new."""
+    keeps = {lane.name: retained(view, lane) for lane in lanes}
+    found = {lane.name: tiling(view, lane) for lane in lanes}
+    tiles = {name: each for name, each in found.items() if each is not None}
+    return StateStore.open(path, view=view.name, fingerprint=fingerprint, lanes=keeps, tiles=tiles)
+
+
+def tiling(view: View, lane: Lane) -> Tiling | None:
+    """Return how a lane keeps its older observations; None if it keeps all of them one by one.
+
+    A window that is not delayed ends within a step, for a query that does not come too late; the
+    others begin and end between two.
+    """
+    plan = lane.plan.tiles
+    if plan is None:
+        return None
+    ends_within = any(each.span.delay == 0 for each in lane.plan.columns)
+    return Tiling(plan, late(view) if ends_within else 0)
 
 
 def late(view: View) -> int:
@@ -166,13 +184,13 @@ def standing(log: Observations) -> Observations:
 
 def past_of(
     snapshot: Snapshot, lane: Lane, entity: np.ndarray, event_time: np.ndarray
-) -> Observations:
+) -> tuple[Observations, Tiles]:
     """Return what the state has of some entities, as far back as queries at some times see."""
     entities = np.unique(entity)
     reach = lane.plan.horizon
     after = -LIMIT if reach is None or not event_time.size else int(event_time.min()) - reach
     found = snapshot.observations_of(lane.name, entities, after)
-    return Observations.before_all(entities, *found)
+    return Observations.before_all(entities, found), found.tiles
 
 
 def texts_of(snapshot: Snapshot, lane: Lane, results: np.ndarray) -> pl.DataFrame:

@@ -105,6 +105,8 @@ def event_schemas(pipeline: Pipeline, catalog: Catalog) -> dict[str, pl.Schema]:
 def lanes(view: View, schemas: Schemas, only: Collection[str] | None = None) -> list[Lane]:
     """Group a view's columns by what their windows observe, in the order they are declared.
 
+    Windows of another resolution are another lane.
+
     Parameters
     ----------
     only
@@ -118,6 +120,8 @@ def lanes(view: View, schemas: Schemas, only: Collection[str] | None = None) -> 
     groups: dict[str, tuple[Window, list[WindowFeature]]] = {}
     for window in view.windows:
         name = window.lane if window.current else f"{window.lane}-before"
+        if window.resolution is not None:
+            name = f"{name}-{window.resolution}"  # older observations are kept in such steps
         wanted = [f for f in window.features(view.name) if only is None or f.name in only]
         if wanted:
             groups.setdefault(name, (window, []))[1].extend(wanted)

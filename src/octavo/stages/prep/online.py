@@ -194,10 +194,9 @@ class OnlineFeatures:
                     if lane.window.dataset.name == self.pipeline.rows.name and are_events:
                         own, new = own_values(lane, rows.filter(mask))
                         texts.append(new)
-                    past = past_of(snapshot, lane, entity, event_time)
-                    found = evaluate(
-                        past, lane.plan, entity, event_time, clock, late(view), own=own
-                    )
+                    past, tiles = past_of(snapshot, lane, entity, event_time)
+                    asked_at = (entity, event_time, max(clock, snapshot.place.known_at))
+                    found = evaluate(past, lane.plan, *asked_at, late(view), own=own, tiles=tiles)
                     texts.append(texts_of(snapshot, lane, found))
                     columns |= as_columns(lane, found, mask, *texts)
         return [columns[name] for name in self.features if name in columns]

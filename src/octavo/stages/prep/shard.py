@@ -17,7 +17,7 @@ from octavo.stages.prep.folding import late, texts_of
 from octavo.stages.prep.lanes import Lane, Observed, as_columns, observations, queries
 from octavo.stages.prep.values import joined
 from octavo.stores.state import Place, StateStore
-from octavo.windows import LiveLane
+from octavo.windows import LiveLane, TiledLane
 
 ROOM = 1 << 30
 """Bytes of memory above which a shard forgets what it can load again."""
@@ -42,7 +42,7 @@ class Shard:
 
     def _forget(self) -> None:
         self._live = {
-            lane.name: LiveLane(lane.plan, late(self.view), self._loader(lane.name))
+            lane.name: _kind_of(lane)(lane.plan, late(self.view), self._loader(lane.name))
             for lane in self.lanes
         }
 
@@ -130,6 +130,10 @@ class Shard:
         return rows.select(EVENT_ID, EVENT_TIME, POSITION).with_columns(
             numbers.alias(OFFSET), *(columns[name] for lane in self.lanes for name in lane.columns)
         )
+
+
+def _kind_of(lane: Lane) -> type[LiveLane | TiledLane]:
+    return LiveLane if lane.plan.tiles is None else TiledLane
 
 
 def _later(frame: pl.DataFrame, place: Place) -> pl.DataFrame:

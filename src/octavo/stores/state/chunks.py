@@ -26,7 +26,7 @@ from typing import Self
 import numpy as np
 import xxhash
 
-FORMAT = 1
+FORMAT = 2
 """Version of the values, and of everything else in a state's environment."""
 
 CHUNK = 253

@@ -2,15 +2,19 @@
 
 What is old is dropped where it costs nothing: an entity that is written to loses its sealed chunks
 when they have all expired or when one more is sealed, and what expired in its head when that is
-more than half of it. This module knows nothing of transactions beyond the one it writes in.
+more than half of it. In a lane that has tiles it is folded into these instead, when one comes that
+is as old or when a chunk is full. This module knows nothing of transactions beyond the one it
+writes in.
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from octavo.stores.state import chunks
 from octavo.stores.state.chunks import NEVER, PAIR
+from octavo.stores.state.folding import Folding
 
 
 class Placing:
@@ -24,13 +28,27 @@ class Placing:
         Number of the lane.
     horizon
         Event time up to which nothing will be asked for any more, microseconds; None: all will.
+    folding
+        Where old observations go instead, in a lane that has tiles.
+    edge
+        Event time up to which they are old, microseconds, between tiles; None: none is.
     """
 
-    def __init__(self, transaction: Any, table: Any, lane: int, horizon: int | None) -> None:
+    def __init__(
+        self,
+        transaction: Any,
+        table: Any,
+        lane: int,
+        horizon: int | None,
+        folding: Folding | None = None,
+        edge: int | None = None,
+    ) -> None:
         self.transaction = transaction
         self.table = table
         self.lane = lane
         self.horizon = NEVER if horizon is None else horizon
+        self.folding = folding
+        self.edge = NEVER if edge is None else edge
         self._dropped = 0
 
     def append(self, entity: np.ndarray, event_time: np.ndarray, value: np.ndarray) -> int:
@@ -42,14 +60,15 @@ class Placing:
         if not entity.size:
             return 0
         if self._is_empty():
-            return self._fill(entity, event_time, value)
-        edges = np.flatnonzero(entity[1:] != entity[:-1]) + 1
-        starts = np.concatenate([[0], edges])
-        pairs = chunks.paired(event_time, value)
-        keys = chunks.head_keys(self.lane, entity[starts])
-        ends = [*edges.tolist(), entity.size]
-        for key, start, end in zip(keys, starts.tolist(), ends, strict=True):
-            self._append(key, pairs[start:end])
+            old = event_time <= self.edge
+            if self.folding is None or not old.any():
+                return self._fill(entity, event_time, value)
+            folded = 0
+            for key, pairs in _by_entity(self.lane, entity[old], event_time[old], value[old]):
+                folded += self.folding.fold(chunks.entity_of(key), pairs)
+            return folded + self._fill(entity[~old], event_time[~old], value[~old])
+        for key, pairs in _by_entity(self.lane, entity, event_time, value):
+            self._append(key, pairs)
         return entity.size - self._dropped
 
     def _is_empty(self) -> bool:
@@ -79,7 +98,8 @@ class Placing:
         piece = chunks.as_bytes(new)
         ordered = not held or chunks.time_at(held, -1) <= new["time"][0]
         count = (len(held) + len(piece)) // PAIR.itemsize
-        if ordered and count <= 2 * chunks.CHUNK and not self._has_expired(held, newest):
+        young = new["time"][0] > self.edge
+        if ordered and young and count <= 2 * chunks.CHUNK and not self._has_expired(held, newest):
             value = chunks.written((held, piece), count, newest)
             self.transaction.put(key, value, db=self.table)
         else:
@@ -98,6 +118,8 @@ class Placing:
         if late:
             late = self._place_late(entity, new[:late])
         head = merged(head, new[late:])
+        if self.folding and (new["time"][0] <= self.edge or head.size > 2 * chunks.CHUNK):
+            head, newest = self._fold(self.folding, entity, head, newest)
         if newest <= self.horizon:
             newest = self._expire(entity, newest)
             old = int(np.searchsorted(head["time"], self.horizon, "right"))
@@ -110,6 +132,49 @@ class Placing:
             self._put(key, head, newest)
         else:
             self.transaction.delete(key, db=self.table)
+
+    def _fold(
+        self, folding: Folding, entity: int, head: np.ndarray, newest: int
+    ) -> tuple[np.ndarray, int]:
+        """Fold all that is old of an entity; return what is left of the head, and its *newest*."""
+        pieces, rest = [], None
+        with self.transaction.cursor(self.table) as cursor:
+            found = newest != NEVER and cursor.set_range(chunks.first_key(self.lane, entity))
+            while found and (key := cursor.key()) != chunks.head_key(self.lane, entity):
+                pairs = chunks.pairs_of(chunks.read(cursor.value())[0])
+                size = int(np.searchsorted(pairs["time"], self.edge, "right"))
+                pieces.append(pairs[:size])
+                if size < pairs.size:
+                    rest = (key, pairs[size:]) if size else None
+                    break
+                found = cursor.delete()
+        if rest:
+            self._put(*rest, NEVER)
+        size = int(np.searchsorted(head["time"], self.edge, "right"))
+        old = np.concatenate([*pieces, head[:size]])
+        self._dropped += old.size - folding.fold(entity, old) + folding.expire(entity)
+        return head[size:], newest if newest > self.edge else NEVER
+
+    def sweep(self) -> int:
+        """Fold all that is old of all entities; return how many fewer are kept one by one."""
+        assert self.folding is not None, "there are no tiles"
+        heads = []
+        with self.transaction.cursor(self.table) as cursor:
+            found = cursor.set_range(chunks.first_key(self.lane))
+            while found and (key := cursor.key()) < chunks.first_key(self.lane + 1):
+                heads.append(chunks.head_key(self.lane, chunks.entity_of(key)))
+                found = cursor.set_range(heads[-1]) and cursor.next()
+        for key in heads:
+            held, newest = chunks.read(self.transaction.get(key, db=self.table))
+            head = chunks.pairs_of(held)
+            left, bound = self._fold(self.folding, chunks.entity_of(key), head, newest)
+            if (left.size, bound) == (head.size, newest):
+                continue
+            if left.size:
+                self._put(key, left, bound)
+            else:
+                self.transaction.delete(key, db=self.table)
+        return self._dropped
 
     def _place_late(self, entity: int, new: np.ndarray) -> int:
         """Put observations from before the head into sealed chunks; return how many are there.
@@ -169,6 +234,19 @@ class Placing:
     def _put(self, key: bytes, pairs: np.ndarray, newest: int) -> None:
         value = chunks.written((chunks.as_bytes(pairs),), pairs.size, newest)
         self.transaction.put(key, value, db=self.table)
+
+
+def _by_entity(
+    lane: int, entity: np.ndarray, event_time: np.ndarray, value: np.ndarray
+) -> Iterator[tuple[bytes, np.ndarray]]:
+    """Yield the key of each entity's head and its observations, as pairs."""
+    edges = np.flatnonzero(entity[1:] != entity[:-1]) + 1
+    starts = np.concatenate([[0], edges])
+    pairs = chunks.paired(event_time, value)
+    keys = chunks.head_keys(lane, entity[starts])
+    ends = [*edges.tolist(), entity.size]
+    for key, start, end in zip(keys, starts.tolist(), ends, strict=True):
+        yield key, pairs[start:end]
 
 
 def merged(old: np.ndarray, new: np.ndarray) -> np.ndarray:

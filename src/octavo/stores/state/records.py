@@ -5,7 +5,7 @@ This module knows nothing of chunks, and nothing of how transactions are made.
 
 import json
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,9 +15,11 @@ import lmdb
 from octavo.errors import DataError, DefinitionError, OctavoError
 from octavo.stores.state.chunks import FORMAT, Damaged, checked, verified
 from octavo.stores.state.environment import Environment, explained, nothing_at
+from octavo.windows.plan import TilePlan
 
-OBSERVATIONS, RECORDS, OUTBOX, CATEGORIES = b"observations", b"records", b"outbox", b"categories"
-TABLES = (OBSERVATIONS, RECORDS, OUTBOX, CATEGORIES)
+OBSERVATIONS, TILES, RECORDS = b"observations", b"tiles", b"records"
+OUTBOX, CATEGORIES = b"outbox", b"categories"
+TABLES = (OBSERVATIONS, TILES, RECORDS, OUTBOX, CATEGORIES)
 
 CATEGORY = struct.Struct(">HQ")
 """Key of a category: lane and hash; its value is the text."""
@@ -41,6 +43,15 @@ BEGINNING = Place(-(2**61), -(2**63), 0)
 """The place of a state in which nothing is."""
 
 
+class Tiling(NamedTuple):
+    """How the older observations of a lane are kept."""
+
+    plan: TilePlan
+    """What tiles keep of them."""
+    loose: int
+    """For how long after its event an observation is kept one by one, microseconds."""
+
+
 @dataclass(frozen=True)
 class Identity:
     """What a state is of; written once."""
@@ -49,6 +60,19 @@ class Identity:
     fingerprint: str
     lanes: tuple[str, ...]
     """Their names; a lane's number is its place among them."""
+    tiles: Mapping[str, TilePlan]
+    """What tiles keep, of the lanes that have some."""
+
+    def lacking(self, lanes: Iterable[str], tiles: Mapping[str, Tiling]) -> list[str]:
+        """Return which of some lanes it does not have, or not with all that they need of tiles."""
+
+        def serves(lane: str) -> bool:
+            mine, wanted = self.tiles.get(lane), tiles.get(lane)
+            if mine is None or wanted is None:
+                return lane in self.lanes and mine is None and wanted is None
+            return mine.covers(wanted.plan)
+
+        return [lane for lane in lanes if not serves(lane)]
 
 
 @dataclass
@@ -70,6 +94,8 @@ class Opened:
     identity: Identity
     retain: Mapping[str, int | None]
     """For each lane that is written how long its observations are kept, microseconds."""
+    loose: Mapping[str, int]
+    """And for how long one by one, of the lanes that have tiles."""
 
     def number(self, lane: str) -> int:
         """Return the number of a lane, or raise a DefinitionError that lists the known ones."""
@@ -97,7 +123,8 @@ def unusable(what: str, path: Path, view: str) -> DataError:
 
 def begin(transaction: lmdb.Transaction, table: Any, identity: Identity) -> None:
     """Write what a state is of, unless that is there."""
-    document = {"format": FORMAT, **vars(identity)}
+    tiles = {lane: vars(plan) for lane, plan in identity.tiles.items()}
+    document = {"format": FORMAT, **vars(identity), "tiles": tiles}
     value = checked(json.dumps(document, ensure_ascii=False).encode())
     transaction.put(_IDENTITY, value, overwrite=False, db=table)
 
@@ -122,7 +149,11 @@ def read_identity(transaction: lmdb.Transaction, table: Any, path: Path, view: s
         raise unusable(
             f"the state is of format version {version}; this Octavo reads {FORMAT}.", path, view
         )
-    return Identity(**document | {"lanes": tuple(document["lanes"])})
+    tiles = {
+        lane: TilePlan(**plan | {"halflives": tuple(plan["halflives"])})
+        for lane, plan in document["tiles"].items()
+    }
+    return Identity(**document | {"lanes": tuple(document["lanes"]), "tiles": tiles})
 
 
 def read_progress(transaction: lmdb.Transaction, table: Any, lanes: int) -> Progress:

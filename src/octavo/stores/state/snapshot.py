@@ -4,12 +4,12 @@ This module knows nothing of windows; what it returns is read by the fold like a
 """
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 import lmdb
 import numpy as np
 
-from octavo.stores.state import chunks
+from octavo.stores.state import chunks, slabs
 from octavo.stores.state.chunks import NEVER, PAIR, Damaged
 from octavo.stores.state.records import (
     CATEGORIES,
@@ -17,22 +17,14 @@ from octavo.stores.state.records import (
     OBSERVATIONS,
     OUTBOX,
     RECORDS,
+    TILES,
     Opened,
     Place,
     Progress,
     read_progress,
 )
-
-
-class Gathered(NamedTuple):
-    """Observations of several entities, one after the other, each in rank order."""
-
-    starts: np.ndarray
-    """int64 (entities + 1,): entity ``i`` owns the rows from ``starts[i]`` to ``starts[i + 1]``."""
-    times: np.ndarray
-    """int64 (rows,): event times, microseconds."""
-    values: np.ndarray
-    """float64 (rows,)."""
+from octavo.stores.state.slabs import Slab
+from octavo.windows import Past, Tiles
 
 
 class Snapshot:
@@ -68,11 +60,13 @@ class Snapshot:
 
     @property
     def held(self) -> dict[str, int]:
-        """Observations by lane that the state holds; some of them may have expired."""
+        """Observations by lane that the state holds one by one; some may have expired."""
         return dict(zip(self._opened.identity.lanes, self._progress().held, strict=True))
 
     def history(self, lane: str, entity: int, after: int = NEVER) -> tuple[np.ndarray, np.ndarray]:
         """Return the observations of one entity in rank order: times, int64, and values, float64.
+
+        Of a lane that has tiles these are not all there is: see `observations_of`.
 
         Parameters
         ----------
@@ -102,18 +96,18 @@ class Snapshot:
 
     def observations_of(
         self, lane: str, entities: np.ndarray, after: int | np.ndarray = NEVER
-    ) -> Gathered:
-        """Return the observations of many entities.
+    ) -> Past:
+        """Return what there is of many entities: observations one by one, and tiles.
 
         Parameters
         ----------
         lane
             Name of the lane.
         entities
-            uint64 (n,): hashes of keys, in any order.
+            uint64 (n,): hashes of keys, in any order, each once.
         after
             Leave out what happened at or before this event time, microseconds; an int64 (n,) has
-            one for each entity.
+            one for each entity. Tiles may be left out that end by then.
 
         Raises
         ------
@@ -124,29 +118,50 @@ class Snapshot:
         entities = np.ascontiguousarray(entities, np.uint64)
         bounds = np.broadcast_to(np.asarray(after, np.int64), entities.shape)
         try:
-            pieces, sizes = self._many(number, entities, bounds.tolist())
+            old: list[list[Slab]] = [[] for _ in range(entities.size)]
+            if lane in self._opened.identity.tiles:
+                pairs = zip(entities.tolist(), bounds.tolist(), strict=True)
+                old = [self._slabs(number, entity, bound) for entity, bound in pairs]
+            pieces, sizes = self._many(number, entities, bounds.tolist(), old)
         except (Damaged, lmdb.Error) as error:
             raise self._opened.explained(error) from error
         times, values = chunks.apart(b"".join(pieces))
         starts = np.concatenate([[0], np.cumsum(np.array(sizes, np.int64) // PAIR.itemsize)])
+        tiles = _tiles(entities, old)
         new = times > np.repeat(bounds, np.diff(starts))
         if new.all():
-            return Gathered(starts, times, values)
+            return Past(starts, times, values, tiles)
         starts = np.concatenate([[0], np.cumsum(new)])[starts]
-        return Gathered(starts, times[new], values[new])
+        return Past(starts, times[new], values[new], tiles)
+
+    def _slabs(self, lane: int, entity: int, after: int) -> list[Slab]:
+        """Return the slabs of an entity that end after a time."""
+        table = self._opened.environment.tables[TILES]
+        first = chunks.first_key(lane, entity)
+        found = []
+        with self._transaction.cursor(table) as cursor:
+            here = cursor.set_range(chunks.chunk_key(lane, entity, after + (after != NEVER)))
+            while here and cursor.key()[:10] == first[:10]:
+                found.append(slabs.read(cursor.value()))
+                here = cursor.next()
+        return found
 
     def _many(
-        self, lane: int, entities: np.ndarray, bounds: list[int]
+        self, lane: int, entities: np.ndarray, bounds: list[int], old: list[list[Slab]]
     ) -> tuple[list[bytes | memoryview], list[int]]:
-        """Return the chunks of many entities as bytes, and how many bytes each entity has."""
+        """Return the observations of many entities as bytes, and how many bytes each entity has.
+
+        ``old`` are their slabs.
+        """
         keys = chunks.head_keys(lane, entities)
         with self._transaction.cursor(self._observations) as cursor:
             heads = dict(cursor.getmulti(sorted(keys)))  # neighbours share their pages
         found: list[bytes | memoryview] = []
         sizes = []
-        for key, entity, after in zip(keys, entities.tolist(), bounds, strict=True):
+        for key, entity, after, slabs_of in zip(keys, entities.tolist(), bounds, old, strict=True):
             head = heads.get(key)
-            pieces = [] if head is None else self._pieces(lane, entity, head, after)
+            pieces = [chunks.as_bytes(each.loose) for each in slabs_of]
+            pieces += [] if head is None else self._pieces(lane, entity, head, after)
             found += pieces
             sizes.append(sum(map(len, pieces)))
         return found, sizes
@@ -210,6 +225,20 @@ class Snapshot:
             return read_progress(self._transaction, table, len(self._opened.identity.lanes))
         except (Damaged, lmdb.Error) as error:
             raise self._opened.explained(error) from error
+
+
+def _tiles(entities: np.ndarray, old: list[list[Slab]]) -> Tiles:
+    """Return the tiles in the slabs of some entities."""
+    every = [slab for each in old for slab in each]
+    if not every:
+        return Tiles.none()
+    starts = np.cumsum([0, *(sum(slab.ends.size for slab in each) for each in old)])
+    begins = np.cumsum([0, *(slab.words.size for slab in every)])
+    places = [slab.at[:-1] + begin for slab, begin in zip(every, begins.tolist(), strict=False)]
+    ends, words = ([getattr(slab, name) for slab in every] for name in ("ends", "words"))
+    return Tiles(
+        entities, starts, np.concatenate(ends), np.concatenate(places), np.concatenate(words)
+    )
 
 
 def _from(cursor: Any, first: bytes, end: bytes) -> Iterator[tuple[bytes, bytes]]:

@@ -17,6 +17,7 @@ from octavo.stores.state.records import (
     Identity,
     Opened,
     Place,
+    Tiling,
     begin,
     read_identity,
     unusable,
@@ -40,6 +41,7 @@ class StateStore:
         view: str,
         fingerprint: str,
         lanes: Mapping[str, int | None] | None = None,
+        tiles: Mapping[str, Tiling] | None = None,
         readonly: bool = False,
     ) -> Self:
         """Open a state; an owner begins one if there is none.
@@ -56,6 +58,9 @@ class StateStore:
             For each lane how much later than its event an observation may be asked for,
             microseconds; None for ever. A reader need not say. Who begins a state names them all;
             later an owner may keep for less long, or leave lanes out, which `sweep` then drops.
+        tiles
+            How the older observations are kept, of the lanes of which these are not kept one by
+            one. Later an owner may need less of them.
         readonly
             Nothing will be written.
 
@@ -69,20 +74,22 @@ class StateStore:
         environment = Environment.at(path, TABLES, readonly=readonly)
         table = environment.tables[RECORDS]
         if not readonly:
-            wanted = Identity(view, fingerprint, tuple(lanes or ()))
+            plans = {lane: tiling.plan for lane, tiling in (tiles or {}).items()}
+            wanted = Identity(view, fingerprint, tuple(lanes or ()), plans)
             environment.write(lambda transaction: begin(transaction, table, wanted))
         transaction = environment.begin()
         try:
             found = read_identity(transaction, table, path, view)
         finally:
             environment.end(transaction)
-        new = [lane for lane in lanes or () if lane not in found.lanes]
+        new = found.lacking(lanes or (), tiles or {})
         if found.fingerprint != fingerprint or new:
             what = f"of features {found.fingerprint}, not of {fingerprint}"
             if found.fingerprint == fingerprint:
                 what = f"without lane {', '.join(map(repr, new))}"
             raise unusable(f"the state is {what}.", path, view)
-        return cls(Opened(environment, found, dict(lanes or {})), readonly=readonly)
+        loose = {lane: tiling.loose for lane, tiling in (tiles or {}).items()}
+        return cls(Opened(environment, found, dict(lanes or {}), loose), readonly=readonly)
 
     @property
     def path(self) -> Path:
@@ -112,7 +119,7 @@ class StateStore:
 
     @property
     def held(self) -> dict[str, int]:
-        """Observations by lane that the state holds; some of them may have expired."""
+        """Observations by lane that the state holds one by one; some may have expired."""
         with self.snapshot() as snapshot:
             return snapshot.held
 
@@ -132,7 +139,7 @@ class StateStore:
         return Transaction(self._opened)
 
     def sweep(self, clock: int) -> int:
-        """Do `Transaction.sweep` in a transaction of its own; return how many were dropped."""
+        """Do `Transaction.sweep` in a transaction of its own; return how many fewer it holds."""
         before = sum(self.held.values())
         with self.transaction() as transaction:
             transaction.sweep(clock)

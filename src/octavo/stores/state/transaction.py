@@ -11,7 +11,9 @@ import lmdb
 import numpy as np
 
 from octavo.errors import DataError
+from octavo.stores.state import folding
 from octavo.stores.state.chunks import Damaged, checked
+from octavo.stores.state.folding import Folding
 from octavo.stores.state.placing import Placing, sweep
 from octavo.stores.state.records import (
     CATEGORIES,
@@ -19,6 +21,7 @@ from octavo.stores.state.records import (
     OBSERVATIONS,
     OUTBOX,
     RECORDS,
+    TILES,
     Opened,
     Place,
     Progress,
@@ -96,13 +99,17 @@ class Transaction:
         self._place = Place(known_at, position, offset)
 
     def trim(self, clock: int) -> None:
-        """Drop, of the entities written to, what no query at this knowledge time can see."""
+        """Drop, of the entities written to, what no query at this knowledge time can see.
+
+        And fold into tiles what none can see a part of, where a lane has tiles.
+        """
         self._clock = clock
 
     def sweep(self, clock: int) -> None:
-        """Drop, of all entities, chunks that no query at this knowledge time can see.
+        """Do, of all entities, what `trim` does.
 
-        And all of the lanes that the owner has left out. It reads the keys of the whole state.
+        And drop all of the lanes that the owner has left out. It reads the whole state, or of
+        lanes without tiles its keys.
         """
         self._swept = clock
 
@@ -146,19 +153,41 @@ class Transaction:
         progress = self._advanced(before)
         for number, lane in enumerate(lanes):
             if lane in rows:
-                placing = Placing(
-                    transaction, tables[OBSERVATIONS], number, self._horizon(lane, self._clock)
-                )
+                placing = self._placing(transaction, lane, self._clock)
                 progress.held[number] += placing.append(*rows[lane])
-            old = self._horizon(lane, self._swept)
-            if old is not None:
-                progress.held[number] -= sweep(transaction, tables[OBSERVATIONS], number, old)
+            if self._swept is not None:
+                progress.held[number] -= self._sweep(transaction, number, lane)
         if progress != before:
             write_progress(transaction, tables[RECORDS], progress)
         for key, value in self._emitted.items():
             transaction.put(key, value, db=tables[OUTBOX])
         for key, value in self._categories.items():
             transaction.put(key, value, overwrite=False, db=tables[CATEGORIES])
+
+    def _placing(self, transaction: lmdb.Transaction, lane: str, clock: int | None) -> Placing:
+        """Return what puts observations into a lane."""
+        tables, number = self._opened.environment.tables, self._opened.number(lane)
+        horizon, plan = self._horizon(lane, clock), self._opened.identity.tiles.get(lane)
+        if plan is None:
+            return Placing(transaction, tables[OBSERVATIONS], number, horizon)
+        into = Folding(transaction, tables[TILES], number, plan, horizon)
+        edge = None
+        if clock is not None:
+            edge = (clock - self._opened.loose[lane]) // plan.width * plan.width
+        return Placing(transaction, tables[OBSERVATIONS], number, None, into, edge)
+
+    def _sweep(self, transaction: lmdb.Transaction, number: int, lane: str) -> int:
+        """Sweep a lane; return how many observations fewer are kept one by one."""
+        tables, horizon = self._opened.environment.tables, self._horizon(lane, self._swept)
+        if lane in self._opened.loose:
+            fewer = self._placing(transaction, lane, self._swept).sweep()
+        elif horizon is None:
+            return 0
+        else:
+            fewer = sweep(transaction, tables[OBSERVATIONS], number, horizon)
+        if horizon is not None and lane in self._opened.identity.tiles:
+            fewer += folding.sweep(transaction, tables[TILES], number, horizon)
+        return fewer
 
     def _horizon(self, lane: str, clock: int | None) -> int | None:
         """Return the event time up to which a lane has expired; None: all of it may be needed."""
