@@ -4,6 +4,7 @@ The compiled code is imported on first use, so that importing Octavo costs nothi
 knows nothing of datasets, expressions or where state is kept.
 """
 
+import mmap
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -24,6 +25,9 @@ Rows = TypeVar("Rows", bound=Queries)
 
 PARALLEL = 20_000
 """Operations from which threads pay for themselves."""
+
+LARGE = 1 << 22
+"""Bytes of results from which NumPy would ask for huge pages."""
 
 PARTS = 16
 """Parts per thread: enough for a thread that got a short part to take another."""
@@ -111,7 +115,7 @@ def _fold_in_order(
     if len(log) + len(queries) < PARALLEL:
         threads = 1
     threads = threads or _cores()
-    out = np.empty((len(queries), len(plan.columns)))
+    out = _blank(len(queries), len(plan.columns))
     needed = list(entries(plan))
     with _mapping(threads) as mapped:
         reach, shares = _arranged(log, queries, plan.include_current, threads, mapped)
@@ -130,6 +134,19 @@ def _fold_in_order(
 
         list(mapped(run, _parts(shares, threads * PARTS if threads > 1 else 1)))
     return out
+
+
+def _blank(rows: int, columns: int) -> np.ndarray:
+    """Make room for results, float64 (rows, columns), a large one in pages of the usual size.
+
+    NumPy asks for huge pages, which virtual machines may have to fetch from their host one by one:
+    the first fold of a process then waits longer for its room than it takes to fill it.
+    """
+    size = 8 * rows * columns
+    if size < LARGE:
+        return np.empty((rows, columns))
+    room = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    return np.frombuffer(room).reshape(rows, columns)
 
 
 @contextmanager
