@@ -9,7 +9,7 @@ import polars as pl
 from octavo.definition.events import EVENT_ID, EVENT_TIME, TIMESTAMP, stamped
 from octavo.engines import LocalEngine
 from octavo.services.serving import Scorer
-from octavo.stages.ingestion.files import Parsed, read_file
+from octavo.stages.ingestion.files import Parsed, begin, whole
 from octavo.stores import catalog as tables
 from octavo.stores.home import Home
 from octavo.stores.predictions import PredictionStore
@@ -40,12 +40,14 @@ def score_file(scorer: Scorer, home: Home, path: Path) -> ScoredFile:
         If the file cannot be read or lacks a column.
     """
     dataset = scorer.pipeline.rows
-    parsed = read_file(
-        path,
-        columns=tuple(scorer.schema),
-        schema=scorer.schema,
-        where_label=f"{path.name} as {dataset.name!r}",
-        engine=LocalEngine(),
+    parsed = whole(
+        begin(
+            path,
+            columns=tuple(scorer.schema),
+            schema=scorer.schema,
+            where_label=f"{path.name} as {dataset.name!r}",
+            engine=LocalEngine(),
+        )
     )
     usable, refused = _usable(scorer, parsed)
     store, writer = PredictionStore(home), f"score-{uuid.uuid4().hex[:12]}"

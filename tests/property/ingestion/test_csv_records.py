@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from octavo.engines import LocalEngine
 from octavo.stages.ingestion import delimited, records
-from octavo.stages.ingestion.files import read_file
+from octavo.stages.ingestion.files import begin, whole
 from octavo.stages.ingestion.records import blocks, split
 from octavo.stages.ingestion.types import NULL_TOKENS
 
@@ -47,7 +47,7 @@ def tables(draw):
 def parse(path, content, width):
     path.write_bytes(content)
     text = {f"c{i}": pl.String for i in range(width)}
-    return read_file(path, where_label="dataset 'x'", engine=ENGINE, schema=text)
+    return whole(begin(path, where_label="dataset 'x'", engine=ENGINE, schema=text))
 
 
 def nulled(rows):

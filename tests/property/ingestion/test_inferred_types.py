@@ -8,7 +8,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from octavo.engines import LocalEngine
-from octavo.stages.ingestion.files import read_file
+from octavo.stages.ingestion.files import begin, whole
 from octavo.stages.ingestion.types import NULL_TOKENS, TIME, cast, infer
 
 QUICK = settings(max_examples=100, deadline=None)
@@ -121,7 +121,7 @@ def test_json_values_keep_their_types(tmp_path_factory, data):
     path = tmp_path_factory.mktemp("json") / "t.ndjson"
     lines = [json.dumps(row, ensure_ascii=data.draw(st.booleans())) for row in rows]
     path.write_text("\n".join(lines))
-    parsed = read_file(path, where_label="dataset 'x'", engine=ENGINE)
+    parsed = whole(begin(path, where_label="dataset 'x'", engine=ENGINE))
     assert parsed.rejected.is_empty()
     found = parsed.frame["x"]
     values = [row.get("x") for row in rows]

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from octavo.engines import LocalEngine
 from octavo.errors import OctavoError
 from octavo.stages.ingestion import delimited, frames, json_lines, reading, records
-from octavo.stages.ingestion.files import begin, read_file
+from octavo.stages.ingestion.files import begin, whole
 from octavo.stages.ingestion.types import TIME
 
 QUICK = settings(
@@ -57,7 +57,7 @@ def block_size(monkeypatch):
 def outcome(path, **known):
     """Return all that reading a file gives, or what it says."""
     try:
-        parsed = read_file(path, where_label="dataset 'x'", engine=ENGINE, **known)
+        parsed = whole(begin(path, where_label="dataset 'x'", engine=ENGINE, **known))
     except OctavoError as error:
         return str(error)
     kept = [(row, parsed.text(row)) for row in parsed.frame["_row"]]

@@ -7,7 +7,7 @@ from accepting import accept
 import octavo as ov
 from octavo.engines import LocalEngine
 from octavo.errors import DefinitionError
-from octavo.stages.ingestion.files import begin, read_file
+from octavo.stages.ingestion.files import begin, whole
 from octavo.stages.ingestion.offline import _check_text
 from octavo.stores.home import Home
 from octavo.stores.raw import RawStore
@@ -75,10 +75,12 @@ def test_a_column_that_was_ingested_as_numbers_must_be_ingested_anew():
 def test_dates_written_in_several_ways_are_noticed(tmp_path):
     path = tmp_path / "days.csv"
     path.write_text("day\n2024-01-02\n2024-01-03\n13/01/2024\n14.01.2024\n2/1/2024\n")
-    parsed = read_file(path, where_label="d", engine=LocalEngine())
+    parsed = whole(begin(path, where_label="d", engine=LocalEngine()))
     (noticed,) = parsed.noticed
     assert parsed.schema == {"day": pl.Date()}
     assert noticed.at.tolist() == [2, 3, 4]
     assert "In 1 row (20 %) day and month could be exchanged" in noticed.sentence
-    declared = read_file(path, where_label="d", engine=LocalEngine(), overrides={"day": pl.String})
+    declared = whole(
+        begin(path, where_label="d", engine=LocalEngine(), overrides={"day": pl.String})
+    )
     assert declared.noticed == []

@@ -7,7 +7,7 @@ import pytest
 
 from octavo.engines import LocalEngine
 from octavo.quality import Finding, examine
-from octavo.stages.ingestion.files import read_file
+from octavo.stages.ingestion.files import begin, whole
 
 FOLDER = Path(__file__).parents[4] / "shared" / "data" / "pnwflights14"
 
@@ -20,7 +20,7 @@ pytestmark = [
 @pytest.fixture(scope="module")
 def tables() -> dict[str, pl.DataFrame]:
     return {
-        path.name.split(".")[0]: read_file(path, where_label="t", engine=LocalEngine()).frame
+        path.name.split(".")[0]: whole(begin(path, where_label="t", engine=LocalEngine())).frame
         for path in sorted(FOLDER.glob("*.csv.gz"))
     }
 

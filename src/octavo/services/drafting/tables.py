@@ -15,7 +15,7 @@ import polars as pl
 
 from octavo.engines import LocalEngine
 from octavo.errors import DefinitionError
-from octavo.stages.ingestion.files import read_file
+from octavo.stages.ingestion.files import begin, whole
 from octavo.stages.ingestion.loaded import ROW
 from octavo.stages.ingestion.opening import opened
 
@@ -110,7 +110,7 @@ def _alike(frames: Sequence[pl.DataFrame]) -> bool:
 def _read(path: Path) -> tuple[pl.DataFrame, int, float]:
     with tempfile.TemporaryDirectory(prefix="octavo-") as folder:
         sample, share = _sample(path, Path(folder)) or (path, 1.0)
-        parsed = read_file(sample, where_label="init", engine=LocalEngine())
+        parsed = whole(begin(sample, where_label="init", engine=LocalEngine()))
     return parsed.frame.drop(ROW), parsed.rejected.height, share
 
 

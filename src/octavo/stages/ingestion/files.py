@@ -63,7 +63,7 @@ class Parsed:
     noticed: list[Finding] = field(default_factory=list)
 
 
-def read_file(
+def begin(
     path: str | Path,
     *,
     where_label: str,
@@ -74,8 +74,8 @@ def read_file(
     encoding: str | None = None,
     csv: Csv | None = None,
     progress: Callable[[int, int], None] | None = None,
-) -> Parsed:
-    """Read a file into typed rows.
+) -> Reading:
+    """Begin to read a file, piece by piece or `whole`.
 
     Parameters
     ----------
@@ -102,23 +102,31 @@ def read_file(
 
     Raises
     ------
+    DefinitionError
+        If ``overrides`` gives an impossible type.
+    """
+    known = {c: types.storable(_instance(t)) or _instance(t) for c, t in (schema or {}).items()}
+    wanted = Wanted(
+        None if columns is None else tuple(columns),
+        None if schema is None else known,
+        types.declared(overrides or {}, where=where_label),
+        encoding,
+        csv or Csv(),
+    )
+    return Reading(Path(path), where_label, wanted, engine, progress or _silent)
+
+
+def whole(reading: Reading) -> Parsed:
+    """Read a file that fits into memory into typed rows.
+
+    Raises
+    ------
     DataError
         If the file cannot be read as what it is named, has no rows or other columns than before,
         or if not one record of a dataset's first file can be used.
     DefinitionError
-        If ``overrides`` names an unknown column or an impossible type.
+        If an override names an unknown column.
     """
-    reading = begin(
-        path,
-        where_label=where_label,
-        engine=engine,
-        columns=columns,
-        schema=schema,
-        overrides=overrides,
-        encoding=encoding,
-        csv=csv,
-        progress=progress,
-    )
     pieces = list(reading.pieces())
     while not reading.settled:
         pieces = list(reading.pieces())
@@ -136,36 +144,6 @@ def read_file(
         text,
         reading.noticed,
     )
-
-
-def begin(
-    path: str | Path,
-    *,
-    where_label: str,
-    engine: Engine,
-    columns: Sequence[str] | None = None,
-    schema: Mapping[str, Any] | None = None,
-    overrides: Mapping[str, Any] | None = None,
-    encoding: str | None = None,
-    csv: Csv | None = None,
-    progress: Callable[[int, int], None] | None = None,
-) -> Reading:
-    """Begin to read a file piece by piece; the parameters are those of `read_file`.
-
-    Raises
-    ------
-    DefinitionError
-        If ``overrides`` gives an impossible type.
-    """
-    known = {c: types.storable(_instance(t)) or _instance(t) for c, t in (schema or {}).items()}
-    wanted = Wanted(
-        None if columns is None else tuple(columns),
-        None if schema is None else known,
-        types.declared(overrides or {}, where=where_label),
-        encoding,
-        csv or Csv(),
-    )
-    return Reading(Path(path), where_label, wanted, engine, progress or _silent)
 
 
 def changing(path: Path) -> Path:

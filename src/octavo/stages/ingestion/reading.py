@@ -88,7 +88,7 @@ class Reading:
     Parameters
     ----------
     path, engine
-        As for `octavo.stages.ingestion.files.read_file`.
+        As for `octavo.stages.ingestion.files.begin`.
     where
         The dataset, named in errors.
     wanted
