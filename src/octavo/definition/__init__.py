@@ -6,6 +6,7 @@ from octavo.definition.deviations import Deviations
 from octavo.definition.features import View, Window, WindowFeature
 from octavo.definition.fingerprint import document, fingerprint
 from octavo.definition.label import Label
+from octavo.definition.ngrams import Ngrams
 from octavo.definition.pipeline import Pipeline
 from octavo.definition.problem import METRICS, Lift, Problem
 from octavo.definition.schedule import Schedule
@@ -29,6 +30,7 @@ __all__ = [
     "Label",
     "Lift",
     "Monitor",
+    "Ngrams",
     "Normalize",
     "Null",
     "Pipeline",

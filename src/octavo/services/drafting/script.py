@@ -293,6 +293,9 @@ def _row(draft: Draft) -> Code:
             plain = plain if plain not in known else f"{plain}_2"
             extra.append(f"{column(each.name)}.alias({text(plain)})")
         elif each.role == "text":
+            if each.name in draft.texts:
+                own, read = column(each.name), _read_as(each.name)
+                extra.append(own if read == each.name else f"{own}.alias({text(read)})")
             own = f"{column(each.name)}.str"
             extra.append(f"{own}.len_chars().alias({text(each.name + '_length')})")
             words = f'count_matches(r"\\S+").alias({text(each.name + "_words")})'
@@ -306,6 +309,22 @@ def _row(draft: Draft) -> Code:
     if not extra:
         return "[pl.col(name) for name in features]"
     return listed(["*(pl.col(name) for name in features)", *extra])
+
+
+def _read_as(name: str) -> str:
+    """Return the name of the feature that a text's words are read from."""
+    return f"{name.lstrip('_')}_text" if name.startswith(("_", "key:")) else name
+
+
+def _texts(draft: Draft) -> Item | None:
+    """Say which texts are read word by word, with the evidence."""
+    if not draft.texts:
+        return None
+    read = mapped({_read_as(name): "ov.Ngrams()" for name in draft.texts})
+    skills = ", ".join(f"{name} {skill:.2f}" for name, skill in draft.texts.items())
+    whose = "its words tell" if len(draft.texts) == 1 else "their words tell"
+    said = f"{whose} of the target (skill, of 1: {skills})"
+    return read and argument("texts", read, said)
 
 
 def _calendar(draft: Draft) -> list[str]:
@@ -397,6 +416,8 @@ def _pipeline(draft: Draft) -> str:
     parts += [argument("views", listed(views))] if views else []
     parts.append(argument("row", _row(draft)))
     parts += [argument("derived", derived)] if derived is not None else []
+    texts = _texts(draft)
+    parts += [texts] if texts is not None else []
     parts.append(argument("split", _split(draft), draft.why_split))
     if draft.watched is not None:
         parts.append(argument("monitor", call("ov.Monitor", window=text(draft.watched))))

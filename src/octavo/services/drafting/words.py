@@ -31,6 +31,8 @@ def words(draft: Draft) -> list[tuple[str, str]]:
     plural = {"category": "categories", "boolean": "yes or no", "time": "dates", "text": "texts"}
     said = ", ".join(f"{n} {plural.get(kind, kind + 's')}" for kind, n in counts.items() if n)
     found.append(("Columns", said or "none of the rows' own"))
+    if draft.texts:
+        found.append(("Texts", _texts(draft)))
     if draft.left_out:
         found.append(("Left out", _left_out(draft)))
     for link in draft.links:
@@ -49,6 +51,11 @@ def words(draft: Draft) -> list[tuple[str, str]]:
         who = ", ".join(draft.past.entities) or "all rows, as one series"
         found.append(("Windows", f"over {', '.join(draft.past.over)} before each row, for {who}"))
     return found
+
+
+def _texts(draft: Draft) -> str:
+    read = ", ".join(f"{name} (skill {skill:.2f} of 1)" for name, skill in draft.texts.items())
+    return f"words that tell of the target, read one by one: {read}"
 
 
 def _source(draft: Draft) -> str:
@@ -114,6 +121,7 @@ def document(draft: Draft) -> dict[str, Any]:
         "event_time": clock.expression if clock else None,
         "split": draft.split,
         "features": {column.name: column.role for column in draft.features},
+        "texts": dict(draft.texts),
         "left_out": dict(draft.left_out),
         "leaky": list(draft.leaky),
         "joined": [
