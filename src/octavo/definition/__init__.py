@@ -6,6 +6,7 @@ from octavo.definition.deviations import Deviations
 from octavo.definition.features import View, Window, WindowFeature
 from octavo.definition.fingerprint import document, fingerprint
 from octavo.definition.label import Label
+from octavo.definition.nested import Nested
 from octavo.definition.ngrams import Ngrams
 from octavo.definition.pipeline import Pipeline
 from octavo.definition.problem import METRICS, Lift, Problem
@@ -30,6 +31,7 @@ __all__ = [
     "Label",
     "Lift",
     "Monitor",
+    "Nested",
     "Ngrams",
     "Normalize",
     "Null",

@@ -14,6 +14,7 @@ from octavo.definition.durations import Duration, microseconds, written
 from octavo.definition.expressions import check_row_expression
 from octavo.definition.fingerprint import Declaration, beside, fingerprint, meaningless
 from octavo.definition.names import check_name, one_of, unique
+from octavo.definition.nested import Nested
 from octavo.definition.schedule import Schedule, check_schedule
 from octavo.definition.treatments import Treatment
 from octavo.errors import DefinitionError
@@ -72,6 +73,7 @@ class Files(Declaration):
     encoding: str | None = None
     """Of texts, as Python names it (``"latin-1"``); None: told from each file."""
     csv: Csv = field(default_factory=Csv)
+    nested: Nested = field(default_factory=Nested)
 
     def __post_init__(self) -> None:
         single = isinstance(self.patterns, str | Path)
@@ -87,6 +89,7 @@ class Files(Declaration):
             object.__setattr__(self, "columns", columns(self.columns, where="Files.columns"))
         instance(self.types, Mapping, where="Files.types")
         instance(self.csv, Csv, where="Files.csv")
+        instance(self.nested, Nested, where="Files.nested")
         if self.encoding is not None:
             _check_encoding(self.encoding)
         object.__setattr__(self, "types", dict(self.types))

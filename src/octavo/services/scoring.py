@@ -45,6 +45,7 @@ def score_file(scorer: Scorer, home: Home, path: Path) -> ScoredFile:
             path,
             columns=tuple(scorer.schema),
             schema=scorer.schema,
+            nested=dataset.offline.nested,
             where_label=f"{path.name} as {dataset.name!r}",
             engine=LocalEngine(),
         )

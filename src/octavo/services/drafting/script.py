@@ -5,6 +5,8 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
 
+import polars as pl
+
 from octavo.services.drafting import code
 from octavo.services.drafting.clock import unused
 from octavo.services.drafting.code import (
@@ -27,6 +29,8 @@ from octavo.services.drafting.tables import Table, identifier
 from octavo.services.drafting.windows import DAY, is_regular, spans
 
 _RUN = 8  # columns numbered one after the other from which they are written as a range
+
+_TYPES = {pl.Date: "pl.Date", pl.Datetime: 'pl.Datetime("us", "UTC")'}
 
 FEW = 200
 """Labeled rows below which validation and test get larger shares, to measure anything at all."""
@@ -82,7 +86,10 @@ def _place(path: Path, folder: Path, base: Path | None) -> str:
 
 def _dataset(draft: Draft, table: Table, folder: Path, base: Path | None) -> str:
     places = [_place(path, folder, base) for path in table.paths]
-    files = call("ov.Files", places[0] if len(places) == 1 else listed(places))
+    given, read = places[0] if len(places) == 1 else listed(places), table.reading
+    nested = call("ov.Nested", whole=code.texts(read.whole)) if read.whole else None
+    types = mapped({name: _TYPES[dtype.base_type()] for name, dtype in read.types.items()})
+    files = call("ov.Files", given, types=types, nested=nested)
     rows = table is draft.rows
     clock = draft.clock
     if not rows:

@@ -8,14 +8,16 @@ import keyword
 import re
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import polars as pl
 
+from octavo.definition import Nested
 from octavo.engines import LocalEngine
 from octavo.errors import DefinitionError
-from octavo.stages.ingestion.files import begin, whole
+from octavo.services.drafting.reading import Reading, told
+from octavo.stages.ingestion.files import Parsed, begin, whole
 from octavo.stages.ingestion.loaded import ROW
 from octavo.stages.ingestion.opening import opened
 
@@ -29,6 +31,17 @@ PIECE = 1 << 22
 """Bytes of text in a piece of a sample."""
 
 _TAKEN = {"ov", "pl", "pipeline", "features", "past", "Path", "DATA", *keyword.kwlist}
+
+
+@dataclass(frozen=True)
+class _File:
+    """One file as far as it was read; as in `Table`."""
+
+    path: Path
+    frame: pl.DataFrame
+    rejected: int
+    share: float
+    reading: Reading
 
 
 @dataclass(frozen=True)
@@ -47,6 +60,8 @@ class Table:
         Number of records among them that cannot be rows.
     share
         How much of all there is was read, a fraction.
+    reading
+        What its files have to be told to be read so.
     """
 
     name: str
@@ -54,6 +69,7 @@ class Table:
     frame: pl.DataFrame
     rejected: int
     share: float = 1.0
+    reading: Reading = field(default_factory=Reading)
 
     @property
     def whole(self) -> bool:
@@ -84,22 +100,22 @@ def read_tables(paths: Sequence[Path]) -> list[Table]:
     DataError
         If a file cannot be read.
     """
-    found: dict[tuple[str, ...], list[tuple[Path, pl.DataFrame, int, float]]] = {}
+    found: dict[tuple[str, ...], list[_File]] = {}
     for path in dict.fromkeys(paths):
-        frame, rejected, share = _read(path)
-        found.setdefault(tuple(frame.columns), []).append((path, frame, rejected, share))
+        file = _read(path)
+        found.setdefault(tuple(file.frame.columns), []).append(file)
     tables: list[Table] = []
     for parts in found.values():
-        files = tuple(path for path, *_ in parts)
+        files = tuple(part.path for part in parts)
         name = _name(files, [table.name for table in tables])
-        frames = [frame for _, frame, _, _ in parts]
+        frames = [part.frame for part in parts]
         if _alike(frames):
-            read, of = pl.concat(frames), sum(frame.height / s for _, frame, _, s in parts)
+            read, of = pl.concat(frames), sum(part.frame.height / part.share for part in parts)
         else:  # ingestion reads later files by the first one's types, and says what does not fit
             read, of = frames[0], float("inf")
-        rejected = sum(rejected for _, _, rejected, _ in parts)
+        rejected = sum(part.rejected for part in parts)
         share = min(read.height / of, 1.0) if of else 1.0
-        tables.append(Table(name, files, read, rejected, share))
+        tables.append(Table(name, files, read, rejected, share, parts[0].reading))
     return tables
 
 
@@ -107,11 +123,23 @@ def _alike(frames: Sequence[pl.DataFrame]) -> bool:
     return len({tuple(frame.schema.items()) for frame in frames}) == 1
 
 
-def _read(path: Path) -> tuple[pl.DataFrame, int, float]:
+def _read(path: Path) -> _File:
     with tempfile.TemporaryDirectory(prefix="octavo-") as folder:
         sample, share = _sample(path, Path(folder)) or (path, 1.0)
-        parsed = whole(begin(sample, where_label="init", engine=LocalEngine()))
-    return parsed.frame.drop(ROW), parsed.rejected.height, share
+        said = Reading()
+        parsed = _parsed(sample, said)
+        while (better := told(parsed.frame, said)) != said:
+            said = better
+            parsed = _parsed(sample, said)
+    return _File(path, parsed.frame.drop(ROW), parsed.rejected.height, share, said)
+
+
+def _parsed(path: Path, said: Reading) -> Parsed:
+    nested = Nested(whole=said.whole)
+    engine = LocalEngine()
+    return whole(
+        begin(path, where_label="init", engine=engine, nested=nested, overrides=said.types)
+    )
 
 
 def _sample(path: Path, folder: Path) -> tuple[Path, float] | None:

@@ -15,7 +15,7 @@ from typing import Any
 import polars as pl
 import xxhash
 
-from octavo.definition import Csv
+from octavo.definition import Csv, Nested
 from octavo.engines import Engine
 from octavo.errors import DataError
 from octavo.quality import Finding
@@ -73,6 +73,7 @@ def begin(
     overrides: Mapping[str, Any] | None = None,
     encoding: str | None = None,
     csv: Csv | None = None,
+    nested: Nested | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Reading:
     """Begin to read a file, piece by piece or `whole`.
@@ -97,6 +98,8 @@ def begin(
         the user; they win over ``schema`` and inference, and take ``007`` for a number.
     encoding, csv
         Of texts, as the user declared them; None: as the file tells.
+    nested
+        How objects and lists become columns; None: by their paths.
     progress
         Called with the bytes of the file read so far and in all.
 
@@ -112,6 +115,7 @@ def begin(
         types.declared(overrides or {}, where=where_label),
         encoding,
         csv or Csv(),
+        nested or Nested(),
     )
     return Reading(Path(path), where_label, wanted, engine, progress or _silent)
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
-from octavo.definition import Csv
+from octavo.definition import Csv, Nested
 from octavo.definition.events import EVENT_ID, EVENT_TIME, KNOWN_AT, POSITION
 from octavo.errors import DataError, DefinitionError
 from octavo.stages.ingestion.evidence import Evidence
@@ -123,6 +123,8 @@ class Wanted:
         Types given by the user; they win.
     encoding, csv
         Of texts, as the user declared them.
+    nested
+        How objects and lists become columns.
     """
 
     columns: tuple[str, ...] | None = None
@@ -130,6 +132,7 @@ class Wanted:
     declared: Mapping[str, Declared] = field(default_factory=dict)
     encoding: str | None = None
     csv: Csv = field(default_factory=Csv)
+    nested: Nested = field(default_factory=Nested)
 
     def dtype(self, column: str) -> pl.DataType | None:
         """Return the type a column must have, None where it is to be inferred."""
