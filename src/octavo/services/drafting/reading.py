@@ -1,14 +1,18 @@
-"""What a file has to be told to be read as it is meant: times that are texts, keys that are data.
+"""What a file has to be told to be read as it is meant.
 
-It knows nothing of what columns are good for.
+Times that are texts, objects whose keys are data, lines of a log. It knows nothing of what columns
+are good for.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import polars as pl
 
 from octavo.stages.ingestion import types
+from octavo.stages.ingestion.lines import LOOKED_AT, told_lines
+from octavo.stages.ingestion.opening import opened, text_begun
 
 KEYS = 20
 """Keys of one object from which they may be data."""
@@ -27,10 +31,23 @@ class Reading:
         Columns of text that are dates or times: formats without such types hold them so.
     whole
         Paths of objects whose keys are data.
+    lines
+        The pattern of a log.
     """
 
     types: Mapping[str, pl.DataType] = field(default_factory=dict)
     whole: tuple[str, ...] = ()
+    lines: str | None = None
+
+
+def of_lines(path: Path) -> str | None:
+    """Return the pattern of a log; None if the file is another thing."""
+    if path.is_dir():
+        return None
+    with opened(path, "init") as source:
+        if source.kind != "lines":
+            return None
+        return told_lines(text_begun(source, LOOKED_AT), source.place)
 
 
 def told(frame: pl.DataFrame, said: Reading) -> Reading:

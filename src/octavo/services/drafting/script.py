@@ -89,7 +89,8 @@ def _dataset(draft: Draft, table: Table, folder: Path, base: Path | None) -> str
     given, read = places[0] if len(places) == 1 else listed(places), table.reading
     nested = call("ov.Nested", whole=code.texts(read.whole)) if read.whole else None
     types = mapped({name: _TYPES[dtype.base_type()] for name, dtype in read.types.items()})
-    files = call("ov.Files", given, types=types, nested=nested)
+    lines = text(read.lines) if read.lines else None
+    files = call("ov.Files", given, lines=lines, types=types, nested=nested)
     rows = table is draft.rows
     clock = draft.clock
     if not rows:

@@ -16,7 +16,7 @@ import polars as pl
 from octavo.definition import Nested
 from octavo.engines import LocalEngine
 from octavo.errors import DefinitionError
-from octavo.services.drafting.reading import Reading, told
+from octavo.services.drafting.reading import Reading, of_lines, told
 from octavo.stages.ingestion.files import Parsed, begin, whole
 from octavo.stages.ingestion.loaded import ROW
 from octavo.stages.ingestion.opening import opened
@@ -126,7 +126,7 @@ def _alike(frames: Sequence[pl.DataFrame]) -> bool:
 def _read(path: Path) -> _File:
     with tempfile.TemporaryDirectory(prefix="octavo-") as folder:
         sample, share = _sample(path, Path(folder)) or (path, 1.0)
-        said = Reading()
+        said = Reading(lines=of_lines(path))
         parsed = _parsed(sample, said)
         while (better := told(parsed.frame, said)) != said:
             said = better
@@ -135,10 +135,15 @@ def _read(path: Path) -> _File:
 
 
 def _parsed(path: Path, said: Reading) -> Parsed:
-    nested = Nested(whole=said.whole)
-    engine = LocalEngine()
     return whole(
-        begin(path, where_label="init", engine=engine, nested=nested, overrides=said.types)
+        begin(
+            path,
+            where_label="init",
+            engine=LocalEngine(),
+            overrides=said.types,
+            nested=Nested(whole=said.whole),
+            lines=said.lines,
+        )
     )
 
 

@@ -32,7 +32,7 @@ class Rejection(NamedTuple):
     column: str | None
     """Where the fault is, if it is in one column."""
     rule: str
-    """``fields``, ``quotes``, ``encoding``, ``json`` or ``type``."""
+    """``fields``, ``quotes``, ``encoding``, ``json``, ``lines`` or ``type``."""
     reason: str
     """What is wrong, in words."""
 
@@ -125,6 +125,8 @@ class Wanted:
         Of texts, as the user declared them.
     nested
         How objects and lists become columns.
+    lines
+        The pattern of lines that the file is made of, declared by name or in full.
     """
 
     columns: tuple[str, ...] | None = None
@@ -133,6 +135,7 @@ class Wanted:
     encoding: str | None = None
     csv: Csv = field(default_factory=Csv)
     nested: Nested = field(default_factory=Nested)
+    lines: str | None = None
 
     def dtype(self, column: str) -> pl.DataType | None:
         """Return the type a column must have, None where it is to be inferred."""

@@ -249,6 +249,7 @@ def _ingest_batch(context: Context, dataset: Dataset, batch: Row, path: Path) ->
         encoding=dataset.offline.encoding,
         csv=dataset.offline.csv,
         nested=dataset.offline.nested,
+        lines=dataset.offline.lines,
         where_label=f"dataset {dataset.name!r}",
         engine=context.engine,
         progress=lambda done, total: context.progress(dataset.name, done, total),
