@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         Training,
         View,
         Window,
+        calendar,
     )
     from octavo.project import load
 
@@ -62,6 +63,7 @@ __all__ = [
     "Training",
     "View",
     "Window",
+    "calendar",
     "load",
 ]
 

@@ -1,6 +1,7 @@
 """What a user declares. Frozen, validated when built, fingerprinted; no I/O."""
 
 from octavo.definition.aggregates import AGGREGATES
+from octavo.definition.calendar import calendar
 from octavo.definition.dataset import Check, Csv, Dataset, Files
 from octavo.definition.deviations import Deviations
 from octavo.definition.features import View, Window, WindowFeature
@@ -47,6 +48,7 @@ __all__ = [
     "View",
     "Window",
     "WindowFeature",
+    "calendar",
     "document",
     "fingerprint",
     "split_entity",

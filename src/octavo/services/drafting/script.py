@@ -22,11 +22,11 @@ from octavo.services.drafting.code import (
     mapped,
     text,
 )
-from octavo.services.drafting.columns import Column
 from octavo.services.drafting.draft import Draft, Past
 from octavo.services.drafting.joins import Link
+from octavo.services.drafting.rows import plain, row_features, texts_read
 from octavo.services.drafting.tables import Table, identifier
-from octavo.services.drafting.windows import DAY, is_regular, spans
+from octavo.services.drafting.windows import is_regular, spans
 
 _RUN = 8  # columns numbered one after the other from which they are written as a range
 
@@ -124,12 +124,12 @@ def _series(draft: Draft) -> str:
 
 
 def _features(draft: Draft) -> str:
-    plain = _plain(draft)
-    if not plain and not draft.left_out:
+    kept = plain(draft)
+    if not kept and not draft.left_out:
         return ""
     entries: list[str | Item] = []
     order = {name: place for place, name in enumerate(draft.rows.frame.columns)}
-    names = sorted([*(c.name for c in plain), *draft.left_out], key=order.__getitem__)
+    names = sorted([*(c.name for c in kept), *draft.left_out], key=order.__getitem__)
     for why, group in groupby(names, key=lambda name: draft.left_out.get(name, "")):
         members = list(group)
         if not why:
@@ -145,12 +145,6 @@ def _features(draft: Draft) -> str:
         head += " know better."
     listing = filled(entries, 0, len("features = "))
     return "\n".join([*code.comment(head), f"features = {listing}"])
-
-
-def _plain(draft: Draft) -> list[Column]:
-    """Return the features that are a column as it stands."""
-    kept = ("number", "boolean", "category")
-    return [c for c in draft.features if c.role in kept and not c.name.startswith(("_", "key:"))]
 
 
 def _runs(names: Sequence[str]) -> Iterator[str]:
@@ -292,73 +286,6 @@ def _link_windows(link: Link) -> Iterator[Code]:
         yield _for_each(mean, numbers)
 
 
-def _row(draft: Draft) -> Code:
-    extra: list[Code] = []
-    known = {c.name for c in draft.features}
-    for each in draft.features:
-        if each.name.startswith(("_", "key:")) and each.role in ("number", "boolean", "category"):
-            plain = each.name.removeprefix("key:").lstrip("_") or "column"
-            plain = plain if plain not in known else f"{plain}_2"
-            extra.append(f"{column(each.name)}.alias({text(plain)})")
-        elif each.role == "text":
-            if each.name in draft.texts:
-                own, read = column(each.name), _read_as(each.name)
-                extra.append(own if read == each.name else f"{own}.alias({text(read)})")
-            own = f"{column(each.name)}.str"
-            extra.append(f"{own}.len_chars().alias({text(each.name + '_length')})")
-            words = f'count_matches(r"\\S+").alias({text(each.name + "_words")})'
-            extra.append(f"{own}.{words}")
-        elif each.role == "time":
-            extra += _calendar_of(each.name, draft)
-    extra += _calendar(draft)
-    plain = _plain(draft)
-    if not plain:
-        return listed(extra)
-    if not extra:
-        return "[pl.col(name) for name in features]"
-    return listed(["*(pl.col(name) for name in features)", *extra])
-
-
-def _read_as(name: str) -> str:
-    """Return the name of the feature that a text's words are read from."""
-    return f"{name.lstrip('_')}_text" if name.startswith(("_", "key:")) else name
-
-
-def _texts(draft: Draft) -> Item | None:
-    """Say which texts are read word by word, with the evidence."""
-    if not draft.texts:
-        return None
-    read = mapped({_read_as(name): "ov.Ngrams()" for name in draft.texts})
-    skills = ", ".join(f"{name} {skill:.2f}" for name, skill in draft.texts.items())
-    whose = "its words tell" if len(draft.texts) == 1 else "their words tell"
-    said = f"{whose} of the target (skill, of 1: {skills})"
-    return read and argument("texts", read, said)
-
-
-def _calendar(draft: Draft) -> list[str]:
-    """Return what the clock says of a row: weekday, hour, month, as far as that can repeat."""
-    clock = draft.clock
-    if clock is None or not clock.is_calendar:
-        return []
-    own, found = column(clock.name), []
-    if clock.span >= 14 * DAY:
-        found.append(f'{own}.dt.weekday().alias("weekday")')
-    if clock.step < DAY and clock.span >= 2 * DAY:
-        found.append(f'{own}.dt.hour().alias("hour_of_day")')
-    if clock.span >= 730 * DAY:
-        found.append(f'{own}.dt.month().alias("month_of_year")')
-    return found
-
-
-def _calendar_of(name: str, draft: Draft) -> list[str]:
-    own = column(name)
-    if draft.clock is not None and draft.clock.is_calendar:
-        since = f"({column(draft.clock.name)} - {own}).dt.total_days()"
-        return [f"{since}.alias({text(name + '_days_ago')})"]
-    parts = ("year", "month", "weekday")
-    return [f"{own}.dt.{part}().alias({text(f'{name}_{part}')})" for part in parts]
-
-
 def _derived(draft: Draft) -> Code | None:
     past = draft.past
     if past is None or not past.averaged:
@@ -422,9 +349,9 @@ def _pipeline(draft: Draft) -> str:
     ]
     views, derived = _views(draft), _derived(draft)
     parts += [argument("views", listed(views))] if views else []
-    parts.append(argument("row", _row(draft)))
+    parts.append(argument("row", row_features(draft)))
     parts += [argument("derived", derived)] if derived is not None else []
-    texts = _texts(draft)
+    texts = texts_read(draft)
     parts += [texts] if texts is not None else []
     parts.append(argument("split", _split(draft), draft.why_split))
     if draft.watched is not None:
