@@ -34,7 +34,7 @@ def skill_of_words(texts: pl.Series, labels: pl.Series, *, is_number: bool) -> f
     features = rows.select("text")
     matrix = LinearEncoder.fit(features, texts={"text": Ngrams()}).transform(features)
     skill = _out_of_fold(matrix, rows["label"], is_number=is_number)
-    return skill if skill >= max(PAYS, 2.5 / math.sqrt(rows.height)) else 0.0
+    return skill if skill >= max(PAYS, 4 / math.sqrt(rows.height)) else 0.0
 
 
 def _out_of_fold(matrix: np.ndarray, label: pl.Series, *, is_number: bool) -> float:
