@@ -43,7 +43,7 @@ class JsonLines(Format):
         """Return the columns wanted; a key may be met for the first time late in the file."""
         if whole:
             return self.wanted.choose(found, self.source.place, sparse=True)
-        return list(self.wanted.schema or self.wanted.columns or found)
+        return self.wanted.begin(found)
 
     def examine(self, values: pl.Series) -> Evidence:
         """Tell quoted and nested values, which are text, from the others."""

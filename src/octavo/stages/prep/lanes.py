@@ -90,9 +90,8 @@ class Observed:
 
 
 def event_schemas(pipeline: Pipeline, catalog: Catalog) -> dict[str, pl.Schema]:
-    """Return what columns the events of every loaded dataset have: those of its first batch."""
-    loaded = {batch["dataset"] for batch in catalog.committed()}
-    stored = {row["dataset"]: row["schema"] for row in catalog.rows(tables.datasets.select())}
+    """Return what columns the events of every loaded dataset have, of all its batches."""
+    stored, loaded = catalog.schemas(), catalog.loaded()
     found = {}
     for dataset in pipeline.datasets:
         if dataset.name in loaded:
