@@ -43,8 +43,9 @@ def changes(
     yield from _columns(now, known, earlier[-1], rows)
     yield from _rows(rows, counts)
     for name in now.keys() & known.keys():
-        had = [(each[name], n) for each, n in zip(earlier, counts, strict=True) if name in each]
-        yield from _column(name, now[name], *zip(*had, strict=True), rows)
+        before = [each[name] for each in earlier if name in each]
+        of = [count for each, count in zip(earlier, counts, strict=True) if name in each]
+        yield from _column(name, now[name], before, of, rows)
 
 
 def _finding(
@@ -140,8 +141,9 @@ def _column(
     rows: int,
 ) -> Iterator[Finding]:
     unique = all(b["distinct"] == count for b, count in zip(before, counts, strict=True))
-    names = now["type"] in ("String", "Int64")  # others are different by chance
-    if unique and names and min(counts) >= 20 and now["distinct"] < rows:
+    # Others are different by chance.
+    is_key = unique and now["type"] in ("String", "Int64") and min(counts) >= 20
+    if is_key and now["distinct"] < rows:
         yield _finding(
             "key_lost",
             [name],
@@ -159,7 +161,8 @@ def _column(
             f"`{name}` is missing in {percent(share)} of the rows; earlier in "
             f"{percent(max(shares))} at the most.",
         )
-    yield from _unit(name, now, before, rows)
+    if not is_key:  # its numbers go on from batch to batch
+        yield from _unit(name, now, before, rows)
 
 
 def _unit(

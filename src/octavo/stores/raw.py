@@ -63,7 +63,7 @@ class RawStore:
     def scan(self, dataset: str, batches: Sequence[Row]) -> pl.LazyFrame:
         """Return the raw rows of some committed batches, lazily, in no order.
 
-        They have the columns that any batch ever had.
+        They have the columns that any batch ever had, and the stamps behind them.
         """
         return _of_batches(DeltaLog(self.home.raw(dataset)), batches)
 
@@ -188,7 +188,8 @@ def logical(rows: pl.LazyFrame) -> pl.LazyFrame:
         column = name.removesuffix(WIDE)
         parts = [pl.col(part).cast(pl.Float64) for part in (name, column) if part in names]
         rows = rows.with_columns(pl.coalesce(parts).alias(column))
-    return rows.drop(wide)
+    stamps = [name for name in STAMPS if name in names]
+    return rows.select(pl.exclude(*wide, *stamps), *stamps)
 
 
 def _of_batches(table: DeltaLog, batches: Sequence[Row]) -> pl.LazyFrame:

@@ -188,6 +188,12 @@ def test_a_column_of_another_type_is_another_one_where_it_is_used():
         assert not set(columns.values()) & set(wider[name].values())
 
 
+def test_a_renamed_column_is_another_event_with_the_same_stamps():
+    before, after = orders(), orders(offline=ov.Files("orders.csv", renamed={"amt": "amount"}))
+    assert before.events_fingerprint != after.events_fingerprint
+    assert before.stamps_fingerprint == after.stamps_fingerprint
+
+
 def test_a_columns_name_does_not_enter_its_fingerprint():
     before = stored()
     renamed = stored(

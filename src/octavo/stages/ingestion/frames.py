@@ -105,7 +105,9 @@ def opened(
 
 def _check_types(schema: pl.Schema, place: str) -> None:
     """Refuse columns that a dataset cannot hold."""
-    foreign = [f"{name!r} is {dtype}" for name, dtype in schema.items() if not types.storable(dtype)]
+    foreign = [
+        f"{name!r} is {dtype}" for name, dtype in schema.items() if not types.storable(dtype)
+    ]
     if foreign:
         raise DataError(
             f"a dataset cannot hold these columns: {'; '.join(foreign)}.",

@@ -259,9 +259,7 @@ def _ingest_batch(context: Context, dataset: Dataset, batch: Row, path: Path) ->
     _commit(context, dataset, batch, path, reading, intake, version, time.monotonic() - began)
 
 
-def _begun(
-    context: Context, dataset: Dataset, path: Path, known: dict[str, str] | None
-) -> Reading:
+def _begun(context: Context, dataset: Dataset, path: Path, known: dict[str, str] | None) -> Reading:
     """Begin to read a file as what is declared, and as what is known from earlier batches."""
     source, pipeline = dataset.offline, context.pipeline
     return begin(

@@ -131,9 +131,8 @@ class Repeats:
         versions = _alike([*self._earlier, rows])
         before = _spread(versions, self._aside.folder / "before", parts, wanted)
         for part in range(parts):
-            found = (each[part].scan().collect() for each in (again, before))
-            yield self._compared(*found, source)
-
+            now, then = (each[part].scan().collect() for each in (again, before))
+            yield self._compared(now, then, source)
 
     def _compared(
         self, again: pl.DataFrame, before: pl.DataFrame, source: Sequence[str]

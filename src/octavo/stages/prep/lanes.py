@@ -32,7 +32,6 @@ from octavo.stages.prep.values import (
     result_type,
     to_floats,
 )
-from octavo.stores import catalog as tables
 from octavo.stores.catalog import Catalog
 from octavo.stores.schemas import from_json
 from octavo.windows import (
