@@ -61,7 +61,9 @@ def _report(
     earlier: Sequence[Row],
     others: dict[str, pl.DataFrame],
 ) -> dict[str, Any]:
-    received = context.raw.scan(dataset.name, [batch]).collect()
+    scanned = context.raw.scan(dataset.name, [batch])
+    names = [c for c in scanned.collect_schema() if not c.startswith("_")]
+    received = scanned.select(*names, POSITION).collect()
     rows = computed(dataset, received)
     renamed = dataset.offline.renamed
     came = (batch["quality"] or {}).get("schema", received.columns)  # the others are null
