@@ -68,8 +68,8 @@ def scaled(table: Examined, parts: pl.Series) -> Iterator[Leak]:
             yield Leak(
                 "scaling fitted on all rows",
                 (name,),
-                f"{name!r} has mean 0 and deviation 1 over all rows, and not over those of train: it "
-                "was scaled by rows of validation and test too.",
+                f"{name!r} has mean 0 and deviation 1 over all rows, and not over those of train: "
+                "it was scaled by rows of validation and test too.",
                 "Give the values as they are: what a model needs scaled is scaled by train alone.",
             )
 

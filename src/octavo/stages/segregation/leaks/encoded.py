@@ -91,8 +91,7 @@ def categories(frame: pl.DataFrame) -> Iterator[Category]:
     for column in frame.get_columns():
         if found == _CATEGORIES or not (column.dtype == pl.String or column.dtype.is_integer()):
             continue
-        head = column.head(_TRIED)
-        if not _FEWEST <= head.n_unique() <= head.len() / 2:
+        if not _FEWEST <= column.n_unique() <= column.len() / _FEWEST:
             continue
         codes = column.rank("dense").fill_null(0).to_numpy().astype(np.int64)
         sizes = np.cumsum(np.bincount(codes))
@@ -135,8 +134,8 @@ def _is_line(values: np.ndarray, target: np.ndarray, codes: np.ndarray) -> bool:
 
     y, v = away(target), away(np.nan_to_num(values))
     spread, fall = np.bincount(codes, y * y), np.bincount(codes, y * v)
-    told = (sizes >= _FEWEST) & (spread > 1e-9) & (fall < 0)
     varied = (sizes >= _FEWEST) & (spread > 1e-9)
+    told = varied & (fall < 0)
     if told.sum() < _FEWEST or sizes[told].sum() < 0.95 * sizes[varied].sum():
         return False
     slope = np.where(told, fall / np.where(told, spread, 1.0), 0.0)
