@@ -159,9 +159,13 @@ class SplitRows:
     def newest(self) -> pl.DataFrame:
         """Return the rows of the newest monitoring window, labeled or not.
 
-        Of rows without an event time, those of the newest batch.
+        Of rows without an event time, those of the newest batch. An immature row is unlabeled
+        however early its outcome came: those with an early outcome alone are no fair sample.
         """
-        rows = self.data("all", labels="both")
+        name = self.pipeline.label.name
+        settled = (self.all_rows[SETTLED_AT] <= self.document["clock"]).fill_null(False)
+        label = pl.when(settled).then(pl.col(name))
+        rows = self.data("all", labels="both").with_columns(label.alias(name))
         if self.pipeline.rows.is_static:
             batch = batch_sequence(pl.col(POSITION))
             return rows.filter(batch == batch.max())
