@@ -234,7 +234,7 @@ class Wanted:
         fix = "Deliver the column, or take out what uses it."
         if meant:
             fix = f"If it is called otherwise now, declare ov.Files(…, renamed={meant})."
-        raise DataError(f"{what}.", where=place, fix=f"Nothing of it was ingested. {fix}")
+        raise DataError(f"{what}.", where=place, fix=f"Nothing of it was taken in. {fix}")
 
 
 def _meant(missing: list[str], names: list[str]) -> dict[str, str]:
