@@ -184,10 +184,18 @@ def kept(file: Damaged, seen: Seen, names: tuple[str, ...]) -> bool:
             if refused[place] != line.decode(errors="backslashreplace"):
                 return False
             continue
-        values = next(csv.reader([line.decode()]))
+        values = next(csv.reader([_text(line)]))
         if not all(_same(stored[place][n], v) for n, v in zip(names, values, strict=True)):
             return False
     return True
+
+
+def _text(line: bytes) -> str:
+    """Return a line that was taken in; a file without any UTF-8 letter is read as Windows-1252."""
+    try:
+        return line.decode()
+    except UnicodeDecodeError:
+        return line.decode("cp1252")
 
 
 def _same(value: object, text: str) -> bool:

@@ -410,13 +410,10 @@ def test_parquet_of_another_schema_than_the_batch_before(tmp_path, make_project,
     first, second = (folder / "data" / f"orders-{n}.parquet" for n in (0, 1))
     frame.head(60).write_parquet(first)
     assert octavo("run", folder, "--to", "ingestion").returncode == 0
-    frame.tail(60).with_columns(pl.col("amount").cast(pl.String)).write_parquet(second)
-    found = said(octavo("run", folder, "--to", "ingestion"), FAILED)
-    assert "'amount' is String, not Float64" in found
-    assert check_agreement(folder)["orders"] == 60
-    frame.tail(60).write_parquet(second)
+    amount = pl.when(pl.int_range(60) < 10).then(pl.lit("many")).otherwise("amount")
+    frame.tail(60).with_columns(amount=amount).write_parquet(second)
     assert octavo("run", folder, "--to", "ingestion").returncode == 0
-    assert check_agreement(folder)["orders"] == 120
+    assert check_agreement(folder)["orders"] == 110
 
 
 # --- The machine -------------------------------------------------------------------------------

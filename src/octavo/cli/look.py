@@ -100,8 +100,10 @@ def batches(
         return _withdraw(project, withdraw, reason, as_json)
     known = project.catalog.batches()
     if not batch and not rejected:
-        counts = ["rows", "rejected", "duplicates", "bytes", "seconds"]
-        print_rows(known, ["batch_id", "dataset", "state", *counts, "source"], as_json)
+        telling = [name for name in ("rejected", "duplicates") if any(b[name] for b in known)]
+        telling += ["state"] if any(b["state"] != "committed" for b in known) else []
+        listed = known if as_json else [b | {"file": _inside(project, b)} for b in known]
+        print_rows(listed, ["batch_id", "dataset", "rows", *telling, "file"], as_json)
         return ExitCode.DONE
     frame = _batch_rows(project, known, batch, rejected)
     if output is not None:
@@ -115,6 +117,12 @@ def batches(
     else:
         click.echo(str(frame))
     return ExitCode.DONE
+
+
+def _inside(project: Any, batch: dict[str, Any]) -> str:
+    """Return a batch's file as it is called from the project's folder."""
+    source, folder = Path(batch["source"]), project.folder
+    return str(source.relative_to(folder) if source.is_relative_to(folder) else source)
 
 
 def _withdraw(project: Any, batch_id: str, reason: str, as_json: bool) -> int:

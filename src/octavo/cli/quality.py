@@ -74,13 +74,15 @@ def _print(batch: dict[str, Any], *, in_full: bool) -> None:
         f"{rejected}; {_count(len(faults), 'fault')}, {_count(notes, 'note')}",
         soft_wrap=True,
     )
+    said: set[str] = set()
     for each in findings if in_full else faults:
         mark = "[red]✗[/]" if each["weight"] == "fault" else "[yellow]•[/]"
         console.print(f"  {mark} {escape(each['sentence'])}", soft_wrap=True)
         for example in each["examples"][:3] if in_full else ():
             console.print(f"      [dim]row {example['row']:,}: {escape(example['value'])}[/]")
-        if each["treatment"]:
+        if each["treatment"] and each["treatment"] not in said:  # one line may treat several
             console.print(f"      [cyan]{escape(each['treatment'])}[/]", soft_wrap=True)
+            said.add(each["treatment"])
     for each in batch["quality"]["treated"]:
         console.print(
             f"  [green]✓[/] {escape(each['treatment'])}: {each['changed']:,} values changed, "

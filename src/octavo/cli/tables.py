@@ -13,18 +13,31 @@ from rich.table import Table
 
 from octavo.errors import DefinitionError
 
+_LEAST = 20  # characters that the last column has in a line
+
 
 def print_rows(rows: list[dict[str, Any]], columns: list[str], as_json: bool) -> None:
-    """Print some columns of rows as a table, or all of them as JSON."""
+    """Print some columns of rows as a table, or all of them as JSON.
+
+    Only the last column is broken into lines: what identifies a row can be copied as it stands.
+    """
     if as_json:
         click.echo(json.dumps(rows, default=str))
         return
-    table = Table(box=None, pad_edge=False, padding=(0, 2))
-    for column in columns:
-        table.add_column(column, overflow="fold")
-    for row in rows:
-        table.add_row(*(_shown(row[column]) for column in columns))
-    Console(highlight=False).print(table if rows else "None yet.")
+    cells = [[_shown(row[column]) for column in columns] for row in rows]
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for place, column in enumerate(columns):
+        is_number = any(isinstance(row[column], int | float) for row in rows)
+        justify = "right" if is_number else "left"
+        is_last = place + 1 == len(columns)
+        table.add_column(column, justify=justify, no_wrap=not is_last, overflow="fold")
+    for row in cells:
+        table.add_row(*row)
+    fixed = sum(2 + max(map(len, column)) for column in zip(columns, *cells, strict=True))
+    fixed -= 2 + max(len(row[-1]) for row in [columns, *cells])
+    console = Console(highlight=False)
+    console.width = max(console.width, fixed + _LEAST)
+    console.print(table if rows else "None yet.")
 
 
 def _shown(value: Any) -> str:

@@ -61,8 +61,8 @@ class Csv(Declaration):
 class Files(Declaration):
     """Files on disk: CSV, NDJSON, JSON, ARFF, logs, Parquet, Excel, Delta folders.
 
-    Every file is one batch. Types are inferred over the whole file; the first batch fixes the
-    dataset's schema.
+    Every file is one batch. Types are inferred over the whole file; those of the first batch that
+    has a column hold for later ones. Columns may come and go, see `renamed`.
     """
 
     patterns: str | Path | Sequence[str | Path] = meaningless()
@@ -78,6 +78,9 @@ class Files(Declaration):
     lines: str | None = None
     """The pattern that every line fits: one of `LINES`, or a regular expression whose named groups
     are the columns. None: what a file is is told from its name."""
+    renamed: Mapping[str, str] = field(default_factory=dict)
+    """Columns that some files call otherwise: their name there to the name of the dataset's column.
+    The raw store keeps the name that came; events have both as one column."""
 
     def __post_init__(self) -> None:
         single = isinstance(self.patterns, str | Path)
@@ -97,9 +100,23 @@ class Files(Declaration):
         instance(self.lines, (str, type(None)), where="Files.lines")
         if self.lines is not None:
             line_pattern(self.lines, where="Files.lines")
+        _check_renamed(self.renamed)
+        object.__setattr__(self, "renamed", dict(self.renamed))
         if self.encoding is not None:
             _check_encoding(self.encoding)
         object.__setattr__(self, "types", dict(self.types))
+
+
+def _check_renamed(renamed: Any) -> None:
+    """Refuse what leads from one new name to another, or nowhere."""
+    instance(renamed, Mapping, where="Files.renamed")
+    columns([*renamed, *renamed.values()], where="Files.renamed")
+    if chained := sorted(set(renamed) & set(renamed.values())):
+        raise DefinitionError(
+            f"{chained[0]!r} is both a name in files and a name of the dataset.",
+            where="Files.renamed",
+            fix='Map each name in files to the one that the definition uses: {"amt": "amount"}.',
+        )
 
 
 def _check_encoding(name: str) -> None:
@@ -227,7 +244,9 @@ class Dataset(Declaration):
     @property
     def kept_as_text(self) -> tuple[str, ...]:
         """The columns that come into the raw store as text, since a treatment reads them."""
-        return tuple(dict.fromkeys(each.column for each in self.treat if each.reads_text))
+        read = dict.fromkeys(each.column for each in self.treat if each.reads_text)
+        renamed = (given for given, name in self.offline.renamed.items() if name in read)
+        return (*read, *renamed)
 
     @property
     def time_expression(self) -> pl.Expr:
@@ -249,7 +268,9 @@ class Dataset(Declaration):
     @cached_property
     def events_fingerprint(self) -> str:
         """Fingerprint of what its events are: stamps, which rows, computed and treated columns."""
-        return fingerprint([self.stamps_fingerprint, self.where, self.columns, *self.treat])
+        renamed = [self.offline.renamed] if self.offline.renamed else []
+        found = [self.stamps_fingerprint, self.where, self.columns, *self.treat, *renamed]
+        return fingerprint(found)
 
     @cached_property
     def stamps_fingerprint(self) -> str:

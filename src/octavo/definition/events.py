@@ -39,6 +39,31 @@ def evaluate(frame: pl.DataFrame, expressions: list[pl.Expr], *, where: str) -> 
         ) from error
 
 
+def as_named(dataset: Dataset, frame: pl.DataFrame) -> pl.DataFrame:
+    """Put columns that files call otherwise into those that they are, see `Files.renamed`.
+
+    Raises
+    ------
+    DefinitionError
+        If the two are of types that are no one column's.
+    """
+    for given, name in dataset.offline.renamed.items():
+        if given not in frame.columns:
+            continue
+        if name not in frame.columns:
+            frame = frame.rename({given: name})
+            continue
+        one, other = frame.schema[given], frame.schema[name]
+        if one != other and not (one.is_numeric() and other.is_numeric()):
+            raise DefinitionError(
+                f"{given!r} was ingested as {one}, {name!r} as {other}: they are no one column.",
+                where=f"dataset {dataset.name!r}, renamed",
+                fix="Run `octavo run --fresh`: both are ingested anew, as one.",
+            )
+        frame = frame.with_columns(pl.coalesce(name, given).alias(name)).drop(given)
+    return frame
+
+
 def treated(dataset: Dataset, frame: pl.DataFrame) -> pl.DataFrame:
     """Replace the columns of source rows that have a treatment, in the order of treatments."""
     for each in dataset.treat:
@@ -51,11 +76,11 @@ def treated(dataset: Dataset, frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def computed(dataset: Dataset, frame: pl.DataFrame) -> pl.DataFrame:
-    """Treat source rows, and add the dataset's computed columns in the order they are declared.
+    """Name and treat source rows, and add the dataset's computed columns in their order.
 
     No computed column replaces one of the source.
     """
-    frame = treated(dataset, frame)
+    frame = treated(dataset, as_named(dataset, frame))
     for name, expression in dataset.columns.items():
         place = f"dataset {dataset.name!r}, columns[{name!r}]"
         if name in frame.columns:

@@ -5,10 +5,11 @@ from typing import Any
 
 import polars as pl
 
+from octavo.definition.dataset import Dataset
 from octavo.definition.expressions import expression_document, output_name
 from octavo.definition.fingerprint import fingerprint
 from octavo.definition.pipeline import Pipeline
-from octavo.definition.split import split_entity
+from octavo.definition.sources import row_keys, source_columns
 
 ROWS = "rows"
 """Name, among the views, of the table with row features and the rows' own times and keys."""
@@ -17,24 +18,9 @@ Tables = Mapping[str, Mapping[str, str]]
 """For the rows and each view: the columns that prep stores, each with its fingerprint."""
 
 
-def row_keys(pipeline: Pipeline) -> dict[str, str]:
-    """Return the columns of the predicted rows kept beside the features, and what asks for each.
-
-    Those that identify something, and those that derived features use.
-    """
-    derived = [name for e in pipeline.derived for name in e.meta.root_names()]
-    asking = [("event_id", list(pipeline.rows.identity))]
-    asking += [("Pipeline.derived", [n for n in derived if n not in pipeline.features])]
-    asking += [(f"view {view.name!r}", list(view.query_key)) for view in pipeline.views]
-    asking += [(f"{type(pipeline.split).__name__}.entity", list(split_entity(pipeline.split)))]
-    found: dict[str, str] = {}
-    for place, columns in asking:
-        for column in columns:
-            found.setdefault(column, place)
-    return found
-
-
-def table_fingerprints(pipeline: Pipeline, loaded: Collection[str]) -> dict[str, dict[str, str]]:
+def table_fingerprints(
+    pipeline: Pipeline, loaded: Mapping[str, Collection[str]]
+) -> dict[str, dict[str, str]]:
     """Return the fingerprint of every stored column: of the rows, and of each view.
 
     A column's own name does not enter: a feature that is only renamed is the same. Nor do the
@@ -43,10 +29,12 @@ def table_fingerprints(pipeline: Pipeline, loaded: Collection[str]) -> dict[str,
     Parameters
     ----------
     loaded
-        Names of the datasets that have been ingested. A dataset's first load keeps its declared
-        availability, so what reads it is new, and is folded from the beginning.
+        The datasets that have been ingested, each with the columns that were whole numbers before
+        they became any. A dataset's first load keeps its declared availability, so what reads it is
+        new, and is folded from the beginning; so is what reads a dataset whose columns are others.
     """
-    rows = pipeline.rows.events_fingerprint
+    widened = {d.name: _widened(pipeline, d, loaded) for d in pipeline.datasets}
+    rows = _with(pipeline.rows.events_fingerprint, widened[pipeline.rows.name])
     found = {ROWS: {f"key:{c}": fingerprint([rows, c]) for c in row_keys(pipeline)}}
     for expression in pipeline.row:
         name = output_name(expression, where="Pipeline.row")
@@ -54,12 +42,31 @@ def table_fingerprints(pipeline: Pipeline, loaded: Collection[str]) -> dict[str,
     for view in pipeline.views:
         found[view.name] = {
             feature.name: fingerprint(
-                [rows, window.dataset.name in loaded, view.feature_fingerprint(feature)]
+                [
+                    rows,
+                    _with(window.dataset.name in loaded, widened[window.dataset.name]),
+                    view.feature_fingerprint(feature),
+                ]
             )
             for window in view.windows
             for feature in window.features(view.name)
         }
     return found
+
+
+def _widened(
+    pipeline: Pipeline, dataset: Dataset, loaded: Mapping[str, Collection[str]]
+) -> list[str]:
+    """Return the columns of a dataset that are of use, and of another type than they were."""
+    if not (columns := loaded.get(dataset.name)):
+        return []
+    renamed = dataset.offline.renamed
+    names = {renamed.get(column, column) for column in columns}
+    return sorted(names & source_columns(pipeline, dataset).keys())
+
+
+def _with(mark: Any, widened: list[str]) -> Any:
+    return [mark, widened] if widened else mark
 
 
 def _unnamed(expression: pl.Expr) -> Any:

@@ -9,7 +9,8 @@ Source of the covariance of normal scores: K. Boudt, J. Cornelissen and C. Croux
 correlation estimator: robustness properties, Statistics and Computing 22 (2012).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import cache
 from statistics import NormalDist
 
 import numpy as np
@@ -23,6 +24,9 @@ WIDE = 30
 
 _LEARNED = 20_000
 """Rows the usual covariance is learned from."""
+
+_SCREENED = 50_000
+"""Rows that are looked at first; the others only if there is an anomaly among these."""
 
 _QUANTILES = 1_000
 _USUAL = 0.95  # with less, the rarer of two kinds of weather became an anomaly
@@ -44,13 +48,10 @@ def anomalies(table: Table) -> Iterator[Finding]:
     if len(names) < 2 or table.height < 200:
         return
     columns = [table.frame[name].to_numpy() for name in names]
-    known = np.logical_and.reduce([np.isfinite(column) for column in columns])
-    if known.sum() < 200:
+    every = -(-table.height // _SCREENED)
+    if every > 1 and not _far([column[::every] for column in columns]).any():
         return
-    distances = _distances(np.array([_normal(column[known]) for column in columns]))
-    far = (scores(distances) > K) & (distances > np.median(distances))
-    bad = np.zeros(table.height, bool)
-    bad[known] = far
+    bad = _far(columns)
     if 0 < bad.sum() <= MOST * table.height:
         yield table.finding(
             "anomaly",
@@ -64,14 +65,31 @@ def anomalies(table: Table) -> Iterator[Finding]:
         )
 
 
+def _far(columns: Sequence[np.ndarray]) -> np.ndarray:
+    """Return which rows are anomalies, as a Boolean array; one with a value missing is none."""
+    known = np.logical_and.reduce([np.isfinite(column) for column in columns])
+    far = np.zeros(known.size, bool)
+    if known.sum() < 200:
+        return far
+    distances = _distances(np.array([_normal(column[known]) for column in columns]))
+    far[known] = (scores(distances) > K) & (distances > np.median(distances))
+    return far
+
+
+@cache
+def _places() -> tuple[np.ndarray, np.ndarray]:
+    """Return quantiles, and these of the normal distribution."""
+    places = (np.arange(_QUANTILES) + 0.5) / _QUANTILES
+    return places, np.array([NormalDist().inv_cdf(place) for place in places.tolist()])
+
+
 def _normal(values: np.ndarray) -> np.ndarray:
     """Return the normal scores of values: their ranks as quantiles of the normal distribution.
 
     Ranks are read from a thousand quantiles; what is beyond the outermost counts as these.
     """
-    places = (np.arange(_QUANTILES) + 0.5) / _QUANTILES
+    places, scores = _places()
     grid = np.quantile(values[:: max(1, len(values) // _LEARNED)], places)
-    scores = [NormalDist().inv_cdf(place) for place in places.tolist()]
     lowest, times = np.unique(grid, return_counts=True)
     ends = np.cumsum(times)  # a value that stands at several quantiles has their mean
     sums = np.concatenate(([0.0], np.cumsum(scores)))

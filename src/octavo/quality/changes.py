@@ -6,11 +6,11 @@ It compares profiles, and so needs no rows of earlier batches.
 from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from statistics import median
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
-from octavo.quality.finding import Finding, percent
+from octavo.quality.finding import Finding, call, percent
 
 Profile = Mapping[str, Mapping[str, Any]]
 
@@ -39,25 +39,32 @@ def changes(
     """
     if not earlier:
         return
-    yield from _columns(now, earlier[-1], rows)
+    known = {name: found for each in earlier for name, found in each.items()}  # the newest of each
+    yield from _columns(now, known, earlier[-1], rows)
     yield from _rows(rows, counts)
-    for name in now.keys() & earlier[-1].keys():
+    for name in now.keys() & known.keys():
         before = [each[name] for each in earlier if name in each]
-        yield from _column(name, now[name], before, rows, counts[-len(before) :])
+        of = [count for each, count in zip(earlier, counts, strict=True) if name in each]
+        yield from _column(name, now[name], before, of, rows)
 
 
 def _finding(
-    rule: str, columns: Sequence[str], rows: int, sentence: str, treatment: str | None = None
+    rule: str,
+    columns: Sequence[str],
+    rows: int,
+    sentence: str,
+    treatment: str | None = None,
+    weight: Literal["fault", "note"] = "fault",
 ) -> Finding:
     none = np.empty(0, np.int64)
-    return Finding("schema", rule, tuple(columns), none, rows, sentence, treatment)
+    return Finding("schema", rule, tuple(columns), none, rows, sentence, treatment, weight=weight)
 
 
-def _columns(now: Profile, before: Profile, rows: int) -> Iterator[Finding]:
-    lost = [name for name in before if name not in now]
-    new = [name for name in now if name not in before]
+def _columns(now: Profile, known: Profile, last: Profile, rows: int) -> Iterator[Finding]:
+    lost = [name for name in last if name not in now]
+    new = [name for name in now if name not in known]
     for name in list(lost):
-        other = _renamed(name, before[name], {n: now[n] for n in new})
+        other = _renamed(name, last[name], {n: now[n] for n in new})
         if other is not None:
             lost.remove(name)
             new.remove(other)
@@ -65,19 +72,27 @@ def _columns(now: Profile, before: Profile, rows: int) -> Iterator[Finding]:
                 "renamed",
                 [name, other],
                 rows,
-                f"The column `{name}` is now called `{other}`, it seems: what it holds is alike.",
+                f"The column `{name}` is now called `{other}`, it seems: what it holds is alike. "
+                f"Until that is declared, `{name}` is null in this batch.",
+                call("Files", "…", renamed={other: name}).replace('"…"', "…"),
             )
     for name in lost:
-        yield _finding("lost", [name], rows, f"The column `{name}` of earlier batches is gone.")
+        gone = f"The column `{name}` of earlier batches is gone: in this one it is null."
+        yield _finding("lost", [name], rows, gone)
     for name in new:
-        yield _finding("new", [name], rows, f"The column `{name}` is new.")
+        came = f"The column `{name}` is new: in earlier batches it is null."
+        yield _finding("new", [name], rows, came, None, "note")
     for name, found in now.items():
-        if name in before and found["type"] != before[name]["type"]:
+        if name in known and (before := known[name]["type"]) != found["type"]:
+            wider = (before, found["type"]) == ("Int64", "Float64")
             yield _finding(
                 "retyped",
                 [name],
                 rows,
-                f"`{name}` was {before[name]['type']} and is now {found['type']}.",
+                f"`{name}` was {before} and is now {found['type']}"
+                + (": all of it is read as numbers." if wider else "."),
+                None,
+                "note" if wider else "fault",
             )
 
 
@@ -122,12 +137,13 @@ def _column(
     name: str,
     now: Mapping[str, Any],
     before: Sequence[Mapping[str, Any]],
-    rows: int,
     counts: Sequence[int],
+    rows: int,
 ) -> Iterator[Finding]:
     unique = all(b["distinct"] == count for b, count in zip(before, counts, strict=True))
-    names = now["type"] in ("String", "Int64")  # others are different by chance
-    if unique and names and min(counts) >= 20 and now["distinct"] < rows:
+    # Others are different by chance.
+    is_key = unique and now["type"] in ("String", "Int64") and min(counts) >= 20
+    if is_key and now["distinct"] < rows:
         yield _finding(
             "key_lost",
             [name],
@@ -145,7 +161,8 @@ def _column(
             f"`{name}` is missing in {percent(share)} of the rows; earlier in "
             f"{percent(max(shares))} at the most.",
         )
-    yield from _unit(name, now, before, rows)
+    if not is_key:  # its numbers go on from batch to batch
+        yield from _unit(name, now, before, rows)
 
 
 def _unit(

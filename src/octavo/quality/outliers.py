@@ -29,6 +29,7 @@ MOST = 0.1
 _EXPLAINED = 0.6
 """Share of the variance that groups must explain for values to be compared within them."""
 
+_MEASURED = 20_000  # values that tell what is usual
 _COMPARED = 4_000  # rows on which groups are tried
 
 _MEMBERS = 30
@@ -48,13 +49,13 @@ def outliers(table: Table, groups: Sequence[str] | None = None) -> Iterator[Find
         for name in table.of_type("number")
         if table.varied[name] > 10 and name not in table.clocks
     ]
-    candidates = _candidates(table) if groups is None else groups
+    candidates = _Groups(table, _candidates(table) if groups is None else groups)
     for name in [*numeric, *table.of_type("time")]:
         values = _floats(table.frame[name])
         bad = beyond(values)
         if bad.any():
             yield _outlier(table, name, values, bad)
-        elif name in numeric and (group := _explaining(table, name, candidates)):
+        elif name in numeric and (group := candidates.explaining(name)):
             bad = _beyond_in_groups(table, name, values, group)
             if bad.any():
                 yield _grouped(table, name, group, bad)
@@ -64,9 +65,9 @@ def _floats(values: pl.Series) -> np.ndarray:
     if values.dtype.is_temporal():
         values = values.cast(pl.Datetime("us")).cast(pl.Int64)
         values = values / 86_400_000_000  # days
-    floats = values.cast(pl.Float64).fill_null(float("nan")).to_numpy().copy()
-    floats[~np.isfinite(floats)] = np.nan
-    return floats
+    floats = values.cast(pl.Float64).fill_null(float("nan")).to_numpy()
+    infinite = np.isinf(floats)
+    return np.where(infinite, np.nan, floats) if infinite.any() else floats
 
 
 def beyond(values: np.ndarray) -> np.ndarray:
@@ -102,7 +103,7 @@ class _Scale(NamedTuple):
 
 def _scale(values: np.ndarray) -> _Scale | None:
     """Measure a column on some of its values; None if these are too few."""
-    sampled = values[:: max(1, values.size // 50_000)]
+    sampled = values[:: max(1, values.size // _MEASURED)]
     sampled = sampled[~np.isnan(sampled)]
     if sampled.size < 20:
         return None
@@ -188,24 +189,36 @@ def _candidates(table: Table) -> list[str]:
     return found[:12]
 
 
-def _explaining(table: Table, name: str, candidates: Sequence[str]) -> str | None:
-    """Return the group that explains most of a column's variance, if it is enough of it.
+class _Groups:
+    """Columns of groups, and how much of another column's variance each explains."""
 
-    Ranks are compared, so that a few wild values explain nothing.
-    """
-    rows = table.sample.gather_every(max(1, table.sample.height // _COMPARED))
-    rank = rows[name].rank("average").alias("|rank")
-    best, found = _EXPLAINED, None
-    for group in candidates:
-        if group == name:
-            continue
-        ranks = pl.DataFrame([rank, rows[group].alias("|group")]).drop_nulls()
-        within = ranks.group_by("|group").agg(pl.col("|rank").var(0) * pl.len())
-        total = float(ranks["|rank"].var(0) or 0.0) * ranks.height  # type: ignore[arg-type]
-        explained = 1 - float(within["|rank"].sum()) / total if total else 0.0
-        if explained > best:
-            best, found = explained, group
-    return found
+    def __init__(self, table: Table, names: Sequence[str]) -> None:
+        self._rows = table.sample.gather_every(max(1, table.sample.height // _COMPARED))
+        ranks = {name: self._rows[name].rank("dense").fill_null(0) for name in names}
+        self._codes = {name: rank.to_numpy().astype(np.int64) for name, rank in ranks.items()}
+
+    def explaining(self, name: str) -> str | None:
+        """Return the group that explains most of a column's variance, if it is enough of it.
+
+        Ranks are compared, so that a few wild values explain nothing.
+        """
+        rank = self._rows[name].rank("average").cast(pl.Float64).fill_null(np.nan).to_numpy()
+        best, found = _EXPLAINED, None
+        for group, codes in self._codes.items():
+            if group != name and (explained := _explained(rank, codes)) > best:
+                best, found = explained, group
+        return found
+
+
+def _explained(rank: np.ndarray, codes: np.ndarray) -> float:
+    """Return the share of the variance that is between groups; of code 0 a row is of none."""
+    known = (codes > 0) & ~np.isnan(rank)
+    if not known.any():
+        return 0.0
+    away = rank[known] - rank[known].mean()
+    sums, sizes = np.bincount(codes[known], away), np.bincount(codes[known])
+    total = float(away @ away)
+    return float(np.square(sums) @ (1 / np.maximum(sizes, 1))) / total if total else 0.0
 
 
 def _beyond_in_groups(table: Table, name: str, values: np.ndarray, group: str) -> np.ndarray:
@@ -222,10 +235,10 @@ def _beyond_in_groups(table: Table, name: str, values: np.ndarray, group: str) -
     # A group of nearly equal values counts as no narrower than a tenth of what is usual.
     width = 1.4826 * pl.max_horizontal(pl.col("width"), 0.1 * overall, 1e-12)  # type: ignore[operator]
     groups = groups.select("group", "middle", width=width)
-    rows = table.frame[group].alias("group").to_frame().with_columns(pl.Series("value", values))
-    rows = rows.join(groups, on="group", how="left", maintain_order="left")
-    far = rows.select(((pl.col("value") - pl.col("middle")).abs() / pl.col("width")).fill_null(0.0))
-    return apart(far.to_series().fill_nan(0.0).to_numpy())
+    places = dict(zip(groups["group"], range(groups.height), strict=True))
+    of = table.frame[group].replace_strict(places, default=-1, return_dtype=pl.Int32).to_numpy()
+    middle, width = (np.append(groups[name].to_numpy(), np.nan) for name in ("middle", "width"))
+    return apart(np.nan_to_num(np.abs(values - middle[of]) / width[of], posinf=0.0))
 
 
 def _grouped(table: Table, name: str, group: str, bad: np.ndarray) -> Finding:

@@ -14,28 +14,19 @@ _MEANT = 0.5
 """Share of values that must be found for a column to refer to another."""
 
 
-def references(
-    table: Table, others: Mapping[str, pl.DataFrame], pairs: Mapping[str, str] | None = None
-) -> Iterator[Finding]:
-    """Find values without a counterpart in the other datasets.
+def references(table: Table, others: Mapping[str, pl.DataFrame]) -> Iterator[Finding]:
+    """Find values without a counterpart in the columns of the same name of other datasets.
 
     Parameters
     ----------
     others
         Name to rows of each dataset that may be referred to.
-    pairs
-        Column to ``dataset.column``; None: columns of the same name.
     """
     for name in table.of_type("text", "number"):
         for other, frame in others.items():
-            target = name
-            if pairs is not None:
-                dataset, _, target = pairs.get(name, "").partition(".")
-                if dataset != other:
-                    continue
-            if target not in frame.columns or frame[target].dtype != table.frame[name].dtype:
+            if name not in frame.columns or frame[name].dtype != table.frame[name].dtype:
                 continue
-            keys = frame[target].drop_nulls()
+            keys = frame[name].drop_nulls()
             if keys.len() < 2 or keys.n_unique() < keys.len():
                 continue
             counts = table.counts(name)
@@ -48,8 +39,8 @@ def references(
                     "reference",
                     name,
                     bad,
-                    f"`{name}` is not found in `{target}` of {other} in "
-                    f"{table.counted(bad)}, {lacking.height:,} different ones "
+                    f"`{name}` is not found in {other} in {table.counted(bad)}, "
+                    f"{lacking.height:,} different ones "
                     f"({enumerated(map(shown, lacking['value']), 3)}); {percent(1 - share)} are "
                     "found.",
                     None,

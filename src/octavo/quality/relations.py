@@ -211,10 +211,10 @@ def _dependencies(table: Table) -> Iterator[Finding]:
     for name in table.of_type("text"):
         if 3 <= table.varied[name] <= table.sample.height / 20:
             names.append(name)
-    names = names[:12]
-    for one in names:
-        for other in names:
-            if one == other or not _depends(table.sample, one, other):
+    codes = {n: table.sample[n].rank("dense").fill_null(0).to_numpy() for n in names[:12]}
+    for one in codes:
+        for other in codes:
+            if one == other or not _depends(codes[one], codes[other]):
                 continue
             bad = _strangers(table.frame, one, other)
             if 0 < bad.sum() <= (1 - _DEPENDS) * table.height:
@@ -228,14 +228,17 @@ def _dependencies(table: Table) -> Iterator[Finding]:
                 )
 
 
-def _depends(frame: pl.DataFrame, one: str, other: str) -> bool:
-    pairs = frame.select(one, other).drop_nulls().group_by(one, other).len()
-    usual = pairs.group_by(one).agg(pl.col("len").max().alias("most"), pl.col("len").sum())
-    rows = int(usual["len"].sum())
-    if not rows or int(usual["most"].sum()) < _DEPENDS * rows:
+def _depends(one: np.ndarray, other: np.ndarray) -> bool:
+    """Say whether most rows of each value of one column have the same of another's; 0 is null."""
+    known = (one > 0) & (other > 0)
+    rows = int(known.sum())
+    pairs, counts = np.unique(
+        one[known] * (int(other.max()) + 1) + other[known], return_counts=True
+    )
+    values, begins = np.unique(pairs // (int(other.max()) + 1), return_index=True)
+    if not values.size or np.maximum.reduceat(counts, begins).sum() < _DEPENDS * rows:
         return False
-    commonest = pairs.group_by(other).agg(pl.col("len").sum())["len"].max()
-    return commonest < 0.8 * rows  # type: ignore[operator]
+    return bool(np.bincount(other[known]).max() < 0.8 * rows)
 
 
 def _strangers(frame: pl.DataFrame, one: str, other: str) -> pl.Series:

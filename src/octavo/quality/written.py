@@ -171,7 +171,7 @@ def _dates(table: Table, name: str, values: pl.DataFrame, total: int) -> Iterato
     datelike = values["text"].str.contains(_DATELIKE)
     if _share(values, datelike, total) < MOST:
         return
-    formats, _ = date_formats(values.filter(datelike).head(2000))
+    formats = _date_formats(values.filter(datelike).head(2000))
     if not formats:
         return
     line = call("AsTime", name, formats=formats)
@@ -224,8 +224,8 @@ def _fits(name: str, pattern: str) -> pl.Expr:
     return parsed.is_not_null() & parsed.dt.year().is_between(1000, 9999)
 
 
-def date_formats(values: pl.DataFrame) -> tuple[list[str], pl.DataFrame]:
-    """Return the formats that read all dates they can, the one of most rows first, and the rest.
+def _date_formats(values: pl.DataFrame) -> list[str]:
+    """Return the formats that read all dates they can, the one of most rows first.
 
     Parameters
     ----------
@@ -245,7 +245,7 @@ def date_formats(values: pl.DataFrame) -> tuple[list[str], pl.DataFrame]:
             break
         formats.append(tried[best])
         left = left.filter(~fits[tried[best]])
-    return formats, left
+    return formats
 
 
 def refused(table: Table, rejected: pl.DataFrame) -> Iterator[Finding]:
@@ -300,7 +300,7 @@ def _letting_in(name: str, texts: list[str], noun: str) -> str | None:
             text = pl.concat([numeric["text"], accepted])
             return _as_number(name, text, _units(numeric))
     if noun.startswith("a date"):
-        formats, _ = date_formats(values)
+        formats = _date_formats(values)
         if formats:
             usual = {"%d": "%m", "%m": "%d"}
             first = re.sub(

@@ -25,6 +25,7 @@ BROADCAST = {
     "rows rejected",
     "rows flagged",
     "faults found",
+    "columns changed",
     "hot entity",
     "leak suspected",
     "no model input",

@@ -11,7 +11,7 @@ import polars as pl
 
 from octavo.definition import Nested
 from octavo.errors import DataError
-from octavo.stages.ingestion.nesting import Record, columns_of, records
+from octavo.stages.ingestion.nesting import Record, columns_of, length_of, records
 
 _RAW = msgspec.json.Decoder(msgspec.defstruct("Raw", [("events", list[msgspec.Raw])]))
 _UNSENT = re.compile(r'["\\\x00-\x1f]')
@@ -88,14 +88,19 @@ class EventDecoder:
             return self._decoder.decode(msgspec.json.encode({"events": flat})).events  # type: ignore[attr-defined]
 
     def _flat(self, event: msgspec.Raw) -> Record:
-        """Return an event's columns; lists, and objects kept whole, are texts."""
+        """Return an event's columns; lists, and objects kept whole, are texts.
+
+        The length of a list that was none before is no column of the dataset, and left out.
+        """
         (found,) = records(bytes(event), self._nested)
         valued = {name for name, value in found.items() if bytes(value) != b"null"}
+        lengths = {length_of(name, self._nested) for name in found} - self.schema.keys()
         return {
             name: bytes(found[name]).decode()
             if memoryview(found[name])[0] in b"[{"
             else msgspec.Raw(found[name])
             for name in columns_of(found, valued, self.schema, self._nested)
+            if name not in lengths
         }
 
     def frame(self, events: Sequence[Any]) -> pl.DataFrame:

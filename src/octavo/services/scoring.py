@@ -7,6 +7,7 @@ from pathlib import Path
 import polars as pl
 
 from octavo.definition.events import EVENT_ID, EVENT_TIME, TIMESTAMP, stamped
+from octavo.definition.sources import source_columns
 from octavo.engines import LocalEngine
 from octavo.services.serving import Scorer
 from octavo.stages.ingestion.files import Parsed, begin, whole
@@ -49,6 +50,8 @@ def score_file(scorer: Scorer, home: Home, path: Path) -> ScoredFile:
             schema=scorer.schema,
             nested=dataset.offline.nested,
             lines=dataset.offline.lines if is_log else None,
+            renamed=dataset.offline.renamed,
+            needed=source_columns(scorer.pipeline, dataset),
             where_label=f"{path.name} as {dataset.name!r}",
             engine=LocalEngine(),
         )

@@ -57,8 +57,7 @@ class Scorer:
         self.deployment_id: str = live["deployment_id"]
         self.candidate_id: str = live["candidate_id"]
         self.bundle = Bundle.load(home.candidate(self.candidate_id))
-        loaded = {batch["dataset"] for batch in catalog.committed()}
-        wanted = table_fingerprints(pipeline, loaded)
+        wanted = table_fingerprints(pipeline, catalog.loaded())
         if lacking := self.bundle.lacking(feature_fingerprints(pipeline, wanted)):
             raise DataError(
                 "it was trained on features that the definition no longer gives, or defines "
@@ -67,8 +66,7 @@ class Scorer:
                 fix="Run `octavo run` to train on the new ones, or put them back in pipeline.py.",
             )
         self.features = OnlineFeatures(pipeline, home, catalog, self.bundle.schema)
-        schemas = {row["dataset"]: row["schema"] for row in catalog.rows(tables.datasets.select())}
-        self.schema = from_json(schemas[pipeline.rows.name])
+        self.schema = from_json(catalog.schemas()[pipeline.rows.name])
         self.decoder = EventDecoder(self.schema, pipeline.rows.offline.nested)
 
     def score(self, source: pl.DataFrame) -> Scored:

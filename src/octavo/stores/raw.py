@@ -4,10 +4,14 @@ Rows are the source's own columns, the stamps of `octavo.definition.events` and 
 Append-only; what counts is what the catalog calls committed. A row that restates an event is kept
 beside the raw rows, typed as they are: `RawStore.events` gives the versions that came first,
 `RawStore.history` all of them.
+
+A column that batches lack is null in them. Numbers that come where whole numbers came before are
+kept beside these, under a name of their own (`physical`); readers get one column of numbers. So the
+whole numbers stay what they were.
 """
 
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import polars as pl
@@ -18,12 +22,17 @@ from octavo.stores.catalog import Row
 from octavo.stores.delta import DeltaLog
 from octavo.stores.history import versions
 from octavo.stores.home import Home
+from octavo.stores.schemas import WIDENED
 from octavo.stores.staged import Staged
 
 ROWS_PER_BATCH = 1 << 32
 """Positions reserved for one batch: position = sequence × 2³² + row of the file."""
 
 STAMPS = (EVENT_ID, EVENT_TIME, KNOWN_AT, POSITION, "_batch_id")
+
+WIDE = "|number"
+"""Ends the names of columns that hold numbers where whole numbers came before; no name of a source
+ends so."""
 
 REJECTED_SCHEMA = {
     "_batch_id": pl.String,
@@ -52,15 +61,20 @@ class RawStore:
             shutil.rmtree(folder, ignore_errors=True)
 
     def scan(self, dataset: str, batches: Sequence[Row]) -> pl.LazyFrame:
-        """Return the raw rows of some committed batches, lazily, in no order."""
+        """Return the raw rows of some committed batches, lazily, in no order.
+
+        They have the columns that any batch ever had, and the stamps behind them.
+        """
         return _of_batches(DeltaLog(self.home.raw(dataset)), batches)
 
     def restated(self, dataset: str, batches: Sequence[Row]) -> pl.LazyFrame:
         """Return the rows of some batches that restate an event, as raw rows, in no order."""
         restating = [batch for batch in batches if batch["restated"]]
+        none = self.scan(dataset, [])
         if not restating:
-            return self.scan(dataset, [])
-        return _of_batches(DeltaLog(self.home.restated(dataset)), restating)
+            return none
+        found = _of_batches(DeltaLog(self.home.restated(dataset)), restating)
+        return pl.concat([none, found], how="diagonal_relaxed")
 
     def rejected(self, dataset: str, batch_id: str | None = None) -> pl.DataFrame:
         """Return rejected rows: original text, row of the file, rule and reason."""
@@ -146,16 +160,43 @@ class Incoming:
         name, home = self._dataset, self._home
         for rows, table in ((self.rejected, home.rejected), (self.restated, home.restated)):
             if rows.rows:
-                DeltaLog(table(name)).append(rows, app_id=self._batch_id, version=1)
+                DeltaLog(table(name)).append(rows, app_id=self._batch_id, version=1, merge=True)
         log = DeltaLog(home.raw(name))
-        log.append(self.rows, app_id=self._batch_id, version=1)
+        log.append(self.rows, app_id=self._batch_id, version=1, merge=True)
         return log.version()
 
 
+def physical(column: str, dtype: pl.DataType, known: Mapping[str, str]) -> str:
+    """Return what a column is called in files of the raw store.
+
+    Parameters
+    ----------
+    dtype
+        What it is in a batch.
+    known
+        What columns were in earlier batches, as `octavo.stores.schemas` writes it.
+    """
+    was_whole = known.get(column) in ("integer", WIDENED)
+    return column + WIDE if was_whole and dtype == pl.Float64() else column
+
+
+def logical(rows: pl.LazyFrame) -> pl.LazyFrame:
+    """Put numbers and the whole numbers of earlier batches into one column."""
+    names = rows.collect_schema().names()
+    wide = [name for name in names if name.endswith(WIDE)]
+    for name in wide:
+        column = name.removesuffix(WIDE)
+        parts = [pl.col(part).cast(pl.Float64) for part in (name, column) if part in names]
+        rows = rows.with_columns(pl.coalesce(parts).alias(column))
+    stamps = [name for name in STAMPS if name in names]
+    return rows.select(pl.exclude(*wide, *stamps), *stamps)
+
+
 def _of_batches(table: DeltaLog, batches: Sequence[Row]) -> pl.LazyFrame:
+    rows = table.scan()
     if not batches:
-        return table.scan().clear()
-    return table.scan().filter(pl.col("_batch_id").is_in([b["batch_id"] for b in batches]))
+        return logical(rows.clear())
+    return logical(rows.filter(pl.col("_batch_id").is_in([b["batch_id"] for b in batches])))
 
 
 def batch_sequence(position: pl.Expr) -> pl.Expr:

@@ -15,6 +15,9 @@ _NAMED: dict[str, Any] = {
     "duration": pl.Duration("us"),
 }
 
+WIDENED = "widened"
+"""A column that was of whole numbers in earlier batches, and is of numbers since: Float64."""
+
 
 def to_json(schema: Mapping[str, Any]) -> dict[str, str]:
     """Return column name to the plain name of its type."""
@@ -25,4 +28,23 @@ def to_json(schema: Mapping[str, Any]) -> dict[str, str]:
 
 def from_json(schema: Mapping[str, str]) -> dict[str, Any]:
     """Return column name to Polars type."""
-    return {column: _NAMED[name] for column, name in schema.items()}
+    types = _NAMED | {WIDENED: pl.Float64}
+    return {column: types[name] for column, name in schema.items()}
+
+
+def joined(known: Mapping[str, str], new: Mapping[str, str]) -> dict[str, str]:
+    """Return what the columns of a dataset are after another batch, both as from `to_json`.
+
+    Columns that the batch has not stay; whole numbers become `WIDENED` by numbers.
+    """
+    found = dict(known)
+    for column, name in new.items():
+        before = found.setdefault(column, name)
+        if (before, name) == ("integer", "number"):
+            found[column] = WIDENED
+    return found
+
+
+def widened(schema: Mapping[str, str]) -> list[str]:
+    """Return the columns that were of whole numbers before they were of numbers."""
+    return [column for column, name in schema.items() if name == WIDENED]

@@ -10,7 +10,8 @@ import octavo as ov
 def orders(**changes: Any) -> ov.Dataset:
     """Return the dataset whose rows are predicted."""
     given = {"event_id": "order_id", "event_time": "at", "description": "orders"}
-    return ov.Dataset("orders", ov.Files("orders.csv"), **(given | changes))
+    given["offline"] = ov.Files("orders.csv")
+    return ov.Dataset("orders", **(given | changes))
 
 
 def problem(**changes: Any) -> ov.Problem:

@@ -150,8 +150,8 @@ def test_what_has_no_fixed_meaning_is_refused_when_declared():
         pipeline(label=label(orders(), absent=object(), mature_after="1d"))
 
 
-def stored(changed=None, loaded=("orders",)):
-    return table_fingerprints(changed or pipeline(), loaded)
+def stored(changed=None, loaded=("orders",), widened=()):
+    return table_fingerprints(changed or pipeline(), dict.fromkeys(loaded, widened))
 
 
 def test_only_the_columns_that_a_change_touches_get_new_fingerprints():
@@ -178,6 +178,20 @@ def test_only_the_columns_that_a_change_touches_get_new_fingerprints():
     first_load = stored(loaded=[])
     for other in (late, first_load):
         assert not set(other["customer"].values()) & set(before["customer"].values())
+
+
+def test_a_column_of_another_type_is_another_one_where_it_is_used():
+    before = stored()
+    assert stored(widened=["nobody", "uses", "these"]) == before
+    wider = stored(widened=["amount"])
+    for name, columns in before.items():
+        assert not set(columns.values()) & set(wider[name].values())
+
+
+def test_a_renamed_column_is_another_event_with_the_same_stamps():
+    before, after = orders(), orders(offline=ov.Files("orders.csv", renamed={"amt": "amount"}))
+    assert before.events_fingerprint != after.events_fingerprint
+    assert before.stamps_fingerprint == after.stamps_fingerprint
 
 
 def test_a_columns_name_does_not_enter_its_fingerprint():

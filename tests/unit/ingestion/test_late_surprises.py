@@ -35,7 +35,7 @@ def written(tmp_path, monkeypatch):
         tries, found = 0, None
         while found is None:
             tries += 1
-            found = offline._written(Context, dataset, batch, going)
+            found = offline._written(Context, dataset, batch, going, None)
         rows = Context.raw.scan("visits", [batch]).sort("_position").collect()
         return rows, Context.raw.rejected("visits"), tries
 

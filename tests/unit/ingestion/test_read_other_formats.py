@@ -65,8 +65,8 @@ def test_json_text_is_read_as_the_known_type(tmp_path):
 
 
 def test_new_keys_are_new_columns(tmp_path):
-    with pytest.raises(DataError, match="has 'b', which earlier batches do not have"):
-        read(tmp_path / "t.ndjson", lines({"a": 1}, {"b": 2}), schema={"a": pl.Int64})
+    parsed = read(tmp_path / "t.ndjson", lines({"a": 1}, {"b": 2}), schema={"a": pl.Int64})
+    assert parsed.frame.rows() == [(1, None, 0), (None, 2, 1)]
 
 
 @pytest.mark.parametrize(
@@ -136,12 +136,24 @@ def test_integers_beyond_64_bits_are_rejected_as_json(parquet):
     ]
 
 
-def test_other_types_than_before_are_one_error(parquet):
-    path = parquet(a=[1.5], b=["x"], c=[1])
-    with pytest.raises(DataError) as raised:
-        read(path, schema={"a": pl.Int64, "b": pl.Boolean, "c": pl.Int64})
-    assert "'a' is Float64, not Int64; 'b' is String, not Boolean" in raised.value.what
-    assert "'c'" not in raised.value.what
+def test_other_types_than_before_are_read_from_the_values_text(parquet):
+    path = parquet(a=[1.0, 1.5, None], b=["true", "x", "false"], c=[1, 2, 3])
+    known = {"a": pl.Int64, "b": pl.Boolean, "c": pl.Float64}
+    parsed = read(path, schema=known)
+    assert parsed.frame.rows() == [(1, True, 1.0, 0), (None, False, 3.0, 2)]
+    assert parsed.rejected["reason"].to_list() == ["column 'a': '1.5' is not an integer"]
+    assert parsed.rejected["text"].to_list() == ['{"a":1.5,"b":"x","c":2}']
+    wider = read(path, schema=known, naming=())
+    assert wider.schema["a"] == pl.Float64
+    assert wider.rejected["reason"].to_list() == ["column 'b': 'x' is not true or false"]
+
+
+def test_a_column_of_another_type_is_told_as_such(tmp_path):
+    path = tmp_path / "t.csv"
+    (told,) = read(path, "n\na\nb\n3\n", schema={"n": pl.Int64}).noticed
+    assert told.rule == "retyped"
+    assert "in 2 rows (66.67 %) 'a' is not an integer" in told.sentence
+    assert not read(path, "n\na\n2\n3\n", schema={"n": pl.Int64}).noticed
 
 
 def test_integers_are_taken_where_numbers_are_known(parquet):

@@ -8,7 +8,7 @@ import octavo as ov
 from octavo.engines import LocalEngine
 from octavo.errors import DefinitionError
 from octavo.stages.ingestion.files import begin, whole
-from octavo.stages.ingestion.offline import _check_text
+from octavo.stages.ingestion.offline import _check_types
 from octavo.stores.home import Home
 from octavo.stores.raw import RawStore
 
@@ -68,8 +68,8 @@ def test_what_is_the_same_is_told_from_what_was_received(accepted):
 
 def test_a_column_that_was_ingested_as_numbers_must_be_ingested_anew():
     with pytest.raises(DefinitionError, match="--fresh"):
-        _check_text(PARCELS, {"id": pl.Int64(), "at": pl.String(), "weight": pl.Float64()})
-    _check_text(PARCELS, {"id": pl.Int64(), "at": pl.String(), "weight": pl.String()})
+        _check_types(PARCELS, {"id": pl.Int64(), "at": pl.String(), "weight": pl.Float64()})
+    _check_types(PARCELS, {"id": pl.Int64(), "at": pl.String(), "weight": pl.String()})
 
 
 def test_dates_written_in_several_ways_are_noticed(tmp_path):

@@ -212,18 +212,57 @@ def test_a_declared_column_must_exist(tmp_path):
         read(tmp_path / "t.csv", "amount,b\n1,2\n", overrides={"amonut": pl.Int64})
 
 
-def test_other_columns_than_before_are_named(tmp_path):
+def test_a_file_that_lacks_what_is_needed_is_refused_with_what_to_declare(tmp_path):
     known = {"arr_delay": pl.Int64, "dest": pl.String, "x": pl.Int64}
+    needed = {"arr_delay": "the label", "dest": "view 'airport'"}
     with pytest.raises(DataError) as raised:
-        read(tmp_path / "t.csv", "arr_dely,dest,more\n1,a,2\n", schema=known)
+        read(tmp_path / "t.csv", "arr_dely,dest,more\n1,a,2\n", schema=known, needed=needed)
     assert raised.value.what == (
-        "the file lacks 'arr_delay' (is it 'arr_dely'?), 'x' and has 'arr_dely', 'more', "
-        "which earlier batches do not have."
+        "the file lacks 'arr_delay' (the label needs it) and has 'arr_dely', 'more', which earlier "
+        "batches have not."
     )
+    assert "renamed={'arr_dely': 'arr_delay'}" in raised.value.fix
+
+
+def test_what_is_not_needed_may_come_and_go(tmp_path):
+    known = {"arr_delay": pl.Int64, "dest": pl.String, "x": pl.Int64}
+    parsed = read(tmp_path / "t.csv", "arr_dely,dest\n007,a\n", schema=known, needed={"dest": ""})
+    assert parsed.schema == {"dest": pl.String, "arr_dely": pl.String}
+    assert parsed.frame.rows() == [("a", "007", 0)]
+
+
+def test_a_column_called_otherwise_has_the_type_of_the_usual_one(tmp_path):
+    known = {"amount": pl.Float64, "n": pl.Int64}
+    how = {"schema": known, "renamed": {"amt": "amount"}, "needed": {"amount": ""}}
+    parsed = read(tmp_path / "t.csv", "amt\n5\nx\n", **how)
+    assert parsed.frame.rows() == [(5.0, 0)]
+    assert parsed.schema == {"amt": pl.Float64}
+    parsed = read(tmp_path / "t.csv", "n,amt,b\n1,5,2\n", **how, columns=["amount", "n"])
+    assert parsed.schema == {"n": pl.Int64, "amt": pl.Float64}
+
+
+@pytest.mark.parametrize(
+    ("text", "dtype", "rejected"),
+    [
+        ("1\n2.5\n3", pl.Float64, 0),
+        ("1\n2.0\n3", pl.Int64, 0),  # a whole number, however it is written
+        ("1\nx\n3", pl.Int64, 1),
+        ("1\n2.5\nx\n3", pl.Float64, 1),
+        ("a\nb\nc\n2.5", pl.Int64, 4),  # hardly a column of numbers
+        ("1\n99999999999999999999", pl.Int64, 1),  # would lose digits
+    ],
+)
+def test_whole_numbers_become_numbers_when_fractions_come(tmp_path, text, dtype, rejected):
+    known = {"n": pl.Int64}
+    free = read(tmp_path / "t.csv", f"n\n{text}\n", schema=known, naming=())
+    assert free.schema == {"n": dtype}
+    assert free.rejected.height == rejected
+    named = read(tmp_path / "t.csv", f"n\n{text}\n", schema=known, naming={"n"})
+    assert named.schema == {"n": pl.Int64}
 
 
 def test_a_column_asked_for_must_be_there(tmp_path):
-    with pytest.raises(DataError, match=r"lacks 'amonut' \(is it 'amount'\?\)"):
+    with pytest.raises(DataError, match=r"lacks 'amonut'. Write 'amonut' for 'amount'"):
         read(tmp_path / "t.csv", "amount,b\n1,2\n", columns=["amonut"])
 
 

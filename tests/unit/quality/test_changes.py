@@ -65,3 +65,24 @@ def test_another_unit_is_recognized_by_its_ratio():
     frame = batch().with_columns(pl.col("height") / 2.54)
     (shift,) = changes(profile(frame), 200, EARLIER, COUNTS)
     assert "another unit (2.54 to 1)" in shift.sentence
+
+
+def test_a_declared_line_says_how_a_column_is_called_now():
+    (each,) = changes(profile(batch().rename({"city": "town"})), 200, EARLIER, COUNTS)
+    assert each.treatment == 'ov.Files(…, renamed={"town": "city"})'
+
+
+def test_columns_that_come_and_go_are_compared_with_the_batches_that_had_them():
+    without = profile(batch(200).drop("id"))
+    earlier, counts = [EARLIER[0], without, EARLIER[1]], [200, 200, 210]
+    assert not list(changes(profile(batch()), 200, earlier, counts))
+    (lost,) = changes(without, 200, earlier, counts)
+    assert (lost.rule, lost.columns) == ("lost", ("id",))
+    back = list(changes(profile(batch()), 200, [*earlier, without], [*counts, 200]))
+    assert not back, "it is not new"
+
+
+def test_whole_numbers_that_became_numbers_are_a_note():
+    wider = batch().with_columns(pl.col("pieces").cast(pl.Float64))
+    (each,) = changes(profile(wider), 200, EARLIER, COUNTS)
+    assert (each.rule, each.weight) == ("retyped", "note")

@@ -1,4 +1,4 @@
-"""Clean tables, and the eight kinds of leak put into them."""
+"""Clean tables, and every kind of leak put into them."""
 
 from dataclasses import dataclass, replace
 
@@ -139,6 +139,23 @@ def encoding_of_all_rows(clean: Table, *, drawn: float = 0.0) -> Table:
     return clean.add("leak", encoded)
 
 
+def mean_of_others(clean: Table, *, drawn: float = 0.0) -> Table:
+    """Add a category, and the target's mean over its other rows."""
+    label = clean.label if clean.examined.is_number else pl.Series(clean.usual)
+    category = clean.rng.integers(0, max(5, clean.label.len() // 40), clean.label.len())
+    rows = pl.DataFrame({"category": category, "y": label.cast(pl.Float64)})
+    n, total = pl.len().over("category"), pl.col("y").sum().over("category")
+    others = (total - pl.col("y") + drawn * pl.col("y").mean()) / (n - 1 + drawn)
+    return clean.add("kind", pl.Series(category).cast(pl.String)).add(
+        "leak", rows.select(others).to_series()
+    )
+
+
+def scaled_by_all_rows(clean: Table, digits: int = 15) -> Table:
+    values = clean.rng.gamma(2, 3, clean.label.len())
+    return clean.add("leak", np.round((values - values.mean()) / values.std(), digits))
+
+
 def order_proxy(clean: Table) -> Table:
     """Sort the rows by the target, nearly, and number them."""
     ranks = clean.label.rank("random", seed=1).to_numpy()
@@ -159,7 +176,13 @@ LEAKS = {
     "encoding fitted on all rows": [
         encoding_of_all_rows,
         lambda clean: encoding_of_all_rows(clean, drawn=10.0),
+        mean_of_others,
+        lambda clean: mean_of_others(clean, drawn=10.0),
     ],
     "order proxy": [order_proxy],
+    "scaling fitted on all rows": [
+        scaled_by_all_rows,
+        lambda clean: scaled_by_all_rows(clean, digits=7),
+    ],
 }
 CASES = [(kind, inject) for kind, injections in LEAKS.items() for inject in injections]

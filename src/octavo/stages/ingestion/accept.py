@@ -4,7 +4,8 @@ Rules look at rows after their treatment; what is stored is what was received.
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import partial
 
 import polars as pl
 
@@ -15,6 +16,7 @@ from octavo.definition.events import (
     KNOWN_AT,
     POSITION,
     TIMESTAMP,
+    as_named,
     condition,
     stamped,
 )
@@ -23,7 +25,14 @@ from octavo.stages.ingestion.loaded import ROW
 from octavo.stages.ingestion.reading import Piece
 from octavo.stages.ingestion.repeats import Repeats
 from octavo.stores.catalog import Row
-from octavo.stores.raw import REJECTED_SCHEMA, ROWS_PER_BATCH, Incoming, RawStore
+from octavo.stores.raw import (
+    REJECTED_SCHEMA,
+    ROWS_PER_BATCH,
+    Incoming,
+    RawStore,
+    logical,
+    physical,
+)
 from octavo.stores.staged import Staged
 
 _RESTATED = (
@@ -44,10 +53,19 @@ class Intake:
         The dataset's batches that count.
     incoming
         Where the rows go.
+    known
+        What columns were in earlier batches, as `octavo.stores.schemas` writes it; None: there are
+        none.
     """
 
     def __init__(
-        self, dataset: Dataset, batch: Row, raw: RawStore, earlier: list[Row], incoming: Incoming
+        self,
+        dataset: Dataset,
+        batch: Row,
+        raw: RawStore,
+        earlier: list[Row],
+        incoming: Incoming,
+        known: Mapping[str, str] | None = None,
     ) -> None:
         self.rows = self.duplicates = 0
         """Rows kept; and those whose event came before with the same content: nothing is lost."""
@@ -56,6 +74,7 @@ class Intake:
         self.rules: Counter[str] = Counter()
         """How many rows each rule has set aside."""
         self._dataset, self._batch, self._incoming = dataset, batch, incoming
+        self._known = known or {}
         self._source: list[str] = []
         self._read = 0
         self._failing: dict[str, tuple[int, int]] = {}  # of checks that stop: how many, the first
@@ -63,7 +82,8 @@ class Intake:
         if dataset.event_id:
             before = (raw.scan, raw.restated) if earlier else ()
             self._aside = Staged(incoming.folder / "aside")
-            self._repeats = Repeats([rows(dataset.name, earlier) for rows in before], self._aside)
+            versions = [rows(dataset.name, earlier) for rows in before]
+            self._repeats = Repeats(versions, self._aside, partial(as_named, dataset))
 
     def take(self, piece: Piece) -> None:
         """Take in the next rows of the file.
@@ -110,7 +130,7 @@ class Intake:
                     fix="Nothing was ingested. Correct the file, or change the check.",
                 )
         if self._repeats:
-            for found in self._repeats.compare(self._source, self._incoming.rows):
+            for found in self._repeats.compare(self._source, logical(self._incoming.rows.scan())):
                 self.duplicates += found.duplicates
                 self._keep(found.rows.drop("text"))
                 self._incoming.restated.add(self._placed(found.restated))
@@ -128,8 +148,9 @@ class Intake:
     def _placed(self, rows: pl.DataFrame) -> pl.DataFrame:
         """Give rows their place in the log: availability or clock, the later, and the position."""
         clock = pl.lit(self._batch["clock"], dtype=pl.Int64).cast(TIMESTAMP)
+        kept = ((name, physical(name, rows.schema[name], self._known)) for name in self._source)
         return rows.select(
-            *self._source,
+            *(pl.col(name).alias(stored) for name, stored in kept),
             EVENT_ID,
             EVENT_TIME,
             pl.max_horizontal("_available", clock).alias(KNOWN_AT),
@@ -180,12 +201,14 @@ class Intake:
 
 
 def _as_received(dataset: Dataset, rows: pl.DataFrame, frame: pl.DataFrame) -> pl.DataFrame:
-    """Put the values that were received back into the columns that have a treatment."""
-    columns = list(dict.fromkeys(each.column for each in dataset.treat))
-    if not columns:
+    """Put what was received back into columns that were treated, or called otherwise."""
+    treated = (each.column for each in dataset.treat)
+    changed = {*treated, *dataset.offline.renamed, *dataset.offline.renamed.values()}
+    received = [name for name in frame.columns if name in changed]
+    if not received:
         return rows
-    received = frame.filter(pl.col(ROW).is_in(rows[ROW].implode())).select(columns)
-    return rows.with_columns(received.get_columns())
+    kept = frame.filter(pl.col(ROW).is_in(rows[ROW].implode())).select(received)
+    return rows.with_columns(kept.get_columns())
 
 
 def _explained(rows: pl.DataFrame, rule: str, column: str | None, reason: str) -> pl.DataFrame:

@@ -38,7 +38,9 @@ class Evidence:
     beyond
         no integers of 64 bits, and
     fractions
-        not written as whole numbers.
+        not written as whole numbers, and
+    broken
+        no whole numbers, however they are written.
     codes
         Those with leading zeros.
     booleans
@@ -56,6 +58,7 @@ class Evidence:
     numbers: int = 0
     beyond: int = 0
     fractions: int = 0
+    broken: int = 0
     codes: int = 0
     booleans: int = 0
     moments: int = 0
@@ -85,6 +88,11 @@ class Evidence:
     def order(self) -> Order:
         """What comes first in slashed dates."""
         return Slashed(self.days, self.months, self.differing).order
+
+    @property
+    def breaks_whole(self) -> bool:
+        """Whether numbers show that a column of whole numbers is one of any numbers."""
+        return 2 * self.numbers > self.present and self.broken > 0 < self.fractions
 
     @property
     def every(self) -> int:

@@ -7,7 +7,7 @@ those of the dataset's earlier batches. It knows nothing of batches, checks or s
 
 import glob
 from bisect import bisect_right
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -75,6 +75,9 @@ def begin(
     csv: Csv | None = None,
     nested: Nested | None = None,
     lines: str | None = None,
+    renamed: Mapping[str, str] | None = None,
+    needed: Mapping[str, str] | None = None,
+    naming: Collection[str] | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Reading:
     """Begin to read a file, piece by piece or `whole`.
@@ -92,8 +95,8 @@ def begin(
     columns
         The columns to take; None for all of them.
     schema
-        The types of the dataset's earlier batches: the file must have these columns, and a value
-        that does not fit its type rejects its record. None: types are inferred.
+        The types of the dataset's earlier batches: a value that does not fit its type rejects its
+        record. None: types are inferred, as are those of new columns.
     overrides
         Column to a Polars type, or to the format of its dates or times (``"%d/%m/%Y"``), given by
         the user; they win over ``schema`` and inference, and take ``007`` for a number.
@@ -104,6 +107,8 @@ def begin(
     lines
         The pattern that its lines fit, by name or as a regular expression; None: what the file is
         is told by its name, and the pattern of a ``.log`` by its lines.
+    renamed, needed, naming
+        As in `octavo.stages.ingestion.loaded.Wanted`.
     progress
         Called with the bytes of the file read so far and in all.
 
@@ -121,6 +126,9 @@ def begin(
         csv or Csv(),
         nested or Nested(),
         lines,
+        renamed or {},
+        needed,
+        naming,
     )
     return Reading(Path(path), where_label, wanted, engine, progress or _silent)
 
@@ -131,8 +139,8 @@ def whole(reading: Reading) -> Parsed:
     Raises
     ------
     DataError
-        If the file cannot be read as what it is named, has no rows or other columns than before,
-        or if not one record of a dataset's first file can be used.
+        If the file cannot be read as what it is named, has no rows or lacks a column that is
+        needed, or if not one record of a dataset's first file can be used.
     DefinitionError
         If an override names an unknown column.
     """

@@ -2,9 +2,9 @@
 
 Every kind of integer is Int64, every float and decimal Float64, categories String, every time
 microseconds in UTC (one without a zone is taken as UTC, finer digits are cut off); NaN is null, as
-in text files. A declared type is read from the text of the values. Apart from that a file whose
-types differ from the dataset's is refused as a whole, except that integers are taken where numbers
-are expected. It knows nothing of files.
+in text files. Integers are taken where numbers are expected. Any other type than that of earlier
+batches, or that is declared, is read from the text of the values: those that do not fit reject
+their rows. It knows nothing of files.
 """
 
 from collections.abc import Iterator, Sequence
@@ -63,14 +63,16 @@ class Frames(Format):
         return types.storable(self.schema[name])
 
     def examine(self, values: pl.Series) -> Evidence:
-        """Look at the text of values, for a type that was declared."""
-        return types.examine(values.cast(pl.String), nulls=())
+        """Look at the text of values, for a type that is not theirs."""
+        if values.dtype.is_integer() or isinstance(values.dtype, pl.Null):
+            return Evidence(values.count(), numbers=values.count())
+        return types.examine(_text(values), nulls=())
 
     def take(self, values: pl.Series, column: Column, *, look: bool) -> tuple[Typed, Evidence]:
-        """Widen values, or read the declared type from their text."""
-        if not column.codes or types.storable(values.dtype) == column.dtype:
+        """Widen values, or read another type from their text."""
+        if _fits(values.dtype, column.dtype):
             return _widened(values, column.dtype), Evidence()
-        return types.take(values.cast(pl.String), column, nulls=())
+        return types.take(_text(values), column, nulls=())
 
 
 def opened(
@@ -92,26 +94,22 @@ def opened(
     Raises
     ------
     DataError
-        If it has no rows, or columns of other types than before or than a dataset can hold.
+        If it has no rows, or columns of types that a dataset cannot hold.
     """
     table = flat_table(table, wanted.nested, place)
     table = table.select(wanted.choose(table.collect_schema(), place))
     schema, rows = table.collect_schema(), table.select(pl.len()).collect().item()
     if not rows:
         raise DataError(Frames.empty, where=place, fix="Deliver it with rows, or not at all.")
-    _check_types(schema, wanted, place)
+    _check_types(schema, place)
     return Frames(table, schema, rows, size, reading or nullcontext())
 
 
-def _check_types(schema: pl.Schema, wanted: Wanted, place: str) -> None:
-    """Refuse columns that a dataset cannot hold, or that are not what they were."""
-    foreign, other = [], []
-    for name, dtype in schema.items():
-        kind, expected = types.storable(dtype), wanted.dtype(name)
-        if kind is None:
-            foreign.append(f"{name!r} is {dtype}")
-        elif expected is not None and not _fits(dtype, expected, name in wanted.declared):
-            other.append(f"{name!r} is {dtype}, not {expected}")
+def _check_types(schema: pl.Schema, place: str) -> None:
+    """Refuse columns that a dataset cannot hold."""
+    foreign = [
+        f"{name!r} is {dtype}" for name, dtype in schema.items() if not types.storable(dtype)
+    ]
     if foreign:
         raise DataError(
             f"a dataset cannot hold these columns: {'; '.join(foreign)}.",
@@ -119,18 +117,17 @@ def _check_types(schema: pl.Schema, wanted: Wanted, place: str) -> None:
             fix="Write them as numbers, text or times (nested ones as JSON text), or leave them "
             "out with columns=[…].",
         )
-    if other:
-        raise DataError(
-            f"these columns are of other types than before: {'; '.join(other)}.",
-            where=place,
-            fix="Deliver the types of earlier batches.",
-        )
 
 
-def _fits(dtype: pl.DataType, expected: pl.DataType, is_declared: bool) -> bool:
-    if is_declared or isinstance(dtype, pl.Null) or types.storable(dtype) == expected:
+def _fits(dtype: pl.DataType, expected: pl.DataType) -> bool:
+    if isinstance(dtype, pl.Null) or types.storable(dtype) == expected:
         return True
     return dtype.is_integer() and isinstance(expected, pl.Float64)
+
+
+def _text(values: pl.Series) -> pl.Series:
+    """Return values as text; NaN, which is null, as none."""
+    return (values.fill_nan(None) if values.dtype.is_float() else values).cast(pl.String)
 
 
 def _widened(values: pl.Series, dtype: pl.DataType) -> Typed:

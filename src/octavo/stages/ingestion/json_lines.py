@@ -48,7 +48,7 @@ class JsonLines(Format):
         wanted, place = self.wanted, self.source.place
         found = columns_of(found, self.valued, wanted.schema, wanted.nested)
         if not whole:
-            return list(wanted.schema or wanted.columns or found)
+            return wanted.begin(found)
         check_keys(found, wanted.nested, place)
         if wanted.schema is None:
             check_rows(found, wanted.nested, place)

@@ -3,7 +3,7 @@
 It knows nothing of formats.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any, NamedTuple
@@ -13,8 +13,10 @@ import polars as pl
 from octavo.definition import Csv, Nested
 from octavo.definition.events import EVENT_ID, EVENT_TIME, KNOWN_AT, POSITION
 from octavo.errors import DataError, DefinitionError
+from octavo.quality.finding import enumerated
 from octavo.stages.ingestion.evidence import Evidence
 from octavo.stages.ingestion.types import Column, Declared, Typed, examine, take
+from octavo.stores.raw import WIDE
 
 ROW = "_row"
 """Int64; the number of the record in its file: from 0, header and empty lines not counted."""
@@ -116,7 +118,7 @@ class Wanted:
     Attributes
     ----------
     columns
-        Those to take; None for all of them.
+        Those to take, if they are there; None for all of them.
     schema
         Types from earlier batches; None: this is the first.
     declared
@@ -127,6 +129,14 @@ class Wanted:
         How objects and lists become columns.
     lines
         The pattern of lines that the file is made of, declared by name or in full.
+    renamed
+        Columns that some files call otherwise: their name there to the usual one.
+    needed
+        The columns that must be there, under either name, and what asks for each; None: all of
+        `columns`, or of `schema`.
+    naming
+        Columns of whole numbers whose values are names, and so stay whole numbers where other
+        columns become numbers, if fractions come; None: all of them stay.
     """
 
     columns: tuple[str, ...] | None = None
@@ -136,15 +146,34 @@ class Wanted:
     csv: Csv = field(default_factory=Csv)
     nested: Nested = field(default_factory=Nested)
     lines: str | None = None
+    renamed: Mapping[str, str] = field(default_factory=dict)
+    needed: Mapping[str, str] | None = None
+    naming: Collection[str] | None = None
 
     def dtype(self, column: str) -> pl.DataType | None:
         """Return the type a column must have, None where it is to be inferred."""
         if column in self.declared:
             return self.declared[column].dtype
-        return None if self.schema is None else self.schema[column]
+        known = self.schema or {}
+        return known.get(column, known.get(self.renamed.get(column, column)))
+
+    def may_widen(self, column: str) -> bool:
+        """Return whether a column of whole numbers may turn out to be one of numbers."""
+        if self.naming is None or column in self.naming or column in self.declared:
+            return False
+        return self.dtype(column) == pl.Int64()
+
+    def begin(self, found: Sequence[str]) -> list[str]:
+        """Return the columns to begin with, of a file that may show more of them later."""
+        if self.columns is not None:
+            return list(self.schema or self.columns)
+        return list(dict.fromkeys((*(self.schema or ()), *found)))
 
     def choose(self, names: Iterable[str], place: str, *, sparse: bool = False) -> list[str]:
         """Return the columns to take, in their order; fail before any record is read.
+
+        Those of earlier batches come first, then new ones. What is lacking and not needed is left
+        out.
 
         Parameters
         ----------
@@ -153,56 +182,77 @@ class Wanted:
         place
             Dataset and file, for messages.
         sparse
-            A column of earlier batches may be missing: all its values are null.
+            Any column of earlier batches may be missing: all its values are null.
 
         Raises
         ------
         DataError
-            If columns are missing, new, or named as Octavo names its own.
+            If needed columns are missing, or columns are named as Octavo names its own.
         DefinitionError
             If a type is declared for a column that does not exist.
         """
         names = list(names)
-        if sparse and self.schema is not None:
-            names += [name for name in self.schema if name not in names]
+        earlier = [name for name in self.schema or () if name not in self.renamed]
+        if sparse:
+            names += [name for name in earlier if name not in names]
         for name in self.declared:
-            if name not in names:
+            if name not in (*names, *earlier, *self.renamed, *self.renamed.values()):
                 raise DefinitionError.unknown("column", name, names, where=f"{place}, types")
-        taken = names if self.columns is None else list(dict.fromkeys(self.columns))
-        if own := sorted(_RESERVED.intersection(taken)):
+        taken = names if self.columns is None else self._named(names)
+        own = [name for name in taken if name in _RESERVED or name.endswith(WIDE)]
+        if own:
             raise DataError(
-                f"Octavo keeps the column names {', '.join(own)} for itself.",
+                f"Octavo keeps the column names {', '.join(sorted(own))} for itself.",
                 where=place,
                 fix="Rename them in the source, or leave them out with columns=[…].",
             )
-        expected = taken if self.schema is None else list(self.schema)
-        missing = [name for name in dict.fromkeys((*taken, *expected)) if name not in names]
-        unknown = [name for name in taken if name in names and name not in expected]
-        if missing or unknown:
-            raise _other_columns(missing, unknown, names, place)
-        dropped = [name for name in expected if name not in taken]
-        if dropped:
-            raise _other_columns(dropped, [], taken, place)
-        return expected
+        self._check_needed(names, taken, place)
+        return [name for name in dict.fromkeys((*(self.schema or ()), *taken)) if name in taken]
 
+    def _named(self, names: list[str]) -> list[str]:
+        """Return those of some columns that were asked for, in the order asked for."""
+        asked = dict.fromkeys(self.columns or ())
+        return [n for each in asked for n in names if each in (n, self.renamed.get(n))]
 
-def _other_columns(
-    missing: list[str], unknown: list[str], names: list[str], place: str
-) -> DataError:
-    said = []
-    if missing:
-        near = [get_close_matches(name, unknown or names, n=1, cutoff=0.75) for name in missing]
-        said.append(
-            "lacks "
-            + ", ".join(
-                f"{name!r}" + (f" (is it {close[0]!r}?)" if close else "")
-                for name, close in zip(missing, near, strict=True)
+    def _check_needed(self, names: list[str], taken: list[str], place: str) -> None:
+        needed = self.needed
+        if needed is None:
+            needed = dict.fromkeys(self.columns or self.schema or (), "")
+        there = {*taken, *(self.renamed.get(name) for name in taken)}
+        missing = [name for name in needed if name not in there]
+        if not missing:
+            return
+        if dropped := [name for name in missing if name in names]:
+            raise DefinitionError(
+                f"columns=[…] leaves out {_listed(dropped, needed)}.",
+                where=place,
+                fix="Name it there too, or do not use it.",
             )
-        )
-    if unknown:
-        said.append("has " + ", ".join(map(repr, unknown)) + ", which earlier batches do not have")
-    return DataError(
-        f"the file {' and '.join(said)}.",
-        where=place,
-        fix="Deliver the same columns as before; for other columns declare another dataset.",
-    )
+        unknown = [name for name in names if name not in (self.schema or needed)]
+        meant = _meant(missing, unknown or names)
+        what = f"the file lacks {_listed(missing, needed)}"
+        if self.schema is None:
+            said = [f"{name!r} for {given!r}" for given, name in meant.items()]
+            fix = f"Write {enumerated(said)}." if said else f"It has {enumerated(names, 8)}."
+            raise DataError(f"{what}.", where=place, fix=fix)
+        if unknown:
+            what += f" and has {enumerated(map(repr, unknown), 8)}, which earlier batches have not"
+        fix = "Deliver the column, or take out what uses it."
+        if meant:
+            fix = f"If it is called otherwise now, declare ov.Files(…, renamed={meant})."
+        raise DataError(f"{what}.", where=place, fix=f"Nothing of it was taken in. {fix}")
+
+
+def _meant(missing: list[str], names: list[str]) -> dict[str, str]:
+    """Guess which columns are those that are missing."""
+    found = {}
+    for name in missing:
+        near = get_close_matches(name, names, n=1, cutoff=0.6)
+        if near or len(names) == len(missing) == 1:
+            found[(near or names)[0]] = name
+    return found
+
+
+def _listed(missing: list[str], needed: Mapping[str, str]) -> str:
+    uses = (f" ({needed[name]} needs it)" if needed[name] else "" for name in missing)
+    return enumerated([f"{name!r}{use}" for name, use in zip(missing, uses, strict=True)], 8)

@@ -155,14 +155,12 @@ def columns_of(
     valued
         Those that are not null everywhere: an object may be null, which is no column of its own.
     known
-        Columns of earlier batches, or None: a list's length that they have not is left out.
+        Columns of earlier batches, or None.
     """
     found = list(found)
     all_names = [*found, *(known or ())]
     parents = {parent for name in all_names for parent in _parents(name, nested.separator)}
-    lengths = {length_of(name, nested) for name in found}
-    kept = [name for name in found if name in valued or name not in parents]
-    return [name for name in kept if known is None or name in known or name not in lengths]
+    return [name for name in found if name in valued or name not in parents]
 
 
 def _parents(path: str, between: str) -> Iterator[str]:

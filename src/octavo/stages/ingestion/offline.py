@@ -18,14 +18,16 @@ import polars as pl
 import sqlalchemy as sa
 
 from octavo.definition import Dataset, fingerprint
+from octavo.definition.sources import naming_columns, source_columns
 from octavo.errors import DataError, DefinitionError, OctavoError
 from octavo.stages.contract import Context, Outcome
 from octavo.stages.ingestion.accept import Intake
 from octavo.stages.ingestion.files import begin, changing, content_hash, expand
 from octavo.stages.ingestion.reading import Reading
+from octavo.stages.ingestion.types import declared
 from octavo.stores import catalog as tables
 from octavo.stores.catalog import Row
-from octavo.stores.schemas import from_json, to_json
+from octavo.stores.schemas import from_json, joined, to_json
 
 
 def inputs(context: Context) -> Any:
@@ -112,16 +114,25 @@ def _check_stamps(context: Context, dataset: Dataset) -> None:
             fix="Run `octavo run --fresh` to ingest everything anew under the new definition.",
         )
     if known:
-        _check_text(dataset, from_json(known["schema"]))
+        _check_types(dataset, from_json(known["schema"]))
 
 
-def _check_text(dataset: Dataset, schema: dict[str, pl.DataType]) -> None:
-    """Refuse a treatment of the text of a column that the raw store holds as something else."""
+def _check_types(dataset: Dataset, schema: dict[str, pl.DataType]) -> None:
+    """Refuse a type of a column that the raw store holds as something else."""
+    where = f"dataset {dataset.name!r}"
+    for name, given in declared(dataset.offline.types, where=where).items():
+        held = schema.get(name, given.dtype)
+        if held != given.dtype and not (held.is_numeric() and given.dtype == pl.Float64()):
+            raise DefinitionError(
+                f"{name!r} is declared as {given.dtype}, and was ingested as {held}.",
+                where=f"{where}, types",
+                fix="Run `octavo run --fresh`: it is ingested anew, as declared.",
+            )
     for name in dataset.kept_as_text:
         if schema.get(name, pl.String()) != pl.String():
             raise DefinitionError(
                 f"a treatment reads the text of {name!r}, which was ingested as {schema[name]}.",
-                where=f"dataset {dataset.name!r}, treat",
+                where=f"{where}, treat",
                 fix="Run `octavo run --fresh`: it is ingested anew, as text.",
             )
 
@@ -239,36 +250,44 @@ def _ingest_dataset(
 
 def _ingest_batch(context: Context, dataset: Dataset, batch: Row, path: Path) -> None:
     began = time.monotonic()
-    table = tables.datasets
-    known = context.catalog.one(sa.select(table).where(table.c.dataset == dataset.name))
-    reading = begin(
-        path,
-        columns=dataset.offline.columns,
-        schema=from_json(known["schema"]) if known else None,
-        overrides={**dict.fromkeys(dataset.kept_as_text, pl.String), **dataset.offline.types},
-        encoding=dataset.offline.encoding,
-        csv=dataset.offline.csv,
-        nested=dataset.offline.nested,
-        lines=dataset.offline.lines,
-        where_label=f"dataset {dataset.name!r}",
-        engine=context.engine,
-        progress=lambda done, total: context.progress(dataset.name, done, total),
-    )
+    known = context.catalog.schemas().get(dataset.name)
+    reading = _begun(context, dataset, path, known)
     written = None
     while written is None:  # again, if the file is not what it began as
-        written = _written(context, dataset, batch, reading)
+        written = _written(context, dataset, batch, reading, known)
     intake, version = written
     _commit(context, dataset, batch, path, reading, intake, version, time.monotonic() - began)
 
 
+def _begun(context: Context, dataset: Dataset, path: Path, known: dict[str, str] | None) -> Reading:
+    """Begin to read a file as what is declared, and as what is known from earlier batches."""
+    source, pipeline = dataset.offline, context.pipeline
+    return begin(
+        path,
+        columns=source.columns,
+        schema=from_json(known) if known else None,
+        overrides={**dict.fromkeys(dataset.kept_as_text, pl.String), **source.types},
+        encoding=source.encoding,
+        csv=source.csv,
+        nested=source.nested,
+        lines=source.lines,
+        renamed=source.renamed,
+        needed=source_columns(pipeline, dataset) if known else None,
+        naming=naming_columns(pipeline, dataset),
+        where_label=f"dataset {dataset.name!r}",
+        engine=context.engine,
+        progress=lambda done, total: context.progress(dataset.name, done, total),
+    )
+
+
 def _written(
-    context: Context, dataset: Dataset, batch: Row, reading: Reading
+    context: Context, dataset: Dataset, batch: Row, reading: Reading, known: dict[str, str] | None
 ) -> tuple[Intake, int] | None:
     """Go through a file and write its rows; nothing, and None, if types are not settled by that."""
     refused: OctavoError | None = None
     with context.raw.receive(dataset.name, batch["batch_id"]) as incoming:
         earlier = context.catalog.committed(dataset.name)
-        intake = Intake(dataset, batch, context.raw, earlier, incoming)
+        intake = Intake(dataset, batch, context.raw, earlier, incoming, known)
         for piece in reading.pieces():
             try:
                 if refused is None:
@@ -299,13 +318,14 @@ def _commit(
     schema = to_json(reading.schema)
     rejected = intake.rules.total()
     noticed = [finding.document() for finding in reading.noticed]
+    known = context.catalog.schemas().get(dataset.name, {})
     with context.catalog.transaction() as connection:
         tables.put(
             connection,
             tables.datasets,
             dataset=dataset.name,
             stamps=dataset.stamps_fingerprint,
-            schema=schema,
+            schema=joined(known, schema),
         )
         connection.execute(
             tables.batches.update()
@@ -321,7 +341,7 @@ def _commit(
                 newest=intake.newest,
                 schema_fingerprint=fingerprint(schema),
                 delta_version=version,
-                quality={"noticed": noticed} if noticed else None,
+                quality={"noticed": noticed, "schema": schema},
                 seconds=seconds,
                 committed_at=context.now(),
             )

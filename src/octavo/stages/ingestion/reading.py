@@ -17,12 +17,14 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from octavo.engines import Engine
 from octavo.errors import DataError
 from octavo.quality import Finding
 from octavo.quality.dates import DateForms
+from octavo.quality.finding import counted
 from octavo.stages.ingestion import (
     arff,
     delimited,
@@ -120,9 +122,26 @@ class Reading:
 
     @property
     def noticed(self) -> list[Finding]:
-        """What the typed columns no longer show: dates that were written in several ways."""
+        """What the typed columns no longer show: dates in several ways, values of another type."""
         found = [self._dates[name].finding(name) for name in self.schema if name in self._dates]
-        return [each for each in found if each is not None]
+        return [*(each for each in found if each is not None), *self._retyped()]
+
+    def _retyped(self) -> Iterator[Finding]:
+        """Tell of columns most of whose values are not what they were in earlier batches."""
+        for name, (count, value) in self._bad.items():
+            dtype = self.schema[name]
+            if self._wanted.schema and name in self._wanted.schema and 2 * count > self._read:
+                yield Finding(
+                    "schema",
+                    "retyped",
+                    (name,),
+                    np.empty(0, np.int64),
+                    self._read,
+                    f"`{name}` is of another type than in earlier batches: in "
+                    f"{counted(count, self._read)} {types.reason(value, dtype)}. These rows were "
+                    "rejected.",
+                    f'types={{"{name}": pl.String}}  # then `octavo run --fresh`',
+                )
 
     def pieces(self) -> Iterator[Piece]:
         """Go through the file; again, until it is `settled`: what was given before is void.
@@ -130,8 +149,8 @@ class Reading:
         Raises
         ------
         DataError
-            If the file cannot be read as what it is named, has no rows or other columns than
-            before, or if not one record of a dataset's first file can be used.
+            If the file cannot be read as what it is named, has no rows or lacks a column that is
+            needed, or if not one record of a dataset's first file can be used.
         """
         with _opened(self._path, self._where, self._wanted) as (form, place, self.bytes):
             self.records = 0
@@ -181,7 +200,10 @@ class Reading:
         )
 
     def _decided(self, form: Format, column: Column) -> pl.DataType | None:
-        return _known(form, self._wanted, column.name) or form.decide(self._evidence[column.name])
+        known, seen = _known(form, self._wanted, column.name), self._evidence[column.name]
+        if known is not None and self._wanted.may_widen(column.name) and seen.breaks_whole:
+            return pl.Float64()
+        return known or form.decide(seen)
 
     def _flow(self, form: Format, todo: Iterator[Any]) -> Iterator[Piece]:
         begun, self._is_one = self._columns, True
@@ -302,7 +324,7 @@ def _unknown(form: Format, wanted: Wanted, name: str) -> Column:
         known or pl.String(),
         pattern=pattern,
         codes=given is not None,
-        is_open=known is None or ordered,
+        is_open=known is None or ordered or wanted.may_widen(name),
     )
 
 

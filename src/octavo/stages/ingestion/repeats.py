@@ -74,10 +74,17 @@ class Repeats:
         Give the rows of earlier batches that count: `EVENT_ID`, `POSITION` and the source columns.
     aside
         Where to set rows aside.
+    named
+        Gives columns that files call otherwise the name of the dataset's.
     """
 
-    def __init__(self, earlier: Sequence[pl.LazyFrame], aside: Staged) -> None:
-        self._earlier, self._aside = earlier, aside
+    def __init__(
+        self,
+        earlier: Sequence[pl.LazyFrame],
+        aside: Staged,
+        named: Callable[[pl.DataFrame], pl.DataFrame],
+    ) -> None:
+        self._earlier, self._aside, self._named = earlier, aside, named
         self._seen = Seen()
         for rows in earlier:
             for frame in rows.select(EVENT_ID).collect_batches():
@@ -101,7 +108,7 @@ class Repeats:
         self._aside.add(again.with_columns(texts))
         return rows.filter(~known)
 
-    def compare(self, source: Sequence[str], rows: Staged) -> Iterator[Compared]:
+    def compare(self, source: Sequence[str], rows: pl.LazyFrame) -> Iterator[Compared]:
         """Compare what was set aside, in parts that fit into memory.
 
         A row is compared with the newest version of its event: that of an earlier batch or, within
@@ -110,7 +117,7 @@ class Repeats:
         Parameters
         ----------
         source
-            The columns that are the content.
+            The columns of the file, which are the content: what it says nothing of is not compared.
         rows
             All rows that `divide` returned, with their positions.
         """
@@ -120,13 +127,39 @@ class Repeats:
         wanted = Seen()
         for frame in self._aside.scan().select(EVENT_ID).collect_batches():
             wanted.enter(frame[EVENT_ID])
-        versions = [
-            found.select(EVENT_ID, POSITION, *source) for found in (*self._earlier, rows.scan())
-        ]
         again = _spread([self._aside.scan()], self._aside.folder / "again", parts)
+        versions = _alike([*self._earlier, rows])
         before = _spread(versions, self._aside.folder / "before", parts, wanted)
         for part in range(parts):
-            yield _compared(again[part].scan().collect(), before[part].scan().collect(), source)
+            now, then = (each[part].scan().collect() for each in (again, before))
+            yield self._compared(now, then, source)
+
+    def _compared(
+        self, again: pl.DataFrame, before: pl.DataFrame, source: Sequence[str]
+    ) -> Compared:
+        newest = before.sort(POSITION).unique(EVENT_ID, keep="last")
+        first = self._named(newest.with_columns(pl.lit(-1, dtype=pl.Int64).alias(ROW)))
+        now = self._named(again.select(EVENT_ID, ROW, *source))
+        content = [name for name in now.columns if name not in (EVENT_ID, ROW)]
+        new = [pl.lit(None, now.schema[c]).alias(c) for c in content if c not in first.columns]
+        first = first.with_columns(new).select(now.columns)
+        versions = pl.concat([first, now], how="vertical_relaxed").sort(EVENT_ID, ROW)
+        is_again = pl.col(EVENT_ID) == pl.col(EVENT_ID).shift(1)
+        same = pl.all_horizontal([pl.col(c).eq_missing(pl.col(c).shift(1)) for c in content])
+        found = versions.select(ROW, is_again.fill_null(False).alias("again"), same.alias("same"))
+        found = found.filter(pl.col(ROW) >= 0).sort(ROW)
+        again = again.sort(ROW)
+        return Compared(
+            again.filter(~found["again"]),
+            again.filter(found["again"] & ~found["same"]),
+            int((found["again"] & found["same"]).sum()),
+        )
+
+
+def _alike(versions: Sequence[pl.LazyFrame]) -> list[pl.LazyFrame]:
+    """Give all frames the same columns: null where one has not, numbers where one has."""
+    none = pl.concat([rows.clear() for rows in versions], how="diagonal_relaxed")
+    return [pl.concat([none, rows], how="diagonal_relaxed") for rows in versions]
 
 
 def _spread(
@@ -144,23 +177,6 @@ def _spread(
             for part in range(parts):
                 spread[part].add(frame.filter(of == part))
     return spread
-
-
-def _compared(again: pl.DataFrame, before: pl.DataFrame, source: Sequence[str]) -> Compared:
-    newest = before.sort(POSITION).unique(EVENT_ID, keep="last")
-    content = [EVENT_ID, ROW, *source]
-    first = newest.with_columns(pl.lit(-1, dtype=pl.Int64).alias(ROW)).select(content)
-    versions = pl.concat([first, again.select(content)]).sort(EVENT_ID, ROW)
-    is_again = pl.col(EVENT_ID) == pl.col(EVENT_ID).shift(1)
-    same = pl.all_horizontal([pl.col(c).eq_missing(pl.col(c).shift(1)) for c in source])
-    found = versions.select(ROW, is_again.fill_null(False).alias("again"), same.alias("same"))
-    found = found.filter(pl.col(ROW) >= 0).sort(ROW)
-    again = again.sort(ROW)
-    return Compared(
-        again.filter(~found["again"]),
-        again.filter(found["again"] & ~found["same"]),
-        int((found["again"] & found["same"]).sum()),
-    )
 
 
 def _hashes(ids: pl.Series) -> np.ndarray:

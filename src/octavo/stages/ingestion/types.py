@@ -175,7 +175,9 @@ def examine(text: pl.Series, nulls: Sequence[str] = NULL_TOKENS) -> Evidence:
     if numbers.count():
         integers = present.cast(pl.Int64, strict=False)
         fractions = numbers.is_not_null() & ~present.str.contains(_WHOLE)
-        found += Evidence(beyond=numbers.count() - integers.count(), fractions=int(fractions.sum()))
+        beyond = numbers.count() - integers.count()
+        broken = numbers.count() - _whole(present).count() if beyond else 0
+        found += Evidence(beyond=beyond, fractions=int(fractions.sum()), broken=broken)
     if numbers.count() < found.present:
         found += Evidence(booleans=_booleans(present).count())
         found += Evidence.of_moments(survey(present))

@@ -32,7 +32,6 @@ from octavo.stages.prep.values import (
     result_type,
     to_floats,
 )
-from octavo.stores import catalog as tables
 from octavo.stores.catalog import Catalog
 from octavo.stores.schemas import from_json
 from octavo.windows import (
@@ -90,9 +89,8 @@ class Observed:
 
 
 def event_schemas(pipeline: Pipeline, catalog: Catalog) -> dict[str, pl.Schema]:
-    """Return what columns the events of every loaded dataset have: those of its first batch."""
-    loaded = {batch["dataset"] for batch in catalog.committed()}
-    stored = {row["dataset"]: row["schema"] for row in catalog.rows(tables.datasets.select())}
+    """Return what columns the events of every loaded dataset have, of all its batches."""
+    stored, loaded = catalog.schemas(), catalog.loaded()
     found = {}
     for dataset in pipeline.datasets:
         if dataset.name in loaded:

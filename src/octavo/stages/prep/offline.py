@@ -18,12 +18,8 @@ from octavo.bundle.columns import Column
 from octavo.definition import Pipeline
 from octavo.definition.events import evaluate
 from octavo.definition.expressions import sample_disagreement
-from octavo.definition.versions import (
-    ROWS,
-    feature_fingerprints,
-    row_keys,
-    table_fingerprints,
-)
+from octavo.definition.sources import row_keys
+from octavo.definition.versions import ROWS, feature_fingerprints, table_fingerprints
 from octavo.errors import DataError, DefinitionError
 from octavo.stages.contract import Context, Outcome
 from octavo.stages.prep.folding import Group, observed
@@ -44,7 +40,7 @@ SAMPLE = 64
 def inputs(context: Context) -> Any:
     """Return batches, the fingerprints of the features wanted and the newest rebuild asked for."""
     batches = context.catalog.committed()
-    wanted = _wanted(context, batches)
+    wanted = _wanted(context)
     rebuilds = context.catalog.rows(sa.select(sa.func.max(tables.rebuilds.c.id).label("newest")))
     return [
         [b["batch_id"] for b in batches],
@@ -69,8 +65,8 @@ def _check_rows(context: Context, batches: list[Row]) -> None:
         )
 
 
-def _wanted(context: Context, batches: list[Row]) -> dict[str, dict[str, str]]:
-    return table_fingerprints(context.pipeline, {b["dataset"] for b in batches})
+def _wanted(context: Context) -> dict[str, dict[str, str]]:
+    return table_fingerprints(context.pipeline, context.catalog.loaded())
 
 
 @dataclass(frozen=True)
@@ -102,7 +98,7 @@ class _Later:
 
 
 def _planned(context: Context, batches: list[Row]) -> _Planned:
-    catalog, wanted = context.catalog, _wanted(context, batches)
+    catalog, wanted = context.catalog, _wanted(context)
     position = catalog.position()
     extended = plan(catalog, wanted, position, rebuild=())
     new = new_marks(context.pipeline, context.raw, catalog, extended)

@@ -9,7 +9,8 @@ import polars as pl
 from octavo.definition import Pipeline, View
 from octavo.definition.events import EVENT_ID, EVENT_TIME, TIMESTAMP, stamped
 from octavo.definition.events import evaluate as with_expressions
-from octavo.definition.versions import ROWS, needed_columns, row_keys, table_fingerprints
+from octavo.definition.sources import row_keys
+from octavo.definition.versions import ROWS, needed_columns, table_fingerprints
 from octavo.errors import DataError, DefinitionError
 from octavo.stages.prep.folding import late, past_of, texts_of
 from octavo.stages.prep.lanes import Lane, as_columns, asked, event_schemas, lanes, own_values
@@ -59,9 +60,8 @@ class OnlineFeatures:
         needed = wanted | needed_columns(pipeline, wanted)
         self.features = [name for name in pipeline.features if name in needed]
         self.parts: dict[str, list[_Part]] = {}
-        loaded = {batch["dataset"] for batch in catalog.committed()}
         schemas = event_schemas(pipeline, catalog)
-        for name, columns in table_fingerprints(pipeline, loaded).items():
+        for name, columns in table_fingerprints(pipeline, catalog.loaded()).items():
             windows = {c: mark for c, mark in columns.items() if c in needed and name != ROWS}
             if windows:
                 view = pipeline.view(name)

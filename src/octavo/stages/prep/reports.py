@@ -5,6 +5,7 @@ finding any more. A report is small, and kept with the batch in the catalog.
 """
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -18,13 +19,17 @@ from octavo.stores import catalog as tables
 from octavo.stores.catalog import Row
 from octavo.stores.raw import ROWS_PER_BATCH
 
+COLUMN_CHANGES = ("renamed", "lost", "new", "retyped")
+"""Rules that are told of as an event of their own: people must know of them at once."""
+
 
 def report_quality(context: Context, batches: list[Row]) -> None:
     """Write the report of every batch that has none under this definition."""
     static: dict[str, pl.DataFrame] = {}
     for number, batch in enumerate(batches):
         dataset = context.pipeline.dataset(batch["dataset"])
-        of = fingerprint([dataset.identity, dataset.checks, *dataset.treat])
+        renamed = [dataset.offline.renamed] if dataset.offline.renamed else []
+        of = fingerprint([dataset.identity, dataset.checks, *dataset.treat, *renamed])
         known = batch["quality"] or {}
         if known.get("of") == of:
             continue
@@ -32,8 +37,9 @@ def report_quality(context: Context, batches: list[Row]) -> None:
         if not static:
             static = _static(context, batches)
         others = {name: frame for name, frame in static.items() if name != dataset.name}
-        earlier = [b for b in batches[:number] if b["dataset"] == dataset.name and b["quality"]]
-        report = {"of": of, "noticed": known.get("noticed", [])}
+        earlier = [b for b in batches[:number] if b["dataset"] == dataset.name]
+        report = {"of": of} | {name: known[name] for name in ("noticed", "schema") if name in known}
+        report.setdefault("noticed", [])
         batch["quality"] = report | _report(context, dataset, batch, earlier, others)
         _write(context, dataset, batch)
 
@@ -55,9 +61,13 @@ def _report(
     earlier: Sequence[Row],
     others: dict[str, pl.DataFrame],
 ) -> dict[str, Any]:
-    received = context.raw.scan(dataset.name, [batch]).collect()
+    scanned = context.raw.scan(dataset.name, [batch])
+    names = [c for c in scanned.collect_schema() if not c.startswith("_")]
+    received = scanned.select(*names, POSITION).collect()
     rows = computed(dataset, received)
-    names = [c for c in received.columns if not c.startswith("_")]
+    renamed = dataset.offline.renamed
+    came = (batch["quality"] or {}).get("schema", received.columns)  # the others are null
+    names = list(dict.fromkeys(renamed.get(c, c) for c in came if not c.startswith("_")))
     source = Table(rows.select(*names, (pl.col(POSITION) % ROWS_PER_BATCH).alias("_row")))
     rejected = context.raw.rejected(dataset.name, batch["batch_id"]) if batch["rejected"] else None
     columns = profile(source)
@@ -80,8 +90,17 @@ def _write(context: Context, dataset: Dataset, batch: Row) -> None:
         for check, count in report["flagged"].items():
             if count:
                 _emit(context, connection, batch, "rows flagged", check, rows=count)
-        faults = [each for each in _findings(report) if each["weight"] == "fault"]
-        said = [each["sentence"] for each in faults if each["kind"] != "rejected"]
+        found = [*report["noticed"], *report["findings"]]
+        columns = [each for each in found if each["rule"] in COLUMN_CHANGES]
+        if columns:
+            said = [" ".join(filter(None, (c["sentence"], c["treatment"]))) for c in columns]
+            file = Path(batch["source"]).name
+            _emit(context, connection, batch, "columns changed", file, reason=" ".join(said))
+        said = [
+            each["sentence"]
+            for each in found
+            if each["weight"] == "fault" and each["kind"] != "rejected" and each not in columns
+        ]
         if said:
             count = "1 fault" if len(said) == 1 else f"{len(said)} faults"
             _emit(context, connection, batch, "faults found", count, reason=said[0])
@@ -93,10 +112,6 @@ def _emit(
     subject, ids = f"{batch['dataset']}: {what}", {"batch_id": batch["batch_id"]}
     about = {"severity": "warning", "run_id": context.run_id}
     tables.emit(connection, kind, subject, **about, **ids, **document)
-
-
-def _findings(report: dict[str, Any]) -> list[dict[str, Any]]:
-    return [*report["noticed"], *report["findings"]]
 
 
 def _flagged(dataset: Dataset, rows: pl.DataFrame) -> dict[str, int]:

@@ -24,8 +24,7 @@ def inputs(context: Context) -> Any:
 
 
 def _current(context: Context) -> versions.Document:
-    loaded = {batch["dataset"] for batch in context.catalog.committed()}
-    wanted = table_fingerprints(context.pipeline, loaded)
+    wanted = table_fingerprints(context.pipeline, context.catalog.loaded())
     features = feature_fingerprints(context.pipeline, wanted)
     return versions.current(context.catalog, wanted, features)
 

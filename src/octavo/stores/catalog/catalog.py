@@ -18,6 +18,7 @@ from sqlalchemy.pool import NullPool
 
 from octavo.errors import ResourceError
 from octavo.stores.catalog import schema
+from octavo.stores.schemas import widened
 
 HEAD = "0003"
 """The newest migration; a test compares it with the folder."""
@@ -161,6 +162,15 @@ class Catalog:
     def committed(self, dataset: str | None = None) -> list[Row]:
         """Return the committed batches in the order of their sequence; no withdrawn ones."""
         return [batch for batch in self.batches(dataset) if batch["state"] == "committed"]
+
+    def schemas(self) -> dict[str, dict[str, str]]:
+        """Return what columns every dataset has, as `octavo.stores.schemas` writes them."""
+        return {row["dataset"]: row["schema"] for row in self.rows(sa.select(schema.datasets))}
+
+    def loaded(self) -> dict[str, list[str]]:
+        """Return the datasets that have batches, each with the columns that were widened."""
+        names, known = {batch["dataset"] for batch in self.committed()}, self.schemas()
+        return {name: widened(known[name]) for name in names}
 
     def batches(self, dataset: str | None = None) -> list[Row]:
         """Return the batches that were ever committed, also those withdrawn since, in order."""

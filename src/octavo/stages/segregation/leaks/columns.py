@@ -6,8 +6,14 @@ import numpy as np
 import polars as pl
 
 from octavo.stages.segregation.leaks.afterwards import future_dated, post_event
-from octavo.stages.segregation.leaks.encoded import encodable, is_target_mean
+from octavo.stages.segregation.leaks.encoded import (
+    categories,
+    encodable,
+    is_mean_of_others,
+    is_target_mean,
+)
 from octavo.stages.segregation.leaks.finding import Examined, Leak
+from octavo.stages.segregation.leaks.scaled import is_standardised
 from octavo.stages.segregation.leaks.skill import Target, codes_of, joint_skill, kinship, skill
 
 SAMPLE = 20_000
@@ -35,6 +41,8 @@ def of_columns(table: Examined, frame: pl.DataFrame, trained: pl.DataFrame) -> I
     target = Target.of(sample[table.label], is_number=table.is_number)
     codes = {name: codes_of(sample[name]) for name in table.features}
     averaged = encodable(frame[table.label], is_number=table.is_number)
+    groups = list(categories(frame.drop(table.label)))
+    arrays = [each.to_numpy() for each in averaged]
     for name in table.features:
         alone = skill(codes[name], target)
         pairs = [(rows[name], rows[table.label]) for rows in (sample, trained)]
@@ -42,12 +50,28 @@ def of_columns(table: Examined, frame: pl.DataFrame, trained: pl.DataFrame) -> I
             yield _copy(table, name)
         elif is_target_mean(frame[name], averaged):
             yield _encoding(table, name)
+        elif is_mean_of_others(frame[name], arrays, groups):
+            yield _encoding(table, name, " without the row itself")
         elif reason := post_event(table, sample, name, target):
             yield _written_later(name, reason)
         elif number := _order_skill(sample[name], target):
             yield _order(table, name, number)
         elif alone >= IMPLAUSIBLE and (reason := _proxy(name, codes, alone, target)):
             yield _implausible(table, name, alone, reason)
+
+
+def scaled(table: Examined, parts: pl.Series) -> Iterator[Leak]:
+    """Give the columns that were scaled before the rows were divided."""
+    train = (parts == "train").fill_null(False).to_numpy()
+    for name in table.features:
+        if is_standardised(table.frame[name], train):
+            yield Leak(
+                "scaling fitted on all rows",
+                (name,),
+                f"{name!r} has mean 0 and deviation 1 over all rows, and not over those of train: "
+                "it was scaled by rows of validation and test too.",
+                "Give the values as they are: what a model needs scaled is scaled by train alone.",
+            )
 
 
 def _copy(table: Examined, name: str) -> Leak:
@@ -59,11 +83,11 @@ def _copy(table: Examined, name: str) -> Leak:
     )
 
 
-def _encoding(table: Examined, name: str) -> Leak:
+def _encoding(table: Examined, name: str, how: str = "") -> Leak:
     return Leak(
         "encoding fitted on all rows",
         (name,),
-        f"{name!r} is the mean of {table.label!r} by some category over all rows, those of "
+        f"{name!r} is the mean of {table.label!r} by some category over all rows{how}, those of "
         "validation and test among them.",
         "Give the category itself: it is encoded from the training part alone.",
     )

@@ -1,15 +1,23 @@
 """Recognizes a column that holds the target's mean by category, taken over all rows.
 
 The category itself need not be there: if the column is such a mean, then the rows of each of its
-values have just that mean. This module knows nothing of parts.
+values have just that mean. If each row's own target is left out of it, the category is needed: in
+each of its groups of n rows the value is a straight line of the own target, with slope
+−1 ÷ (n − 1 + m). This module knows nothing of parts.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
 
 _CLASSES = 10
+_TRIED = 5_000
+"""Rows, of whole groups, on which a category is tried before all are looked at."""
+_CATEGORIES = 20
+_FEWEST = 3
+"""Rows from which a group shows a straight line, and groups from which that means something."""
 
 
 def encodable(label: pl.Series, *, is_number: bool) -> list[pl.Series]:
@@ -65,3 +73,74 @@ def _weights(drawn: np.ndarray, pull: np.ndarray, least: float) -> list[float]:
     found = drawn[usable] / pull[usable]
     found = np.unique(found[found > 0.01].round(6))
     return [0.0, *found[:3].tolist()]
+
+
+@dataclass(frozen=True)
+class Category:
+    """A column whose groups may have been encoded."""
+
+    codes: np.ndarray
+    """int64, a number for each group; shape (rows,)."""
+    tried: np.ndarray
+    """The rows of the first few groups."""
+
+
+def categories(frame: pl.DataFrame) -> Iterator[Category]:
+    """Give the columns that may be categories: text or whole numbers that come again and again."""
+    found = 0
+    for column in frame.get_columns():
+        if found == _CATEGORIES or not (column.dtype == pl.String or column.dtype.is_integer()):
+            continue
+        if not _FEWEST <= column.n_unique() <= column.len() / _FEWEST:
+            continue
+        codes = column.rank("dense").fill_null(0).to_numpy().astype(np.int64)
+        sizes = np.cumsum(np.bincount(codes))
+        found += 1
+        yield Category(codes, np.flatnonzero(codes <= np.searchsorted(sizes, _TRIED)))
+
+
+def is_mean_of_others(
+    column: pl.Series, targets: Sequence[np.ndarray], known: Sequence[Category]
+) -> bool:
+    """Say whether a column is a target's mean over the other rows of some category.
+
+    Also if the means were drawn towards the overall one, as ``(sum + m · mean) ÷ (n − 1 + m)``.
+
+    Parameters
+    ----------
+    column, targets
+        Of all labeled rows; the targets from `encodable`, as float64.
+    known
+        The categories.
+    """
+    if not column.dtype.is_float():
+        return False
+    values = column.fill_null(np.nan).to_numpy()
+    return any(
+        _is_line(values[category.tried], target[category.tried], category.codes[category.tried])
+        and _is_line(values, target, category.codes)
+        for category in known
+        for target in targets
+    )
+
+
+def _is_line(values: np.ndarray, target: np.ndarray, codes: np.ndarray) -> bool:
+    """Say whether in nearly all groups values fall with the target as the mean of others does."""
+    sizes = np.bincount(codes)
+    n = np.maximum(sizes, 1)
+
+    def away(array: np.ndarray) -> np.ndarray:
+        return array - (np.bincount(codes, array) / n)[codes]
+
+    y, v = away(target), away(np.nan_to_num(values))
+    spread, fall = np.bincount(codes, y * y), np.bincount(codes, y * v)
+    varied = (sizes >= _FEWEST) & (spread > 1e-9)
+    told = varied & (fall < 0)
+    if told.sum() < _FEWEST or sizes[told].sum() < 0.95 * sizes[varied].sum():
+        return False
+    slope = np.where(told, fall / np.where(told, spread, 1.0), 0.0)
+    rest = np.bincount(codes, np.abs(v - slope[codes] * y)) / n
+    drawn = np.where(told, -1 / np.where(told, slope, -1.0) - (sizes - 1), np.nan)
+    m = np.median(drawn[told])
+    exact = told & (rest <= 1e-6 * np.abs(slope)) & (np.abs(drawn - m) <= 1e-3 * (sizes + abs(m)))
+    return bool(m > -1e-3 and sizes[exact].sum() >= 0.95 * sizes[varied].sum())

@@ -2,7 +2,7 @@
 
 import polars as pl
 
-from octavo.stages.segregation.leaks.columns import FEWEST, of_columns
+from octavo.stages.segregation.leaks.columns import FEWEST, of_columns, scaled
 from octavo.stages.segregation.leaks.finding import KINDS, Examined, Leak
 from octavo.stages.segregation.leaks.overlap import duplicates, entities
 
@@ -18,6 +18,9 @@ def find_leaks(table: Examined) -> list[Leak]:
     found: dict[str, Leak] = {}
     if trained.height >= FEWEST and trained[table.label].n_unique() > 1:
         for leak in of_columns(table, frame, trained):
+            found.setdefault(leak.columns[0], leak)
+    if table.parts is not None:
+        for leak in scaled(table, table.parts):
             found.setdefault(leak.columns[0], leak)
     leaks = list(found.values())
     if parts is not None:

@@ -14,6 +14,7 @@ KINDS = (
     "noisy proxy",
     "duplicate rows",
     "entity overlap",
+    "scaling fitted on all rows",
 )
 """The surest first."""
 
