@@ -80,6 +80,7 @@ def init(
             fix="Name another folder, or add --force to overwrite it.",
         )
     tables = drafting.read_tables([path.resolve() for path in files])
+    tables = drafting.repaired(tables, drafting.column_of(target))
     draft = drafting.make_draft(tables, target, time, entities)
     source = drafting.script(draft, folder.resolve())
     folder.mkdir(parents=True, exist_ok=True)

@@ -100,10 +100,21 @@ def _dataset(draft: Draft, table: Table, folder: Path, base: Path | None) -> str
         event_id=event_id,
         columns=mapped(computed),
         event_time=text(clock.name) if clock else None,
+        treat=_treat(draft, table),
     )
     above = code.comment(clock.why) if clock is not None and clock.why else []
     above += [clock.before, ""] if clock is not None and clock.before else []
     return "\n".join([*above, _assigned(table.name, declared)])
+
+
+def _treat(draft: Draft, table: Table) -> Code | None:
+    """Return what is declared against a table's faults; what may be meant is commented out."""
+    useless = draft.left_out if table is draft.rows else ()
+    repairs = [each for each in table.repairs if each.declared or each.column not in useless]
+    items = [
+        Item(code.parsed(each.line), comment=each.why, off=not each.declared) for each in repairs
+    ]
+    return listed(items) if items else None
 
 
 def _assigned(name: str, value: Code) -> str:
@@ -125,7 +136,7 @@ def _features(draft: Draft) -> str:
     for why, group in groupby(names, key=lambda name: draft.left_out.get(name, "")):
         members = list(group)
         if not why:
-            entries += _runs(members)
+            entries += _kept(draft, members)
         elif len(members) == 1:
             entries.append(Item(text(members[0]), comment=why, off=True))
         else:
@@ -135,8 +146,19 @@ def _features(draft: Draft) -> str:
     if draft.left_out:
         head += " Those commented out are left out for the reason beside them: put back what you"
         head += " know better."
+    if draft.suspected:
+        head += " Those with a question predict suspiciously well: find out when they are written."
     listing = filled(entries, 0, len("features = "))
     return "\n".join([*code.comment(head), f"features = {listing}"])
+
+
+def _kept(draft: Draft, names: Sequence[str]) -> Iterator[str | Item]:
+    """Give features, those that are suspected with the reason."""
+    for why, group in groupby(names, key=lambda name: draft.suspected.get(name, "")):
+        if why:
+            yield from (Item(text(name), comment=f"{why}: known in time?") for name in group)
+        else:
+            yield from _runs(list(group))
 
 
 def _plain(draft: Draft) -> list[Column]:

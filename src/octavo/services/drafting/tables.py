@@ -7,14 +7,16 @@ columns mean.
 import keyword
 import re
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
 
+from octavo.definition import Treatment
 from octavo.engines import LocalEngine
 from octavo.errors import DefinitionError
+from octavo.quality import Finding
 from octavo.stages.ingestion.files import begin, whole
 from octavo.stages.ingestion.loaded import ROW
 from octavo.stages.ingestion.opening import opened
@@ -32,6 +34,34 @@ _TAKEN = {"ov", "pl", "pipeline", "features", "past", "Path", "DATA", *keyword.k
 
 
 @dataclass(frozen=True)
+class Repair:
+    """A treatment as a line of a definition.
+
+    Attributes
+    ----------
+    line
+        Its source.
+    treatment
+        What that gives.
+    why
+        What it is for, a sentence.
+    declared
+        Whether it clearly repairs. If not, it may take away what was meant, and is written as a
+        comment.
+    """
+
+    line: str
+    treatment: Treatment
+    why: str
+    declared: bool
+
+    @property
+    def column(self) -> str:
+        """What it treats."""
+        return self.treatment.column
+
+
+@dataclass(frozen=True)
 class Table:
     """One dataset as far as it was read.
 
@@ -44,16 +74,23 @@ class Table:
     frame
         The rows that were read, typed, in the order of the files.
     rejected
-        Number of records among them that cannot be rows.
+        The records among them that cannot be rows: ``_row, text, column, rule, reason``.
     share
         How much of all there is was read, a fraction.
+    findings
+        What is wrong with them as they were read.
+    repairs
+        The treatments that this calls for, in the order in which they apply; those that are
+        declared have been applied to ``frame``.
     """
 
     name: str
     paths: tuple[Path, ...]
     frame: pl.DataFrame
-    rejected: int
+    rejected: pl.DataFrame
     share: float = 1.0
+    findings: Sequence[Finding] = ()
+    repairs: Sequence[Repair] = ()
 
     @property
     def whole(self) -> bool:
@@ -84,34 +121,61 @@ def read_tables(paths: Sequence[Path]) -> list[Table]:
     DataError
         If a file cannot be read.
     """
-    found: dict[tuple[str, ...], list[tuple[Path, pl.DataFrame, int, float]]] = {}
+    found: dict[tuple[str, ...], dict[Path, _Part]] = {}
     for path in dict.fromkeys(paths):
-        frame, rejected, share = _read(path)
-        found.setdefault(tuple(frame.columns), []).append((path, frame, rejected, share))
+        part = _read(path)
+        found.setdefault(tuple(part.frame.columns), {})[path] = part
     tables: list[Table] = []
     for parts in found.values():
-        files = tuple(path for path, *_ in parts)
-        name = _name(files, [table.name for table in tables])
-        frames = [frame for _, frame, _, _ in parts]
-        if _alike(frames):
-            read, of = pl.concat(frames), sum(frame.height / s for _, frame, _, s in parts)
-        else:  # ingestion reads later files by the first one's types, and says what does not fit
-            read, of = frames[0], float("inf")
-        rejected = sum(rejected for _, _, rejected, _ in parts)
-        share = min(read.height / of, 1.0) if of else 1.0
-        tables.append(Table(name, files, read, rejected, share))
+        name = _name(list(parts), [table.name for table in tables])
+        tables.append(_together(name, parts))
     return tables
+
+
+def read_again(table: Table, as_text: Collection[str]) -> Table:
+    """Read a table's files once more, some columns as the text that stands in them."""
+    return _together(table.name, {path: _read(path, as_text) for path in table.paths})
+
+
+@dataclass(frozen=True)
+class _Part:
+    """What was read of one file; ``share`` is how much of it that was."""
+
+    frame: pl.DataFrame
+    rejected: pl.DataFrame
+    noticed: Sequence[Finding]
+    share: float
+
+
+def _together(name: str, parts: Mapping[Path, _Part]) -> Table:
+    """Make one table of the files of one dataset."""
+    read = list(parts.values())
+    frames = [part.frame for part in read]
+    if _alike(frames):
+        frame, of = pl.concat(frames), sum(part.frame.height / part.share for part in read)
+    else:  # ingestion reads later files by the first one's types, and says what does not fit
+        frame, of = frames[0], float("inf")
+    return Table(
+        name,
+        tuple(parts),
+        frame,
+        pl.concat([part.rejected for part in read]),
+        min(frame.height / of, 1.0) if of else 1.0,
+        [each for part in read for each in part.noticed],
+    )
 
 
 def _alike(frames: Sequence[pl.DataFrame]) -> bool:
     return len({tuple(frame.schema.items()) for frame in frames}) == 1
 
 
-def _read(path: Path) -> tuple[pl.DataFrame, int, float]:
+def _read(path: Path, as_text: Collection[str] = ()) -> _Part:
+    types = dict.fromkeys(as_text, pl.String)
     with tempfile.TemporaryDirectory(prefix="octavo-") as folder:
         sample, share = _sample(path, Path(folder)) or (path, 1.0)
-        parsed = whole(begin(sample, where_label="init", engine=LocalEngine()))
-    return parsed.frame.drop(ROW), parsed.rejected.height, share
+        reading = begin(sample, where_label="init", engine=LocalEngine(), overrides=types)
+        parsed = whole(reading)
+    return _Part(parsed.frame.drop(ROW), parsed.rejected, parsed.noticed, share)
 
 
 def _sample(path: Path, folder: Path) -> tuple[Path, float] | None:

@@ -1,14 +1,18 @@
 """What a draft found and decided, in plain words for the terminal, and as one document."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from octavo.services.drafting import code
 from octavo.services.drafting.draft import Draft
 from octavo.services.drafting.script import shown_split
+from octavo.services.drafting.tables import Table
 from octavo.services.drafting.windows import DAY
 
 NAMED = 12
-"""Columns named in one sentence."""
+"""Columns named in one sentence, and sentences about one table's faults."""
+
+_UNSAID = ("constant", "covariance")  # the first is said of columns, the second no next step
 
 
 def words(draft: Draft) -> list[tuple[str, str]]:
@@ -17,11 +21,9 @@ def words(draft: Draft) -> list[tuple[str, str]]:
     found = [
         ("Rows", f"{_source(draft)}: {draft.rows.rows}, {len(draft.rows.frame.columns)} columns")
     ]
-    if draft.rows.rejected:
-        found[0] = (
-            "Rows",
-            f"{found[0][1]}; {draft.rows.rejected:,} records cannot be read and will be kept aside",
-        )
+    if aside := draft.rows.rejected.height:
+        said = f"{found[0][1]}; {aside:,} records cannot be read and will be kept aside"
+        found[0] = ("Rows", said)
     found.append(("Target", f"{target.why}: a {target.kind} problem. {target.rows_note}".rstrip()))
     found.append(("Answered", f"{target.metric} of at least {_asked(draft)}. {target.figure_note}"))
     found.append(("Time", _time(draft)))
@@ -32,7 +34,10 @@ def words(draft: Draft) -> list[tuple[str, str]]:
     said = ", ".join(f"{n} {plural.get(kind, kind + 's')}" for kind, n in counts.items() if n)
     found.append(("Columns", said or "none of the rows' own"))
     if draft.left_out:
-        found.append(("Left out", _left_out(draft)))
+        found.append(("Left out", _by_reason(draft.left_out)))
+    if draft.suspected:
+        said = _by_reason(draft.suspected)
+        found.append(("Suspected", f"{said}. Kept: find out when they are written"))
     for link in draft.links:
         keys = " and ".join(
             own if own == key else f"{own} (there {key})"
@@ -48,7 +53,34 @@ def words(draft: Draft) -> list[tuple[str, str]]:
     if draft.past is not None:
         who = ", ".join(draft.past.entities) or "all rows, as one series"
         found.append(("Windows", f"over {', '.join(draft.past.over)} before each row, for {who}"))
+    for weight, heading in (("fault", "Wrong"), ("note", "Noted")):
+        for table in _tables(draft):
+            found += [(heading, said) for said in _said_of_faults(table, weight)]
     return found
+
+
+def _tables(draft: Draft) -> list[Table]:
+    """Return all tables, each once."""
+    every = (draft.rows, *(link.table for link in draft.links), *draft.unmet)
+    return list({table.name: table for table in every}.values())
+
+
+def _said_of_faults(table: Table, weight: str) -> list[str]:
+    """Return what quality finds wrong with a table, and what becomes of it."""
+    repairs = {repair.why: repair for repair in table.repairs}
+    findings = [f for f in table.findings if f.weight == weight and f.rule not in _UNSAID]
+    said = []
+    for each in findings[:NAMED]:
+        sentence, repair = (
+            f"{table.name}: {each.sentence}".replace("`", ""),
+            repairs.get(each.sentence),
+        )
+        if repair is not None:
+            sentence += " Treated: " if repair.declared else " Not treated; if it should be: "
+            sentence += f"{repair.line}"
+        said.append(sentence)
+    rest = len(findings) - len(said)
+    return said + ([f"{table.name}: {rest} more; `octavo quality` tells all"] if rest else [])
 
 
 def _source(draft: Draft) -> str:
@@ -77,9 +109,10 @@ def _time(draft: Draft) -> str:
     return said.rstrip(".") + span + "." + rest
 
 
-def _left_out(draft: Draft) -> str:
+def _by_reason(columns: Mapping[str, str]) -> str:
+    """Return columns with the reasons for what is said of them, those of one reason together."""
     by_reason: dict[str, list[str]] = {}
-    for name, why in draft.left_out.items():
+    for name, why in columns.items():
         by_reason.setdefault(why, []).append(name)
     parts = []
     for why, names in by_reason.items():
@@ -99,7 +132,7 @@ def document(draft: Draft) -> dict[str, Any]:
             "files": [str(path) for path in draft.rows.paths],
             "read": draft.rows.frame.height,
             "whole": draft.rows.whole,
-            "rejected": draft.rows.rejected,
+            "rejected": draft.rows.rejected.height,
         },
         "problem": {
             "question": target.question,
@@ -116,6 +149,7 @@ def document(draft: Draft) -> dict[str, Any]:
         "features": {column.name: column.role for column in draft.features},
         "left_out": dict(draft.left_out),
         "leaky": list(draft.leaky),
+        "suspected": dict(draft.suspected),
         "joined": [
             {"dataset": link.table.name, "on": dict(zip(link.rows_key, link.key, strict=True)),
              "met": link.met}
@@ -123,4 +157,9 @@ def document(draft: Draft) -> dict[str, Any]:
         ],
         "not_used": [table.name for table in draft.unmet],
         "windows": {"entities": list(past.entities), "over": list(past.over)} if past else None,
+        "faults": {table.name: [f.document() for f in table.findings] for table in _tables(draft)},
+        "treated": {
+            table.name: [repair.line for repair in table.repairs if repair.declared]
+            for table in _tables(draft)
+        },
     }  # fmt: skip
