@@ -4,6 +4,7 @@ Looked at are rows as events are computed from them, after their treatment: what
 finding any more. A report is small, and kept with the batch in the catalog.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,6 +18,10 @@ from octavo.stages.contract import Context
 from octavo.stores import catalog as tables
 from octavo.stores.catalog import Row
 from octavo.stores.raw import ROWS_PER_BATCH
+
+LOOKED = 2_000_000
+"""Rows of a batch that are looked at; of a larger one every so-manieth. Treatments and checks are
+counted over all."""
 
 
 def report_quality(context: Context, batches: list[Row]) -> None:
@@ -55,21 +60,38 @@ def _report(
     earlier: Sequence[Row],
     others: dict[str, pl.DataFrame],
 ) -> dict[str, Any]:
-    received = context.raw.scan(dataset.name, [batch]).collect()
-    rows = computed(dataset, received)
-    names = [c for c in received.columns if not c.startswith("_")]
-    source = Table(rows.select(*names, (pl.col(POSITION) % ROWS_PER_BATCH).alias("_row")))
+    every = max(1, -(-batch["rows"] // LOOKED))
+    looked_at: list[pl.DataFrame] = []
+    flagged: Counter[str] = Counter()
+    treated: list[list[dict[str, Any]]] = []
+    for received in context.raw.received(dataset.name, batch):
+        rows = computed(dataset, received)
+        names = [c for c in received.columns if not c.startswith("_")]
+        number = (pl.col(POSITION) % ROWS_PER_BATCH).alias("_row")
+        looked_at.append(rows.select(*names, number).filter(pl.col("_row") % every == 0))
+        flagged.update(_flagged(dataset, rows))
+        treated.append(_treated(dataset, received))
+    source = Table(pl.concat(looked_at))
     rejected = context.raw.rejected(dataset.name, batch["batch_id"]) if batch["rejected"] else None
     columns = profile(source)
     found = examine(source, keys=dataset.identity, rejected=rejected, others=others)
-    reports = [each["quality"]["columns"] for each in earlier]
-    found += changes(columns, source.height, reports, [each["rows"] for each in earlier])
+    reports = [each["quality"] for each in earlier]
+    counts = [
+        report.get("looked_at", b["rows"]) for report, b in zip(reports, earlier, strict=True)
+    ]
+    found += changes(columns, source.height, [each["columns"] for each in reports], counts)
     return {
+        "looked_at": source.height,
         "columns": columns,
         "findings": [each.document() for each in found],
-        "flagged": _flagged(dataset, rows),
-        "treated": _treated(dataset, received),
+        "flagged": dict(flagged),
+        "treated": [_summed(each) for each in zip(*treated, strict=True)],
     }
+
+
+def _summed(parts: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Add up what one treatment did in the blocks of a batch."""
+    return parts[0] | {each: sum(part[each] for part in parts) for each in ("changed", "nulls")}
 
 
 def _write(context: Context, dataset: Dataset, batch: Row) -> None:
