@@ -1,8 +1,10 @@
 """`octavo init`, then `octavo run`, over data that nobody has prepared for it."""
 
+import datetime as dt
 import json
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 from click.testing import CliRunner, Result
@@ -44,8 +46,8 @@ def drafted(folder: Path, given: Given) -> dict:
 def ran(folder: Path, trials: int = 2) -> dict:
     """Run with a small budget of training; return the verdict."""
     script = folder / "pipeline.py"
-    budget = f"    training=ov.Training(trials={trials}),\n    split=ov."
-    script.write_text(script.read_text().replace("    split=ov.", budget))
+    budget = f"    training=ov.Training(trials={trials}),\n    datasets="
+    script.write_text(script.read_text().replace("    datasets=", budget))
     done = octavo("run", folder, "--json")
     assert done.return_value in (0, 3), done.exception
     document = json.loads(done.stdout)
@@ -139,6 +141,48 @@ def test_what_cannot_be_is_said_in_words(tmp_path, options, error, said):
     assert isinstance(done.exception, error)
     assert said in str(done.exception)
     assert not (tmp_path / "pipeline.py").exists()
+
+
+def series(machines: int) -> pl.DataFrame:
+    """Invent two measures of some machines, every 10 minutes for six weeks, and one fault each."""
+    rng = np.random.default_rng(11)
+    start, rows, frames = dt.datetime(2024, 3, 1, tzinfo=dt.UTC), 6_000, []
+    for machine in range(machines):
+        heat = 20 + 3 * np.sin(np.arange(rows) / 144 * 2 * np.pi) + rng.normal(0, 0.5, rows)
+        heat[rows - 100 - 40 * machine] += 15
+        frames.append(
+            pl.DataFrame(
+                {
+                    "time": [start + n * dt.timedelta(minutes=10) for n in range(rows)],
+                    "machine": f"m{machine}",
+                    "heat (°C)": heat,
+                    "load": rng.gamma(4.0, 2.0, rows) * 10.0**machine,
+                    "state": rng.choice(["on", "off"], rows),
+                }
+            )
+        )
+    return pl.concat(frames).sort("time", maintain_order=True)
+
+
+@pytest.mark.parametrize("machines", [1, 3])
+def test_without_a_target_unusual_readings_are_looked_for(tmp_path, machines):
+    frame = series(machines) if machines > 1 else series(1).drop("machine")
+    frame.write_csv(tmp_path / "plant.csv")
+    done = octavo("init", tmp_path, "--data", tmp_path / "plant.csv", "--json")
+    assert done.exception is None, done.exception
+    said = json.loads(done.stdout)
+    assert said["problem"]["kind"] == "anomaly"
+    assert said["series"] == {"key": "machine" if machines > 1 else None, "number": machines}
+    assert said["watched"] == ["heat (°C)", "load"]
+    verdict = ran(tmp_path, trials=2)
+    assert verdict["metric"] == "alarm_ratio"
+    assert verdict["answered"]
+    project = load(tmp_path)
+    test = project.data("test", "both")
+    scores = test.select("_event_time").with_columns(score=project.scorer().bundle.predict(test))
+    found = scores.sort("score", descending=True).head(20 * machines)["_event_time"]
+    faults = [frame["time"].unique().sort()[6_000 - 100 - 40 * m] for m in range(machines)]
+    assert set(faults) <= set(found), "the faults are among the oddest"
 
 
 def test_a_row_for_each_class_teaches_nothing(tmp_path):

@@ -61,7 +61,8 @@ def _repairs(table: Table, findings: Sequence[Finding], target: str) -> Iterator
     found: dict[str, Repair] = {}
     for each in sorted(findings, key=lambda finding: finding.rule != "blanks"):
         line = each.treatment or ""
-        if each.weight == "fault" and line.startswith("ov.") and not line.startswith("ov.Check"):
+        called_for = each.weight == "fault" or each.rule in _TIMES  # Parquet may hold them as text
+        if called_for and line.startswith("ov.") and not line.startswith("ov.Check"):
             treatment = eval(line, {"ov": definition, "pl": pl})  # noqa: S307  quality's own text
             declared = each.rule in _REPAIRED and _is_clear(treatment, table, target)
             found.setdefault(line, Repair(line, treatment, each.sentence, declared))

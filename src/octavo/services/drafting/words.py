@@ -1,9 +1,10 @@
 """What a draft found and decided, in plain words for the terminal, and as one document."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from octavo.services.drafting import code
+from octavo.services.drafting.clock import Clock
 from octavo.services.drafting.draft import Draft
 from octavo.services.drafting.script import shown_split
 from octavo.services.drafting.tables import Table
@@ -26,7 +27,7 @@ def words(draft: Draft) -> list[tuple[str, str]]:
         found[0] = ("Rows", said)
     found.append(("Target", f"{target.why}: a {target.kind} problem. {target.rows_note}".rstrip()))
     found.append(("Answered", f"{target.metric} of at least {_asked(draft)}. {target.figure_note}"))
-    found.append(("Time", _time(draft)))
+    found.append(("Time", told_time(draft.clock)))
     found.append(("Split", f"{shown_split(draft)}: {draft.why_split}"))
     kinds = ("number", "category", "boolean", "text", "time")
     counts = {kind: sum(c.role == kind for c in draft.features) for kind in kinds}
@@ -34,9 +35,9 @@ def words(draft: Draft) -> list[tuple[str, str]]:
     said = ", ".join(f"{n} {plural.get(kind, kind + 's')}" for kind, n in counts.items() if n)
     found.append(("Columns", said or "none of the rows' own"))
     if draft.left_out:
-        found.append(("Left out", _by_reason(draft.left_out)))
+        found.append(("Left out", by_reason(draft.left_out)))
     if draft.suspected:
-        said = _by_reason(draft.suspected)
+        said = by_reason(draft.suspected)
         found.append(("Suspected", f"{said}. Kept: find out when they are written"))
     for link in draft.links:
         keys = " and ".join(
@@ -53,10 +54,25 @@ def words(draft: Draft) -> list[tuple[str, str]]:
     if draft.past is not None:
         who = ", ".join(draft.past.entities) or "all rows, as one series"
         found.append(("Windows", f"over {', '.join(draft.past.over)} before each row, for {who}"))
-    for weight, heading in (("fault", "Wrong"), ("note", "Noted")):
-        for table in _tables(draft):
-            found += [(heading, said) for said in _said_of_faults(table, weight)]
-    return found
+    return found + faults(_tables(draft))
+
+
+def faults(tables: Sequence[Table]) -> list[tuple[str, str]]:
+    """Return what is wrong with tables, and what may be meant."""
+    return [
+        (heading, said)
+        for weight, heading in (("fault", "Wrong"), ("note", "Noted"))
+        for table in tables
+        for said in _said_of_faults(table, weight)
+    ]
+
+
+def faults_document(tables: Sequence[Table]) -> dict[str, Any]:
+    """Return the same as plain values."""
+    treated = {t.name: [each.line for each in t.repairs if each.declared] for t in tables}
+    return {"faults": {t.name: [f.document() for f in t.findings] for t in tables}} | {
+        "treated": treated
+    }
 
 
 def _tables(draft: Draft) -> list[Table]:
@@ -95,8 +111,8 @@ def _asked(draft: Draft) -> str:
     return figure
 
 
-def _time(draft: Draft) -> str:
-    clock = draft.clock
+def told_time(clock: Clock | None) -> str:
+    """Return when rows happened, and how that was told."""
     if clock is None:
         return "none found (--time COLUMN names one): all rows count as known from the beginning"
     known = clock.values.drop_nulls()
@@ -109,7 +125,7 @@ def _time(draft: Draft) -> str:
     return said.rstrip(".") + span + "." + rest
 
 
-def _by_reason(columns: Mapping[str, str]) -> str:
+def by_reason(columns: Mapping[str, str]) -> str:
     """Return columns with the reasons for what is said of them, those of one reason together."""
     by_reason: dict[str, list[str]] = {}
     for name, why in columns.items():
@@ -157,9 +173,5 @@ def document(draft: Draft) -> dict[str, Any]:
         ],
         "not_used": [table.name for table in draft.unmet],
         "windows": {"entities": list(past.entities), "over": list(past.over)} if past else None,
-        "faults": {table.name: [f.document() for f in table.findings] for table in _tables(draft)},
-        "treated": {
-            table.name: [repair.line for repair in table.repairs if repair.declared]
-            for table in _tables(draft)
-        },
+        **faults_document(_tables(draft)),
     }  # fmt: skip
