@@ -19,14 +19,14 @@ from octavo.stores import catalog as tables
 from octavo.stores.catalog import Row
 from octavo.stores.raw import ROWS_PER_BATCH
 
-LOOKED = 2_000_000
+LOOKED = 1_000_000
 """Rows of a batch that are looked at; of a larger one every so-manieth. Treatments and checks are
 counted over all."""
 
 
 def report_quality(context: Context, batches: list[Row]) -> None:
     """Write the report of every batch that has none under this definition."""
-    static: dict[str, pl.DataFrame] = {}
+    static: dict[str, pl.DataFrame] | None = None
     for number, batch in enumerate(batches):
         dataset = context.pipeline.dataset(batch["dataset"])
         of = fingerprint([dataset.identity, dataset.checks, *dataset.treat])
@@ -34,7 +34,7 @@ def report_quality(context: Context, batches: list[Row]) -> None:
         if known.get("of") == of:
             continue
         context.progress("quality", number, len(batches))
-        if not static:
+        if static is None:
             static = _static(context, batches)
         others = {name: frame for name, frame in static.items() if name != dataset.name}
         earlier = [b for b in batches[:number] if b["dataset"] == dataset.name and b["quality"]]
@@ -44,11 +44,14 @@ def report_quality(context: Context, batches: list[Row]) -> None:
 
 
 def _static(context: Context, batches: Sequence[Row]) -> dict[str, pl.DataFrame]:
-    """Return the rows of the datasets that hold facts, to look references up in."""
+    """Return the rows of the datasets that hold facts, to look references up in.
+
+    Facts are about what the predicted rows name; these themselves may be many.
+    """
     found = {}
     for dataset in context.pipeline.datasets:
         of = [batch for batch in batches if batch["dataset"] == dataset.name]
-        if dataset.is_static and of:
+        if dataset.is_static and of and dataset is not context.pipeline.rows:
             found[dataset.name] = context.raw.events(dataset, of)
     return found
 

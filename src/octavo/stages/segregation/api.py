@@ -21,10 +21,10 @@ from octavo.definition.events import (
 )
 from octavo.errors import DefinitionError
 from octavo.stages.segregation.filters import condition_of
-from octavo.stages.segregation.parts import SETTLED_AT, divide
+from octavo.stages.segregation.parts import SETTLED_AT, divide, placed
 from octavo.stores.catalog import Catalog
 from octavo.stores.features import STAMPS, FeatureStore
-from octavo.stores.history import GONE_KNOWN_AT
+from octavo.stores.history import FIRST_POSITION, GONE_KNOWN_AT
 from octavo.stores.home import Home
 from octavo.stores.raw import RawStore, batch_sequence
 
@@ -227,9 +227,12 @@ class SplitRows:
     @cached_property
     def every_row(self) -> pl.DataFrame:
         """All rows in log order: stamps, keys, label and when that was settled; no feature."""
-        rows = self._assembled([])
-        label = self.pipeline.label
-        rows = rows.join(self._labels(), on=EVENT_ID, how="left", validate="1:1")
+        label, labels = self.pipeline.label, self._labels()
+        rows = placed(self.pipeline.split, self._assembled([]))
+        meets = EVENT_ID if label.on else POSITION  # an integer, where a row tells its own outcome
+        rows = rows.join(
+            self._labels(), on=meets, how="left", validate="1:1", maintain_order="left"
+        )
         if label.mature_after is None:
             return rows
         after = microseconds(label.mature_after, where="Label.mature_after")
@@ -243,7 +246,10 @@ class SplitRows:
         return rows.with_columns(pl.when(known).then(settled).alias(SETTLED_AT))
 
     def _labels(self) -> pl.DataFrame:
-        """Return event ID, newest outcome known at the data version's clock, and since when."""
+        """Return the newest outcome known at the data version's clock, and since when.
+
+        Beside the event ID of its row, or the position if the row tells it.
+        """
         label = self.pipeline.label
         chosen = set(self.document["batches"])  # some may have been withdrawn since
         batches = [b for b in self.catalog.batches(label.of.name) if b["batch_id"] in chosen]
@@ -254,14 +260,13 @@ class SplitRows:
         events = events.filter(~gone.fill_null(False))
         clock = pl.lit(self.document["clock"], dtype=pl.Int64).cast(TIMESTAMP)
         where = f"label {label.name!r}"
-        if label.on:
-            events = evaluate(events, [joined_id(tuple(label.on)).alias(EVENT_ID)], where=where)
+        meets = EVENT_ID if label.on else POSITION
+        met = joined_id(tuple(label.on)) if label.on else pl.col(FIRST_POSITION)
         events = evaluate(events, [label.value.alias(label.name)], where=where)
-        return (
-            events.filter((pl.col(KNOWN_AT) <= clock) & pl.col(label.name).is_not_null())
-            .unique(EVENT_ID, keep="last", maintain_order=True)
-            .select(EVENT_ID, label.name, pl.col(KNOWN_AT).cast(pl.Int64).alias(SETTLED_AT))
-        )
+        events = events.filter((pl.col(KNOWN_AT) <= clock) & pl.col(label.name).is_not_null())
+        since = pl.col(KNOWN_AT).cast(pl.Int64).alias(SETTLED_AT)
+        found = evaluate(events, [met.alias(meets)], where=where).select(meets, label.name, since)
+        return found.unique(meets, keep="last", maintain_order=True)
 
 
 def drawn(places: np.ndarray, most: int | None) -> np.ndarray:
