@@ -230,9 +230,7 @@ class SplitRows:
         label, labels = self.pipeline.label, self._labels()
         rows = placed(self.pipeline.split, self._assembled([]))
         meets = EVENT_ID if label.on else POSITION  # an integer, where a row tells its own outcome
-        rows = rows.join(
-            self._labels(), on=meets, how="left", validate="1:1", maintain_order="left"
-        )
+        rows = rows.join(labels, on=meets, how="left", validate="1:1", maintain_order="left")
         if label.mature_after is None:
             return rows
         after = microseconds(label.mature_after, where="Label.mature_after")
