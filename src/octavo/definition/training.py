@@ -28,7 +28,7 @@ class Training(Declaration):
     budget: Duration = "10m"
     """No trial is begun after this long. A run that must be repeated exactly ends by ``trials``;
     in any case the number of trials done is recorded, and a resumed run does that many."""
-    rows: int = 2_000_000
+    rows: int = 1_000_000
     """Rows of train, and of validation, that a search uses at the most. Of a larger part so many
     are drawn, always the same; test is judged on all rows."""
     seed: int = 7

@@ -80,6 +80,7 @@ def run(context: Context) -> Outcome:
             "study": study,
             "trials": len(done),
             "failed": len(done) - len(good),
+            "most": settings["rows"],
             "drawn": _drawn(context, segregation),
         },
     )
