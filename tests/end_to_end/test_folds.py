@@ -90,6 +90,10 @@ def test_immature_rows_are_in_no_part_however_early_their_outcome_came(
     )
     assert immature.height
     assert immature["returned"].all(), "labeled, since their outcome is known; all of one class"
+    newest = project.rows().newest()
+    assert newest.join(immature, on="_event_id", how="semi")["returned"].is_null().all(), (
+        "monitoring does not measure by them"
+    )
 
 
 def test_strata_of_rows_and_of_entities(tmp_path, make_project, octavo):

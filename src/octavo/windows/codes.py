@@ -6,7 +6,7 @@ knows nothing of windows.
 
 import numpy as np
 
-from octavo.windows.compiling import inlined, part
+from octavo.windows.compiling import inlined, part, shared
 from octavo.windows.exact import bits_of
 
 LARGEST = 2**63 - 1
@@ -19,6 +19,17 @@ def key_of(value, category):
         return bits_of(value) ^ -(LARGEST + 1)  # unsigned order
     bits = bits_of(value + 0.0)
     return bits ^ ((bits >> 63) & LARGEST)  # below zero the larger magnitude comes first
+
+
+@shared
+def joined(values, more):
+    """Values, and then some more."""
+    both = np.empty(values.size + more.size)
+    for i in range(values.size):
+        both[i] = values[i]
+    for i in range(more.size):
+        both[values.size + i] = more[i]
+    return both
 
 
 @part

@@ -19,7 +19,7 @@ from typing import NamedTuple
 import numpy as np
 
 from octavo.windows import exact, tile
-from octavo.windows.compiling import hot, inlined, part
+from octavo.windows.compiling import hot, inlined, once, part
 
 STEPS = 32
 _PRECISE = Context(prec=50)
@@ -194,7 +194,7 @@ def read(decays, ring, at, size, lowest, highest):
     return sign * number, power + 32 * first
 
 
-@hot
+@once
 def weighed(decays, window, earliest, latest, end, halflife):
     """Count, sum and mean, weighted at time ``end``, of a window that holds an observation.
 

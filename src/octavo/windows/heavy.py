@@ -102,7 +102,7 @@ def shift(windows, span, held, plan, start, end, sign):
             decay.change(windows.decays, place, held.times[rank], held.values[rank], halflife, sign)
 
 
-@hot
+@once
 def shift_tiles(windows, span, tiles, plan, start, end, sign):
     """Add or remove the tiles in ``[start, end)``."""
     needs, place = plan.needs[span], windows.places[span]
@@ -122,7 +122,7 @@ def shift_tiles(windows, span, tiles, plan, start, end, sign):
             decay.merge(windows.decays, place, tiles.words, found, sign)
 
 
-@hot
+@once
 def slide_tiles(windows, span, tiles, plan, start, end):
     """Move a window over the tiles to those of the event times in ``(start, end]``."""
     old_first, old_last = windows.first[span], windows.last[span]
@@ -155,7 +155,7 @@ def slide(windows, span, held, plan, low, high):
     windows.high[span] = high
 
 
-@hot
+@once
 def weighed(windows, span, held, tiles, plan, time):
     """Weighted count, sum and mean of a window; what is null or 0 of any other kind of window."""
     if windows.sizes[span] == 0 or plan.needs[span] & WEIGHED == 0:
@@ -170,7 +170,7 @@ def weighed(windows, span, held, tiles, plan, time):
     return decay.weighed(windows.decays, windows.places[span], earliest, latest, end, halflife)
 
 
-@hot
+@once
 def counted(windows, span, resolution, aggregate, parameter):
     """Compute one aggregate of a window that keeps tallies or order statistics."""
     place, size = windows.places[span], windows.sizes[span]
@@ -250,7 +250,7 @@ def hashed(distinct, category):
     places = np.empty(distinct.size, np.int64)
     for i in range(distinct.size):
         places[order[i]] = i
-    return found[order], places
+    return ranks.taken(found, order), places
 
 
 @part
@@ -279,7 +279,7 @@ def windows_of(held, tiles, plan, category):
     values = held.values
     if tiles.ends.size:
         kept_values, kept_counts, kept = tile.values_of(tiles)
-        values = np.concatenate((held.values, kept_values))
+        values = codes.joined(values, kept_values)
     hashes, by_hash = np.empty(0, np.int64), np.empty(0, np.int64)
     lowest, highest = decay.exponents(held.values)
     if tiles.ends.size and weighed:
@@ -289,7 +289,7 @@ def windows_of(held, tiles, plan, category):
         if estimated and distinct.size >= sketches.MOST:
             hashes, by_hash = hashed(distinct, category)
         if ordered:
-            rounded = distinct.copy()
+            rounded = np.empty(distinct.size)
             for i in range(distinct.size):
                 rounded[i] = sketches.rounded(distinct[i])
     return Windows(

@@ -69,7 +69,6 @@ class LiveLane:
     """
 
     def __init__(self, plan: LanePlan, late: int | None = None, load: Load = nothing_stored):
-        resident = steps("resident")
         check_late(late)
         self.plan, self.late, self._load = plan, late, load
         self._heavy_places = [n for n, each in enumerate(plan.columns) if each.aggregate in HEAVY]
@@ -77,8 +76,8 @@ class LiveLane:
         if self._heavy_places:
             columns = [plan.columns[n] for n in self._heavy_places]
             self._heavy = LanePlan(columns, plan.include_current, plan.category)
-        self._memory = resident.empty(len(plan.arrays.needs))
-        self._table = resident.no_entities()
+        self._memory = steps("arenas").empty(len(plan.arrays.needs))
+        self._table = steps("resident").no_entities()
         self._used = np.zeros(3, np.int64)
         self.entities = 0
         """Entities in memory."""
@@ -169,7 +168,7 @@ class LiveLane:
         self._table = tuple(table)
         new = numbers >= known
         if new.any():
-            self._memory = resident.with_entities(self._memory, self.entities)
+            self._memory = steps("arenas").with_entities(self._memory, self.entities)
             starts, times, values, tiles = self._load(touched[new])
             assert not tiles.ends.size, "tiles are not kept in memory"
             if len(times):
@@ -180,5 +179,4 @@ class LiveLane:
         return numbers
 
     def _grow(self, needed: np.ndarray) -> None:
-        resident = steps("resident")
-        self._memory = resident.with_room(self._memory, self._used + needed)
+        self._memory = steps("arenas").with_room(self._memory, self._used + needed)

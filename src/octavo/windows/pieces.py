@@ -46,8 +46,10 @@ def in_pieces(rows, times, asked):
         end = min(start + PIECE, order.size)
         if not back_and_forth(rows, times, asked, start, end):
             continue
-        order[start:end] = start + np.argsort(asked.times[start:end], kind="mergesort")
-        lasting[start:end] = asked.reach[start]
+        by_time = np.argsort(asked.times[start:end], kind="mergesort")
+        for i in range(start, end):
+            order[i] = start + by_time[i - start]
+            lasting[i] = asked.reach[start]
     return order, lasting
 
 

@@ -120,7 +120,7 @@ def read(windows, tiled, span, held, tiles, needs, time):
     sums, at = windows.sums, span * windows.form.width
     answers = windows.answers
     count = observed = sums[at + exact.COUNT]
-    if tiles is not None and tiles.ends.size:
+    if tiles.ends.size:
         tile.together(tiled, span, windows.form, sums)
         sums, at = tiled.row, 0
         count = sums[exact.COUNT]
@@ -140,7 +140,7 @@ def read(windows, tiled, span, held, tiles, needs, time):
             )
             windows.stale[span] = False
         least, greatest = windows.least[span], windows.greatest[span]
-        if tiles is not None and tiles.ends.size:
+        if tiles.ends.size:
             others = tile.extremes(tiled, span, tiles)
             least, greatest = min(least, others[0]), max(greatest, others[1])
         # Adding +0.0 turns -0.0 into +0.0: which of the two was met first must not show.
@@ -150,7 +150,7 @@ def read(windows, tiled, span, held, tiles, needs, time):
         if observed:
             rank = ranks.earliest(held, low)
             moment, value = held.times[rank], held.values[rank]
-        if tiles is not None and tiles.ends.size:
+        if tiles.ends.size:
             moment, value = tile.earlier(tiled, span, tiles, moment, value)
         answers[FIRST], answers[SINCE_FIRST] = value, (time - moment) / 1e6
     if needs & LATEST:
@@ -158,7 +158,7 @@ def read(windows, tiled, span, held, tiles, needs, time):
         if observed:
             rank = ranks.latest(held, high - 1)
             moment, value = held.times[rank], held.values[rank]
-        if tiles is not None and tiles.ends.size:
+        if tiles.ends.size:
             moment, value = tile.later(tiled, span, tiles, moment, value)
         answers[LAST], answers[SINCE_LAST] = value, (time - moment) / 1e6
 
@@ -199,7 +199,7 @@ def retract(rank, held, windows):
 def answer(rows, steps, held, tiles, windows, tiled, asked, plan, out):
     """Read the log of one entity: let be seen what a query sees, then answer it."""
     reached = 0
-    if tiles is not None and tiles.ends.size:
+    if tiles.ends.size:
         tile.clear(tiled, windows.form)
     for i in range(asked.rows.size):
         if i + AHEAD < asked.rows.size:
@@ -216,7 +216,7 @@ def answer(rows, steps, held, tiles, windows, tiled, asked, plan, out):
             start, end = edges(plan.spans, span, asked, i)
             low, high = bounds(held, windows.low[span], windows.high[span], start, end)
             slide(windows, span, held, low, high)
-            if tiles is not None and tiles.ends.size:
+            if tiles.ends.size:
                 tile.slide(tiled, span, windows.form, tiles, start, end)
             read(windows, tiled, span, held, tiles, plan.needs[span], asked.times[i])
             for j in range(plan.starts[span], plan.starts[span + 1]):

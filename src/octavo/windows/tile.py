@@ -26,7 +26,7 @@ from typing import NamedTuple
 import numpy as np
 
 from octavo.windows import exact
-from octavo.windows.compiling import hot, inlined, part, shared
+from octavo.windows.compiling import hot, inlined, once, part, shared
 from octavo.windows.exact import Form
 from octavo.windows.ranks import seek
 
@@ -181,7 +181,7 @@ def slide(sums, span, form, tiles, start, end):
     sums.high[span] = high
 
 
-@hot
+@once
 def together(sums, span, form, rows):
     """Write the sums of a window, of tiles and of observations, into ``sums.row``."""
     at = span * form.width
@@ -189,7 +189,7 @@ def together(sums, span, form, rows):
         sums.row[i] = sums.rows[at + i] + rows[at + i]
 
 
-@hot
+@once
 def extremes(sums, span, tiles):
     """Smallest and largest value in the tiles of a window."""
     if sums.stale[span]:
@@ -202,7 +202,7 @@ def extremes(sums, span, tiles):
     return sums.least[span], sums.greatest[span]
 
 
-@hot
+@once
 def earlier(sums, span, tiles, time, value):
     """Event time and value of a window's first observation: in its tiles, or the one given.
 
@@ -215,7 +215,7 @@ def earlier(sums, span, tiles, time, value):
     return time, value
 
 
-@hot
+@once
 def later(sums, span, tiles, time, value):
     """Event time and value of a window's last observation: in its tiles, or the one given."""
     if sums.low[span] < sums.high[span]:

@@ -55,15 +55,12 @@ def record_of(kept, old, times, values):
     form = exact.form_of(values, kept.sums > 0, kept.sums > 1)
     if form.limbs:
         form = tile.widened(aligned(form), old)
-    heavy = np.empty(0, np.int64)
-    if kept.values or kept.rounded or kept.halflives.size:
-        heavy = heavy_part(kept, old, times, values)
-    light = tile.ROW + form.width
     row = np.zeros(form.width + exact.SLACK, np.int64)
     first, last = (times[0], values[0]), (times[-1], values[-1])
-    least, greatest = values.min(), values.max()
-    for i in range(times.size):
-        exact.add(row, 0, form, values[i], 1)
+    least, greatest = np.inf, -np.inf
+    for value in values:
+        exact.add(row, 0, form, value, 1)
+        least, greatest = min(least, value), max(greatest, value)
     if old.ends.size:
         words, place = old.words, old.at[0]
         tile.merge(row, 0, form, words, place, 1)
@@ -73,19 +70,26 @@ def record_of(kept, old, times, values):
             last = tile.last_time(old, 0), tile.number(words[place + tile.LAST_VALUE])
         least = min(least, tile.number(words[place + tile.LEAST]))
         greatest = max(greatest, tile.number(words[place + tile.GREATEST]))
-    record = np.empty(light + heavy.size, np.int64)
-    record[tile.HEAVY] = light if heavy.size else 0
-    record[tile.ROW : light], record[light:] = row[: form.width], heavy
+    light = tile.ROW + form.width
+    record = np.empty(light, np.int64)
     record[tile.FIRST_TIME], record[tile.LAST_TIME] = first[0], last[0]
     record[tile.FIRST_VALUE], record[tile.LAST_VALUE] = bits_of(first[1]), bits_of(last[1])
     record[tile.LEAST], record[tile.GREATEST] = bits_of(least), bits_of(greatest)
-    record[tile.BASE], record[tile.LIMBS] = form.base, form.limbs
-    return record
+    record[tile.BASE], record[tile.LIMBS], record[tile.HEAVY] = form.base, form.limbs, 0
+    for i in range(form.width):
+        record[tile.ROW + i] = row[i]
+    if kept.values or kept.rounded or kept.halflives.size:
+        record[tile.HEAVY] = light
+        return heavy_part(kept, old, times, values, record)
+    return record, light
 
 
 @part
-def heavy_part(kept, old, times, values):
-    """Make the heavy part of a record: decays, values and rounded values."""
+def heavy_part(kept, old, times, values, record):
+    """Add the heavy part to a record: decays, values and rounded values.
+
+    Returns the record, and how many words of it are used.
+    """
     earliest, latest = times[0], times[-1]
     lowest, highest = decay.exponents(values)
     known, counts, starts = np.empty(0), np.empty(0, np.int64), np.zeros(3, np.int64)
@@ -94,42 +98,52 @@ def heavy_part(kept, old, times, values):
         latest = max(latest, tile.last_time(old, 0))
         lowest, highest = tile.exponents(old, lowest, highest)
         known, counts, starts = tile.values_of(old)
-    head = np.array([kept.halflives.size, lowest, highest])
-    found = [head]
+    size = record.size
+    record = with_room(record, size + HEAD)
+    record[size], record[size + 1], record[size + 2] = kept.halflives.size, lowest, highest
+    size += HEAD
     for halflife in kept.halflives:
-        found.append(decayed(halflife, old, times, values, earliest, latest, lowest, highest))
+        made = decayed(halflife, old, times, values, earliest, latest, lowest, highest)
+        record, size = appended(record, size, made)
     some, often = np.empty(0), np.empty(0, np.int64)
     if kept.values:
         old_values, old_counts = known[: starts[1]], counts[: starts[1]]
         some, often = tallied(old_values, old_counts, values, kept.category)
         if kept.values == 1:
             some, often = sampled(some, kept.category), often[:0]
-    found.append(np.array([some.size, 1 if kept.values == 2 else 0]))
-    found.append(some.view(np.int64))
-    found.append(often)
+    record = with_room(record, size + 2)
+    record[size], record[size + 1] = some.size, 1 if kept.values == 2 else 0
+    record, size = appended(record, size + 2, bits(some))
+    record, size = appended(record, size, often)
     some, often = np.empty(0), np.empty(0, np.int64)
     if kept.rounded:
         short = np.empty(values.size)
         for i in range(values.size):
             short[i] = sketches.rounded(values[i])
         some, often = tallied(known[starts[1] :], counts[starts[1] :], short, kept.category)
-    found.append(np.array([some.size]))
-    found.append(some.view(np.int64) | often)
-    return joined(found)
+    record = with_room(record, size + 1)
+    record[size] = some.size
+    for i in range(some.size):
+        often[i] |= bits_of(some[i])
+    return appended(record, size + 1, often)
 
 
 @shared
-def joined(parts):
-    """One array of several."""
-    size = 0
-    for each in parts:
-        size += each.size
-    whole = np.empty(size, np.int64)
-    at = 0
-    for each in parts:
-        whole[at : at + each.size] = each
-        at += each.size
-    return whole
+def bits(values):
+    """Bits of some float64 values, as int64."""
+    found = np.empty(values.size, np.int64)
+    for i in range(values.size):
+        found[i] = bits_of(values[i])
+    return found
+
+
+@shared
+def appended(words, size, more):
+    """Put some words after those that are used; return all of them, and how many are used."""
+    words = with_room(words, size + more.size)
+    for i in range(more.size):
+        words[size + i] = more[i]
+    return words, size + more.size
 
 
 @shared
@@ -160,7 +174,7 @@ def decayed(halflife, old, times, values, earliest, latest, lowest, highest):
 @shared
 def tallied(values, counts, more, category):
     """Count how often each value occurs: some counted ones, and more."""
-    code, distinct = codes.coded(np.concatenate((values, more)), category)
+    code, distinct = codes.coded(codes.joined(values, more), category)
     often = np.zeros(distinct.size, np.int64)
     for i in range(code.size):
         often[code[i]] += counts[i] if i < counts.size else 1
@@ -175,16 +189,18 @@ def sampled(distinct, category):
     hashes = np.empty(distinct.size, np.int64)
     for i in range(distinct.size):
         hashes[i] = sketches.hash_of(distinct[i], category)
-    return distinct[np.argsort(hashes, kind="mergesort")[: sketches.MOST]]
+    order = np.argsort(hashes, kind="mergesort")
+    return ranks.taken(distinct, order[: sketches.MOST])
 
 
-@part
+@shared
 def with_room(words, size):
     """Make room for so many words."""
     if size <= words.size:
         return words
     longer = np.empty(2 * size, np.int64)
-    longer[: words.size] = words
+    for i in range(words.size):
+        longer[i] = words[i]
     return longer
 
 
@@ -207,10 +223,12 @@ def _entry(source):
         """
         _ = source
         kept = Kept(sums, values_kept, rounded, halflives, category)
+        times, values = times.copy(), values.copy()  # not read-only: what follows is compiled once
         loose = np.zeros(times.size, np.bool_)
         made_ends = np.empty(ends.size + times.size, np.int64)
         made_at = np.zeros(ends.size + times.size + 1, np.int64)
         made = np.empty(words.size, np.int64)
+        record = np.empty(0, np.int64)
         tiles, old, row = 0, 0, 0
         while old < ends.size or row < times.size:
             end = log.NEVER
@@ -223,21 +241,21 @@ def _entry(source):
                 past += 1
             here = 1 if old < ends.size and ends[old] == end else 0
             was = Tiles(ends[old : old + here], at[old : old + here], words)
-            if fresh[row:past].any():
-                record = record_of(kept, was, times[row:past], values[row:past])
-                is_tile = here or record.size <= 2 * (past - row - 1) + spare
+            seen, size = False, 0
+            for i in range(row, past):
+                seen |= fresh[i]
+            if seen:
+                record, size = record_of(kept, was, times[row:past], values[row:past])
+                is_tile = here or size <= 2 * (past - row - 1) + spare
             else:
-                record = words[at[old] : at[old + here]].copy()
-                is_tile = here > 0
-                loose[row:past] = True
+                record, is_tile = words[at[old] : at[old + here]], here > 0
+                size = record.size
             if is_tile:
-                until = made_at[tiles] + record.size
-                made = with_room(made, until)
-                made[made_at[tiles] : until] = record
-                made_ends[tiles], made_at[tiles + 1] = end, until
+                made, made_at[tiles + 1] = appended(made, made_at[tiles], record[:size])
+                made_ends[tiles] = end
                 tiles += 1
-            else:
-                loose[row:past] = True
+            for i in range(row, past):
+                loose[i] = not (is_tile and seen)
             old, row = old + here, past
         return made_ends[:tiles], made_at[: tiles + 1], made[: made_at[tiles]], loose
 

@@ -175,7 +175,8 @@ class SplitRows:
     def newest(self, most: int | None = None) -> pl.DataFrame:
         """Return the rows of the newest monitoring window, labeled or not.
 
-        Of rows without an event time, those of the newest batch.
+        Of rows without an event time, those of the newest batch. An immature row is unlabeled
+        however early its outcome came: those with an early outcome alone are no fair sample.
 
         Parameters
         ----------
@@ -190,9 +191,10 @@ class SplitRows:
             yield self._given(self._newest[start : start + size])
 
     def _given(self, places: np.ndarray) -> pl.DataFrame:
-        features = self.pipeline.features
-        rows = self.rows_at(places, features)
-        return rows.select(*STAMPS, *features, self.pipeline.label.name)
+        features, name = self.pipeline.features, self.pipeline.label.name
+        settled = (pl.col(SETTLED_AT) <= self.document["clock"]).fill_null(False)
+        label = pl.when(settled).then(pl.col(name)).alias(name)
+        return self.rows_at(places, features).select(*STAMPS, *features, label)
 
     @cached_property
     def _newest(self) -> np.ndarray:
