@@ -72,6 +72,8 @@ def test_any_table_goes_through_all_eight_stages(tmp_path, name):
         ("breast_cancer", "roc_auc", 0.95),
         ("diabetes", "r2", 0.3),
         ("hard_names", "roc_auc", 0.7),
+        # its one true feature is suspiciously good, and kept
+        ("ten_thousand_categories", "roc_auc", 0.9),
     ],
 )
 def test_a_plain_table_is_answered_without_a_line_of_code(tmp_path, name, metric, least):
@@ -213,6 +215,23 @@ def test_five_files_of_flights_are_joined_and_leaks_left_out(tmp_path):
     assert leaky <= set(said["left_out"])
     assert said["split"] == "time"
     assert said["event_time"] == 'pl.datetime("year", "month", "day")'
+    told = {(name, f["rule"], *f["columns"]) for name, fs in said["faults"].items() for f in fs}
+    assert told >= {
+        ("flights", "clock", "dep_time"), ("flights", "midnight", "dep_time"),
+        ("flights", "past_midnight", "dep_time", "dep_delay"),
+        ("flights", "together", "dep_time", "dep_delay", "hour", "minute"),
+        ("flights", "reference", "tailnum"), ("planes", "sentinel", "year"),
+        ("weather", "zone", "date", "year", "month", "day", "hour"),
+        ("weather", "multiple", "wind_gust", "wind_speed"),
+    }  # fmt: skip
+    missing = next(f for f in said["faults"]["flights"] if f["rule"] == "values")
+    assert "`tailnum` in 248 rows" in missing["sentence"]
+    assert said["treated"]["planes"] == [
+        'ov.Normalize("model", replace={"FALCON-XP": "FALCON XP"})',
+        'ov.Null("year", values=[0])',
+    ]
+    source = (tmp_path / "pipeline.py").read_text()
+    assert '        # ov.Null("dewp", where=~pl.col("dewp").is_between(' in source
 
 
 @pytest.mark.slow

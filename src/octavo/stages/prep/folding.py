@@ -76,7 +76,8 @@ class Group:
             new = seen(lane)
             with self.store.snapshot() as snapshot:
                 past, tiles = past_of(snapshot, lane, asked.entity, asked.event_time)
-                log = Observations.concatenate([past, new.observations])
+                parts = [part for part in (past, new.observations) if len(part)]
+                log = Observations.concatenate(parts or [past])
                 check_most(lane, log, new)
                 results = fold(log, asked, lane.plan, late(self.view), tiles=tiles)
                 known = texts_of(snapshot, lane, results)

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 
 from octavo.bundle.columns import Column
 from octavo.definition import Pipeline
-from octavo.definition.events import evaluate
+from octavo.definition.events import EVENT_ID, evaluate
 from octavo.definition.expressions import sample_disagreement
 from octavo.definition.versions import (
     ROWS,
@@ -36,6 +36,7 @@ from octavo.stages.prep.stale import new_marks, write_marks
 from octavo.stores import catalog as tables
 from octavo.stores.catalog import Row
 from octavo.stores.features import STAMPS, at_position, row_features, with_derived
+from octavo.stores.history import FIRST_KNOWN_AT, FIRST_POSITION
 from octavo.stores.staged import Staged
 
 SAMPLE = 64
@@ -266,7 +267,7 @@ def _prep_view(context: Context, events: Events, work: Work, position: int, late
     group = _opened(context, work)
     too_late = group.too_late
     if work.last is not None or group.position != position:
-        asking = events.rows(work.since, group.view.query_key)
+        asking = _asking(group, events, work.since)
         seen = _seen(group, events, work.since)
         columns = group.fold(seen, asking, later.hot)
         frame = asking.select(STAMPS).hstack(_stored(pl.DataFrame(columns), work))
@@ -305,8 +306,15 @@ def _opened(context: Context, work: Work) -> Group:
         then = context.catalog.committed_at(work.since)
         events = Events(context.pipeline, context.raw, then, work.since)
         seen = _seen(group, events, group.position)
-        group.commit(seen, events.rows(group.position, view.query_key), work.since)
+        group.commit(seen, _asking(group, events, group.position), work.since)
     return group
+
+
+def _asking(group: Group, events: Events, since: int | None) -> pl.DataFrame:
+    """Return the rows that put queries to a view, with no more of them than that needs."""
+    key = group.view.query_key
+    rows = events.rows(since, key)
+    return rows.select(dict.fromkeys([*STAMPS, *(c for c in key if c in rows.columns)]))
 
 
 def _seen(group: Group, events: Events, since: int | None) -> Callable[[Lane], Observed]:
@@ -317,11 +325,17 @@ def _seen(group: Group, events: Events, since: int | None) -> Callable[[Lane], O
     columns: dict[str, set[str]] = {}
     for lane in group.lanes:
         columns.setdefault(lane.window.dataset.name, set()).update(lane.columns_read(group.view))
-    read = {
-        name: events.of(events.pipeline.dataset(name), since, wanted)
-        for name, wanted in columns.items()
-    }
+    read = {name: _observable(events, name, since, wanted) for name, wanted in columns.items()}
     return lambda lane: observed(group.view, lane, read[lane.window.dataset.name])
+
+
+def _observable(
+    events: Events, dataset: str, since: int | None, wanted: set[str]
+) -> pl.DataFrame | None:
+    """Return a dataset's events without what no lane looks at."""
+    found = events.of(events.pipeline.dataset(dataset), since, wanted)
+    unused = {EVENT_ID, FIRST_KNOWN_AT, FIRST_POSITION} - wanted
+    return None if found is None else found.drop(unused, strict=False)
 
 
 def _version(work: Work, position: int, rows: int, too_late: int, state: Path | None) -> Row:
