@@ -19,7 +19,14 @@ from octavo.services.drafting.code import (
 )
 from octavo.services.drafting.datasets import assigned, dataset, folder_of, head
 from octavo.services.drafting.series import Watch, plain_names
-from octavo.services.drafting.words import by_reason, faults, faults_document, told_time
+from octavo.services.drafting.words import (
+    by_reason,
+    faults,
+    faults_document,
+    rows_document,
+    told_rows,
+    told_time,
+)
 
 TIMES = 5
 """How many times more, or fewer, alarms than budgeted still answer. Low on purpose."""
@@ -114,13 +121,9 @@ def _said_of_budget(budget: float) -> str:
 
 def series_words(watch: Watch) -> list[tuple[str, str]]:
     """Return headings with what is said under each."""
-    rows, aside = watch.rows, watch.rows.rejected.height
-    files = rows.paths[0].name + (f" and {len(rows.paths) - 1} more" if len(rows.paths) > 1 else "")
-    said = f"{files}: {rows.rows}, {len(rows.frame.columns)} columns"
-    said += f"; {aside:,} records cannot be read and will be kept aside" if aside else ""
     which = "all rows are one series" if watch.key is None else f"{watch.series:,}, by {watch.key}"
     found = [
-        ("Rows", said),
+        ("Rows", told_rows(watch.rows)),
         (
             "Problem",
             "unusual readings are looked for, since no --target is named",
@@ -148,13 +151,7 @@ def series_words(watch: Watch) -> list[tuple[str, str]]:
 def series_document(watch: Watch) -> dict[str, Any]:
     """Return the watch as plain values."""
     return {
-        "rows": {
-            "dataset": watch.rows.name,
-            "files": [str(path) for path in watch.rows.paths],
-            "read": watch.rows.frame.height,
-            "whole": watch.rows.whole,
-            "rejected": watch.rows.rejected.height,
-        },
+        "rows": rows_document(watch.rows),
         "problem": {"question": _QUESTION, "kind": "anomaly", "metric": "alarm_ratio",
                     "at_most": TIMES, "budget": watch.budget},
         "event_id": list(watch.event_id),

@@ -19,12 +19,7 @@ _UNSAID = ("constant", "covariance")  # the first is said of columns, the second
 def words(draft: Draft) -> list[tuple[str, str]]:
     """Return headings with what is said under each."""
     target = draft.target
-    found = [
-        ("Rows", f"{_source(draft)}: {draft.rows.rows}, {len(draft.rows.frame.columns)} columns")
-    ]
-    if aside := draft.rows.rejected.height:
-        said = f"{found[0][1]}; {aside:,} records cannot be read and will be kept aside"
-        found[0] = ("Rows", said)
+    found = [("Rows", told_rows(draft.rows))]
     found.append(("Target", f"{target.why}: a {target.kind} problem. {target.rows_note}".rstrip()))
     found.append(("Answered", f"{target.metric} of at least {_asked(draft)}. {target.figure_note}"))
     found.append(("Time", told_time(draft.clock)))
@@ -99,9 +94,24 @@ def _said_of_faults(table: Table, weight: str) -> list[str]:
     return said + ([f"{table.name}: {rest} more; `octavo quality` tells all"] if rest else [])
 
 
-def _source(draft: Draft) -> str:
-    paths = draft.rows.paths
-    return paths[0].name + (f" and {len(paths) - 1} more" if len(paths) > 1 else "")
+def told_rows(table: Table) -> str:
+    """Return what was read, and what could not be."""
+    files = table.paths[0].name
+    files += f" and {len(table.paths) - 1} more" if len(table.paths) > 1 else ""
+    said = f"{files}: {table.rows}, {len(table.frame.columns)} columns"
+    aside = table.rejected.height
+    return said + (f"; {aside:,} records cannot be read and will be kept aside" if aside else "")
+
+
+def rows_document(table: Table) -> dict[str, Any]:
+    """Return the same as plain values."""
+    return {
+        "dataset": table.name,
+        "files": [str(path) for path in table.paths],
+        "read": table.frame.height,
+        "whole": table.whole,
+        "rejected": table.rejected.height,
+    }
 
 
 def _asked(draft: Draft) -> str:
@@ -143,13 +153,7 @@ def document(draft: Draft) -> dict[str, Any]:
     """Return the draft as plain values."""
     target, clock, past = draft.target, draft.clock, draft.past
     return {
-        "rows": {
-            "dataset": draft.rows.name,
-            "files": [str(path) for path in draft.rows.paths],
-            "read": draft.rows.frame.height,
-            "whole": draft.rows.whole,
-            "rejected": draft.rows.rejected.height,
-        },
+        "rows": rows_document(draft.rows),
         "problem": {
             "question": target.question,
             "target": target.name,

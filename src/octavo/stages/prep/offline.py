@@ -314,7 +314,7 @@ def _asking(group: Group, events: Events, since: int | None) -> pl.DataFrame:
     """Return the rows that put queries to a view, with no more of them than that needs."""
     key = group.view.query_key
     rows = events.rows(since, key)
-    return rows.select(dict.fromkeys([*STAMPS, *(c for c in key if c in rows.columns)]))
+    return rows.select([*dict.fromkeys([*STAMPS, *(c for c in key if c in rows.columns)])])
 
 
 def _seen(group: Group, events: Events, since: int | None) -> Callable[[Lane], Observed]:
