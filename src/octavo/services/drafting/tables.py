@@ -30,7 +30,10 @@ WHOLE_ROWS = 1_000_000
 PIECE = 1 << 22
 """Bytes of text in a piece of a sample."""
 
-_TAKEN = {"ov", "pl", "pipeline", "features", "past", "Path", "DATA", *keyword.kwlist}
+_TAKEN = {
+    *("ov", "pl", "pipeline", "features", "past", "usual", "watched", "Path", "DATA"),
+    *keyword.kwlist,
+}
 
 
 @dataclass(frozen=True)
