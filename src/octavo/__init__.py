@@ -18,6 +18,8 @@ if TYPE_CHECKING:
         Label,
         Lift,
         Monitor,
+        Nested,
+        Ngrams,
         Normalize,
         Null,
         Pipeline,
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
         Training,
         View,
         Window,
+        calendar,
     )
     from octavo.project import load
 
@@ -46,6 +49,8 @@ __all__ = [
     "Label",
     "Lift",
     "Monitor",
+    "Nested",
+    "Ngrams",
     "Normalize",
     "Null",
     "Pipeline",
@@ -58,6 +63,7 @@ __all__ = [
     "Training",
     "View",
     "Window",
+    "calendar",
     "load",
 ]
 

@@ -6,7 +6,7 @@ Needs polars, numpy and, from the first prediction on, numba; no training librar
 from octavo.bundle.bundle import FORMAT, Bundle
 from octavo.bundle.columns import ColumnKind
 from octavo.bundle.encoders import ENCODERS, Encoder, LinearEncoder, OrdinalEncoder
-from octavo.bundle.model import LinearModel, Model, TailModel, TreeModel
+from octavo.bundle.model import ForestModel, LinearModel, Model, TailModel, TreeModel
 
 __all__ = [
     "ENCODERS",
@@ -14,6 +14,7 @@ __all__ = [
     "Bundle",
     "ColumnKind",
     "Encoder",
+    "ForestModel",
     "LinearEncoder",
     "LinearModel",
     "Model",

@@ -3,8 +3,10 @@
 Knows nothing of what is learned from a column, nor of models.
 """
 
+import abc
 import enum
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 import polars as pl
@@ -18,6 +20,8 @@ class ColumnKind(enum.StrEnum):
     NUMERIC = "numeric"
     CATEGORICAL = "categorical"
     BOOLEAN = "boolean"
+    TFIDF = "tfidf"
+    HASHED = "hashed"
 
 
 _FAMILIES = {
@@ -42,6 +46,8 @@ _DECLARABLE = {
     ColumnKind.NUMERIC: {"integer", "real", "duration", "time", "boolean"},
     ColumnKind.CATEGORICAL: {"text", "integer", "boolean"},
     ColumnKind.BOOLEAN: {"boolean"},
+    ColumnKind.TFIDF: {"text"},
+    ColumnKind.HASHED: {"text"},
 }
 _PER_SECOND = {"ms": 1e3, "us": 1e6, "ns": 1e9}
 
@@ -140,3 +146,22 @@ class Column:
     def texts(self, frame: pl.DataFrame) -> pl.Series:
         """Read the column as strings."""
         return self.read(frame).cast(pl.String)
+
+
+@dataclass(frozen=True)
+class EncodedColumn(Column, abc.ABC):
+    """A column with what was learned from it in training."""
+
+    @classmethod
+    @abc.abstractmethod
+    def fit(cls, column: Column, frame: pl.DataFrame) -> Self:
+        """Learn from the training frame."""
+
+    @property
+    @abc.abstractmethod
+    def names(self) -> tuple[str, ...]:
+        """Names of the output columns."""
+
+    @abc.abstractmethod
+    def fill(self, frame: pl.DataFrame, out: np.ndarray) -> None:
+        """Write the encoded column to ``out``, shape (n, len(names)), which holds zeros."""

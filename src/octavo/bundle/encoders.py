@@ -14,7 +14,9 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import polars as pl
 
-from octavo.bundle.columns import Column, ColumnKind
+from octavo.bundle.columns import Column, ColumnKind, EncodedColumn
+from octavo.bundle.texts import HashedText, TfidfText
+from octavo.definition.ngrams import Ngrams
 from octavo.errors import DataError, DefinitionError
 
 ONE_HOT_CATEGORIES = 50
@@ -22,25 +24,6 @@ ONE_HOT_CATEGORIES = 50
 FARTHEST = 1e6
 """Scaled numbers end here, so that every score is finite. No training value is that far out: among
 n values none is more than √(n − 1) standard deviations from their mean."""
-
-
-@dataclass(frozen=True)
-class EncodedColumn(Column, abc.ABC):
-    """A column with what was learned from it in training."""
-
-    @classmethod
-    @abc.abstractmethod
-    def fit(cls, column: Column, frame: pl.DataFrame) -> Self:
-        """Learn from the training frame."""
-
-    @property
-    @abc.abstractmethod
-    def names(self) -> tuple[str, ...]:
-        """Names of the output columns."""
-
-    @abc.abstractmethod
-    def fill(self, frame: pl.DataFrame, out: np.ndarray) -> None:
-        """Write the encoded column to ``out``, shape (n, len(names)), which holds zeros."""
 
 
 @dataclass(frozen=True)
@@ -193,10 +176,17 @@ class Encoder(abc.ABC):
 
     @classmethod
     def _encoding(cls, kind: ColumnKind) -> type[EncodedColumn]:
+        if kind in _OF_TEXTS:
+            return _OF_TEXTS[kind]
         return cls.category if kind is ColumnKind.CATEGORICAL else cls.number
 
     @classmethod
-    def fit(cls, frame: pl.DataFrame, kinds: Mapping[str, ColumnKind | str] | None = None) -> Self:
+    def fit(
+        cls,
+        frame: pl.DataFrame,
+        kinds: Mapping[str, ColumnKind | str] | None = None,
+        texts: Mapping[str, Ngrams] | None = None,
+    ) -> Self:
         """Learn an encoder from the feature columns of the training split.
 
         Parameters
@@ -205,18 +195,24 @@ class Encoder(abc.ABC):
             The features, in the order the model will see them.
         kinds
             Kinds of columns whose dtype does not say it: ``{"route_code": "categorical"}``.
+        texts
+            Columns of text that are read as n-grams, not as categories.
 
         Raises
         ------
         DefinitionError
-            If a column cannot be a model input, or ``kinds`` names one that is not there.
+            If a column cannot be a model input, or ``kinds`` or ``texts`` name one that is not
+            there.
         """
-        kinds = kinds or {}
-        for name in kinds:
+        kinds, texts = kinds or {}, texts or {}
+        for name in (*kinds, *texts):
             if name not in frame.columns:
                 raise DefinitionError.unknown("feature", name, frame.columns)
         columns = []
         for series in frame:
+            if series.name in texts:
+                columns.append(_of_text(series, frame, texts[series.name]))
+                continue
             declared = ColumnKind(kinds[series.name]) if series.name in kinds else None
             column = Column.of(series, declared)
             columns.append(cls._encoding(column.kind).fit(column, frame))
@@ -231,6 +227,11 @@ class Encoder(abc.ABC):
     def schema(self) -> dict[str, str]:
         """Input columns and their dtypes in training."""
         return {column.name: column.dtype for column in self.columns}
+
+    @property
+    def texts(self) -> list[str]:
+        """Input columns that are read as n-grams."""
+        return [column.name for column in self.columns if column.kind in _OF_TEXTS]
 
     def transform(self, frame: pl.DataFrame) -> np.ndarray:
         """Encode a frame; columns the encoder does not know are left aside.
@@ -279,9 +280,17 @@ class Encoder(abc.ABC):
 
     @classmethod
     def _column(cls, *, kind: str, **values: Any) -> EncodedColumn:
-        if "categories" in values:
-            values["categories"] = tuple(values["categories"])
+        values = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
         return cls._encoding(ColumnKind(kind))(kind=ColumnKind(kind), **values)
+
+
+_OF_TEXTS = {ColumnKind.TFIDF: TfidfText, ColumnKind.HASHED: HashedText}
+"""The same for all models."""
+
+
+def _of_text(series: pl.Series, frame: pl.DataFrame, asked: Ngrams) -> EncodedColumn:
+    kind = ColumnKind.HASHED if asked.hashed else ColumnKind.TFIDF
+    return _OF_TEXTS[kind].fit(Column.of(series, kind), frame, asked)
 
 
 class OrdinalEncoder(Encoder):

@@ -1,4 +1,4 @@
-"""Compiled evaluation of tree, linear and tail models, row by row.
+"""Compiled evaluation of tree, forest, linear and tail models, row by row.
 
 Each result is computed by the same operations in the same order whether its row comes alone or
 among others: sums run over trees (features) in their order, there is no ``fastmath``, no BLAS and
@@ -28,15 +28,24 @@ _MATRIX = _given(types.float64, 2)
 _VECTOR = _given(types.float64)
 _INTS = _given(types.int32)
 _SCORES = types.Array(types.float64, 2, "C")
+_NODES = (_INTS, _VECTOR, _INTS, _INTS, _given(types.uint8))
 
 
-@njit(
-    types.void(
-        _MATRIX, _INTS, _VECTOR, _INTS, _INTS, _given(types.uint8), _VECTOR, _INTS, _VECTOR, _SCORES
-    ),
-    nogil=True,
-    cache=True,
-)
+@njit(forceinline=True)
+def _leaf(X, i, feature, threshold, left, right, default_left, node):
+    """Walk down from a node to the leaf that a row falls into."""
+    while node >= 0:
+        x = X[i, feature[node]]
+        if x <= threshold[node]:
+            node = left[node]
+        elif x == x or not default_left[node]:
+            node = right[node]
+        else:
+            node = left[node]
+    return ~node
+
+
+@njit(types.void(_MATRIX, *_NODES, _VECTOR, _INTS, _VECTOR, _SCORES), nogil=True, cache=True)
 def trees(X, feature, threshold, left, right, default_left, leaf_value, roots, base_score, out):
     """Add up the leaves each row falls into: ``out[i, t % n_outputs] += leaf``, tree by tree.
 
@@ -48,19 +57,28 @@ def trees(X, feature, threshold, left, right, default_left, leaf_value, roots, b
             out[i, k] = base_score[k]
         k = 0
         for t in range(roots.size):
-            node = roots[t]
-            while node >= 0:
-                x = X[i, feature[node]]
-                if x <= threshold[node]:
-                    node = left[node]
-                elif x == x or not default_left[node]:
-                    node = right[node]
-                else:
-                    node = left[node]
-            out[i, k] += leaf_value[~node]
+            leaf = _leaf(X, i, feature, threshold, left, right, default_left, roots[t])
+            out[i, k] += leaf_value[leaf]
             k += 1
             if k == n_outputs:
                 k = 0
+
+
+@njit(types.void(_MATRIX, *_NODES, _MATRIX, _INTS, _SCORES), nogil=True, cache=True)
+def forest(X, feature, threshold, left, right, default_left, leaf_value, roots, out):
+    """Average the leaves each row falls into, tree by tree: one sum, divided once.
+
+    See `octavo.bundle.ForestModel` for the arrays.
+    """
+    for i in range(X.shape[0]):
+        for k in range(out.shape[1]):
+            out[i, k] = 0.0
+        for t in range(roots.size):
+            leaf = _leaf(X, i, feature, threshold, left, right, default_left, roots[t])
+            for k in range(out.shape[1]):
+                out[i, k] += leaf_value[leaf, k]
+        for k in range(out.shape[1]):
+            out[i, k] /= roots.size
 
 
 @njit(types.void(_MATRIX, _MATRIX, _VECTOR, _SCORES), nogil=True, cache=True)

@@ -1,4 +1,4 @@
-"""Models as plain arrays: decision trees, linear models and tails, and what they predict.
+"""Models as plain arrays: trees, forests, linear models and tails, and what they predict.
 
 Knows nothing of the libraries that train them, of columns or of files.
 """
@@ -61,6 +61,8 @@ class Model(abc.ABC):
     def raw(self, X: npt.ArrayLike) -> np.ndarray:
         """Compute raw scores: log-odds, one score per class, the value itself, or the surprise.
 
+        A forest adds up no scores: its raw scores are what it predicts.
+
         Parameters
         ----------
         X
@@ -94,17 +96,21 @@ class Model(abc.ABC):
         numpy.ndarray
             float64, shape (n,), or (n, n_outputs) for several classes.
         """
+        scores = self._scores(X)
+        self._link(scores)
+        return scores if self.n_outputs > 1 else scores[:, 0]
+
+    def _link(self, scores: np.ndarray) -> None:
+        """Turn raw scores into predictions, in place."""
         from octavo.bundle import evaluator
 
-        scores = self._scores(X)
-        if self.kind == "multiclass":
-            evaluator.softmax(scores)
-            return scores
-        if self.kind == "binary":
-            evaluator.logistic(scores)
-        if self.kind == "anomaly":
-            evaluator.share_below(scores)
-        return scores[:, 0]
+        links = {
+            "multiclass": evaluator.softmax,
+            "binary": evaluator.logistic,
+            "anomaly": evaluator.share_below,
+        }
+        if self.kind in links:
+            links[self.kind](scores)
 
     def _scores(self, X: npt.ArrayLike) -> np.ndarray:
         from octavo.bundle import evaluator
@@ -150,13 +156,12 @@ class Model(abc.ABC):
 
 
 @dataclass(frozen=True, eq=False)
-class TreeModel(Model):
-    """A sum of decision trees.
+class _Trees(Model):
+    """Decision trees.
 
     Inner nodes of all trees lie in one set of arrays, shape (nodes,), leaves in another. A child
     (and a root) ``c >= 0`` is an inner node, ``c < 0`` the leaf ``~c``; an inner node's children
     come after it. A row goes left where ``x <= threshold``; NaN goes where ``default_left`` says.
-    Trees take turns over the outputs: tree t adds to output ``t % n_outputs``.
 
     This is the only comparison and the only rule for missing values. What the libraries do
     otherwise (``<``, float32 inputs, NaN taken for 0) is folded into thresholds and directions,
@@ -172,13 +177,9 @@ class TreeModel(Model):
     default_left: np.ndarray
     """1 where a missing value goes left, else 0."""
     leaf_value: np.ndarray
-    """Shape (leaves,)."""
     roots: np.ndarray
     """Shape (trees,)."""
-    base_score: np.ndarray
-    """Shape (n_outputs,): the score before the first tree."""
 
-    form = "trees"
     dtypes: ClassVar = {
         "feature": np.int32,
         "threshold": np.float64,
@@ -187,19 +188,14 @@ class TreeModel(Model):
         "default_left": np.uint8,
         "leaf_value": np.float64,
         "roots": np.int32,
-        "base_score": np.float64,
     }
 
-    @property
-    def n_outputs(self) -> int:
-        """Scores per row."""
-        return len(self.base_score)
-
     def _check(self) -> None:
-        if any(array.ndim != 1 for array in self.arrays().values()):
-            raise _broken("an array has more than one dimension")
         nodes, leaves = len(self.feature), len(self.leaf_value)
-        if any(len(a) != nodes for a in (self.threshold, self.left, self.right, self.default_left)):
+        of_nodes = (self.feature, self.threshold, self.left, self.right, self.default_left)
+        if any(array.ndim != 1 for array in (*of_nodes, self.roots)):
+            raise _broken("an array has more than one dimension")
+        if any(len(array) != nodes for array in of_nodes):
             raise _broken("the arrays of the nodes differ in length")
         for children in (self.left, self.right, self.roots):
             if children.size and not (-leaves <= children.min() and children.max() < nodes):
@@ -210,21 +206,70 @@ class TreeModel(Model):
         if nodes and not set(np.unique(self.feature)) <= set(range(self.n_features)):
             raise _broken("a node asks for a feature that does not exist")
 
+    @property
+    def _walk(self) -> tuple[Any, Any, Any, Any, Any, Any, Any]:
+        """The arrays in the order that the evaluator takes them."""
+        nodes = (self.feature, self.threshold, self.left, self.right, self.default_left)
+        return (*nodes, self.leaf_value, self.roots)
+
+
+@dataclass(frozen=True, eq=False)
+class TreeModel(_Trees):
+    """A sum of decision trees, of which each has one number in a leaf.
+
+    ``leaf_value`` has the shape (leaves,). Trees take turns over the outputs: tree t adds to output
+    ``t % n_outputs``.
+    """
+
+    base_score: np.ndarray
+    """Shape (n_outputs,): the score before the first tree."""
+
+    form = "trees"
+    dtypes: ClassVar = {**_Trees.dtypes, "base_score": np.float64}
+
+    @property
+    def n_outputs(self) -> int:
+        """Scores per row."""
+        return len(self.base_score)
+
+    def _check(self) -> None:
+        super()._check()
+        if self.leaf_value.ndim != 1 or self.base_score.ndim != 1:
+            raise _broken("an array has more than one dimension")
+
     def _fill(self, X: np.ndarray, out: np.ndarray) -> None:
         from octavo.bundle import evaluator
 
-        evaluator.trees(
-            X,
-            self.feature,
-            self.threshold,
-            self.left,
-            self.right,
-            self.default_left,
-            self.leaf_value,
-            self.roots,
-            self.base_score,
-            out,
-        )
+        evaluator.trees(X, *self._walk, self.base_score, out)
+
+
+@dataclass(frozen=True, eq=False)
+class ForestModel(_Trees):
+    """A mean of decision trees, of which each tells all outputs.
+
+    ``leaf_value`` has the shape (leaves, n_outputs): the share of the positive class, of each
+    class, or the value. Their mean is what is predicted.
+    """
+
+    form = "forest"
+
+    @property
+    def n_outputs(self) -> int:
+        """Numbers in a leaf."""
+        return self.leaf_value.shape[-1]
+
+    def _check(self) -> None:
+        super()._check()
+        if self.leaf_value.ndim != 2 or not self.roots.size:
+            raise _broken("there is no tree, or a leaf has no row of its own")
+
+    def _fill(self, X: np.ndarray, out: np.ndarray) -> None:
+        from octavo.bundle import evaluator
+
+        evaluator.forest(X, *self._walk, out)
+
+    def _link(self, scores: np.ndarray) -> None:
+        """Leave them as they are: they are shares, or values, already."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -297,7 +342,9 @@ class TailModel(Model):
         evaluator.tails(X, self.knots, self.surprise, self.slope, out)
 
 
-FORMS: dict[str, type[Model]] = {form.form: form for form in (LinearModel, TailModel, TreeModel)}
+FORMS: dict[str, type[Model]] = {
+    form.form: form for form in (ForestModel, LinearModel, TailModel, TreeModel)
+}
 """The forms of models a bundle can hold."""
 
 

@@ -5,27 +5,41 @@ A by-product of training; monitoring compares newer data with it. It knows nothi
 
 import json
 import os
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
 
+from octavo.bundle.ngrams import ngrams
+
 BINS = 10
 CATEGORIES = 30
+WORDS = 100
 
 Profile = dict[str, Any]
 
 
-def profile(frame: pl.DataFrame, columns: list[str]) -> Profile:
+def profile(frame: pl.DataFrame, columns: list[str], texts: Collection[str] = ()) -> Profile:
     """Return, per column, the shares of its values in bins (or categories) and of nulls.
 
-    Numeric columns are cut at the deciles of this frame; text keeps its most frequent values.
+    Numeric columns are cut at the deciles of this frame; text keeps its most frequent values, and
+    free text its most frequent words, whose shares are those of all words.
+
+    Parameters
+    ----------
+    texts
+        The columns of free text.
     """
-    return {column: _describe(frame[column]) for column in columns}
+    return {column: _describe(frame[column], is_prose=column in texts) for column in columns}
 
 
-def _describe(column: pl.Series) -> dict[str, Any]:
+def _describe(column: pl.Series, *, is_prose: bool) -> dict[str, Any]:
+    if is_prose:
+        counts = _words(column)
+        words = sorted(sorted(counts, key=lambda word: (-counts[word], word))[:WORDS])
+        return {"words": words, "shares": _word_shares(column, words)}
     if column.dtype == pl.String:
         counts = column.drop_nulls().value_counts(sort=True).head(CATEGORIES)
         values = sorted(counts[column.name].to_list())
@@ -56,6 +70,8 @@ def load_profile(folder: Path) -> Profile:
 
 def shares(column: pl.Series, reference: dict[str, Any]) -> list[float]:
     """Return the shares of a newer column in the reference's bins; the last one is nulls'."""
+    if "words" in reference:
+        return _word_shares(column, reference["words"])
     if "values" in reference:
         return _category_shares(column, reference["values"])
     return _bin_shares(column, reference["edges"])
@@ -72,6 +88,23 @@ def _category_shares(column: pl.Series, values: list[str]) -> list[float]:
     counts = [known.get(value, 0) for value in values]
     other = column.len() - column.null_count() - sum(counts)
     return _normalized([*counts, other, column.null_count()])
+
+
+def _word_shares(column: pl.Series, words: list[str]) -> list[float]:
+    """Return the shares of words among all words of the texts; of nulls, among the texts."""
+    counts = _words(column)
+    known = [counts.get(word, 0) for word in words]
+    nulls = column.null_count() / column.len() if column.len() else 0.0
+    shares = _normalized([*known, sum(counts.values()) - sum(known)])
+    return [*(share * (1 - nulls) for share in shares), nulls]
+
+
+def _words(column: pl.Series) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for found in ngrams(column.cast(pl.String), "words", (1, 1)):
+        for word, count in found["term"].value_counts().iter_rows():
+            counts[word] = counts.get(word, 0) + count
+    return counts
 
 
 def _normalized(counts: list[int]) -> list[float]:

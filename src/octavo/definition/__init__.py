@@ -1,11 +1,14 @@
 """What a user declares. Frozen, validated when built, fingerprinted; no I/O."""
 
 from octavo.definition.aggregates import AGGREGATES
+from octavo.definition.calendar import calendar
 from octavo.definition.dataset import Check, Csv, Dataset, Files
 from octavo.definition.deviations import Deviations
 from octavo.definition.features import View, Window, WindowFeature
 from octavo.definition.fingerprint import document, fingerprint
 from octavo.definition.label import Label
+from octavo.definition.nested import Nested
+from octavo.definition.ngrams import Ngrams
 from octavo.definition.pipeline import Pipeline
 from octavo.definition.problem import METRICS, Lift, Problem
 from octavo.definition.schedule import Schedule
@@ -29,6 +32,8 @@ __all__ = [
     "Label",
     "Lift",
     "Monitor",
+    "Nested",
+    "Ngrams",
     "Normalize",
     "Null",
     "Pipeline",
@@ -43,6 +48,7 @@ __all__ = [
     "View",
     "Window",
     "WindowFeature",
+    "calendar",
     "document",
     "fingerprint",
     "split_entity",

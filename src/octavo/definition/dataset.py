@@ -13,7 +13,9 @@ from octavo.definition.arguments import columns, instance, listed, whole_number
 from octavo.definition.durations import Duration, microseconds, written
 from octavo.definition.expressions import check_row_expression
 from octavo.definition.fingerprint import Declaration, beside, fingerprint, meaningless
+from octavo.definition.lines import line_pattern
 from octavo.definition.names import check_name, one_of, unique
+from octavo.definition.nested import Nested
 from octavo.definition.schedule import Schedule, check_schedule
 from octavo.definition.treatments import Treatment
 from octavo.errors import DefinitionError
@@ -57,7 +59,7 @@ class Csv(Declaration):
 
 @dataclass(frozen=True, eq=False)
 class Files(Declaration):
-    """Files on disk: CSV, NDJSON, JSON, ARFF, Parquet, Excel, Delta folders.
+    """Files on disk: CSV, NDJSON, JSON, ARFF, logs, Parquet, Excel, Delta folders.
 
     Every file is one batch. Types are inferred over the whole file; the first batch fixes the
     dataset's schema.
@@ -72,6 +74,10 @@ class Files(Declaration):
     encoding: str | None = None
     """Of texts, as Python names it (``"latin-1"``); None: told from each file."""
     csv: Csv = field(default_factory=Csv)
+    nested: Nested = field(default_factory=Nested)
+    lines: str | None = None
+    """The pattern that every line fits: one of `LINES`, or a regular expression whose named groups
+    are the columns. None: what a file is is told from its name."""
 
     def __post_init__(self) -> None:
         single = isinstance(self.patterns, str | Path)
@@ -87,6 +93,10 @@ class Files(Declaration):
             object.__setattr__(self, "columns", columns(self.columns, where="Files.columns"))
         instance(self.types, Mapping, where="Files.types")
         instance(self.csv, Csv, where="Files.csv")
+        instance(self.nested, Nested, where="Files.nested")
+        instance(self.lines, (str, type(None)), where="Files.lines")
+        if self.lines is not None:
+            line_pattern(self.lines, where="Files.lines")
         if self.encoding is not None:
             _check_encoding(self.encoding)
         object.__setattr__(self, "types", dict(self.types))

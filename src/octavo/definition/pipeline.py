@@ -1,6 +1,6 @@
 """The whole definition: one object from which all eight stages work, offline and online."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +13,7 @@ from octavo.definition.features import View
 from octavo.definition.fingerprint import BY_NAME, Declaration, beside, fingerprint
 from octavo.definition.label import Label
 from octavo.definition.names import unique
+from octavo.definition.ngrams import Ngrams
 from octavo.definition.notify import notify_urls, redacted
 from octavo.definition.problem import Problem
 from octavo.definition.schedule import Schedule
@@ -45,6 +46,8 @@ class Pipeline(Declaration):
     inputs: Sequence[str] | None = None
     """The features that a model sees; None: all of them. For anomalies they must be named: each
     says how unusual a row is, more being more unusual."""
+    texts: Mapping[str, Ngrams] = field(default_factory=dict)
+    """Features of free text, and how they are read; other texts are categories."""
     split: Split = field(default_factory=SplitByTime)
     training: Training = field(default_factory=Training)
     gate: Gate = field(default_factory=Gate)
@@ -66,6 +69,7 @@ class Pipeline(Declaration):
                 check_row_expression(expression, where=f"Pipeline.{kind}")
         self._check_features()
         self._check_inputs()
+        self._check_texts()
         self._check_target()
         fingerprint(self)  # fails if anything in it has no fixed meaning
 
@@ -201,6 +205,16 @@ class Pipeline(Declaration):
                 where="Pipeline.inputs",
                 fix="Name features that say how unusual a row is; ov.Deviations makes some.",
             )
+
+    def _check_texts(self) -> None:
+        instance(self.texts, Mapping, where="Pipeline.texts")
+        object.__setattr__(self, "texts", dict(self.texts))
+        for name, how in self.texts.items():
+            instance(how, Ngrams, where=f"Pipeline.texts[{name!r}]")
+            if name not in self.features:
+                raise DefinitionError.unknown(
+                    "feature", name, self.features, where="Pipeline.texts"
+                )
 
     def _check_target(self) -> None:
         if self.problem.target != self.label.name:

@@ -2,14 +2,18 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Any
 
 import msgspec
 import polars as pl
 
+from octavo.definition import Nested
 from octavo.errors import DataError
+from octavo.stages.ingestion.nesting import Record, columns_of, records
 
+_RAW = msgspec.json.Decoder(msgspec.defstruct("Raw", [("events", list[msgspec.Raw])]))
 _UNSENT = re.compile(r'["\\\x00-\x1f]')
 
 
@@ -36,10 +40,13 @@ class EventDecoder:
     ----------
     schema
         Column to Polars type.
+    nested
+        How objects and lists become columns; each event is one row.
     """
 
-    def __init__(self, schema: Mapping[str, Any]) -> None:
+    def __init__(self, schema: Mapping[str, Any], nested: Nested | None = None) -> None:
         self.schema = dict(schema)
+        self._nested = replace(nested or Nested(), rows=None)
         names = {f"c{i}": name for i, name in enumerate(schema) if not _UNSENT.search(name)}
         event = msgspec.defstruct(
             "Event",
@@ -61,7 +68,7 @@ class EventDecoder:
             Naming field and reason.
         """
         try:
-            events = self._decoder.decode(body).events  # type: ignore[attr-defined]
+            events = self._decoded(body)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise DataError(
                 f"{error}.".replace("..", "."),
@@ -71,6 +78,25 @@ class EventDecoder:
         if not events:
             raise DataError("there is no event.", where="events", fix="Send at least one.")
         return events
+
+    def _decoded(self, body: bytes) -> Sequence[Any]:
+        """Decode events whose values are plain, or else flatten them before."""
+        try:
+            return self._decoder.decode(body).events  # type: ignore[attr-defined]
+        except msgspec.ValidationError:
+            flat = [self._flat(event) for event in _RAW.decode(body).events]  # type: ignore[attr-defined]
+            return self._decoder.decode(msgspec.json.encode({"events": flat})).events  # type: ignore[attr-defined]
+
+    def _flat(self, event: msgspec.Raw) -> Record:
+        """Return an event's columns; lists, and objects kept whole, are texts."""
+        (found,) = records(bytes(event), self._nested)
+        valued = {name for name, value in found.items() if bytes(value) != b"null"}
+        return {
+            name: bytes(found[name]).decode()
+            if memoryview(found[name])[0] in b"[{"
+            else msgspec.Raw(found[name])
+            for name in columns_of(found, valued, self.schema, self._nested)
+        }
 
     def frame(self, events: Sequence[Any]) -> pl.DataFrame:
         """Return decoded events as a typed frame, a row each."""

@@ -11,6 +11,7 @@ from octavo.definition.events import EVENT_ID, EVENT_TIME, TIMESTAMP, stamped
 from octavo.engines import LocalEngine
 from octavo.services.serving import Scorer
 from octavo.stages.ingestion.files import begin
+from octavo.stages.ingestion.opening import told_kind
 from octavo.stages.ingestion.reading import Piece, Reading
 from octavo.stores import catalog as tables
 from octavo.stores.home import Home
@@ -42,10 +43,13 @@ def score_file(scorer: Scorer, home: Home, path: Path) -> ScoredFile:
         If the file cannot be read or lacks a column.
     """
     dataset = scorer.pipeline.rows
+    is_log = told_kind(path.name) in (None, "lines")
     reading = begin(
         path,
         columns=tuple(scorer.schema),
         schema=scorer.schema,
+        nested=dataset.offline.nested,
+        lines=dataset.offline.lines if is_log else None,
         where_label=f"{path.name} as {dataset.name!r}",
         engine=LocalEngine(),
     )

@@ -69,7 +69,7 @@ class Scorer:
         self.features = OnlineFeatures(pipeline, home, catalog, self.bundle.schema)
         schemas = {row["dataset"]: row["schema"] for row in catalog.rows(tables.datasets.select())}
         self.schema = from_json(schemas[pipeline.rows.name])
-        self.decoder = EventDecoder(self.schema)
+        self.decoder = EventDecoder(self.schema, pipeline.rows.offline.nested)
 
     def score(self, source: pl.DataFrame) -> Scored:
         """Predict for source rows, each a virtual query at its own event time.

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from octavo.bundle import ENCODERS, Encoder
+from octavo.definition import Ngrams
 
 SCHEMA = {
     "real": pl.Float64,
@@ -54,3 +55,31 @@ def test_linear_encoding_is_finite_and_ordinal_codes_come_back(train, rows):
     codes = ENCODERS["ordinal"].fit(train).transform(new)[:, 3]
     for word, code in zip(new["word"].to_list(), codes.tolist(), strict=True):
         assert (word not in order and np.isnan(code)) or order[int(code)] == word
+
+
+PROSE = st.none() | st.text(max_size=30) | st.lists(WORDS, max_size=9).map(" ".join)
+NGRAMS = st.builds(
+    Ngrams,
+    of=st.sampled_from(["words", "letters"]),
+    lengths=st.sampled_from([1, (1, 2), (2, 5)]),
+    limit=st.integers(1, 12),
+    hashed=st.booleans(),
+)
+
+
+@given(
+    train=st.lists(PROSE, max_size=12), rows=st.lists(PROSE, min_size=1, max_size=12), asked=NGRAMS
+)
+@settings(max_examples=60, deadline=None)
+def test_a_text_has_the_same_bits_alone_and_among_others(train, rows, asked):
+    schema = {"prose": pl.String}
+    encoder = ENCODERS["linear"].fit(pl.DataFrame({"prose": train}, schema), texts={"prose": asked})
+    new = pl.DataFrame({"prose": rows}, schema)
+    whole = encoder.transform(new)
+    single = [encoder.transform(new[i : i + 1]) for i in range(new.height)]
+    assert whole.tobytes() == np.concatenate(single).tobytes()
+    assert Encoder.from_dict(encoder.to_dict()).transform(new).tobytes() == whole.tobytes()
+    width = len(encoder.names) - any(text is None for text in train)
+    assert width <= asked.limit
+    lengths = np.square(whole[:, :width]).sum(axis=1)
+    assert np.all((lengths == 0) | (np.abs(lengths - 1) < 1e-9))

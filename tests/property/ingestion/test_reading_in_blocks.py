@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from octavo.engines import LocalEngine
 from octavo.errors import OctavoError
-from octavo.stages.ingestion import delimited, frames, json_lines, reading, records
+from octavo.stages.ingestion import delimited, frames, json_lines, lines, reading, records
 from octavo.stages.ingestion.files import begin, whole
 from octavo.stages.ingestion.types import TIME
 
@@ -46,7 +46,7 @@ VALUES = st.one_of(
 @pytest.fixture
 def block_size(monkeypatch):
     def set_size(size, held):
-        for module in (records, delimited, json_lines):
+        for module in (records, delimited, json_lines, lines):
             monkeypatch.setattr(module, "BLOCK", size)
         monkeypatch.setattr(frames, "ROWS", max(1, size // 20))
         monkeypatch.setattr(reading, "HELD", held)
@@ -103,9 +103,9 @@ def test_delimited(tmp_path, block_size, rows, known, size, held):
 @given(columns(VALUES), SCHEMAS, st.integers(40, 600), st.integers(1, 3), st.randoms())
 def test_json_lines(tmp_path, block_size, rows, known, size, held, random):
     path = tmp_path / "t.ndjson"
-    lines = [{"a": a, "b": b} for a, b in rows]
-    lines = [{k: v for k, v in line.items() if random.random() < 0.8} for line in lines]
-    path.write_text("".join(json.dumps(line) + "\n" for line in lines) + "[]\n")
+    found = [{"a": a, "b": b} for a, b in rows]
+    found = [{k: v for k, v in line.items() if random.random() < 0.8} for line in found]
+    path.write_text("".join(json.dumps(line) + "\n" for line in found) + "[]\n")
     block_size(1 << 20, 4)
     expected = outcome(path, **known)
     block_size(size, held)
@@ -123,10 +123,23 @@ def test_parquet(tmp_path, block_size, rows, known, size, held):
     assert outcome(path, **known) == expected
 
 
+@QUICK
+@given(columns(CELLS), SCHEMAS, st.integers(40, 600), st.integers(1, 3))
+def test_lines(tmp_path, block_size, rows, known, size, held):
+    path = tmp_path / "t.log"
+    text = "".join(f"{a};{b}\n" for a, b in rows)
+    path.write_bytes(b"no such line\n" + text.encode() + b"\xff;1\r\n;\n")
+    known = known | {"lines": "(?P<a>[^;]*);(?P<b>[^;]*)"}
+    block_size(1 << 20, 4)
+    expected = outcome(path, **known)
+    block_size(size, held)
+    assert outcome(path, **known) == expected
+
+
 def test_dates_written_in_several_ways_are_noticed_over_blocks(tmp_path, block_size):
     path = tmp_path / "t.csv"
-    lines = ["2024-01-02,x"] * 20 + ["13/01/2024,x", "1.1.2024,x", "3/1/2024,x", "y,z,"] * 3
-    path.write_text("a,b\n" + "\n".join([*lines, *lines]) + "\n")
+    text = ["2024-01-02,x"] * 20 + ["13/01/2024,x", "1.1.2024,x", "3/1/2024,x", "y,z,"] * 3
+    path.write_text("a,b\n" + "\n".join([*text, *text]) + "\n")
     block_size(1 << 20, 4)
     expected = outcome(path)
     (noticed,) = expected[-1]
@@ -138,14 +151,14 @@ def test_dates_written_in_several_ways_are_noticed_over_blocks(tmp_path, block_s
 def test_a_file_is_read_again_only_where_its_end_is_a_surprise(tmp_path, block_size):
     block_size(64, 1)
 
-    def times(lines):
+    def times(text):
         path = tmp_path / "t.csv"
-        path.write_text("a,b\n" + "\n".join(lines) + "\n")
+        path.write_text("a,b\n" + "\n".join(text) + "\n")
         going = begin(path, where_label="x", engine=ENGINE)
         for passed in range(1, 9):
             rows = sum(piece.frame.height for piece in going.pieces())
             if going.settled:
-                assert rows == len(lines)
+                assert rows == len(text)
                 return passed, going.schema["a"]
         return None
 

@@ -10,6 +10,8 @@ SMALL = {
     "lightgbm": {"num_iterations": 12, "num_leaves": 8, "min_data_in_leaf": 5},
     "xgboost": {"num_boost_round": 12, "max_depth": 3, "min_child_weight": 1.0},
     "hist_gradient_boosting": {"max_iter": 12, "max_leaf_nodes": 8, "min_samples_leaf": 5},
+    "random_forest": {"n_estimators": 12, "min_samples_leaf": 5},
+    "extra_trees": {"n_estimators": 12, "min_samples_leaf": 5},
     "logistic": {},
     "linear": {},
     "tails": {"tail": 0.05},

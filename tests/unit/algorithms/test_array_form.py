@@ -8,12 +8,18 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from small_fits import CASES, SMALL, fitted, rows, target
 
-from octavo.bundle import TailModel, TreeModel
+from octavo.bundle import ForestModel, TailModel, TreeModel
 from octavo.bundle.model import MOST_SURPRISE
 from octavo.stages.training import algorithms
-from octavo.stages.training.algorithms.xgboost import highest_below
+from octavo.stages.training.algorithms.singles import highest_below, highest_up_to
 
-TREES = {"lightgbm": 0.0, "hist_gradient_boosting": 0.0, "xgboost": 1e-6}
+FORESTS = ("extra_trees", "random_forest")
+TREES = {
+    "lightgbm": 0.0,
+    "hist_gradient_boosting": 0.0,
+    "xgboost": 1e-6,
+    **dict.fromkeys(FORESTS, 0.0),
+}
 """Largest difference from the library, relative to the largest score."""
 each_case = pytest.mark.parametrize(("name", "kind"), CASES)
 
@@ -22,7 +28,7 @@ def edges(model):
     """The values at which a model changes its mind, their neighbours, and what is odd anyway."""
     values = {0.0, -0.0, 1e-35, -1e-35, 1e-36, 5e-324, -5e-324, 1e300, 3.5e38, -3.5e38, 1.7e308}
     values |= {float(np.float32(1e-35)), -float(np.float32(1e-35)), math.inf, -math.inf, math.nan}
-    if isinstance(model, TreeModel):
+    if isinstance(model, TreeModel | ForestModel):
         for threshold in model.threshold.tolist():
             single = float(np.float32(threshold))
             values |= {single, float(np.nextafter(np.float32(threshold), np.float32(9)))}
@@ -44,7 +50,7 @@ def allowed(name, model, X, native):
     A sum of n products in any order is within n · eps of the exact one, relative to the sum of
     their magnitudes: where they cancel, the result itself is no measure.
     """
-    if isinstance(model, TreeModel):
+    if isinstance(model, TreeModel | ForestModel):
         return TREES[name] * max(1.0, np.abs(native).max())
     if isinstance(model, TailModel):
         return np.where(native < MOST_SURPRISE, 1e-8 * (1 + model.slope.max()), 0.0)
@@ -62,7 +68,7 @@ def test_any_rows(name, kind, data):
     value = st.sampled_from(edges(model))
     if isinstance(model, TailModel):
         value |= st.floats() | st.sampled_from(model.knots.ravel().tolist())
-    elif isinstance(model, TreeModel):
+    elif isinstance(model, TreeModel | ForestModel):
         value |= st.floats()
     else:
         value |= st.floats(-1e6, 1e6)
@@ -88,7 +94,9 @@ def test_training_rows_and_probabilities(name, kind):
     X = rows(algorithms.get(name).encoder)
     agree(name, result, X)
     native = np.asarray(result.native_raw(X), np.float64)
-    if kind == "binary":
+    if isinstance(model, ForestModel):
+        expected = native
+    elif kind == "binary":
         expected = 1 / (1 + np.exp(-native))
     elif kind == "multiclass":
         powers = np.exp(native - native.max(axis=1, keepdims=True))
@@ -142,7 +150,7 @@ def test_same_inputs_same_arrays(name, kind):
         assert array.tobytes() == again.arrays()[part].tobytes()
 
 
-@pytest.mark.parametrize("name", ["lightgbm", "xgboost", "hist_gradient_boosting"])
+@pytest.mark.parametrize("name", list(TREES))
 @pytest.mark.parametrize("kind", ["binary", "multiclass", "regression"])
 def test_nothing_to_split_on(name, kind):
     X = np.full((200, 2), np.nan)
@@ -154,7 +162,7 @@ def test_nothing_to_split_on(name, kind):
     assert len(result.model().feature) == 0
 
 
-@pytest.mark.parametrize("name", ["lightgbm", "xgboost", "hist_gradient_boosting"])
+@pytest.mark.parametrize("name", list(TREES))
 @pytest.mark.parametrize("side", [0.0, 1.0])
 def test_missing_against_present_alone(name, side):
     """The only split is between missing and not; thresholds are the libraries' infinities."""
@@ -182,7 +190,7 @@ def test_other_boosting(boosting):
 def test_base_scores_of_rare_positives():
     rng = np.random.default_rng(0)
     X, y = rng.normal(size=(3000, 2)), (rng.random(3000) < 0.01).astype(float)
-    for name in ("lightgbm", "xgboost", "hist_gradient_boosting"):
+    for name in TREES:
         result = algorithms.get(name).fit(X, y, SMALL[name], kind="binary", seed=1, threads=1)
         agree(name, result, X)
 
@@ -210,3 +218,17 @@ def test_float32_thresholds_decide_the_same_in_float64(threshold, xs):
         if not math.isnan(x):
             rounded = np.float32(min(max(x, -largest), largest))
             assert (x <= own) == (rounded < single[0])
+
+
+@given(st.floats(allow_nan=False), st.lists(st.floats(allow_nan=False), max_size=20))
+@example(math.inf, [math.inf])
+@example(0.1, [0.1])
+@settings(max_examples=300, deadline=None)
+def test_float64_thresholds_of_float32_values(threshold, xs):
+    largest = float(np.finfo(np.float32).max)
+    if abs(threshold) > largest:
+        threshold = math.copysign(math.inf if threshold > 0 else largest, threshold)
+    own = highest_up_to(np.array([threshold]))[0]
+    xs += [threshold, math.nextafter(threshold, -math.inf), math.nextafter(threshold, math.inf)]
+    for x in xs:
+        assert (x <= own) == (float(np.float32(min(max(x, -largest), largest))) <= threshold)

@@ -15,10 +15,12 @@ from octavo.stages.training import algorithms
 
 def test_the_library():
     assert algorithms.names() == [
+        "extra_trees",
         "hist_gradient_boosting",
         "lightgbm",
         "linear",
         "logistic",
+        "random_forest",
         "tails",
         "xgboost",
     ]
@@ -84,6 +86,7 @@ def test_a_target_that_cannot_be_learned(kind, y, what):
         ("lightgbm", {"seed": 3}),
         ("xgboost", {"nthread": 8}),
         ("hist_gradient_boosting", {"early_stopping": True}),
+        ("random_forest", {"n_jobs": 4}),
         ("logistic", {"solver": "saga"}),
     ],
 )

@@ -27,12 +27,13 @@ def test_json_lines_keep_json_types(tmp_path):
         "b": pl.Boolean,
         "s": pl.String,
         "m": pl.String,
-        "o": pl.String,
+        "o.k": pl.String,
+        "o.k.length": pl.Int64,
         "late": pl.String,
     }
     assert parsed.frame.rows() == [
-        (1, 1.0, True, "007", "1", '{"k": [1, 2.5]}', None, 0),
-        (2, 2.5, None, "é\n", "x", None, "", 1),
+        (1, 1.0, True, "007", "1", "[1, 2.5]", 2, None, 0),
+        (2, 2.5, None, "é\n", "x", None, None, "", 1),
     ]
 
 
@@ -156,9 +157,9 @@ def test_declared_types_are_read_from_the_values_text(parquet):
     assert parsed.rejected["reason"].to_list() == ["column 's': 'x' is not a date"]
 
 
-def test_nested_columns_are_named_and_may_be_left_out(parquet):
-    path = parquet(a=[[1]], b=[{"k": 1}], c=[1], d=[dt.timedelta(1)])
-    with pytest.raises(DataError, match=r"'a' is List.*'b' is Struct.*'d' is Duration"):
+def test_columns_that_no_dataset_holds_are_named_and_may_be_left_out(parquet):
+    path = parquet(a=[b"x"], b=[{"k": dt.timedelta(1)}], c=[1], d=[dt.timedelta(1)])
+    with pytest.raises(DataError, match=r"'a' is Binary.*'b.k' is Duration.*'d' is Duration"):
         read(path)
     assert read(path, columns=["c"]).frame.rows() == [(1, 0)]
 

@@ -2,6 +2,7 @@
 
 import ast
 import datetime as dt
+import os
 from pathlib import Path
 
 import numpy as np
@@ -123,6 +124,22 @@ def test_a_time_is_found_and_its_expression_gives_it(columns, expression):
     assert found.expression == expression
     given = frame.select(evaluated(expression)).to_series().cast(pl.Datetime("us", "UTC"))
     assert given.to_list() == found.values.to_list()
+
+
+def test_times_without_a_year_get_that_of_the_file(tmp_path):
+    path = tmp_path / "rows.csv"
+    path.touch()
+    os.utime(path, (1_710_000_000, 1_710_000_000))  # in 2024
+    shown = [f"Feb {1 + i // 24:2} {i % 24:02}:00:00" for i in range(N)]
+    rows = Table("rows", (path,), pl.DataFrame({"time": [*shown[1:], None]}), 0)
+    found = find_clock(rows, None)
+    assert found is not None
+    given = rows.frame.select(evaluated(found.expression)).to_series()
+    assert given[0] == dt.datetime(2024, 2, 1, 1, tzinfo=dt.UTC)
+    assert given.equals(found.values, null_equal=True)
+    assert "2024 is taken" in found.why
+    words = Table("rows", (path,), pl.DataFrame({"time": ["Feb or so"] * N}), 0)
+    assert find_clock(words, None) is None
 
 
 def test_a_number_that_only_grows_is_a_time_if_it_is_called_one():

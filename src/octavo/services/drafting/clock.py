@@ -3,6 +3,7 @@
 It knows nothing of what is done with the time.
 """
 
+import datetime as dt
 import re
 from collections.abc import Collection
 from dataclasses import dataclass, replace
@@ -20,6 +21,7 @@ DAY = 86_400_000_000
 _NAMED = re.compile(r"time|date|stamp|moment|_at$|_on$|^at$|^when$|^day$|^month$|^year$|^ts$", re.I)
 _BIRTH = re.compile(r"birth|dob|born", re.I)
 _PARTS = ("year", "month", "day", "hour", "minute", "second")
+_YEARLESS = r"^[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d$"
 _EPOCH = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}
 
 
@@ -84,7 +86,7 @@ def find_clock(table: Table, declared: str | None, not_of: Collection[str] = ())
     DataError
         If the declared column is no time.
     """
-    found = _declared(table, declared, not_of) if declared else _found(table.frame, not_of)
+    found = _declared(table, declared, not_of) if declared else _found(table, not_of)
     return found and replace(found, alias=unused("moment", table.frame.columns))
 
 
@@ -96,7 +98,7 @@ def unused(name: str, columns: Collection[str]) -> str:
 def _declared(table: Table, name: str, not_of: Collection[str]) -> Clock:
     check_column(table, name, what="--time")
     values = table.frame[name]
-    found = _of_column(values) or _of_order(table.frame, name, not_of)
+    found = _of_column(values) or _without_year(table, name) or _of_order(table.frame, name, not_of)
     if found is None:
         raise DataError(
             f"column {name!r} cannot be read as a time (it is {values.dtype}, such as "
@@ -107,14 +109,16 @@ def _declared(table: Table, name: str, not_of: Collection[str]) -> Clock:
     return found
 
 
-def _found(frame: pl.DataFrame, not_of: Collection[str]) -> Clock | None:
+def _found(table: Table, not_of: Collection[str]) -> Clock | None:
+    frame = table.frame
     open_names = [name for name in frame.columns if name not in not_of]
     for found in (_of_times(frame, open_names), _of_parts(frame, open_names)):
         if found is not None and found.values.n_unique() >= LEAST:
             return found
     for name in open_names:
-        if _NAMED.search(name) and frame[name].dtype.is_numeric():
-            found = _of_epoch(frame[name]) or _of_order(frame, name, not_of)
+        if _NAMED.search(name):
+            found = _of_epoch(frame[name]) if frame[name].dtype.is_numeric() else None
+            found = found or _without_year(table, name) or _of_order(frame, name, not_of)
             if found is not None and found.values.n_unique() >= LEAST:
                 return found
     return None
@@ -175,6 +179,24 @@ def _of_epoch(values: pl.Series) -> Clock | None:
             why = f"`{name}` counts {unit} since 1970."
             return Clock(expression, None, (name,), found, _step(found), why)
     return None
+
+
+def _without_year(table: Table, name: str) -> Clock | None:
+    """Read times that tell no year, as those of syslog, as of the year in which the file ends."""
+    values = table.frame[name]
+    if values.dtype != pl.String or not values.str.contains(_YEARLESS).fill_null(True).all():
+        return None
+    changed = dt.datetime.fromtimestamp(table.paths[-1].stat().st_mtime, dt.UTC)
+    prefix, form = f"{changed.year} ", "%Y %b %e %H:%M:%S"
+    expression = (
+        f'({text(prefix)} + {column(name)}).str.to_datetime({text(form)}, time_zone="UTC", '
+        "strict=False)"
+    )
+    found = (prefix + values).str.to_datetime(
+        form, time_unit="us", time_zone="UTC", strict=False
+    )  # fmt: skip
+    why = f"`{name}` tells no year; {changed.year} is taken, in which the file was last changed."
+    return Clock(expression, None, (name,), found, _step(found), why)
 
 
 def _of_parts(frame: pl.DataFrame, names: Collection[str]) -> Clock | None:

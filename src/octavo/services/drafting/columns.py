@@ -15,7 +15,7 @@ WORDS = 4
 """Mean number of words from which a column of texts that rarely repeat is prose."""
 
 _IDS = re.compile(
-    r"(^|_| )(id|ids|uuid|guid|key|index|idx|nr|number|rowid|row)$|^(id|uuid|unnamed)"
+    r"(^|_| |\.)(id|ids|uuid|guid|key|index|idx|nr|number|rowid|row)$|^(id|uuid|unnamed)"
     r"|[a-z](ID|Id)$",
     re.IGNORECASE,
 )
@@ -75,6 +75,11 @@ def describe(values: pl.Series) -> Column:
 
 
 def _of_texts(name: str, known: pl.Series, distinct: int, *, unique: bool) -> Column:
+    if known.str.contains(r"^(\[\{.*\}\]|\[\]|\{.*\})$").all():
+        said = "objects as JSON text"
+        if known.str.starts_with("[").all():
+            said = f"a list of objects; ov.Nested(rows={name!r}) makes each of them a row"
+        return Column(name, "nothing", distinct, said)
     words = known.head(10_000).str.count_matches(r"\S+").mean() or 0
     rare = distinct > 0.5 * known.len() and distinct > 20
     if rare and float(words) >= WORDS:  # type: ignore[arg-type]

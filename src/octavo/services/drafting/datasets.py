@@ -3,10 +3,14 @@
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
+import polars as pl
+
 from octavo.services.drafting import code
 from octavo.services.drafting.clock import Clock
 from octavo.services.drafting.code import Code, Item, call, listed, mapped, text
 from octavo.services.drafting.tables import Table
+
+_TYPES = {pl.Date: "pl.Date", pl.Datetime: 'pl.Datetime("us", "UTC")'}
 
 
 def head(question: str, rows: Table, base: Path | None) -> list[str]:
@@ -61,7 +65,11 @@ def dataset(
         Columns that are not used: of these only what is repaired is treated.
     """
     places = [_place(path, folder, base) for path in table.paths]
-    files = call("ov.Files", places[0] if len(places) == 1 else listed(places))
+    given, read = places[0] if len(places) == 1 else listed(places), table.reading
+    nested = call("ov.Nested", whole=code.texts(read.whole)) if read.whole else None
+    types = mapped({name: _TYPES[dtype.base_type()] for name, dtype in read.types.items()})
+    lines = text(read.lines) if read.lines else None
+    files = call("ov.Files", given, lines=lines, types=types, nested=nested)
     columns: dict[str, Code] = dict(computed or {})
     if clock is not None and clock.column is None:
         columns = {clock.name: clock.expression, **columns}

@@ -15,6 +15,7 @@ from octavo.services.drafting.clock import Clock, find_clock
 from octavo.services.drafting.columns import Column, describe, named_id
 from octavo.services.drafting.hints import empty_with_target, telling
 from octavo.services.drafting.joins import Link, entities_of, find_links
+from octavo.services.drafting.prose import skill_of_words
 from octavo.services.drafting.tables import Table, check_column, identifier
 from octavo.services.drafting.target import Target, column_of, find_target
 
@@ -61,6 +62,8 @@ class Draft:
         The column that identifies a row, if one does.
     features
         The columns that are features as they stand, or as their role asks, in the file's order.
+    texts
+        Those of them that are prose whose words tell of the target, with their skill.
     left_out
         The columns that are none, with the evidence.
     leaky
@@ -86,6 +89,7 @@ class Draft:
     clock: Clock | None
     event_id: str | None
     features: tuple[Column, ...]
+    texts: Mapping[str, float]
     left_out: Mapping[str, str]
     leaky: tuple[str, ...]
     suspected: Mapping[str, str]
@@ -142,6 +146,7 @@ def make_draft(
         clock=clock,
         event_id=event_id,
         features=features,
+        texts=_telling_texts(rows, wanted, features),
         left_out=left_out,
         leaky=tuple(leaky),
         suspected={n: why for n, why in suspected.items() if n in {c.name for c in features}},
@@ -188,6 +193,15 @@ def _telling(
     time = None if clock is None else clock.values
     regression = target.kind == "regression"
     return telling(rows.frame, target.labels, names, time, is_number=regression)
+
+
+def _telling_texts(rows: Table, target: Target, features: Sequence[Column]) -> dict[str, float]:
+    found = {}
+    for column in features:
+        if column.role == "text":
+            texts, is_number = rows.frame[column.name], target.kind == "regression"
+            found[column.name] = skill_of_words(texts, target.labels, is_number=is_number)
+    return {name: skill for name, skill in found.items() if skill}
 
 
 def _reasons(left_out: Mapping[str, str]) -> str:

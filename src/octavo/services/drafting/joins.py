@@ -20,7 +20,7 @@ MET = 0.5
 _ENTITY = re.compile(
     r"^(customer|client|user|account|card|terminal|merchant|device|machine|sensor|unit|store|shop|"
     r"patient|subject|person|household|product|item|vehicle|series|station|site)$"
-    r"|[_ ]id$|[a-z]I[dD]$",
+    r"|[_ .]id$|[a-z]I[dD]$",
     re.IGNORECASE,
 )
 _KEY_TYPES = (pl.Int64, pl.String, pl.Boolean, pl.Date)

@@ -20,14 +20,15 @@ from octavo.services.drafting.code import (
     mapped,
     text,
 )
-from octavo.services.drafting.columns import Column
 from octavo.services.drafting.datasets import assigned, dataset, folder_of, head
 from octavo.services.drafting.draft import Draft, Past
 from octavo.services.drafting.joins import Link
+from octavo.services.drafting.rows import plain, row_features, texts_read
 from octavo.services.drafting.tables import Table, identifier
-from octavo.services.drafting.windows import DAY, is_regular, spans
+from octavo.services.drafting.windows import is_regular, spans
 
 _RUN = 8  # columns numbered one after the other from which they are written as a range
+
 
 FEW = 200
 """Labeled rows below which validation and test get larger shares, to measure anything at all."""
@@ -73,12 +74,12 @@ def _series(draft: Draft) -> str:
 
 
 def _features(draft: Draft) -> str:
-    plain = _plain(draft)
-    if not plain and not draft.left_out:
+    kept = plain(draft)
+    if not kept and not draft.left_out:
         return ""
     entries: list[str | Item] = []
     order = {name: place for place, name in enumerate(draft.rows.frame.columns)}
-    names = sorted([*(c.name for c in plain), *draft.left_out], key=order.__getitem__)
+    names = sorted([*(c.name for c in kept), *draft.left_out], key=order.__getitem__)
     for why, group in groupby(names, key=lambda name: draft.left_out.get(name, "")):
         members = list(group)
         if not why:
@@ -105,12 +106,6 @@ def _kept(draft: Draft, names: Sequence[str]) -> Iterator[str | Item]:
             yield from (Item(text(name), comment=f"{why}: known in time?") for name in group)
         else:
             yield from _runs(list(group))
-
-
-def _plain(draft: Draft) -> list[Column]:
-    """Return the features that are a column as it stands."""
-    kept = ("number", "boolean", "category")
-    return [c for c in draft.features if c.role in kept and not c.name.startswith(("_", "key:"))]
 
 
 def _runs(names: Sequence[str]) -> Iterator[str]:
@@ -252,54 +247,6 @@ def _link_windows(link: Link) -> Iterator[Code]:
         yield _for_each(mean, numbers)
 
 
-def _row(draft: Draft) -> Code:
-    extra: list[Code] = []
-    known = {c.name for c in draft.features}
-    for each in draft.features:
-        if each.name.startswith(("_", "key:")) and each.role in ("number", "boolean", "category"):
-            plain = each.name.removeprefix("key:").lstrip("_") or "column"
-            plain = plain if plain not in known else f"{plain}_2"
-            extra.append(f"{column(each.name)}.alias({text(plain)})")
-        elif each.role == "text":
-            own = f"{column(each.name)}.str"
-            extra.append(f"{own}.len_chars().alias({text(each.name + '_length')})")
-            words = f'count_matches(r"\\S+").alias({text(each.name + "_words")})'
-            extra.append(f"{own}.{words}")
-        elif each.role == "time":
-            extra += _calendar_of(each.name, draft)
-    extra += _calendar(draft)
-    plain = _plain(draft)
-    if not plain:
-        return listed(extra)
-    if not extra:
-        return "[pl.col(name) for name in features]"
-    return listed(["*(pl.col(name) for name in features)", *extra])
-
-
-def _calendar(draft: Draft) -> list[str]:
-    """Return what the clock says of a row: weekday, hour, month, as far as that can repeat."""
-    clock = draft.clock
-    if clock is None or not clock.is_calendar:
-        return []
-    own, found = column(clock.name), []
-    if clock.span >= 14 * DAY:
-        found.append(f'{own}.dt.weekday().alias("weekday")')
-    if clock.step < DAY and clock.span >= 2 * DAY:
-        found.append(f'{own}.dt.hour().alias("hour_of_day")')
-    if clock.span >= 730 * DAY:
-        found.append(f'{own}.dt.month().alias("month_of_year")')
-    return found
-
-
-def _calendar_of(name: str, draft: Draft) -> list[str]:
-    own = column(name)
-    if draft.clock is not None and draft.clock.is_calendar:
-        since = f"({column(draft.clock.name)} - {own}).dt.total_days()"
-        return [f"{since}.alias({text(name + '_days_ago')})"]
-    parts = ("year", "month", "weekday")
-    return [f"{own}.dt.{part}().alias({text(f'{name}_{part}')})" for part in parts]
-
-
 def _derived(draft: Draft) -> Code | None:
     past = draft.past
     if past is None or not past.averaged:
@@ -363,8 +310,10 @@ def _pipeline(draft: Draft) -> str:
     ]
     views, derived = _views(draft), _derived(draft)
     parts += [argument("views", listed(views))] if views else []
-    parts.append(argument("row", _row(draft)))
+    parts.append(argument("row", row_features(draft)))
     parts += [argument("derived", derived)] if derived is not None else []
+    texts = texts_read(draft)
+    parts += [texts] if texts is not None else []
     parts.append(argument("split", _split(draft), draft.why_split))
     if draft.watched is not None:
         parts.append(argument("monitor", call("ov.Monitor", window=text(draft.watched))))

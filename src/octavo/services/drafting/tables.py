@@ -8,16 +8,17 @@ import keyword
 import re
 import tempfile
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import polars as pl
 
-from octavo.definition import Treatment
+from octavo.definition import Nested, Treatment
 from octavo.engines import LocalEngine
 from octavo.errors import DefinitionError
 from octavo.quality import Finding
-from octavo.stages.ingestion.files import begin, whole
+from octavo.services.drafting.reading import Reading, of_lines, told
+from octavo.stages.ingestion.files import Parsed, begin, whole
 from octavo.stages.ingestion.loaded import ROW
 from octavo.stages.ingestion.opening import opened
 
@@ -80,6 +81,8 @@ class Table:
         The records among them that cannot be rows: ``_row, text, column, rule, reason``.
     share
         How much of all there is was read, a fraction.
+    reading
+        What its files have to be told to be read so.
     findings
         What is wrong with them as they were read.
     repairs
@@ -92,6 +95,7 @@ class Table:
     frame: pl.DataFrame
     rejected: pl.DataFrame
     share: float = 1.0
+    reading: Reading = field(default_factory=Reading)
     findings: Sequence[Finding] = ()
     repairs: Sequence[Repair] = ()
 
@@ -148,6 +152,7 @@ class _Part:
     rejected: pl.DataFrame
     noticed: Sequence[Finding]
     share: float
+    reading: Reading
 
 
 def _together(name: str, parts: Mapping[Path, _Part]) -> Table:
@@ -164,6 +169,7 @@ def _together(name: str, parts: Mapping[Path, _Part]) -> Table:
         frame,
         pl.concat([part.rejected for part in read]),
         min(frame.height / of, 1.0) if of else 1.0,
+        read[0].reading,
         [each for part in read for each in part.noticed],
     )
 
@@ -173,12 +179,28 @@ def _alike(frames: Sequence[pl.DataFrame]) -> bool:
 
 
 def _read(path: Path, as_text: Collection[str] = ()) -> _Part:
-    types = dict.fromkeys(as_text, pl.String)
+    texts = {name: pl.String() for name in as_text}
     with tempfile.TemporaryDirectory(prefix="octavo-") as folder:
         sample, share = _sample(path, Path(folder)) or (path, 1.0)
-        reading = begin(sample, where_label="init", engine=LocalEngine(), overrides=types)
-        parsed = whole(reading)
-    return _Part(parsed.frame.drop(ROW), parsed.rejected, parsed.noticed, share)
+        said = Reading(lines=of_lines(path))
+        parsed = _parsed(sample, said, texts)
+        while (better := told(parsed.frame.drop(texts), said)) != said:
+            said = better
+            parsed = _parsed(sample, said, texts)
+    return _Part(parsed.frame.drop(ROW), parsed.rejected, parsed.noticed, share, said)
+
+
+def _parsed(path: Path, said: Reading, texts: Mapping[str, pl.DataType]) -> Parsed:
+    return whole(
+        begin(
+            path,
+            where_label="init",
+            engine=LocalEngine(),
+            overrides={**said.types, **texts},
+            nested=Nested(whole=said.whole),
+            lines=said.lines,
+        )
+    )
 
 
 def _sample(path: Path, folder: Path) -> tuple[Path, float] | None:

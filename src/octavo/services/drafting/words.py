@@ -29,6 +29,8 @@ def words(draft: Draft) -> list[tuple[str, str]]:
     plural = {"category": "categories", "boolean": "yes or no", "time": "dates", "text": "texts"}
     said = ", ".join(f"{n} {plural.get(kind, kind + 's')}" for kind, n in counts.items() if n)
     found.append(("Columns", said or "none of the rows' own"))
+    if draft.texts:
+        found.append(("Texts", _texts(draft)))
     if draft.left_out:
         found.append(("Left out", by_reason(draft.left_out)))
     if draft.suspected:
@@ -114,6 +116,11 @@ def rows_document(table: Table) -> dict[str, Any]:
     }
 
 
+def _texts(draft: Draft) -> str:
+    read = ", ".join(f"{name} (skill {skill:.2f} of 1)" for name, skill in draft.texts.items())
+    return f"words that tell of the target, read one by one: {read}"
+
+
 def _asked(draft: Draft) -> str:
     figure = draft.target.at_least
     if figure.startswith("ov.Lift"):
@@ -167,6 +174,7 @@ def document(draft: Draft) -> dict[str, Any]:
         "event_time": clock.expression if clock else None,
         "split": draft.split,
         "features": {column.name: column.role for column in draft.features},
+        "texts": dict(draft.texts),
         "left_out": dict(draft.left_out),
         "leaky": list(draft.leaky),
         "suspected": dict(draft.suspected),

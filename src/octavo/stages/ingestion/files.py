@@ -1,8 +1,8 @@
 """Reading a file: typed rows, and the records that cannot be rows with the reason.
 
-This is the door to the formats: delimited text, NDJSON, JSON, ARFF (all also packed), Parquet,
-Delta folders and Excel. Types are decided over the whole file, never a sample, or are those of the
-dataset's earlier batches. It knows nothing of batches, checks or stores.
+This is the door to the formats: delimited text, NDJSON, JSON, ARFF, logs (all also packed),
+Parquet, Delta folders and Excel. Types are decided over the whole file, never a sample, or are
+those of the dataset's earlier batches. It knows nothing of batches, checks or stores.
 """
 
 import glob
@@ -15,7 +15,7 @@ from typing import Any
 import polars as pl
 import xxhash
 
-from octavo.definition import Csv
+from octavo.definition import Csv, Nested
 from octavo.engines import Engine
 from octavo.errors import DataError
 from octavo.quality import Finding
@@ -40,8 +40,8 @@ class Parsed:
     rejected
         ``_row``, ``text`` (the record as it stands in the file, without its line end; of Parquet,
         as JSON), ``column`` (null if the fault is not in one column), ``rule`` (``fields``,
-        ``quotes``, ``encoding``, ``json`` or ``type``) and ``reason``. Of several faults, the
-        first.
+        ``quotes``, ``encoding``, ``json``, ``lines`` or ``type``) and ``reason``. Of several
+        faults, the first.
     schema
         Column to Polars type.
     bytes
@@ -73,6 +73,8 @@ def begin(
     overrides: Mapping[str, Any] | None = None,
     encoding: str | None = None,
     csv: Csv | None = None,
+    nested: Nested | None = None,
+    lines: str | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Reading:
     """Begin to read a file, piece by piece or `whole`.
@@ -80,9 +82,9 @@ def begin(
     Parameters
     ----------
     path
-        ``.csv``, ``.tsv``, ``.txt``, ``.ndjson``, ``.jsonl``, ``.json``, ``.arff`` (plain, with
-        ``.gz``, or alone in a ``.zip``), ``.parquet``, ``.xlsx``, ``.xls``, ``.ods`` or a folder
-        with a Delta table.
+        ``.csv``, ``.tsv``, ``.txt``, ``.ndjson``, ``.jsonl``, ``.json``, ``.arff``, ``.log``
+        (plain, with ``.gz``, or alone in a ``.zip``), ``.parquet``, ``.xlsx``, ``.xls``, ``.ods``
+        or a folder with a Delta table.
     where_label
         The dataset, named in errors.
     engine
@@ -97,6 +99,11 @@ def begin(
         the user; they win over ``schema`` and inference, and take ``007`` for a number.
     encoding, csv
         Of texts, as the user declared them; None: as the file tells.
+    nested
+        How objects and lists become columns; None: by their paths.
+    lines
+        The pattern that its lines fit, by name or as a regular expression; None: what the file is
+        is told by its name, and the pattern of a ``.log`` by its lines.
     progress
         Called with the bytes of the file read so far and in all.
 
@@ -112,6 +119,8 @@ def begin(
         types.declared(overrides or {}, where=where_label),
         encoding,
         csv or Csv(),
+        nested or Nested(),
+        lines,
     )
     return Reading(Path(path), where_label, wanted, engine, progress or _silent)
 

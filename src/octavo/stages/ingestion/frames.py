@@ -17,6 +17,7 @@ from octavo.errors import DataError
 from octavo.stages.ingestion import types
 from octavo.stages.ingestion.evidence import Evidence
 from octavo.stages.ingestion.loaded import ROW, Format, Part, Wanted
+from octavo.stages.ingestion.structs import flat_table
 from octavo.stages.ingestion.types import TIME, Column, Typed
 
 ROWS = 1 << 16
@@ -93,6 +94,7 @@ def opened(
     DataError
         If it has no rows, or columns of other types than before or than a dataset can hold.
     """
+    table = flat_table(table, wanted.nested, place)
     table = table.select(wanted.choose(table.collect_schema(), place))
     schema, rows = table.collect_schema(), table.select(pl.len()).collect().item()
     if not rows:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from octavo.errors import DataError
-from octavo.stages.ingestion.json_lines import JsonLines, as_written
+from octavo.stages.ingestion.json_lines import JsonLines, Rows
 from octavo.stages.ingestion.loaded import Part, Wanted
 from octavo.stages.ingestion.opening import Source, text_begun
 from octavo.stages.ingestion.records import BLOCK
@@ -33,20 +33,14 @@ class JsonDocument(JsonLines):
 
     def read(self, block: _Array) -> Part:
         """Tell objects from what is none."""
-        rows: list[_Object] = []
-        numbers: list[int] = []
-        faults: list[tuple[int, str, str]] = []
+        rows = Rows(self)
         for number, element in enumerate(block):
-            try:
-                rows.append(msgspec.json.decode(element, type=_Object))
-                numbers.append(number)
-            except msgspec.MsgspecError as error:
-                faults.append((number, "json", f"it is not a JSON object: {error}"))
+            rows.take(number, bytes(element))
 
-        def text(row: int) -> str:
-            return bytes(block[row]).decode(errors="backslashreplace")
+        def text(number: int) -> str:
+            return bytes(block[number]).decode(errors="backslashreplace")
 
-        return Part(as_written(rows, numbers), faults, len(block), text, self.source.total)
+        return rows.part(text, self.source.total)
 
 
 def load(source: Source, wanted: Wanted) -> JsonLines:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
-from octavo.definition import Csv
+from octavo.definition import Csv, Nested
 from octavo.definition.events import EVENT_ID, EVENT_TIME, KNOWN_AT, POSITION
 from octavo.errors import DataError, DefinitionError
 from octavo.stages.ingestion.evidence import Evidence
@@ -32,7 +32,7 @@ class Rejection(NamedTuple):
     column: str | None
     """Where the fault is, if it is in one column."""
     rule: str
-    """``fields``, ``quotes``, ``encoding``, ``json`` or ``type``."""
+    """``fields``, ``quotes``, ``encoding``, ``json``, ``lines`` or ``type``."""
     reason: str
     """What is wrong, in words."""
 
@@ -123,6 +123,10 @@ class Wanted:
         Types given by the user; they win.
     encoding, csv
         Of texts, as the user declared them.
+    nested
+        How objects and lists become columns.
+    lines
+        The pattern of lines that the file is made of, declared by name or in full.
     """
 
     columns: tuple[str, ...] | None = None
@@ -130,6 +134,8 @@ class Wanted:
     declared: Mapping[str, Declared] = field(default_factory=dict)
     encoding: str | None = None
     csv: Csv = field(default_factory=Csv)
+    nested: Nested = field(default_factory=Nested)
+    lines: str | None = None
 
     def dtype(self, column: str) -> pl.DataType | None:
         """Return the type a column must have, None where it is to be inferred."""

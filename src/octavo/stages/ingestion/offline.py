@@ -248,6 +248,8 @@ def _ingest_batch(context: Context, dataset: Dataset, batch: Row, path: Path) ->
         overrides={**dict.fromkeys(dataset.kept_as_text, pl.String), **dataset.offline.types},
         encoding=dataset.offline.encoding,
         csv=dataset.offline.csv,
+        nested=dataset.offline.nested,
+        lines=dataset.offline.lines,
         where_label=f"dataset {dataset.name!r}",
         engine=context.engine,
         progress=lambda done, total: context.progress(dataset.name, done, total),

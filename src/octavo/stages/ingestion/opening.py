@@ -5,6 +5,7 @@ It knows nothing of records, columns or types.
 
 import codecs
 import gzip
+import re
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -24,11 +25,13 @@ _KINDS = {
     ".jsonl": "ndjson",
     ".json": "json",
     ".arff": "arff",
+    ".log": "lines",
     ".parquet": "parquet",
     ".xlsx": "excel",
     ".xls": "excel",
     ".ods": "excel",
 }
+_ROTATED = re.compile(r"\.log\.\d+$")
 _BINARY = {"parquet": "a Parquet", "excel": "an Excel"}
 _NOT_TEXT = {
     b"\x1f\x8b": ("is gzip-compressed", "Give it the ending .gz, or unpack it."),
@@ -45,7 +48,7 @@ class Source:
     Attributes
     ----------
     kind
-        ``csv``, ``ndjson``, ``json``, ``arff``, ``parquet`` or ``excel``.
+        ``csv``, ``ndjson``, ``json``, ``arff``, ``lines``, ``parquet`` or ``excel``.
     name
         Name of the data file; inside a zip archive, its name there.
     place
@@ -112,16 +115,29 @@ class Source:
             ) from error
 
 
-def kind_of(name: str, *, place: str) -> str:
-    """Return what kind of data a file name promises, packed or not."""
+def told_kind(name: str) -> str | None:
+    """Return what kind of data a file name promises, packed or not; None if it promises nothing."""
     path = PurePath(name.lower())
-    kind = _KINDS.get(PurePath(path.stem).suffix if path.suffix == ".gz" else path.suffix)
-    if kind is None or (kind in _BINARY and path.suffix == ".gz"):
+    plain = PurePath(path.stem if path.suffix == ".gz" else path.name)
+    kind = "lines" if _ROTATED.search(plain.name) else _KINDS.get(plain.suffix)
+    return None if kind in _BINARY and path.suffix == ".gz" else kind
+
+
+def kind_of(name: str, *, place: str) -> str:
+    """Return what kind of data a file name promises.
+
+    Raises
+    ------
+    DataError
+        If it promises nothing that can be read.
+    """
+    kind = told_kind(name)
+    if kind is None:
         raise DataError(
             f"{PurePath(name).name!r} is of no kind that can be read.",
             where=place,
-            fix="Name it .csv, .tsv, .txt, .ndjson, .jsonl, .json or .arff (also with .gz, or "
-            "alone in a .zip), .parquet, .xlsx, .xls or .ods.",
+            fix="Name it .csv, .tsv, .txt, .ndjson, .jsonl, .json, .arff or .log (also with .gz, "
+            "or alone in a .zip), .parquet, .xlsx, .xls or .ods.",
         )
     return kind
 
@@ -158,7 +174,9 @@ def file_of(path: Path, place: str) -> IO[bytes]:
 
 
 @contextmanager
-def opened(path: Path, where: str, encoding: str | None = None) -> Iterator[Source]:
+def opened(
+    path: Path, where: str, encoding: str | None = None, kind: str | None = None
+) -> Iterator[Source]:
     """Open a data file for reading.
 
     Parameters
@@ -169,6 +187,8 @@ def opened(path: Path, where: str, encoding: str | None = None) -> Iterator[Sour
         The dataset, for messages.
     encoding
         Of a text; None: it is told from the file.
+    kind
+        What it is, whatever it is called; None: what its name says.
 
     Raises
     ------
@@ -182,11 +202,12 @@ def opened(path: Path, where: str, encoding: str | None = None) -> Iterator[Sour
             raise DataError("the file is empty.", where=place, fix="Deliver it again.")
         name, stream = path.name, file
         if path.suffix.lower() == ".zip":
-            name, stream = _member(file, place)
+            name, stream = _member(file, place, kind)
         elif path.suffix.lower() == ".gz":
             stream = cast("IO[bytes]", gzip.GzipFile(fileobj=file))
         with stream:
-            yield Source(kind_of(name, place=place), name, place, total, stream, file, encoding)
+            kind = kind or kind_of(name, place=place)
+            yield Source(kind, name, place, total, stream, file, encoding)
 
 
 def text_begun(source: Source, size: int) -> bytes:
@@ -223,7 +244,7 @@ def text_begun(source: Source, size: int) -> bytes:
     return head
 
 
-def _member(file: IO[bytes], place: str) -> tuple[str, IO[bytes]]:
+def _member(file: IO[bytes], place: str, kind: str | None) -> tuple[str, IO[bytes]]:
     try:
         archive = zipfile.ZipFile(file)
     except zipfile.BadZipFile as error:
@@ -244,7 +265,8 @@ def _member(file: IO[bytes], place: str) -> tuple[str, IO[bytes]]:
             where=place,
             fix="Put exactly one data file into each archive.",
         )
-    if (kind := kind_of(names[0], place=place)) in _BINARY:
+    kind = kind or kind_of(names[0], place=place)
+    if kind in _BINARY:
         raise DataError(
             f"the archive holds {_BINARY[kind]} file.", where=place, fix="Deliver it unpacked."
         )

@@ -29,6 +29,7 @@ from octavo.stages.ingestion import (
     excel,
     json_document,
     json_lines,
+    lines,
     parquet,
     types,
 )
@@ -265,7 +266,8 @@ def _opened(path: Path, where: str, wanted: Wanted) -> Iterator[tuple[Format, st
         place, size = f"{where}, folder {path}", sum(f.stat().st_size for f in inside(path))
         yield parquet.load_delta(path, wanted, place, size), place, size
         return
-    with opened(path, where, wanted.encoding) as source:
+    kind = "lines" if wanted.lines else None
+    with opened(path, where, wanted.encoding, kind) as source:
         yield _format(path, source, wanted), source.place, source.total
 
 
@@ -281,6 +283,8 @@ def _format(path: Path, source: Source, wanted: Wanted) -> Format:
             return json_document.load(source, wanted)
         case "ndjson":
             return json_lines.load(source, wanted)
+        case "lines":
+            return lines.load(source, wanted)
     return delimited.load(source, wanted, wanted.csv)
 
 

@@ -31,6 +31,7 @@ def inputs(context: Context) -> Any:
         dict(context.settings),
         pipeline.features,
         fingerprint([pipeline.row, pipeline.derived, pipeline.inputs, _asked(pipeline.problem)]),
+        fingerprint(pipeline.texts),
         [getattr(a, "name", a) for a in pipeline.algorithms],
     ]
 

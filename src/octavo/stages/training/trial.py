@@ -10,7 +10,7 @@ from octavo.bundle import ENCODERS, Bundle
 from octavo.bundle.metrics import figure
 from octavo.bundle.profile import Profile, profile, save_profile
 from octavo.bundle.targets import classes_of, target_numbers
-from octavo.definition import Pipeline, fingerprint
+from octavo.definition import Ngrams, Pipeline, fingerprint
 from octavo.definition.events import EVENT_TIME
 from octavo.errors import DefinitionError
 from octavo.stages.contract import Context, Segregation
@@ -130,7 +130,7 @@ def _fit(
 ) -> Bundle:
     pipeline, settings, algorithm = context.pipeline, context.settings, proposal.algorithm
     began = time.monotonic()
-    encoder = ENCODERS[algorithm.encoder].fit(material.train)
+    encoder = ENCODERS[algorithm.encoder].fit(material.train, texts=_texts(pipeline, material))
     matrix = encoder.transform(material.train)
     encoded = time.monotonic()
     fitted = algorithm.fit(
@@ -164,8 +164,12 @@ def _fit(
     )
 
 
+def _texts(pipeline: Pipeline, material: Material) -> dict[str, Ngrams]:
+    return {name: how for name, how in pipeline.texts.items() if name in material.train.columns}
+
+
 def _profile(material: Material, bundle: Bundle, predicted: np.ndarray) -> Profile:
     """Describe the training features, and the predictions made on validation."""
     output = predicted if predicted.ndim == 1 else predicted.max(axis=1)
-    described = profile(material.train, list(bundle.schema))
+    described = profile(material.train, list(bundle.schema), texts=bundle.encoder.texts)
     return {"features": described} | profile(pl.DataFrame({"prediction": output}), ["prediction"])

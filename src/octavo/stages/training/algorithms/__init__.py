@@ -8,6 +8,7 @@ from importlib.util import find_spec
 from octavo.definition.problem import Kind
 from octavo.errors import DefinitionError, ResourceError
 from octavo.stages.training.algorithms.contract import TOLERANCE, Algorithm, Fitted, take_over
+from octavo.stages.training.algorithms.forests import ExtraTrees, RandomForest
 from octavo.stages.training.algorithms.hist_gradient_boosting import HistGradientBoosting
 from octavo.stages.training.algorithms.lightgbm import LightGBM
 from octavo.stages.training.algorithms.linear import Logistic, Ridge
@@ -16,7 +17,16 @@ from octavo.stages.training.algorithms.xgboost import XGBoost
 
 _LIBRARY: dict[str, Algorithm] = {
     algorithm.name: algorithm
-    for algorithm in (HistGradientBoosting(), LightGBM(), Logistic(), Ridge(), Tails(), XGBoost())
+    for algorithm in (
+        ExtraTrees(),
+        HistGradientBoosting(),
+        LightGBM(),
+        Logistic(),
+        RandomForest(),
+        Ridge(),
+        Tails(),
+        XGBoost(),
+    )
 }
 
 
@@ -84,10 +94,12 @@ def require(algorithm: str | Algorithm) -> None:
 __all__ = [
     "TOLERANCE",
     "Algorithm",
+    "ExtraTrees",
     "Fitted",
     "HistGradientBoosting",
     "LightGBM",
     "Logistic",
+    "RandomForest",
     "Ridge",
     "Tails",
     "XGBoost",

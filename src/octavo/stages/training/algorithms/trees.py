@@ -1,4 +1,4 @@
-"""Trees one by one, as the libraries list them, joined into one `TreeModel`.
+"""Trees one by one, as the libraries list them, joined into one model.
 
 Knows nothing of any library.
 """
@@ -8,13 +8,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from octavo.bundle import TreeModel
+from octavo.bundle import ForestModel, TreeModel
 from octavo.definition.problem import Kind
 
 
 @dataclass(frozen=True)
 class Tree:
-    """One tree, numbered by itself. Nodes and leaves as in `octavo.bundle.TreeModel`."""
+    """One tree, numbered by itself. Nodes and leaves as in a model of `octavo.bundle`."""
 
     feature: np.ndarray
     threshold: np.ndarray
@@ -54,7 +54,17 @@ class Tree:
 def join(
     trees: Sequence[Tree], base_score: np.ndarray, *, kind: Kind, n_features: int
 ) -> TreeModel:
-    """Put trees into one model. They take turns over the outputs, as `TreeModel` says."""
+    """Put trees into a sum. They take turns over the outputs, as `TreeModel` says."""
+    return TreeModel(kind=kind, n_features=n_features, base_score=base_score, **_together(trees))
+
+
+def forest(trees: Sequence[Tree], *, kind: Kind, n_features: int) -> ForestModel:
+    """Put trees, whose leaves tell all outputs, into a mean."""
+    return ForestModel(kind=kind, n_features=n_features, **_together(trees))
+
+
+def _together(trees: Sequence[Tree]) -> dict[str, np.ndarray]:
+    """Put the arrays of trees one after the other, and number nodes and leaves anew."""
     nodes = np.cumsum([0, *(len(tree.feature) for tree in trees)])
     leaves = np.cumsum([0, *(len(tree.leaf_value) for tree in trees)])
 
@@ -69,15 +79,12 @@ def join(
         return np.concatenate(shares or [np.empty(0)])
 
     roots = [nodes[t] if len(tree.feature) else ~leaves[t] for t, tree in enumerate(trees)]
-    return TreeModel(
-        kind=kind,
-        n_features=n_features,
-        feature=all_of("feature"),
-        threshold=all_of("threshold"),
-        left=children_of("left"),
-        right=children_of("right"),
-        default_left=all_of("default_left"),
-        leaf_value=all_of("leaf_value"),
-        roots=np.array(roots),
-        base_score=base_score,
-    )
+    return {
+        "feature": all_of("feature"),
+        "threshold": all_of("threshold"),
+        "left": children_of("left"),
+        "right": children_of("right"),
+        "default_left": all_of("default_left"),
+        "leaf_value": all_of("leaf_value"),
+        "roots": np.array(roots),
+    }

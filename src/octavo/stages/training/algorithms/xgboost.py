@@ -18,6 +18,7 @@ from octavo.bundle import TreeModel
 from octavo.definition.problem import Kind
 from octavo.errors import DefinitionError
 from octavo.stages.training.algorithms.contract import count_classes, settings
+from octavo.stages.training.algorithms.singles import highest_below, within
 from octavo.stages.training.algorithms.trees import Tree, join
 
 if TYPE_CHECKING:
@@ -29,7 +30,6 @@ _OBJECTIVES = {
     "multiclass": "multi:softprob",
     "regression": "reg:squarederror",
 }
-_LARGEST = float(np.finfo(np.float32).max)
 
 
 class XGBoost:
@@ -96,9 +96,7 @@ def _matrix(X: np.ndarray, threads: int, y: np.ndarray | None = None) -> DMatrix
     """Hand rows over, values beyond float32 as its largest: XGBoost refuses infinite ones."""
     import xgboost
 
-    return xgboost.DMatrix(
-        np.clip(X, -_LARGEST, _LARGEST), label=y, missing=np.nan, nthread=threads
-    )
+    return xgboost.DMatrix(within(X), label=y, missing=np.nan, nthread=threads)
 
 
 @dataclass(frozen=True)
@@ -149,22 +147,6 @@ def _tree(tree: Mapping[str, Any]) -> Tree:
         default_left=np.array(tree["default_left"]),
         value=condition.astype(np.float64),
     )
-
-
-def highest_below(threshold: np.ndarray) -> np.ndarray:
-    """Find the highest float64 that is less than a float32 threshold once rounded to float32.
-
-    Rounding is monotone, so ``float32(x) < threshold`` is the same as ``x <= highest_below``. The
-    boundary is the middle between the threshold and its neighbour below, which goes to the even
-    one. Inputs beyond float32 count as its largest: all are below +inf, and none below the least.
-    """
-    with np.errstate(invalid="ignore", over="ignore"):
-        below = np.nextafter(threshold, np.float32(-np.inf)).astype(np.float64)
-        middle = below + (threshold.astype(np.float64) - below) / 2
-        rounded = middle.astype(np.float32)
-    highest = np.where(rounded < threshold, middle, np.nextafter(middle, -np.inf))
-    highest = np.where(threshold == np.inf, np.inf, highest)
-    return np.where(threshold <= -_LARGEST, np.nan, highest)
 
 
 def _unsupported(what: str) -> DefinitionError:
