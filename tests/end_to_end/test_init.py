@@ -1,8 +1,10 @@
 """`octavo init`, then `octavo run`, over data that nobody has prepared for it."""
 
+import datetime as dt
 import json
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 from click.testing import CliRunner, Result
@@ -44,8 +46,8 @@ def drafted(folder: Path, given: Given) -> dict:
 def ran(folder: Path, trials: int = 2) -> dict:
     """Run with a small budget of training; return the verdict."""
     script = folder / "pipeline.py"
-    budget = f"    training=ov.Training(trials={trials}),\n    split=ov."
-    script.write_text(script.read_text().replace("    split=ov.", budget))
+    budget = f"    training=ov.Training(trials={trials}),\n    datasets="
+    script.write_text(script.read_text().replace("    datasets=", budget))
     done = octavo("run", folder, "--json")
     assert done.return_value in (0, 3), done.exception
     document = json.loads(done.stdout)
@@ -70,6 +72,8 @@ def test_any_table_goes_through_all_eight_stages(tmp_path, name):
         ("breast_cancer", "roc_auc", 0.95),
         ("diabetes", "r2", 0.3),
         ("hard_names", "roc_auc", 0.7),
+        # its one true feature is suspiciously good, and kept
+        ("ten_thousand_categories", "roc_auc", 0.9),
     ],
 )
 def test_a_plain_table_is_answered_without_a_line_of_code(tmp_path, name, metric, least):
@@ -141,6 +145,48 @@ def test_what_cannot_be_is_said_in_words(tmp_path, options, error, said):
     assert not (tmp_path / "pipeline.py").exists()
 
 
+def series(machines: int) -> pl.DataFrame:
+    """Invent two measures of some machines, every 10 minutes for six weeks, and one fault each."""
+    rng = np.random.default_rng(11)
+    start, rows, frames = dt.datetime(2024, 3, 1, tzinfo=dt.UTC), 6_000, []
+    for machine in range(machines):
+        heat = 20 + 3 * np.sin(np.arange(rows) / 144 * 2 * np.pi) + rng.normal(0, 0.5, rows)
+        heat[rows - 100 - 40 * machine] += 15
+        frames.append(
+            pl.DataFrame(
+                {
+                    "time": [start + n * dt.timedelta(minutes=10) for n in range(rows)],
+                    "machine": f"m{machine}",
+                    "heat (°C)": heat,
+                    "load": rng.gamma(4.0, 2.0, rows) * 10.0**machine,
+                    "state": rng.choice(["on", "off"], rows),
+                }
+            )
+        )
+    return pl.concat(frames).sort("time", maintain_order=True)
+
+
+@pytest.mark.parametrize("machines", [1, 3])
+def test_without_a_target_unusual_readings_are_looked_for(tmp_path, machines):
+    frame = series(machines) if machines > 1 else series(1).drop("machine")
+    frame.write_csv(tmp_path / "plant.csv")
+    done = octavo("init", tmp_path, "--data", tmp_path / "plant.csv", "--json")
+    assert done.exception is None, done.exception
+    said = json.loads(done.stdout)
+    assert said["problem"]["kind"] == "anomaly"
+    assert said["series"] == {"key": "machine" if machines > 1 else None, "number": machines}
+    assert said["watched"] == ["heat (°C)", "load"]
+    verdict = ran(tmp_path, trials=2)
+    assert verdict["metric"] == "alarm_ratio"
+    assert verdict["answered"]
+    project = load(tmp_path)
+    test = project.data("test", "both")
+    scores = test.select("_event_time").with_columns(score=project.scorer().bundle.predict(test))
+    found = scores.sort("score", descending=True).head(20 * machines)["_event_time"]
+    faults = [frame["time"].unique().sort()[6_000 - 100 - 40 * m] for m in range(machines)]
+    assert set(faults) <= set(found), "the faults are among the oddest"
+
+
 def test_a_row_for_each_class_teaches_nothing(tmp_path):
     given = HARD["one_row_per_class"]()
     file = written(given, tmp_path / "table.csv")
@@ -169,6 +215,23 @@ def test_five_files_of_flights_are_joined_and_leaks_left_out(tmp_path):
     assert leaky <= set(said["left_out"])
     assert said["split"] == "time"
     assert said["event_time"] == 'pl.datetime("year", "month", "day")'
+    told = {(name, f["rule"], *f["columns"]) for name, fs in said["faults"].items() for f in fs}
+    assert told >= {
+        ("flights", "clock", "dep_time"), ("flights", "midnight", "dep_time"),
+        ("flights", "past_midnight", "dep_time", "dep_delay"),
+        ("flights", "together", "dep_time", "dep_delay", "hour", "minute"),
+        ("flights", "reference", "tailnum"), ("planes", "sentinel", "year"),
+        ("weather", "zone", "date", "year", "month", "day", "hour"),
+        ("weather", "multiple", "wind_gust", "wind_speed"),
+    }  # fmt: skip
+    missing = next(f for f in said["faults"]["flights"] if f["rule"] == "values")
+    assert "`tailnum` in 248 rows" in missing["sentence"]
+    assert said["treated"]["planes"] == [
+        'ov.Normalize("model", replace={"FALCON-XP": "FALCON XP"})',
+        'ov.Null("year", values=[0])',
+    ]
+    source = (tmp_path / "pipeline.py").read_text()
+    assert '        # ov.Null("dewp", where=~pl.col("dewp").is_between(' in source
 
 
 @pytest.mark.slow

@@ -46,8 +46,8 @@ class _Several(click.Command):
 @click.option(
     "--target",
     metavar="COLUMN",
-    required=True,
-    help="What to predict: a column, or a condition such as 'delay > 15'.",
+    help="What to predict: a column, or a condition such as 'delay > 15'; without it, unusual "
+    "readings of series are looked for.",
 )
 @click.option("--time", metavar="COLUMN", help="When a row happened; found if there is one.")
 @click.option(
@@ -62,7 +62,7 @@ class _Several(click.Command):
 def init(
     folder: Path,
     files: tuple[Path, ...],
-    target: str,
+    target: str | None,
     time: str | None,
     entities: tuple[str, ...],
     force: bool,
@@ -80,16 +80,24 @@ def init(
             fix="Name another folder, or add --force to overwrite it.",
         )
     tables = drafting.read_tables([path.resolve() for path in files])
-    draft = drafting.make_draft(tables, target, time, entities)
-    source = drafting.script(draft, folder.resolve())
+    tables = drafting.repaired(tables, drafting.column_of(target or ""))
+    place_of = folder.resolve()
+    if target is None:
+        watch = drafting.make_watch(tables, time, entities)
+        source = drafting.series_script(watch, place_of)
+        document, words = drafting.series_document(watch), drafting.series_words(watch)
+    else:
+        draft = drafting.make_draft(tables, target, time, entities)
+        source = drafting.script(draft, place_of)
+        document, words = drafting.document(draft), drafting.words(draft)
     folder.mkdir(parents=True, exist_ok=True)
     place.write_text(source, encoding="utf-8")
-    load_definition(folder.resolve())  # it must at least be a definition
+    load_definition(place_of)  # it must at least be a definition
     if as_json:
-        found = {"pipeline": str(place), **drafting.document(draft)}
+        found = {"pipeline": str(place), **document}
         click.echo(json.dumps(found, indent=1, ensure_ascii=False, default=str))
     else:
-        _say(drafting.words(draft), folder, place)
+        _say(words, folder, place)
     return ExitCode.DONE
 
 

@@ -69,6 +69,9 @@ def _print(batch: dict[str, Any], *, in_full: bool) -> None:
     faults = [each for each in findings if each["weight"] == "fault"]
     notes = len(findings) - len(faults)
     rejected = f", {batch['rejected']:,} rejected" if batch["rejected"] else ""
+    looked_at = batch["quality"].get("looked_at", batch["rows"])
+    if looked_at < batch["rows"]:
+        rejected += f", {looked_at:,} of them looked at"
     console.print(
         f"[bold]{batch['dataset']}[/] {Path(batch['source']).name}: {batch['rows']:,} rows"
         f"{rejected}; {_count(len(faults), 'fault')}, {_count(notes, 'note')}",

@@ -96,6 +96,9 @@ def _beside(project: Project) -> list[str]:
     said = [f"{found['left_out']:,} in no part"] if found.get("left_out") else []
     if len(found.get("folds", [])) > 1:
         said.append(f"validated on {len(found['folds'])} folds")
+    trained = outputs(project.catalog, "training")
+    for part, rows in trained.get("drawn", {}).items():
+        said.append(f"the search used {trained['most']:,} of the {rows:,} rows of {part}")
     return said
 
 

@@ -1,6 +1,6 @@
 """Stage 2: a dataset, its source, its times and its checks."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -277,15 +277,32 @@ class Dataset(Declaration):
         """Fingerprint of what is stamped on raw rows: identity, times, and which are events."""
         stamps = [self.time_expression, self.available_expression]
         stamps += [] if self.where is None else [self.where]
-        needed: dict[str, pl.Expr] = {}
+        used = self.reach([*self.identity, *(n for e in stamps for n in e.meta.root_names())])
+        needed = {name: self.columns[name] for name in sorted(used & self.columns.keys())}
+        treated = self.treat if any(each.column in used for each in self.treat) else ()
+        found = [self.name, self.event_id, stamps, needed, *treated]
+        return fingerprint(found)
+
+    def reach(self, names: Iterable[str]) -> set[str]:
+        """Return some columns with all those that they are computed from."""
         used: set[str] = set()
-        open_names = [*self.identity, *(n for e in stamps for n in e.meta.root_names())]
+        open_names = [*names]
         while open_names:
             name = open_names.pop()
-            used.add(name)
-            if name in self.columns and name not in needed:
-                needed[name] = self.columns[name]
-                open_names += needed[name].meta.root_names()
-        treated = self.treat if any(each.column in used for each in self.treat) else ()
-        found = [self.name, self.event_id, stamps, dict(sorted(needed.items())), *treated]
-        return fingerprint(found)
+            if name not in used:
+                used.add(name)
+                if name in self.columns:
+                    open_names += self.columns[name].meta.root_names()
+        return used
+
+    def read_for(self, names: Iterable[str]) -> set[str]:
+        """Return what must be read, treated and computed for some columns to be as all of it."""
+        used = self.reach(names)
+        while True:
+            treated = [each.expression for each in self.treat if each.column in used]
+            more = used | self.reach(n for each in treated for n in each.meta.root_names())
+            if more == used:
+                return used | {
+                    given for given, name in self.offline.renamed.items() if name in used
+                }
+            used = more

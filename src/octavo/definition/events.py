@@ -4,6 +4,8 @@ The same functions serve a whole batch and one event at request time. They know 
 the rows come from.
 """
 
+from collections.abc import Collection
+
 import polars as pl
 from polars.exceptions import PanicException, PolarsError
 
@@ -64,9 +66,13 @@ def as_named(dataset: Dataset, frame: pl.DataFrame) -> pl.DataFrame:
     return frame
 
 
-def treated(dataset: Dataset, frame: pl.DataFrame) -> pl.DataFrame:
+def treated(
+    dataset: Dataset, frame: pl.DataFrame, only: Collection[str] | None = None
+) -> pl.DataFrame:
     """Replace the columns of source rows that have a treatment, in the order of treatments."""
     for each in dataset.treat:
+        if only is not None and each.column not in only:
+            continue
         place = f"dataset {dataset.name!r}, treat, {type(each).__name__} {each.column!r}"
         if each.column not in frame.columns:
             shown = [c for c in frame.columns if not c.startswith("_")]
@@ -75,13 +81,22 @@ def treated(dataset: Dataset, frame: pl.DataFrame) -> pl.DataFrame:
     return frame
 
 
-def computed(dataset: Dataset, frame: pl.DataFrame) -> pl.DataFrame:
+def computed(
+    dataset: Dataset, frame: pl.DataFrame, only: Collection[str] | None = None
+) -> pl.DataFrame:
     """Name and treat source rows, and add the dataset's computed columns in their order.
 
     No computed column replaces one of the source.
+
+    Parameters
+    ----------
+    only
+        The columns that are there and wanted, from `Dataset.read_for`; None for all of them.
     """
-    frame = treated(dataset, as_named(dataset, frame))
+    frame = treated(dataset, as_named(dataset, frame), only)
     for name, expression in dataset.columns.items():
+        if only is not None and name not in only:
+            continue
         place = f"dataset {dataset.name!r}, columns[{name!r}]"
         if name in frame.columns:
             raise DefinitionError(

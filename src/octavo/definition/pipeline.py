@@ -186,7 +186,8 @@ class Pipeline(Declaration):
                 where=where,
                 fix=f"Write out what {used!r} is.",
             )
-        if used not in self.features and used.split("__")[0] in [v.name for v in self.views]:
+        view, divided, _ = used.partition("__")
+        if used not in self.features and divided and view in [v.name for v in self.views]:
             raise DefinitionError.unknown("feature", used, self.features, where=where)
 
     def _check_inputs(self) -> None:

@@ -28,6 +28,9 @@ class Training(Declaration):
     budget: Duration = "10m"
     """No trial is begun after this long. A run that must be repeated exactly ends by ``trials``;
     in any case the number of trials done is recorded, and a resumed run does that many."""
+    rows: int = 1_000_000
+    """Rows of train, and of validation, that a search uses at the most. Of a larger part so many
+    are drawn, always the same; test is judged on all rows."""
     seed: int = 7
     threads: int = 2
     """Threads of one fit; fixed, since a sum's order, and so its last bit, depends on it."""
@@ -47,6 +50,7 @@ class Training(Declaration):
                 "no trial could begin.", where="Training.budget", fix='budget="10m".'
             )
         whole_number(self.trials, least=1, where="Training.trials")
+        whole_number(self.rows, least=1, where="Training.rows")
         whole_number(self.threads, least=1, where="Training.threads")
         whole_number(self.seed, least=0, where="Training.seed")
         check_schedule(self.schedule, where="Training.schedule")

@@ -104,7 +104,7 @@ def enumerated(names: Iterable[Any], most: int = 6) -> str:
 
 def call(name: str, column: str, **arguments: Any) -> str:
     """Return the line of Python that declares a treatment: ``ov.Null("temp", values=[-999])``."""
-    given = [f'"{column}"'] if '"' not in column and "\\" not in column else [repr(column)]
+    given = [_literal(column)]
     given += [f"{key}={_literal(value)}" for key, value in arguments.items()]
     return f"ov.{name}({', '.join(given)})"
 

@@ -47,7 +47,9 @@ def page(report: Document, *, title: str, rows: int, about: Sequence[tuple[str, 
     about
         More facts for the head: what it is, and its value.
     """
-    findings = in_order(report)
+    findings, looked_at = in_order(report), report.get("looked_at", rows)
+    if looked_at < rows:
+        about = [("looked at", f"{looked_at:,}"), *about]
     head = [("rows", f"{rows:,}"), *about]
     facts = "".join(f"<div>{escape(name)}<b>{escape(value)}</b></div>" for name, value in head)
     parts = [
@@ -56,7 +58,7 @@ def page(report: Document, *, title: str, rows: int, about: Sequence[tuple[str, 
         f"<h2>Findings</h2>{_findings(findings)}",
         _counts("Treated", [_treated_line(each) for each in report["treated"]]),
         _counts("Flagged", [f"{n:,} rows fail {c!r}" for c, n in report["flagged"].items()]),
-        f"<h2>Columns</h2>{_columns(report['columns'], rows, _faulty(findings))}",
+        f"<h2>Columns</h2>{_columns(report['columns'], looked_at, _faulty(findings))}",
     ]
     head = f'<meta charset="utf-8"><title>{escape(title)}: quality</title><style>{_STYLE}</style>'
     return (

@@ -15,7 +15,7 @@ from octavo.errors import DefinitionError
 from octavo.stores import catalog as tables
 from octavo.stores.catalog import Catalog, Row
 
-KEYS = ("algorithms", "trials", "budget", "seed", "threads")
+KEYS = ("algorithms", "trials", "budget", "rows", "seed", "threads")
 """The settings there are, all below ``training.``."""
 
 

@@ -98,7 +98,7 @@ class RowService:
                 )
             rows = self._held.pop(document["data_version"], None)
             rows = rows or SplitRows(self.pipeline, self.home, self.catalog, document)
-            _ = rows.all_rows  # read under the lock: once, however many ask
+            _ = rows.every_row  # read under the lock: once, however many ask
             self._held[rows.data_version] = rows
             while len(self._held) > _KEPT:
                 del self._held[next(iter(self._held))]

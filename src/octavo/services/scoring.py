@@ -1,6 +1,7 @@
 """Batch scoring of a file of raw events, by the same path as one event over HTTP."""
 
 import uuid
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,8 +11,9 @@ from octavo.definition.events import EVENT_ID, EVENT_TIME, TIMESTAMP, stamped
 from octavo.definition.sources import source_columns
 from octavo.engines import LocalEngine
 from octavo.services.serving import Scorer
-from octavo.stages.ingestion.files import Parsed, begin, whole
+from octavo.stages.ingestion.files import begin
 from octavo.stages.ingestion.opening import told_kind
+from octavo.stages.ingestion.reading import Piece, Reading
 from octavo.stores import catalog as tables
 from octavo.stores.home import Home
 from octavo.stores.predictions import PredictionStore
@@ -43,31 +45,42 @@ def score_file(scorer: Scorer, home: Home, path: Path) -> ScoredFile:
     """
     dataset = scorer.pipeline.rows
     is_log = told_kind(path.name) in (None, "lines")
-    parsed = whole(
-        begin(
-            path,
-            columns=tuple(scorer.schema),
-            schema=scorer.schema,
-            nested=dataset.offline.nested,
-            lines=dataset.offline.lines if is_log else None,
-            renamed=dataset.offline.renamed,
-            needed=source_columns(scorer.pipeline, dataset),
-            where_label=f"{path.name} as {dataset.name!r}",
-            engine=LocalEngine(),
-        )
+    reading = begin(
+        path,
+        columns=tuple(scorer.schema),
+        schema=scorer.schema,
+        nested=dataset.offline.nested,
+        lines=dataset.offline.lines if is_log else None,
+        renamed=dataset.offline.renamed,
+        needed=source_columns(scorer.pipeline, dataset),
+        where_label=f"{path.name} as {dataset.name!r}",
+        engine=LocalEngine(),
     )
-    usable, refused = _usable(scorer, parsed)
-    store, writer = PredictionStore(home), f"score-{uuid.uuid4().hex[:12]}"
-    answers = []
-    for number, block in enumerate(usable.iter_slices(BLOCK)):
-        scored = scorer.score(block.drop("_row"))
-        answers.append(_identified(scorer, scorer.as_table(scored), block["_row"]))
-        records = scorer.records(scored, origin="score", at=tables.now(), latency_us=None)
-        store.append(records, writer=writer, version=number + 1)
-    empty = scorer.as_table(scorer.score(usable.drop("_row").clear())) if not answers else None
-    return ScoredFile(
-        pl.concat(answers) if empty is None else empty, pl.concat([parsed.rejected, refused])
-    )
+    store, writer, version = PredictionStore(home), f"score-{uuid.uuid4().hex[:12]}", 0
+    nothing = pl.DataFrame(schema=scorer.schema)
+    answers, rejected = [scorer.as_table(scorer.score(nothing))], []
+    for piece in _certain(reading):
+        usable, refused = _usable(scorer, piece)
+        rejected += [piece.rejected, refused]
+        for block in usable.iter_slices(BLOCK):
+            scored, version = scorer.score(block.drop("_row")), version + 1
+            answers.append(_identified(scorer, scorer.as_table(scored), block["_row"]))
+            records = scorer.records(scored, origin="score", at=tables.now(), latency_us=None)
+            store.append(records, writer=writer, version=version)
+    return ScoredFile(pl.concat(answers), pl.concat(rejected).sort("_row", maintain_order=True))
+
+
+def _certain(reading: Reading) -> Iterator[Piece]:
+    """Give the pieces of a file whose types are certain; held back until they are."""
+    while not reading.settled:
+        held = []
+        for piece in reading.pieces():
+            if reading.settled:
+                yield piece
+            else:
+                held.append(piece)
+        if reading.settled:
+            yield from held
 
 
 def _identified(scorer: Scorer, answers: pl.DataFrame, rows: pl.Series) -> pl.DataFrame:
@@ -77,9 +90,9 @@ def _identified(scorer: Scorer, answers: pl.DataFrame, rows: pl.Series) -> pl.Da
     return answers.with_columns(rows.cast(pl.String).alias(EVENT_ID))
 
 
-def _usable(scorer: Scorer, parsed: Parsed) -> tuple[pl.DataFrame, pl.DataFrame]:
+def _usable(scorer: Scorer, piece: Piece) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Divide rows into those with an event ID and time, and the rest with the reason."""
-    frame = parsed.frame
+    frame = piece.frame
     rows = stamped(scorer.pipeline.rows, frame)
     earliest = max(scorer.features.earliest.values(), default=_YEAR_1)
     named = bool(scorer.pipeline.rows.identity)
@@ -99,7 +112,7 @@ def _usable(scorer: Scorer, parsed: Parsed) -> tuple[pl.DataFrame, pl.DataFrame]
     refused = frame.with_columns(rules).filter(pl.col("rule").is_not_null())
     refused = refused.select(
         "_row",
-        pl.Series("text", [parsed.text(row) for row in refused["_row"]], dtype=pl.String),
+        pl.Series("text", [piece.text(row) for row in refused["_row"]], dtype=pl.String),
         pl.lit(None, dtype=pl.String).alias("column"),
         "rule",
         pl.col("rule").replace_strict(reasons, return_dtype=pl.String).alias("reason"),

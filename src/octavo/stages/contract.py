@@ -1,6 +1,6 @@
 """What a stage is given and what it gives back."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -57,15 +57,21 @@ class Segregation(Protocol):
         columns: Sequence[str] | None = None,
         *,
         fold: int | None = None,
+        most: int | None = None,
     ) -> pl.DataFrame:
         """Return the rows of one part: stamps, features and, with labels, the label.
 
-        Of all features unless some are named; of the last fold unless another is.
+        Of all features unless some are named; of the last fold unless another is; if there are
+        more than ``most`` rows, so many drawn from them.
         """
         ...
 
-    def newest(self) -> pl.DataFrame:
-        """Return the rows that monitoring looks at, labeled or not."""
+    def newest(self, most: int | None = None) -> pl.DataFrame:
+        """Return the rows that monitoring looks at, labeled or not; or so many drawn from them."""
+        ...
+
+    def newest_blocks(self, size: int) -> Iterator[pl.DataFrame]:
+        """Give the same rows, so many at a time; at least one block."""
         ...
 
 

@@ -4,7 +4,9 @@ A table holds one row per predicted row. Rows written by a prep that the catalog
 (it was killed before its commit) carry a ``_prep`` that is in no feature version, and are unseen.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+import shutil
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import polars as pl
@@ -17,6 +19,7 @@ from octavo.errors import DataError
 from octavo.stores.delta import DeltaLog
 from octavo.stores.home import Home
 from octavo.stores.raw import batch_sequence
+from octavo.stores.staged import Staged
 
 STAMPS = (EVENT_ID, EVENT_TIME, KNOWN_AT, POSITION)
 
@@ -27,14 +30,23 @@ class FeatureStore:
     def __init__(self, home: Home) -> None:
         self.home = home
 
-    def append(self, name: str, group_id: str, frame: pl.DataFrame, position: int) -> None:
-        """Write the rows prepped up to a position, once.
+    @contextmanager
+    def receive(self, group_id: str) -> Iterator[Staged]:
+        """Take in a group's rows piece by piece; what was not appended at the end is gone."""
+        folder = self.home.incoming(group_id)
+        shutil.rmtree(folder, ignore_errors=True)  # what a killed run left
+        try:
+            yield Staged(folder)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def append(self, name: str, group_id: str, rows: pl.DataFrame | Staged, position: int) -> None:
+        """Write the rows prepped up to a position, once; they are marked with it (`at_position`).
 
         Columns that the group keeps up no longer may be left out.
         """
         table = DeltaLog(self.home.features(name, group_id))
-        frame = frame.with_columns(_prep=pl.lit(position, dtype=pl.Int64))
-        table.append(frame, app_id="prep", version=position, merge=True)
+        table.append(rows, app_id="prep", version=position, merge=True)
 
     def rows_of(self, name: str, group_id: str, position: int) -> int:
         """Count the rows that were prepped up to a position by one prep."""
@@ -47,7 +59,13 @@ class FeatureStore:
         columns = [pl.col(stored).alias(want) for want, stored in group["columns"].items()]
         return table.filter(pl.col("_prep").is_in(group["preps"])).select(*STAMPS, *columns)
 
-    def assembled(self, pipeline: Pipeline, version: Mapping[str, Any]) -> pl.DataFrame:
+    def assembled(
+        self,
+        pipeline: Pipeline,
+        version: Mapping[str, Any],
+        features: Collection[str] | None = None,
+        positions: pl.Series | None = None,
+    ) -> pl.DataFrame:
         """Put rows together over all views, and compute derived features.
 
         Parameters
@@ -58,12 +76,16 @@ class FeatureStore:
             A data version's document: ``groups`` of the rows and of each view, each with
             ``group``, ``columns`` and ``preps``; and the ``withdrawn`` batches, whose rows are
             left out.
+        features
+            Those wanted; None for all of them. Nothing else is read but what they are derived from.
+        positions
+            Int64, the rows wanted; None for all of them.
 
         Returns
         -------
         polars.DataFrame
-            Stamps, key columns, then the features in the pipeline's order; one row per predicted
-            row, in log order.
+            Stamps, key columns, then the features wanted in the pipeline's order; one row per
+            predicted row, in log order.
 
         Raises
         ------
@@ -71,23 +93,51 @@ class FeatureStore:
             If the data version was made before the definition had one of the features.
         """
         _check_features(pipeline, version)
-        frame = self._table(ROWS, version["groups"][ROWS])
+        wanted = [f for f in pipeline.features if features is None or f in features]
+        read = _read_for(pipeline, wanted)
+        frame = self._table(ROWS, version["groups"][ROWS], read, positions)
         if version["withdrawn"]:
             gone = list(version["withdrawn"].values())
             frame = frame.filter(~batch_sequence(pl.col(POSITION)).is_in(gone))
         for view in pipeline.views:
-            found = self._table(view.name, version["groups"][view.name])
-            frame = _joined(frame, found)
-        frame = with_derived(pipeline, frame, pipeline.derived_features).sort(KNOWN_AT, POSITION)
+            groups = [g for g in version["groups"][view.name] if read & g["columns"].keys()]
+            if groups:
+                frame = _joined(frame, self._table(view.name, groups, read, positions))
+        derived = [name for name in pipeline.derived_features if name in wanted]
+        frame = with_derived(pipeline, frame, derived).sort(KNOWN_AT, POSITION)
         keys = [c for c in frame.columns if c.startswith("key:")]
-        return frame.select(*STAMPS, *keys, *pipeline.features)
+        return frame.select(*STAMPS, *keys, *wanted)
 
-    def _table(self, name: str, groups: Sequence[Mapping[str, Any]]) -> pl.DataFrame:
-        """Return the columns of one view, or of the rows, out of all groups that hold some."""
-        first, *others = (self.scan(name, group).collect() for group in groups)
+    def _table(
+        self,
+        name: str,
+        groups: Sequence[Mapping[str, Any]],
+        read: Collection[str],
+        positions: pl.Series | None,
+    ) -> pl.DataFrame:
+        """Return columns of one view, or of the rows, out of all groups that hold some."""
+        found: list[pl.DataFrame] = []
+        for group in groups:
+            scan = self.scan(name, group)
+            if positions is not None:
+                scan = scan.join(positions.to_frame(POSITION).lazy(), on=POSITION, how="semi")
+            held = [c for c in group["columns"] if c in read or c.startswith("key:")]
+            found.append(scan.select(*STAMPS, *held).collect())
+        first, *others = found
         for other in others:
             first = _joined(first, other)
         return first
+
+
+def _read_for(pipeline: Pipeline, features: Collection[str]) -> set[str]:
+    """Return the stored columns that some features are, or are derived from."""
+    derived = _named(pipeline.derived, features, where="Pipeline.derived")
+    return {*features, *(name for expression in derived for name in expression.meta.root_names())}
+
+
+def at_position(rows: pl.DataFrame, position: int) -> pl.DataFrame:
+    """Mark rows with the position up to which their prep goes."""
+    return rows.with_columns(_prep=pl.lit(position, dtype=pl.Int64))
 
 
 def _joined(frame: pl.DataFrame, other: pl.DataFrame) -> pl.DataFrame:

@@ -46,6 +46,27 @@ class PredictionStore:
             return pl.LazyFrame(schema=SCHEMA)
         return self.log.scan().unique("prediction_id", keep="any")
 
+    def newest(self, deployment_id: str, rows: pl.Series) -> pl.DataFrame:
+        """Return the newest prediction of a deployment for each of some rows.
+
+        Parameters
+        ----------
+        rows
+            Event IDs.
+
+        Returns
+        -------
+        polars.DataFrame
+            ``_event_id, prediction``; rows that were not predicted are left out.
+        """
+        if not self.log.exists():
+            return pl.DataFrame(schema={name: SCHEMA[name] for name in (EVENT_ID, "prediction")})
+        found = self.log.scan().filter(pl.col("deployment_id") == deployment_id)
+        found = found.select(EVENT_ID, "prediction", "at", "prediction_id")
+        found = found.join(rows.to_frame(EVENT_ID).lazy(), on=EVENT_ID, how="semi").collect()
+        found = found.sort("at", "prediction_id").unique(EVENT_ID, keep="last", maintain_order=True)
+        return found.select(EVENT_ID, "prediction")
+
 
 def as_json(values: dict[str, Any]) -> str:
     """Return values as one line of JSON."""

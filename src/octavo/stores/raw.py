@@ -11,7 +11,7 @@ whole numbers stay what they were.
 """
 
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import polars as pl
@@ -27,6 +27,9 @@ from octavo.stores.staged import Staged
 
 ROWS_PER_BATCH = 1 << 32
 """Positions reserved for one batch: position = sequence × 2³² + row of the file."""
+
+BLOCK = 500_000
+"""Rows of a batch in a block, at the most; they bound memory and change no result."""
 
 STAMPS = (EVENT_ID, EVENT_TIME, KNOWN_AT, POSITION, "_batch_id")
 
@@ -87,7 +90,7 @@ class RawStore:
         return rows.sort("_batch_id", "_row").collect()
 
     def events(
-        self, dataset: Dataset, batches: Sequence[Row], columns: Sequence[str] | None = None
+        self, dataset: Dataset, batches: Sequence[Row], columns: Collection[str] | None = None
     ) -> pl.DataFrame:
         """Return the events of some batches in log order: ``(known_at, position)``.
 
@@ -100,24 +103,33 @@ class RawStore:
         batches
             Committed batches of a dataset that has been ingested.
         columns
-            The columns wanted besides the stamps; None for all of them.
+            The columns wanted besides the stamps; None for all of them. What they are computed
+            from may be there as well; what the dataset does not have is not.
         """
-        frame = self.scan(dataset.name, batches).filter(pl.col(EVENT_TIME).is_not_null()).collect()
-        frame = computed(dataset, frame).sort(KNOWN_AT, POSITION)
-        return frame if columns is None else frame.select(*STAMPS, *dict.fromkeys(columns))
+        scan = self.scan(dataset.name, batches)
+        read = _needed(dataset, columns, scan)
+        return _events(dataset, _only(scan, read).collect(), read)
 
     def sample(self, dataset: Dataset, batches: Sequence[Row], rows: int) -> pl.DataFrame:
         """Return a few events of some batches, whichever are found first."""
         frame = self.scan(dataset.name, batches).filter(pl.col(EVENT_TIME).is_not_null())
         return computed(dataset, frame.head(rows).collect())
 
-    def history(self, dataset: Dataset, batches: Sequence[Row], through: int) -> pl.DataFrame:
+    def history(
+        self,
+        dataset: Dataset,
+        batches: Sequence[Row],
+        through: int,
+        columns: Collection[str] | None = None,
+    ) -> pl.DataFrame:
         """Return the events of some batches with the restatements known up to a position.
 
         Parameters
         ----------
         through
             Restatements in batches of a later sequence are left out.
+        columns
+            As for `events`.
 
         Returns
         -------
@@ -125,12 +137,47 @@ class RawStore:
             As from `events`, every version of an event a row, with the columns of
             `octavo.stores.history`.
         """
-        restating = [b for b in batches if b["restated"] and b["sequence"] <= through]
-        frame = self.scan(dataset.name, batches)
-        again = self.restated(dataset.name, restating).collect()
-        frame = versions(frame.collect(), again)
-        frame = frame.filter(pl.col(EVENT_TIME).is_not_null())
-        return computed(dataset, frame).sort(KNOWN_AT, POSITION)
+        scan = self.scan(dataset.name, batches)
+        read = _needed(dataset, columns, scan)
+        again = _only(self._restated_by(dataset, batches, through), read).collect()
+        return _events(dataset, versions(_only(scan, read).collect(), again), read)
+
+    def blocks(
+        self, dataset: Dataset, batches: Sequence[Row], through: int | None
+    ) -> Iterator[pl.DataFrame]:
+        """Give the same events piece by piece, each with all its versions, in no order.
+
+        Parameters
+        ----------
+        through
+            As for `history`; None: the versions that came first alone, as `events` gives them.
+        """
+        if through is None:
+            for batch in batches:
+                for frame in self.received(dataset.name, batch):
+                    yield _events(dataset, frame, None)
+            return
+        again = self._restated_by(dataset, batches, through).collect()
+        for batch in batches:
+            for frame in self.received(dataset.name, batch):
+                here = again.join(frame, on=EVENT_ID, how="semi")
+                again = again.join(frame, on=EVENT_ID, how="anti")
+                yield _events(dataset, versions(frame, here), None)
+        if again.height:  # what they restate was withdrawn
+            yield _events(dataset, versions(again.clear(), again), None)
+
+    def _restated_by(self, dataset: Dataset, batches: Sequence[Row], through: int) -> pl.LazyFrame:
+        known = [b for b in batches if b["restated"] and b["sequence"] <= through]
+        return self.restated(dataset.name, known)
+
+    def received(self, dataset: str, batch: Row) -> Iterator[pl.DataFrame]:
+        """Give the raw rows of a batch piece by piece, as they stood in the file; at least one."""
+        scan = self.scan(dataset, [batch])
+        first = batch["sequence"] * ROWS_PER_BATCH
+        last = scan.select(pl.col(POSITION).max()).collect().item()
+        for start in range(first, first + 1 if last is None else last + 1, BLOCK):
+            here = pl.col(POSITION).is_between(start, start + BLOCK, closed="left")
+            yield scan.filter(here).collect().sort(POSITION)
 
 
 class Incoming:
@@ -190,6 +237,31 @@ def logical(rows: pl.LazyFrame) -> pl.LazyFrame:
         rows = rows.with_columns(pl.coalesce(parts).alias(column))
     stamps = [name for name in STAMPS if name in names]
     return rows.select(pl.exclude(*wide, *stamps), *stamps)
+
+
+def _events(dataset: Dataset, rows: pl.DataFrame, read: Collection[str] | None) -> pl.DataFrame:
+    """Return raw rows that are events, as such and in log order."""
+    rows = rows.filter(pl.col(EVENT_TIME).is_not_null())
+    return computed(dataset, rows, read).sort(KNOWN_AT, POSITION)
+
+
+def _needed(
+    dataset: Dataset, columns: Collection[str] | None, rows: pl.LazyFrame
+) -> set[str] | None:
+    """Return what must be read for some columns; None for everything.
+
+    An unknown column is refused by whoever evaluates it, and who names the nearest needs all.
+    """
+    known = {*rows.collect_schema(), *dataset.columns, *dataset.offline.renamed.values()}
+    return dataset.read_for(columns) if columns is not None and known >= {*columns} else None
+
+
+def _only(rows: pl.LazyFrame, read: Collection[str] | None) -> pl.LazyFrame:
+    """Return raw rows with the columns that are read, and what is stamped on events."""
+    if read is None:
+        return rows
+    stamps = {EVENT_ID, EVENT_TIME, KNOWN_AT, POSITION}
+    return rows.select(c for c in rows.collect_schema() if c in read or c in stamps)
 
 
 def _of_batches(table: DeltaLog, batches: Sequence[Row]) -> pl.LazyFrame:

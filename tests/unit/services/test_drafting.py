@@ -21,7 +21,7 @@ from octavo.services.drafting.windows import is_regular, spans
 
 
 def table(frame: pl.DataFrame | dict, name: str = "rows") -> Table:
-    return Table(name, (Path(f"{name}.csv"),), pl.DataFrame(frame), 0)
+    return Table(name, (Path(f"{name}.csv"),), pl.DataFrame(frame), pl.DataFrame())
 
 
 def evaluated(source: str, **names: pl.Expr) -> pl.Expr:
@@ -243,7 +243,7 @@ def test_a_large_file_is_sampled_from_all_over(tmp_path, monkeypatch):
     assert found.frame["n"].min() == 0
     assert found.frame["n"].max() > 18_000
     assert found.frame["name"].to_list() == [f"name {n}" for n in found.frame["n"]]
-    assert found.rejected == 0
+    assert found.rejected.height == 0
 
 
 def test_source_is_python_however_long_and_hard_its_names():

@@ -3,6 +3,7 @@
 It knows nothing of Octavo.
 """
 
+import ast
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -97,6 +98,27 @@ def column(name: str) -> str:
     return f"pl.col({text(name)})"
 
 
+def parsed(source: str) -> Code:
+    """Return the source of an expression as a tree, so that it can be broken into lines."""
+
+    def tree(node: ast.expr) -> Code:
+        own = ast.get_source_segment(source, node) or ""
+        match node:
+            case ast.Call(func=ast.Attribute(value=ast.Name())):
+                items = [Item(tree(each)) for each in node.args]
+                items += [Item(tree(each.value), f"{each.arg}=") for each in node.keywords]
+                return Group(own[: own.index("(") + 1], items, ")")
+            case ast.Dict():
+                pairs = zip(node.keys, node.values, strict=True)
+                keyed = [Item(tree(v), f"{tree(k)}: ") for k, v in pairs if k is not None]
+                return Group("{", keyed, "}")
+            case ast.List():
+                return Group("[", [Item(tree(each)) for each in node.elts], "]")
+        return own
+
+    return tree(ast.parse(source, mode="eval").body)
+
+
 def number(value: float) -> str:
     """Return a number as a person writes it, without an exponent where it can be."""
     shown = f"{value:.6g}"
@@ -185,7 +207,7 @@ def _lines(item: Item, indent: int) -> list[str]:
     head = "# " * item.off + item.key
     whole = head + written(item.value, indent, len(head) + 1) + ","
     first, *rest = whole.split("\n")
-    rest = [line.removeprefix(" " * indent) for line in rest]
+    rest = ["# " * item.off + line.removeprefix(" " * indent) for line in rest]
     if not item.comment:
         return [first, *rest]
     if not rest and len(first) + len(item.comment) + 4 <= width:

@@ -4,7 +4,6 @@ What is decided is a `Draft`; `script` writes it as Python, `words` tells it. No
 a file or writes one.
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -18,7 +17,7 @@ from octavo.services.drafting.hints import empty_with_target, telling
 from octavo.services.drafting.joins import Link, entities_of, find_links
 from octavo.services.drafting.prose import skill_of_words
 from octavo.services.drafting.tables import Table, check_column, identifier
-from octavo.services.drafting.target import Target, find_target
+from octavo.services.drafting.target import Target, column_of, find_target
 
 HISTORIES = 4
 """Entities at the most that get windows over the rows' past, and columns averaged in them."""
@@ -69,6 +68,8 @@ class Draft:
         The columns that are none, with the evidence.
     leaky
         Those of them that tell the target.
+    suspected
+        Features that predict so well that they may be written after the outcome, and why.
     links
         How other tables meet the rows.
     unmet
@@ -91,6 +92,7 @@ class Draft:
     texts: Mapping[str, float]
     left_out: Mapping[str, str]
     leaky: tuple[str, ...]
+    suspected: Mapping[str, str]
     links: tuple[Link, ...]
     unmet: tuple[Table, ...]
     past: Past | None
@@ -113,7 +115,7 @@ def make_draft(
     for entity in entities:
         check_column(rows, entity, what="--entity")
     columns = [describe(rows.frame[name]) for name in rows.frame.columns]
-    wanted, clock, leaky = _outcome(rows, columns, target, time, entities)
+    wanted, clock, leaky, suspected = _outcome(rows, columns, target, time, entities)
     parts = clock.made_of if clock else ()
     event_id = _event_id(rows, columns, (wanted.column, *leaky, *parts))
     met = [
@@ -147,6 +149,7 @@ def make_draft(
         texts=_telling_texts(rows, wanted, features),
         left_out=left_out,
         leaky=tuple(leaky),
+        suspected={n: why for n, why in suspected.items() if n in {c.name for c in features}},
         links=tuple(links),
         unmet=tuple(t for t in others if t.name not in {link.table.name for link in links}),
         past=past,
@@ -162,8 +165,8 @@ def _outcome(
     target: str,
     time: str | None,
     entities: Sequence[str],
-) -> tuple[Target, Clock | None, dict[str, str]]:
-    """Return what is predicted, when rows happened, and which columns tell the outcome.
+) -> tuple[Target, Clock | None, dict[str, str], dict[str, str]]:
+    """Return what is predicted, when rows happened, and which columns tell it, or may.
 
     Each is needed to find the next: a time written with the outcome is not the row's.
     """
@@ -172,8 +175,9 @@ def _outcome(
     clock = find_clock(rows, time, [wanted.column, *leaky])
     if clock is not None:
         wanted = find_target(rows, target, clock.values, code.column(clock.name))
-    leaky |= _telling(rows, columns, wanted, clock, leaky)
-    return wanted, clock, {n: why for n, why in leaky.items() if n not in (time, *entities)}
+    surely, suspected = _telling(rows, columns, wanted, clock, leaky)
+    leaky = {n: why for n, why in (leaky | surely).items() if n not in (time, *entities)}
+    return wanted, clock, leaky, suspected
 
 
 def _telling(
@@ -182,8 +186,8 @@ def _telling(
     target: Target,
     clock: Clock | None,
     known: Mapping[str, str],
-) -> dict[str, str]:
-    """Return the columns left that tell the target."""
+) -> tuple[dict[str, str], dict[str, str]]:
+    """Return the columns left that tell the target, and those that are suspected of it."""
     passed = {target.column, *known, *(clock.made_of if clock else ())}
     names = [c.name for c in columns if c.role not in ("nothing", "text") and c.name not in passed]
     time = None if clock is None else clock.values
@@ -207,7 +211,7 @@ def _reasons(left_out: Mapping[str, str]) -> str:
 
 def _rows_of(tables: Sequence[Table], target: str) -> tuple[Table, list[Table]]:
     """Return the table that has the target, and the others; of several, the longest."""
-    name = re.split(r"\s*(?:==|!=|>=|<=|>|<)", target)[0].strip()
+    name = column_of(target)
     having = [t for t in tables if target in t.frame.columns or name in t.frame.columns]
     if not having:
         known = [column for table in tables for column in table.frame.columns]

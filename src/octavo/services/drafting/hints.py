@@ -10,6 +10,9 @@ import polars as pl
 
 from octavo.stages.segregation.leaks import Examined, find_leaks
 
+DOUBTFUL = "noisy proxy"
+"""The kind of leak that is nothing but an implausibly good column: an honest one looks the same."""
+
 MISSING = 5
 """Rows without an outcome from which what else is empty there says something."""
 
@@ -40,8 +43,8 @@ def telling(
     time: pl.Series | None,
     *,
     is_number: bool,
-) -> dict[str, str]:
-    """Return the columns that segregation suspects of telling the target, and why.
+) -> tuple[dict[str, str], dict[str, str]]:
+    """Return the columns that tell the target, and those that may merely be good, and why.
 
     Parameters
     ----------
@@ -53,8 +56,12 @@ def telling(
         examined = examined.with_columns(time.alias("|time")).sort("|time", maintain_order=True)
     moment = None if time is None else "|time"
     leaks = find_leaks(Examined(examined, _LABEL, list(features), is_number, time=moment))
-    said = {leak.columns[0]: leak.what for leak in leaks if leak.columns}
-    return {name: _beside(name, what) for name, what in said.items()}
+    said = {leak.columns[0]: leak for leak in leaks if leak.columns}
+    telling, doubtful = (
+        {n: _beside(n, leak.what) for n, leak in said.items() if (leak.kind == DOUBTFUL) == doubt}
+        for doubt in (False, True)
+    )
+    return telling, doubtful
 
 
 def _beside(name: str, what: str) -> str:

@@ -19,7 +19,7 @@ MET = 0.5
 
 _ENTITY = re.compile(
     r"^(customer|client|user|account|card|terminal|merchant|device|machine|sensor|unit|store|shop|"
-    r"patient|subject|person|household|product|item|vehicle|series|station|site)s?$"
+    r"patient|subject|person|household|product|item|vehicle|series|station|site)$"
     r"|[_ .]id$|[a-z]I[dD]$",
     re.IGNORECASE,
 )
@@ -154,7 +154,12 @@ def entities_of(
     found = [link.rows_key[0] for link in links if len(link.rows_key) == 1]
     for column in columns:
         repeated = 2 <= column.distinct <= rows.frame.height / 3
-        if _ENTITY.search(column.name) and repeated and column.role in ("category", "number"):
+        if named_entity(column.name) and repeated and column.role in ("category", "number"):
             found.append(column.name)
     right = [name for name in found if isinstance(rows.frame[name].dtype, _KEY_TYPES)]
     return [name for name in dict.fromkeys(right) if name not in not_of]
+
+
+def named_entity(name: str) -> bool:
+    """Return whether a column is called as what identifies something met again and again is."""
+    return bool(_ENTITY.search(name))

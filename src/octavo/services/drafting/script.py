@@ -5,8 +5,6 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
 
-import polars as pl
-
 from octavo.services.drafting import code
 from octavo.services.drafting.clock import unused
 from octavo.services.drafting.code import (
@@ -22,6 +20,7 @@ from octavo.services.drafting.code import (
     mapped,
     text,
 )
+from octavo.services.drafting.datasets import assigned, dataset, folder_of, head
 from octavo.services.drafting.draft import Draft, Past
 from octavo.services.drafting.joins import Link
 from octavo.services.drafting.rows import plain, row_features, texts_read
@@ -30,7 +29,6 @@ from octavo.services.drafting.windows import is_regular, spans
 
 _RUN = 8  # columns numbered one after the other from which they are written as a range
 
-_TYPES = {pl.Date: "pl.Date", pl.Datetime: 'pl.Datetime("us", "UTC")'}
 
 FEW = 200
 """Labeled rows below which validation and test get larger shares, to measure anything at all."""
@@ -39,10 +37,9 @@ FEW = 200
 def script(draft: Draft, folder: Path) -> str:
     """Return the source of ``pipeline.py`` in a folder."""
     files = [path for table in (draft.rows, *_tables(draft)) for path in table.paths]
-    base = _base(files, folder)
+    base = folder_of(files, folder)
     parts = [
-        _docstring(draft),
-        _imports(base),
+        *head(draft.target.question, draft.rows, base),
         *(_dataset(draft, table, folder, base) for table in (draft.rows, *_tables(draft))),
         _features(draft),
         _past(draft),
@@ -55,67 +52,20 @@ def _tables(draft: Draft) -> list[Table]:
     return list({link.table.name: link.table for link in draft.links}.values())
 
 
-def _docstring(draft: Draft) -> str:
-    name = ", ".join(path.name for path in draft.rows.paths[:3])
-    name += ", …" if len(draft.rows.paths) > 3 else ""
-    read = f"{name} ({draft.rows.rows}, {len(draft.rows.frame.columns)} columns)"
-    said = f"Drafted by `octavo init` from {read}. It is yours now: correct it, and `octavo run`."
-    body = "\n".join(line.removeprefix("# ") for line in code.comment(said))
-    question = draft.target.question.replace("\\", "\\\\").replace('"""', "'''")
-    return f'"""{question}\n\n{body}\n"""'
-
-
-def _imports(base: Path | None) -> str:
-    lines = ["from pathlib import Path", ""] if base else []
-    lines += ["import polars as pl", "", "import octavo as ov"]
-    lines += ["", f"DATA = Path({text(str(base))})"] if base else []
-    return "\n".join(lines)
-
-
-def _base(files: Sequence[Path], folder: Path) -> Path | None:
-    """Return the folder that all files outside the project share; None if they are in it."""
-    outside = {path.parent for path in files if not path.is_relative_to(folder)}
-    return outside.pop() if len(outside) == 1 and len(files) > 1 else None
-
-
-def _place(path: Path, folder: Path, base: Path | None) -> str:
-    if path.is_relative_to(folder):
-        return text(str(path.relative_to(folder)))
-    return f"DATA / {text(path.name)}" if path.parent == base else text(str(path))
-
-
 def _dataset(draft: Draft, table: Table, folder: Path, base: Path | None) -> str:
-    places = [_place(path, folder, base) for path in table.paths]
-    given, read = places[0] if len(places) == 1 else listed(places), table.reading
-    nested = call("ov.Nested", whole=code.texts(read.whole)) if read.whole else None
-    types = mapped({name: _TYPES[dtype.base_type()] for name, dtype in read.types.items()})
-    lines = text(read.lines) if read.lines else None
-    files = call("ov.Files", given, lines=lines, types=types, nested=nested)
-    rows = table is draft.rows
-    clock = draft.clock
-    if not rows:
+    if table is not draft.rows:
         clock = next(link.clock for link in draft.links if link.table is table)
-    computed: dict[str, Code] = {}
-    if clock is not None and clock.column is None:
-        computed[clock.name] = clock.expression
-    if rows and draft.past is not None and not draft.past.entities:
-        computed[_series(draft)] = 'pl.lit("all")'
-    event_id = text(draft.event_id) if rows and draft.event_id else None
-    declared = call(
-        "ov.Dataset",
-        text(table.name),
-        files,
-        event_id=event_id,
-        columns=mapped(computed),
-        event_time=text(clock.name) if clock else None,
+        return dataset(table, folder, base, clock=clock)
+    is_series = draft.past is not None and not draft.past.entities
+    return dataset(
+        table,
+        folder,
+        base,
+        clock=draft.clock,
+        event_id=text(draft.event_id) if draft.event_id else None,
+        computed={_series(draft): 'pl.lit("all")'} if is_series else {},
+        useless=draft.left_out,
     )
-    above = code.comment(clock.why) if clock is not None and clock.why else []
-    above += [clock.before, ""] if clock is not None and clock.before else []
-    return "\n".join([*above, _assigned(table.name, declared)])
-
-
-def _assigned(name: str, value: Code) -> str:
-    return f"{name} = {code.written(value, 0, len(name) + 3)}"
 
 
 def _series(draft: Draft) -> str:
@@ -133,7 +83,7 @@ def _features(draft: Draft) -> str:
     for why, group in groupby(names, key=lambda name: draft.left_out.get(name, "")):
         members = list(group)
         if not why:
-            entries += _runs(members)
+            entries += _kept(draft, members)
         elif len(members) == 1:
             entries.append(Item(text(members[0]), comment=why, off=True))
         else:
@@ -143,8 +93,19 @@ def _features(draft: Draft) -> str:
     if draft.left_out:
         head += " Those commented out are left out for the reason beside them: put back what you"
         head += " know better."
+    if draft.suspected:
+        head += " Those with a question predict suspiciously well: find out when they are written."
     listing = filled(entries, 0, len("features = "))
     return "\n".join([*code.comment(head), f"features = {listing}"])
+
+
+def _kept(draft: Draft, names: Sequence[str]) -> Iterator[str | Item]:
+    """Give features, those that are suspected with the reason."""
+    for why, group in groupby(names, key=lambda name: draft.suspected.get(name, "")):
+        if why:
+            yield from (Item(text(name), comment=f"{why}: known in time?") for name in group)
+        else:
+            yield from _runs(list(group))
 
 
 def _runs(names: Sequence[str]) -> Iterator[str]:
@@ -184,7 +145,7 @@ def _past(draft: Draft) -> str:
         entries.append(_for_each(window, averaged))
     if past.target:
         entries.append(_outcomes(draft, past))
-    return "\n".join([*code.comment(_said_of_past(past)), _assigned("past", listed(entries))])
+    return "\n".join([*code.comment(_said_of_past(past)), assigned("past", listed(entries))])
 
 
 def _said_of_past(past: Past) -> str:
@@ -356,4 +317,4 @@ def _pipeline(draft: Draft) -> str:
     parts.append(argument("split", _split(draft), draft.why_split))
     if draft.watched is not None:
         parts.append(argument("monitor", call("ov.Monitor", window=text(draft.watched))))
-    return _assigned("pipeline", Group("ov.Pipeline(", parts, ")"))
+    return assigned("pipeline", Group("ov.Pipeline(", parts, ")"))

@@ -7,15 +7,16 @@ columns mean.
 import keyword
 import re
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import polars as pl
 
-from octavo.definition import Nested
+from octavo.definition import Nested, Treatment
 from octavo.engines import LocalEngine
 from octavo.errors import DefinitionError
+from octavo.quality import Finding
 from octavo.services.drafting.reading import Reading, of_lines, told
 from octavo.stages.ingestion.files import Parsed, begin, whole
 from octavo.stages.ingestion.loaded import ROW
@@ -30,18 +31,38 @@ WHOLE_ROWS = 1_000_000
 PIECE = 1 << 22
 """Bytes of text in a piece of a sample."""
 
-_TAKEN = {"ov", "pl", "pipeline", "features", "past", "Path", "DATA", *keyword.kwlist}
+_TAKEN = {
+    *("ov", "pl", "pipeline", "features", "past", "usual", "watched", "Path", "DATA"),
+    *keyword.kwlist,
+}
 
 
 @dataclass(frozen=True)
-class _File:
-    """One file as far as it was read; as in `Table`."""
+class Repair:
+    """A treatment as a line of a definition.
 
-    path: Path
-    frame: pl.DataFrame
-    rejected: int
-    share: float
-    reading: Reading
+    Attributes
+    ----------
+    line
+        Its source.
+    treatment
+        What that gives.
+    why
+        What it is for, a sentence.
+    declared
+        Whether it clearly repairs. If not, it may take away what was meant, and is written as a
+        comment.
+    """
+
+    line: str
+    treatment: Treatment
+    why: str
+    declared: bool
+
+    @property
+    def column(self) -> str:
+        """What it treats."""
+        return self.treatment.column
 
 
 @dataclass(frozen=True)
@@ -57,19 +78,26 @@ class Table:
     frame
         The rows that were read, typed, in the order of the files.
     rejected
-        Number of records among them that cannot be rows.
+        The records among them that cannot be rows: ``_row, text, column, rule, reason``.
     share
         How much of all there is was read, a fraction.
     reading
         What its files have to be told to be read so.
+    findings
+        What is wrong with them as they were read.
+    repairs
+        The treatments that this calls for, in the order in which they apply; those that are
+        declared have been applied to ``frame``.
     """
 
     name: str
     paths: tuple[Path, ...]
     frame: pl.DataFrame
-    rejected: int
+    rejected: pl.DataFrame
     share: float = 1.0
     reading: Reading = field(default_factory=Reading)
+    findings: Sequence[Finding] = ()
+    repairs: Sequence[Repair] = ()
 
     @property
     def whole(self) -> bool:
@@ -100,47 +128,75 @@ def read_tables(paths: Sequence[Path]) -> list[Table]:
     DataError
         If a file cannot be read.
     """
-    found: dict[tuple[str, ...], list[_File]] = {}
+    found: dict[tuple[str, ...], dict[Path, _Part]] = {}
     for path in dict.fromkeys(paths):
-        file = _read(path)
-        found.setdefault(tuple(file.frame.columns), []).append(file)
+        part = _read(path)
+        found.setdefault(tuple(part.frame.columns), {})[path] = part
     tables: list[Table] = []
     for parts in found.values():
-        files = tuple(part.path for part in parts)
-        name = _name(files, [table.name for table in tables])
-        frames = [part.frame for part in parts]
-        if _alike(frames):
-            read, of = pl.concat(frames), sum(part.frame.height / part.share for part in parts)
-        else:  # ingestion reads later files by the first one's types, and says what does not fit
-            read, of = frames[0], float("inf")
-        rejected = sum(part.rejected for part in parts)
-        share = min(read.height / of, 1.0) if of else 1.0
-        tables.append(Table(name, files, read, rejected, share, parts[0].reading))
+        name = _name(list(parts), [table.name for table in tables])
+        tables.append(_together(name, parts))
     return tables
+
+
+def read_again(table: Table, as_text: Collection[str]) -> Table:
+    """Read a table's files once more, some columns as the text that stands in them."""
+    return _together(table.name, {path: _read(path, as_text) for path in table.paths})
+
+
+@dataclass(frozen=True)
+class _Part:
+    """What was read of one file; ``share`` is how much of it that was."""
+
+    frame: pl.DataFrame
+    rejected: pl.DataFrame
+    noticed: Sequence[Finding]
+    share: float
+    reading: Reading
+
+
+def _together(name: str, parts: Mapping[Path, _Part]) -> Table:
+    """Make one table of the files of one dataset."""
+    read = list(parts.values())
+    frames = [part.frame for part in read]
+    if _alike(frames):
+        frame, of = pl.concat(frames), sum(part.frame.height / part.share for part in read)
+    else:  # ingestion reads later files by the first one's types, and says what does not fit
+        frame, of = frames[0], float("inf")
+    return Table(
+        name,
+        tuple(parts),
+        frame,
+        pl.concat([part.rejected for part in read]),
+        min(frame.height / of, 1.0) if of else 1.0,
+        read[0].reading,
+        [each for part in read for each in part.noticed],
+    )
 
 
 def _alike(frames: Sequence[pl.DataFrame]) -> bool:
     return len({tuple(frame.schema.items()) for frame in frames}) == 1
 
 
-def _read(path: Path) -> _File:
+def _read(path: Path, as_text: Collection[str] = ()) -> _Part:
+    texts = {name: pl.String() for name in as_text}
     with tempfile.TemporaryDirectory(prefix="octavo-") as folder:
         sample, share = _sample(path, Path(folder)) or (path, 1.0)
         said = Reading(lines=of_lines(path))
-        parsed = _parsed(sample, said)
-        while (better := told(parsed.frame, said)) != said:
+        parsed = _parsed(sample, said, texts)
+        while (better := told(parsed.frame.drop(texts), said)) != said:
             said = better
-            parsed = _parsed(sample, said)
-    return _File(path, parsed.frame.drop(ROW), parsed.rejected.height, share, said)
+            parsed = _parsed(sample, said, texts)
+    return _Part(parsed.frame.drop(ROW), parsed.rejected, parsed.noticed, share, said)
 
 
-def _parsed(path: Path, said: Reading) -> Parsed:
+def _parsed(path: Path, said: Reading, texts: Mapping[str, pl.DataType]) -> Parsed:
     return whole(
         begin(
             path,
             where_label="init",
             engine=LocalEngine(),
-            overrides=said.types,
+            overrides={**said.types, **texts},
             nested=Nested(whole=said.whole),
             lines=said.lines,
         )

@@ -70,6 +70,12 @@ class Target:
     rows_note: str = ""
 
 
+def column_of(wanted: str) -> str:
+    """Return the column of a condition such as ``delay > 15``; of anything else, itself."""
+    condition = _CONDITION.match(wanted)
+    return condition["column"].strip() if condition else wanted
+
+
 def find_target(table: Table, wanted: str, time: pl.Series | None, clock: str | None) -> Target:
     """Say what kind of problem a column, or a condition on one, poses.
 

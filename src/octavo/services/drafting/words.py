@@ -1,30 +1,28 @@
 """What a draft found and decided, in plain words for the terminal, and as one document."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from octavo.services.drafting import code
+from octavo.services.drafting.clock import Clock
 from octavo.services.drafting.draft import Draft
 from octavo.services.drafting.script import shown_split
+from octavo.services.drafting.tables import Table
 from octavo.services.drafting.windows import DAY
 
 NAMED = 12
-"""Columns named in one sentence."""
+"""Columns named in one sentence, and sentences about one table's faults."""
+
+_UNSAID = ("constant", "covariance")  # the first is said of columns, the second no next step
 
 
 def words(draft: Draft) -> list[tuple[str, str]]:
     """Return headings with what is said under each."""
     target = draft.target
-    found = [
-        ("Rows", f"{_source(draft)}: {draft.rows.rows}, {len(draft.rows.frame.columns)} columns")
-    ]
-    if draft.rows.rejected:
-        found[0] = (
-            "Rows",
-            f"{found[0][1]}; {draft.rows.rejected:,} records cannot be read and will be kept aside",
-        )
+    found = [("Rows", told_rows(draft.rows))]
     found.append(("Target", f"{target.why}: a {target.kind} problem. {target.rows_note}".rstrip()))
     found.append(("Answered", f"{target.metric} of at least {_asked(draft)}. {target.figure_note}"))
-    found.append(("Time", _time(draft)))
+    found.append(("Time", told_time(draft.clock)))
     found.append(("Split", f"{shown_split(draft)}: {draft.why_split}"))
     kinds = ("number", "category", "boolean", "text", "time")
     counts = {kind: sum(c.role == kind for c in draft.features) for kind in kinds}
@@ -34,7 +32,10 @@ def words(draft: Draft) -> list[tuple[str, str]]:
     if draft.texts:
         found.append(("Texts", _texts(draft)))
     if draft.left_out:
-        found.append(("Left out", _left_out(draft)))
+        found.append(("Left out", by_reason(draft.left_out)))
+    if draft.suspected:
+        said = by_reason(draft.suspected)
+        found.append(("Suspected", f"{said}. Kept: find out when they are written"))
     for link in draft.links:
         keys = " and ".join(
             own if own == key else f"{own} (there {key})"
@@ -50,17 +51,74 @@ def words(draft: Draft) -> list[tuple[str, str]]:
     if draft.past is not None:
         who = ", ".join(draft.past.entities) or "all rows, as one series"
         found.append(("Windows", f"over {', '.join(draft.past.over)} before each row, for {who}"))
-    return found
+    return found + faults(_tables(draft))
+
+
+def faults(tables: Sequence[Table]) -> list[tuple[str, str]]:
+    """Return what is wrong with tables, and what may be meant."""
+    return [
+        (heading, said)
+        for weight, heading in (("fault", "Wrong"), ("note", "Noted"))
+        for table in tables
+        for said in _said_of_faults(table, weight)
+    ]
+
+
+def faults_document(tables: Sequence[Table]) -> dict[str, Any]:
+    """Return the same as plain values."""
+    treated = {t.name: [each.line for each in t.repairs if each.declared] for t in tables}
+    return {"faults": {t.name: [f.document() for f in t.findings] for t in tables}} | {
+        "treated": treated
+    }
+
+
+def _tables(draft: Draft) -> list[Table]:
+    """Return all tables, each once."""
+    every = (draft.rows, *(link.table for link in draft.links), *draft.unmet)
+    return list({table.name: table for table in every}.values())
+
+
+def _said_of_faults(table: Table, weight: str) -> list[str]:
+    """Return what quality finds wrong with a table, and what becomes of it."""
+    repairs = {repair.why: repair for repair in table.repairs}
+    findings = [f for f in table.findings if f.weight == weight and f.rule not in _UNSAID]
+    said = []
+    for each in findings[:NAMED]:
+        sentence, repair = (
+            f"{table.name}: {each.sentence}".replace("`", ""),
+            repairs.get(each.sentence),
+        )
+        if repair is not None:
+            sentence += " Treated: " if repair.declared else " Not treated; if it should be: "
+            sentence += f"{repair.line}"
+        said.append(sentence)
+    rest = len(findings) - len(said)
+    return said + ([f"{table.name}: {rest} more; `octavo quality` tells all"] if rest else [])
+
+
+def told_rows(table: Table) -> str:
+    """Return what was read, and what could not be."""
+    files = table.paths[0].name
+    files += f" and {len(table.paths) - 1} more" if len(table.paths) > 1 else ""
+    said = f"{files}: {table.rows}, {len(table.frame.columns)} columns"
+    aside = table.rejected.height
+    return said + (f"; {aside:,} records cannot be read and will be kept aside" if aside else "")
+
+
+def rows_document(table: Table) -> dict[str, Any]:
+    """Return the same as plain values."""
+    return {
+        "dataset": table.name,
+        "files": [str(path) for path in table.paths],
+        "read": table.frame.height,
+        "whole": table.whole,
+        "rejected": table.rejected.height,
+    }
 
 
 def _texts(draft: Draft) -> str:
     read = ", ".join(f"{name} (skill {skill:.2f} of 1)" for name, skill in draft.texts.items())
     return f"words that tell of the target, read one by one: {read}"
-
-
-def _source(draft: Draft) -> str:
-    paths = draft.rows.paths
-    return paths[0].name + (f" and {len(paths) - 1} more" if len(paths) > 1 else "")
 
 
 def _asked(draft: Draft) -> str:
@@ -70,8 +128,8 @@ def _asked(draft: Draft) -> str:
     return figure
 
 
-def _time(draft: Draft) -> str:
-    clock = draft.clock
+def told_time(clock: Clock | None) -> str:
+    """Return when rows happened, and how that was told."""
     if clock is None:
         return "none found (--time COLUMN names one): all rows count as known from the beginning"
     known = clock.values.drop_nulls()
@@ -84,9 +142,10 @@ def _time(draft: Draft) -> str:
     return said.rstrip(".") + span + "." + rest
 
 
-def _left_out(draft: Draft) -> str:
+def by_reason(columns: Mapping[str, str]) -> str:
+    """Return columns with the reasons for what is said of them, those of one reason together."""
     by_reason: dict[str, list[str]] = {}
-    for name, why in draft.left_out.items():
+    for name, why in columns.items():
         by_reason.setdefault(why, []).append(name)
     parts = []
     for why, names in by_reason.items():
@@ -101,13 +160,7 @@ def document(draft: Draft) -> dict[str, Any]:
     """Return the draft as plain values."""
     target, clock, past = draft.target, draft.clock, draft.past
     return {
-        "rows": {
-            "dataset": draft.rows.name,
-            "files": [str(path) for path in draft.rows.paths],
-            "read": draft.rows.frame.height,
-            "whole": draft.rows.whole,
-            "rejected": draft.rows.rejected,
-        },
+        "rows": rows_document(draft.rows),
         "problem": {
             "question": target.question,
             "target": target.name,
@@ -124,6 +177,7 @@ def document(draft: Draft) -> dict[str, Any]:
         "texts": dict(draft.texts),
         "left_out": dict(draft.left_out),
         "leaky": list(draft.leaky),
+        "suspected": dict(draft.suspected),
         "joined": [
             {"dataset": link.table.name, "on": dict(zip(link.rows_key, link.key, strict=True)),
              "met": link.met}
@@ -131,4 +185,5 @@ def document(draft: Draft) -> dict[str, Any]:
         ],
         "not_used": [table.name for table in draft.unmet],
         "windows": {"entities": list(past.entities), "over": list(past.over)} if past else None,
+        **faults_document(_tables(draft)),
     }  # fmt: skip

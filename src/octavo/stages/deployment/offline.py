@@ -18,6 +18,10 @@ SERVABLE_ROWS = 256
 """Rows on which a bundle must give, one by one, what it gives for all together."""
 
 
+BLOCK = 200_000
+"""Rows scored together; they bound memory and change no result."""
+
+
 def inputs(context: Context) -> Any:
     """Return the newest verdict and the data version to score."""
     verdict = newest_verdict(context)
@@ -50,21 +54,24 @@ def run(context: Context) -> Outcome:
     bundle = Bundle.load(context.home.candidate(live["candidate_id"]))
     if lacking := bundle.lacking(context.segregation().features):
         return _not_scored(context, live, lacking)
-    rows = context.segregation().newest()
-    frame = _predicted(context, live, bundle, rows)
-    store = context.predictions
+    store, scored = context.predictions, 0
     version = (store.log.transaction_version("batch") or 0) if store.log.exists() else 0
     known = store.scan().filter(pl.col("deployment_id") == live["deployment_id"])
-    new = frame.lazy().join(known, on="prediction_id", how="anti").collect()
-    if new.height:
-        store.append(new, writer="batch", version=version + 1)
+    known = known.select("prediction_id").collect()
+    for rows in context.segregation().newest_blocks(BLOCK):
+        frame = _predicted(context, live, bundle, rows)
+        scored += frame.height
+        new = frame.join(known, on="prediction_id", how="anti")
+        if new.height:
+            version += 1
+            store.append(new, writer="batch", version=version)
     return Outcome(
-        rows_in=rows.height,
-        rows_out=frame.height,
+        rows_in=scored,
+        rows_out=scored,
         outputs={
             "deployment": live["deployment_id"],
             "candidate": live["candidate_id"],
-            "scored": frame.height,
+            "scored": scored,
         },
     )
 

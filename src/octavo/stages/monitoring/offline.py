@@ -14,6 +14,9 @@ from octavo.definition.events import EVENT_ID, EVENT_TIME
 from octavo.stages.contract import Context, Outcome
 from octavo.stores import catalog as tables
 
+LOOKED = 1_000_000
+"""Rows of the window that are looked at; of more, so many drawn from all of them."""
+
 
 def inputs(context: Context) -> Any:
     """Return the live deployment, the data version, the monitor and the predictions so far."""
@@ -32,14 +35,14 @@ def run(context: Context) -> Outcome:
     live = context.catalog.live_deployment()
     if live is None:
         return Outcome(rows_in=0, rows_out=0, outputs={"deployment": None})
-    newest = context.segregation().newest()
+    newest = context.segregation().newest(most=LOOKED)
     timeless = context.pipeline.rows.is_static
     folder = context.home.candidate(live["candidate_id"])
     reference, bundle = load_profile(folder), Bundle.load(folder)
     lacking = bundle.lacking(context.segregation().features)
     compared = {name: each for name, each in reference["features"].items() if name not in lacking}
     drift = _drift(compared, newest)
-    predictions = _predictions(context, live["deployment_id"], newest)
+    predictions = context.predictions.newest(live["deployment_id"], newest[EVENT_ID])
     if predictions.height:
         drift |= _drift({"prediction": reference["prediction"]}, predictions)
     monitor = context.pipeline.monitor
@@ -84,13 +87,6 @@ def _drift(reference: Profile, newest: pl.DataFrame) -> dict[str, dict[str, floa
         found[column] = {name: measure(then, now) for name, measure in MEASURES.items()}
         found[column]["nulls"] = now[-1] - then[-1]
     return found
-
-
-def _predictions(context: Context, deployment_id: str, newest: pl.DataFrame) -> pl.DataFrame:
-    """Return the newest prediction of each row of the window, with its event ID."""
-    known = context.predictions.scan().filter(pl.col("deployment_id") == deployment_id)
-    known = known.join(newest.lazy().select(EVENT_ID), on=EVENT_ID, how="semi")
-    return known.sort("at", "prediction_id").unique(EVENT_ID, keep="last").collect()
 
 
 def _alarms(bundle: Bundle, predictions: pl.DataFrame) -> dict[str, Any] | None:

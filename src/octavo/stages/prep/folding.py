@@ -5,7 +5,7 @@ come: a prep that was killed between the two computes the same rows again, which
 twice. This module knows nothing of the catalog.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
@@ -56,27 +56,28 @@ class Group:
         """Observations that came when nothing could see them."""
         return sum(self.store.too_late.values())
 
-    def too_late_in(self, seen: Mapping[str, Observed]) -> int:
+    def too_late_in(self, seen: Callable[[Lane], Observed]) -> int:
         """Count what of a piece comes when nothing can see it."""
         found = 0
         for lane in self.lanes:
             retain = retained(self.view, lane)
             if retain is not None:
-                log = standing(seen[lane.name].observations)
+                log = standing(seen(lane).observations)
                 found += int((log.event_time <= log.known_at - retain).sum())
         return found
 
     def fold(
-        self, seen: Mapping[str, Observed], rows: pl.DataFrame, hot: list[Hot]
+        self, seen: Callable[[Lane], Observed], rows: pl.DataFrame, hot: list[Hot]
     ) -> dict[str, pl.Series]:
         """Return the columns of a piece's rows; add to ``hot`` the entities to warn of."""
         asked, mask = queries(self.view, rows)
         columns: dict[str, pl.Series] = {}
         for lane in self.lanes:
-            new = seen[lane.name]
+            new = seen(lane)
             with self.store.snapshot() as snapshot:
                 past, tiles = past_of(snapshot, lane, asked.entity, asked.event_time)
-                log = Observations.concatenate([past, new.observations])
+                parts = [part for part in (past, new.observations) if len(part)]
+                log = Observations.concatenate(parts or [past])
                 check_most(lane, log, new)
                 results = fold(log, asked, lane.plan, late(self.view), tiles=tiles)
                 known = texts_of(snapshot, lane, results)
@@ -84,13 +85,13 @@ class Group:
             hot += hot_entities(lane, log, new)
         return columns
 
-    def commit(self, seen: Mapping[str, Observed], rows: pl.DataFrame, position: int) -> None:
+    def commit(self, seen: Callable[[Lane], Observed], rows: pl.DataFrame, position: int) -> None:
         """Take a piece of the log into the state, all of it or nothing."""
         before, last = self.store.place[:2]
         clock = before
         with self.store.transaction() as transaction:
             for lane in self.lanes:
-                observed = seen[lane.name]
+                observed = seen(lane)
                 log = standing(observed.observations)
                 if len(log):
                     transaction.append(

@@ -1,6 +1,6 @@
 """What prep reads: the events of every dataset, new ones or all there ever were, once each."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 import polars as pl
 
@@ -11,7 +11,7 @@ from octavo.stores.raw import RawStore
 
 
 class Events:
-    """Events for one prep. Reads a dataset at most once from each place.
+    """Events for one prep. Holds none: each reader takes the columns that it needs.
 
     Parameters
     ----------
@@ -28,9 +28,10 @@ class Events:
         self.raw = raw
         self.batches = batches
         self.position = position
-        self._read: dict[tuple[str, int | None], pl.DataFrame | None] = {}
 
-    def of(self, dataset: Dataset, since: int | None) -> pl.DataFrame | None:
+    def of(
+        self, dataset: Dataset, since: int | None, columns: Collection[str]
+    ) -> pl.DataFrame | None:
         """Return a dataset's events in log order; None if there is no batch.
 
         Parameters
@@ -38,22 +39,31 @@ class Events:
         since
             Only batches after this position, of each event the version that came first. None: all
             batches, of each event all versions, with the columns of `octavo.stores.history`.
+        columns
+            Those wanted besides the stamps.
         """
-        key = dataset.name, since
-        if key not in self._read:
-            of = [b for b in self.batches if b["dataset"] == dataset.name]
-            chosen = [b for b in of if since is None or b["sequence"] > since]
-            self._read[key] = self._events(dataset, chosen, since) if chosen else None
-        return self._read[key]
-
-    def _events(self, dataset: Dataset, batches: list[Row], since: int | None) -> pl.DataFrame:
+        chosen = self._since(dataset, since)
+        if not chosen:
+            return None
         if since is None:
-            return self.raw.history(dataset, batches, self.position)
-        return self.raw.events(dataset, batches)
+            return self.raw.history(dataset, chosen, self.position, columns)
+        return self.raw.events(dataset, chosen, columns)
 
-    def rows(self, since: int | None) -> pl.DataFrame:
+    def rows(self, since: int | None, columns: Collection[str]) -> pl.DataFrame:
         """Return the predicted rows, each once: new ones, or all with their newest content."""
-        found = self.of(self.pipeline.rows, since)
+        found = self.of(self.pipeline.rows, since, columns)
         if found is None:
-            return self.raw.events(self.pipeline.rows, [])
+            return self.raw.events(self.pipeline.rows, [], columns)
         return newest(found) if since is None else found
+
+    def row_blocks(self, since: int | None) -> Iterator[pl.DataFrame]:
+        """Give the same rows with all columns piece by piece, in no order; at least one piece."""
+        rows = self.pipeline.rows
+        yield self.raw.events(rows, [])
+        through = self.position if since is None else None
+        for block in self.raw.blocks(rows, self._since(rows, since), through):
+            yield newest(block) if since is None else block
+
+    def _since(self, dataset: Dataset, since: int | None) -> list[Row]:
+        of = [batch for batch in self.batches if batch["dataset"] == dataset.name]
+        return [batch for batch in of if since is None or batch["sequence"] > since]

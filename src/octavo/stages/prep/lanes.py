@@ -66,6 +66,12 @@ class Lane:
         """How errors call it."""
         return _where(self.view, self.window)
 
+    def columns_read(self, view: View) -> set[str]:
+        """Return the columns of its dataset that it observes."""
+        window = self.window
+        read = [window.value_expression, *([] if window.where is None else [window.where])]
+        return {*view.key, *(name for each in read for name in each.meta.root_names())}
+
     @property
     def speaks(self) -> bool:
         """Whether texts must be found again: a column of it is one of the texts."""

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 
 from octavo.bundle.columns import Column
 from octavo.definition import Pipeline
-from octavo.definition.events import evaluate
+from octavo.definition.events import EVENT_ID, evaluate
 from octavo.definition.expressions import sample_disagreement
 from octavo.definition.sources import row_keys
 from octavo.definition.versions import ROWS, feature_fingerprints, table_fingerprints
@@ -26,12 +26,14 @@ from octavo.stages.prep.folding import Group, observed
 from octavo.stages.prep.groups import REBUILD, Work, plan, rebuild_names
 from octavo.stages.prep.history import Events
 from octavo.stages.prep.hot import Hot, tell_hot
-from octavo.stages.prep.lanes import Observed, check_key, event_schemas, lanes
+from octavo.stages.prep.lanes import Lane, Observed, check_key, event_schemas, lanes
 from octavo.stages.prep.reports import report_quality
 from octavo.stages.prep.stale import new_marks, write_marks
 from octavo.stores import catalog as tables
 from octavo.stores.catalog import Row
-from octavo.stores.features import STAMPS, row_features, with_derived
+from octavo.stores.features import STAMPS, at_position, row_features, with_derived
+from octavo.stores.history import FIRST_KNOWN_AT, FIRST_POSITION
+from octavo.stores.staged import Staged
 
 SAMPLE = 64
 """Rows on which every row expression is compared, whole frame against row by row."""
@@ -232,13 +234,15 @@ def _outcome(
 def _prep_rows(context: Context, events: Events, work: Work, position: int, _: _Later) -> Row:
     """Write the rows' own features, times and keys."""
     pipeline = context.pipeline
-    rows = events.rows(work.since)
-    found = row_features(pipeline, rows, pipeline.row_features).select(pipeline.row_features)
-    found = pl.concat([found, _keys(pipeline, rows)], how="horizontal")
-    frame = rows.select(STAMPS).hstack(_stored(found, work))
+    with context.features.receive(work.group_id) as staged:
+        for rows in events.row_blocks(work.since):
+            found = row_features(pipeline, rows, pipeline.row_features)
+            found = found.select(pipeline.row_features)
+            found = pl.concat([found, _keys(pipeline, rows)], how="horizontal")
+            staged.add(at_position(rows.select(STAMPS).hstack(_stored(found, work)), position))
+        _write(context, work, staged, position)
     before = work.last["rows"] if work.last else 0
-    _write(context, work, frame, position)
-    return _version(work, position, before + frame.height, 0, None)
+    return _version(work, position, before + staged.rows, 0, None)
 
 
 def _keys(pipeline: Pipeline, rows: pl.DataFrame) -> pl.DataFrame:
@@ -259,11 +263,11 @@ def _prep_view(context: Context, events: Events, work: Work, position: int, late
     group = _opened(context, work)
     too_late = group.too_late
     if work.last is not None or group.position != position:
-        asking = events.rows(work.since)
+        asking = _asking(group, events, work.since)
         seen = _seen(group, events, work.since)
         columns = group.fold(seen, asking, later.hot)
         frame = asking.select(STAMPS).hstack(_stored(pl.DataFrame(columns), work))
-        _write(context, work, frame, position)
+        _write(context, work, at_position(frame, position), position)
         too_late += group.too_late_in(seen)
         if work.last is None:
             group.commit(seen, asking, position)
@@ -298,16 +302,36 @@ def _opened(context: Context, work: Work) -> Group:
         then = context.catalog.committed_at(work.since)
         events = Events(context.pipeline, context.raw, then, work.since)
         seen = _seen(group, events, group.position)
-        group.commit(seen, events.rows(group.position), work.since)
+        group.commit(seen, _asking(group, events, group.position), work.since)
     return group
 
 
-def _seen(group: Group, events: Events, since: int | None) -> dict[str, Observed]:
-    """Return what each lane observes after a position."""
-    return {
-        lane.name: observed(group.view, lane, events.of(lane.window.dataset, since))
-        for lane in group.lanes
-    }
+def _asking(group: Group, events: Events, since: int | None) -> pl.DataFrame:
+    """Return the rows that put queries to a view, with no more of them than that needs."""
+    key = group.view.query_key
+    rows = events.rows(since, key)
+    return rows.select([*dict.fromkeys([*STAMPS, *(c for c in key if c in rows.columns)])])
+
+
+def _seen(group: Group, events: Events, since: int | None) -> Callable[[Lane], Observed]:
+    """Return what tells, of each lane, what it observes after a position.
+
+    The observations of all lanes together are several times the columns that they come from.
+    """
+    columns: dict[str, set[str]] = {}
+    for lane in group.lanes:
+        columns.setdefault(lane.window.dataset.name, set()).update(lane.columns_read(group.view))
+    read = {name: _observable(events, name, since, wanted) for name, wanted in columns.items()}
+    return lambda lane: observed(group.view, lane, read[lane.window.dataset.name])
+
+
+def _observable(
+    events: Events, dataset: str, since: int | None, wanted: set[str]
+) -> pl.DataFrame | None:
+    """Return a dataset's events without what no lane looks at."""
+    found = events.of(events.pipeline.dataset(dataset), since, wanted)
+    unused = {EVENT_ID, FIRST_KNOWN_AT, FIRST_POSITION} - wanted
+    return None if found is None else found.drop(unused, strict=False)
 
 
 def _version(work: Work, position: int, rows: int, too_late: int, state: Path | None) -> Row:
@@ -326,10 +350,11 @@ def _stored(found: pl.DataFrame, work: Work) -> pl.DataFrame:
     return found.select(pl.col(name).alias(stored) for stored, name in work.wanted.items())
 
 
-def _write(context: Context, work: Work, frame: pl.DataFrame, position: int) -> None:
+def _write(context: Context, work: Work, rows: pl.DataFrame | Staged, position: int) -> None:
     """Append a group's new rows, once."""
-    if frame.height or work.last is None:
-        context.features.append(work.name, work.group_id, frame, position)
+    height = rows.rows if isinstance(rows, Staged) else rows.height
+    if height or work.last is None:
+        context.features.append(work.name, work.group_id, rows, position)
 
 
 def _check_features(context: Context, batches: list[Row]) -> None:

@@ -4,6 +4,7 @@ Looked at are rows as events are computed from them, after their treatment: what
 finding any more. A report is small, and kept with the batch in the catalog.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import polars as pl
 import sqlalchemy as sa
 
 from octavo.definition import Dataset, fingerprint
-from octavo.definition.events import POSITION, computed, condition, evaluate
+from octavo.definition.events import POSITION, as_named, computed, condition, evaluate
 from octavo.quality import Table, changes, examine, profile
 from octavo.stages.contract import Context
 from octavo.stores import catalog as tables
@@ -22,10 +23,14 @@ from octavo.stores.raw import ROWS_PER_BATCH
 COLUMN_CHANGES = ("renamed", "lost", "new", "retyped")
 """Rules that are told of as an event of their own: people must know of them at once."""
 
+LOOKED = 1_000_000
+"""Rows of a batch that are looked at; of a larger one every so-manieth. Treatments and checks are
+counted over all."""
+
 
 def report_quality(context: Context, batches: list[Row]) -> None:
     """Write the report of every batch that has none under this definition."""
-    static: dict[str, pl.DataFrame] = {}
+    static: dict[str, pl.DataFrame] | None = None
     for number, batch in enumerate(batches):
         dataset = context.pipeline.dataset(batch["dataset"])
         renamed = [dataset.offline.renamed] if dataset.offline.renamed else []
@@ -34,7 +39,7 @@ def report_quality(context: Context, batches: list[Row]) -> None:
         if known.get("of") == of:
             continue
         context.progress("quality", number, len(batches))
-        if not static:
+        if static is None:
             static = _static(context, batches)
         others = {name: frame for name, frame in static.items() if name != dataset.name}
         earlier = [b for b in batches[:number] if b["dataset"] == dataset.name]
@@ -45,11 +50,14 @@ def report_quality(context: Context, batches: list[Row]) -> None:
 
 
 def _static(context: Context, batches: Sequence[Row]) -> dict[str, pl.DataFrame]:
-    """Return the rows of the datasets that hold facts, to look references up in."""
+    """Return the rows of the datasets that hold facts, to look references up in.
+
+    Facts are about what the predicted rows name; these themselves may be many.
+    """
     found = {}
     for dataset in context.pipeline.datasets:
         of = [batch for batch in batches if batch["dataset"] == dataset.name]
-        if dataset.is_static and of:
+        if dataset.is_static and of and dataset is not context.pipeline.rows:
             found[dataset.name] = context.raw.events(dataset, of)
     return found
 
@@ -61,25 +69,40 @@ def _report(
     earlier: Sequence[Row],
     others: dict[str, pl.DataFrame],
 ) -> dict[str, Any]:
-    scanned = context.raw.scan(dataset.name, [batch])
-    names = [c for c in scanned.collect_schema() if not c.startswith("_")]
-    received = scanned.select(*names, POSITION).collect()
-    rows = computed(dataset, received)
+    every = max(1, -(-batch["rows"] // LOOKED))
+    looked_at: list[pl.DataFrame] = []
+    flagged: Counter[str] = Counter()
+    treated: list[list[dict[str, Any]]] = []
     renamed = dataset.offline.renamed
-    came = (batch["quality"] or {}).get("schema", received.columns)  # the others are null
-    names = list(dict.fromkeys(renamed.get(c, c) for c in came if not c.startswith("_")))
-    source = Table(rows.select(*names, (pl.col(POSITION) % ROWS_PER_BATCH).alias("_row")))
+    for received in context.raw.received(dataset.name, batch):
+        rows = computed(dataset, received)
+        came = (batch["quality"] or {}).get("schema", received.columns)  # the others are null
+        names = dict.fromkeys(renamed.get(c, c) for c in came if not c.startswith("_"))
+        number = (pl.col(POSITION) % ROWS_PER_BATCH).alias("_row")
+        looked_at.append(rows.select(*names, number).filter(pl.col("_row") % every == 0))
+        flagged.update(_flagged(dataset, rows))
+        treated.append(_treated(dataset, as_named(dataset, received)))
+    source = Table(pl.concat(looked_at))
     rejected = context.raw.rejected(dataset.name, batch["batch_id"]) if batch["rejected"] else None
     columns = profile(source)
     found = examine(source, keys=dataset.identity, rejected=rejected, others=others)
-    reports = [each["quality"]["columns"] for each in earlier]
-    found += changes(columns, source.height, reports, [each["rows"] for each in earlier])
+    reports = [each["quality"] for each in earlier]
+    counts = [
+        report.get("looked_at", b["rows"]) for report, b in zip(reports, earlier, strict=True)
+    ]
+    found += changes(columns, source.height, [each["columns"] for each in reports], counts)
     return {
+        "looked_at": source.height,
         "columns": columns,
         "findings": [each.document() for each in found],
-        "flagged": _flagged(dataset, rows),
-        "treated": _treated(dataset, received),
+        "flagged": dict(flagged),
+        "treated": [_summed(each) for each in zip(*treated, strict=True)],
     }
+
+
+def _summed(parts: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Add up what one treatment did in the blocks of a batch."""
+    return parts[0] | {each: sum(part[each] for part in parts) for each in ("changed", "nulls")}
 
 
 def _write(context: Context, dataset: Dataset, batch: Row) -> None:

@@ -1,9 +1,10 @@
 """The segregation API: which part, labeled, unlabeled or both, of a data version."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from octavo.definition import PARTS, Label, Pipeline, SplitByTime
@@ -20,12 +21,16 @@ from octavo.definition.events import (
 )
 from octavo.errors import DefinitionError
 from octavo.stages.segregation.filters import condition_of
-from octavo.stages.segregation.parts import SETTLED_AT, divide
+from octavo.stages.segregation.parts import SETTLED_AT, divide, placed
 from octavo.stores.catalog import Catalog
 from octavo.stores.features import STAMPS, FeatureStore
-from octavo.stores.history import GONE_KNOWN_AT
+from octavo.stores.history import FIRST_POSITION, GONE_KNOWN_AT
 from octavo.stores.home import Home
 from octavo.stores.raw import RawStore, batch_sequence
+
+HELD = 100_000_000
+"""Values of features up to which those of all rows are held in memory; of more, those that are
+asked for are read each time."""
 
 
 class SplitRows:
@@ -64,7 +69,7 @@ class SplitRows:
     @property
     def height(self) -> int:
         """Number of rows, labeled or not."""
-        return self.all_rows.height
+        return self.every_row.height
 
     @property
     def leaks(self) -> list[dict[str, Any]]:
@@ -86,6 +91,7 @@ class SplitRows:
         fold: int | None = None,
         filters: Sequence[str] = (),
         limit: int | None = None,
+        most: int | None = None,
     ) -> pl.DataFrame:
         """Return rows of one part, in log order.
 
@@ -105,6 +111,8 @@ class SplitRows:
             could be given; see `octavo.stages.segregation.filters`.
         limit
             Give the first so many rows; None: all of them.
+        most
+            If there are more rows, draw so many of them: always the same.
 
         Returns
         -------
@@ -122,14 +130,22 @@ class SplitRows:
         if limit is not None:
             whole_number(limit, least=0, where="limit")
         label = [] if labels == "without" else [self.pipeline.label.name]
-        schema = self.all_rows.select(*STAMPS, *self.pipeline.features, *label).schema
-        conditions = [condition_of(text, schema) for text in filters]
-        kept = self._kept(split, labels, fold)
-        if conditions:
-            met = pl.all_horizontal(conditions).fill_null(False)
-            kept &= self.all_rows.select(met).to_series()
-        found = self.all_rows.select(*STAMPS, *features, *label).filter(kept)
-        return found if limit is None else found.head(limit)
+        given = [*STAMPS, *features, *label]
+        places = np.flatnonzero(self._kept(split, labels, fold).to_numpy())
+        if filters:
+            places = places[self._met(places, filters, label)]
+        if limit is not None:
+            places = places[:limit]
+        return self.rows_at(drawn(places, most), features).select(given)
+
+    def _met(self, places: np.ndarray, filters: Sequence[str], label: Sequence[str]) -> np.ndarray:
+        """Return for which of some rows all conditions hold."""
+        features = self.pipeline.features
+        none = self.rows_at(places[:0], features).select(*STAMPS, *features, *label)
+        conditions = [condition_of(text, none.schema) for text in filters]
+        named = {name for each in conditions for name in each.meta.root_names()}
+        rows = self.rows_at(places, [name for name in features if name in named])
+        return rows.select(pl.all_horizontal(conditions).fill_null(False)).to_series().to_numpy()
 
     def _check(self, split: str, labels: str, features: Sequence[str], fold: int) -> None:
         """Refuse what means nothing here."""
@@ -148,7 +164,7 @@ class SplitRows:
 
     def _kept(self, split: str, labels: str, fold: int) -> pl.Series:
         """Return which rows are of a part, and labeled or not, as booleans."""
-        rows, name = self.all_rows, self.pipeline.label.name
+        rows, name = self.every_row, self.pipeline.label.name
         kept = pl.repeat(True, rows.height, eager=True)
         if split != "all":
             kept &= divide(self.pipeline.split, self.document, rows, name, split, fold)
@@ -156,29 +172,67 @@ class SplitRows:
             return kept
         return kept & (rows[name].is_not_null() if labels == "with" else rows[name].is_null())
 
-    def newest(self) -> pl.DataFrame:
+    def newest(self, most: int | None = None) -> pl.DataFrame:
         """Return the rows of the newest monitoring window, labeled or not.
 
         Of rows without an event time, those of the newest batch. An immature row is unlabeled
         however early its outcome came: those with an early outcome alone are no fair sample.
+
+        Parameters
+        ----------
+        most
+            As for `data`.
         """
-        name = self.pipeline.label.name
-        settled = (self.all_rows[SETTLED_AT] <= self.document["clock"]).fill_null(False)
-        label = pl.when(settled).then(pl.col(name))
-        rows = self.data("all", labels="both").with_columns(label.alias(name))
-        if self.pipeline.rows.is_static:
-            batch = batch_sequence(pl.col(POSITION))
-            return rows.filter(batch == batch.max())
-        window = microseconds(self.pipeline.monitor.window, where="Monitor.window")
-        times = pl.col(EVENT_TIME).cast(pl.Int64)
-        return rows.filter(times > times.max() - window)
+        return self._given(drawn(self._newest, most))
+
+    def newest_blocks(self, size: int) -> Iterator[pl.DataFrame]:
+        """Give the same rows, so many at a time."""
+        for start in range(0, max(self._newest.size, 1), size):
+            yield self._given(self._newest[start : start + size])
+
+    def _given(self, places: np.ndarray) -> pl.DataFrame:
+        features, name = self.pipeline.features, self.pipeline.label.name
+        settled = (pl.col(SETTLED_AT) <= self.document["clock"]).fill_null(False)
+        label = pl.when(settled).then(pl.col(name)).alias(name)
+        return self.rows_at(places, features).select(*STAMPS, *features, label)
 
     @cached_property
-    def all_rows(self) -> pl.DataFrame:
-        """All rows in log order: stamps, keys, features, label and when that was settled."""
-        rows = FeatureStore(self.home).assembled(self.pipeline, self.document)
-        label = self.pipeline.label
-        rows = rows.join(self._labels(), on=EVENT_ID, how="left", validate="1:1")
+    def _newest(self) -> np.ndarray:
+        rows = self.every_row
+        if self.pipeline.rows.is_static:
+            batch = batch_sequence(pl.col(POSITION))
+            return np.flatnonzero(rows.select(batch == batch.max()).to_series().to_numpy())
+        window = microseconds(self.pipeline.monitor.window, where="Monitor.window")
+        times = rows[EVENT_TIME].cast(pl.Int64)
+        return np.flatnonzero((times > times.max() - window).to_numpy())  # type: ignore[operator]
+
+    def rows_at(self, places: np.ndarray, features: Sequence[str]) -> pl.DataFrame:
+        """Return rows by their numbers, ascending: as `every_row`, with some features."""
+        rows = self.every_row[places]
+        if not features:
+            return rows
+        if self.height * len(self.pipeline.features) <= HELD:
+            return rows.hstack(self._all_features.select(features)[places])
+        read = self._assembled(features, rows[POSITION])
+        return rows.hstack(read.select(features))
+
+    @cached_property
+    def _all_features(self) -> pl.DataFrame:
+        return self._assembled(self.pipeline.features).select(self.pipeline.features)
+
+    def _assembled(
+        self, features: Sequence[str], positions: pl.Series | None = None
+    ) -> pl.DataFrame:
+        store = FeatureStore(self.home)
+        return store.assembled(self.pipeline, self.document, features, positions)
+
+    @cached_property
+    def every_row(self) -> pl.DataFrame:
+        """All rows in log order: stamps, keys, label and when that was settled; no feature."""
+        label, labels = self.pipeline.label, self._labels()
+        rows = placed(self.pipeline.split, self._assembled([]))
+        meets = EVENT_ID if label.on else POSITION  # an integer, where a row tells its own outcome
+        rows = rows.join(labels, on=meets, how="left", validate="1:1", maintain_order="left")
         if label.mature_after is None:
             return rows
         after = microseconds(label.mature_after, where="Label.mature_after")
@@ -192,23 +246,34 @@ class SplitRows:
         return rows.with_columns(pl.when(known).then(settled).alias(SETTLED_AT))
 
     def _labels(self) -> pl.DataFrame:
-        """Return event ID, newest outcome known at the data version's clock, and since when."""
+        """Return the newest outcome known at the data version's clock, and since when.
+
+        Beside the event ID of its row, or the position if the row tells it.
+        """
         label = self.pipeline.label
         chosen = set(self.document["batches"])  # some may have been withdrawn since
         batches = [b for b in self.catalog.batches(label.of.name) if b["batch_id"] in chosen]
-        events = RawStore(self.home).history(label.of, batches, self.document["corrected"])
+        names = [*(label.on or ()), *label.value.meta.root_names()]
+        raw = RawStore(self.home)
+        events = raw.history(label.of, batches, self.document["corrected"], names)
         gone = pl.col(GONE_KNOWN_AT) <= self.document["clock"]
         events = events.filter(~gone.fill_null(False))
         clock = pl.lit(self.document["clock"], dtype=pl.Int64).cast(TIMESTAMP)
         where = f"label {label.name!r}"
-        if label.on:
-            events = evaluate(events, [joined_id(tuple(label.on)).alias(EVENT_ID)], where=where)
+        meets = EVENT_ID if label.on else POSITION
+        met = joined_id(tuple(label.on)) if label.on else pl.col(FIRST_POSITION)
         events = evaluate(events, [label.value.alias(label.name)], where=where)
-        return (
-            events.filter((pl.col(KNOWN_AT) <= clock) & pl.col(label.name).is_not_null())
-            .unique(EVENT_ID, keep="last", maintain_order=True)
-            .select(EVENT_ID, label.name, pl.col(KNOWN_AT).cast(pl.Int64).alias(SETTLED_AT))
-        )
+        events = events.filter((pl.col(KNOWN_AT) <= clock) & pl.col(label.name).is_not_null())
+        since = pl.col(KNOWN_AT).cast(pl.Int64).alias(SETTLED_AT)
+        found = evaluate(events, [met.alias(meets)], where=where).select(meets, label.name, since)
+        return found.unique(meets, keep="last", maintain_order=True)
+
+
+def drawn(places: np.ndarray, most: int | None) -> np.ndarray:
+    """Return numbers of rows, or so many of them if there are more, in order."""
+    if most is None or places.size <= most:
+        return places
+    return np.sort(np.random.default_rng(0).choice(places, most, replace=False))
 
 
 def _absent(label: Label, dtype: Any) -> pl.Expr:

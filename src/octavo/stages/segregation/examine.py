@@ -5,11 +5,12 @@ It reads the raw store; it changes nothing.
 
 from collections.abc import Iterator
 
+import numpy as np
 import polars as pl
 
 from octavo.definition import PARTS, Dataset, SplitByTime, View, Window, split_entity
 from octavo.definition.events import EVENT_ID, EVENT_TIME, KNOWN_AT, POSITION
-from octavo.stages.segregation.api import SplitRows
+from octavo.stages.segregation.api import SplitRows, drawn
 from octavo.stages.segregation.leaks import Examined, Leak, find_leaks, recorded_later
 from octavo.stages.segregation.parts import divide
 from octavo.stores.catalog import Row
@@ -20,10 +21,15 @@ SAMPLE = 20_000
 _STAMPS = (EVENT_ID, EVENT_TIME, KNOWN_AT, POSITION, "_batch_id")
 
 
+LOOKED = 1_000_000
+"""Rows that are looked at; of more, so many drawn from all of them."""
+
+
 def leaks_in(rows: SplitRows) -> list[Leak]:
     """Return what looks like a leak in a data version."""
     pipeline = rows.pipeline
-    frame, dated = _with_dates(rows)
+    places = drawn(np.arange(rows.height), LOOKED)
+    frame, dated = _with_dates(rows, rows.rows_at(places, pipeline.features))
     timeless = pipeline.rows.is_static
     entity = [f"key:{column}" for column in split_entity(pipeline.split)]
     grouped = bool(entity)
@@ -35,7 +41,7 @@ def leaks_in(rows: SplitRows) -> list[Leak]:
             label=pipeline.label.name,
             features=pipeline.features,
             is_number=pipeline.problem.kind == "regression",
-            parts=_parts(rows),
+            parts=_parts(rows)[places],
             time=None if timeless else KNOWN_AT,
             entity=entity,
             grouped=grouped,
@@ -50,14 +56,14 @@ def _parts(rows: SplitRows) -> pl.Series:
     split, label = rows.pipeline.split, rows.pipeline.label.name
     found = pl.repeat(None, rows.height, dtype=pl.String, eager=True)
     for part in PARTS:
-        inside = divide(split, rows.document, rows.all_rows, label, part, rows.folds)
+        inside = divide(split, rows.document, rows.every_row, label, part, rows.folds)
         found = found.set(inside, part)
     return found
 
 
-def _with_dates(rows: SplitRows) -> tuple[pl.DataFrame, dict[str, str]]:
+def _with_dates(rows: SplitRows, frame: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, str]]:
     """Add the times of what was looked up in static datasets, and say of which features."""
-    frame, dated = rows.all_rows, {}
+    dated: dict[str, str] = {}
     for view, window in _windows(rows):
         if not window.dataset.is_static:
             continue

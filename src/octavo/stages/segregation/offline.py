@@ -45,7 +45,7 @@ def run(context: Context) -> Outcome:
     document |= {  # in place: it is what `rows` divide by, which are read once
         "cuts": cuts_of(
             pipeline.split,
-            rows.all_rows,
+            rows.every_row,
             pipeline.label.name,
             clock=document["clock"],
             regression=pipeline.problem.kind == "regression",
@@ -168,7 +168,7 @@ def _empty(rows: SplitRows, part: str, fold: int) -> DataError:
     if _used(rows, part) == "both":
         return DataError(f"the {part} part{of} has no row.", where="the split", fix=fix)
     split, name = rows.pipeline.split, rows.pipeline.label.name
-    labeled = rows.all_rows.filter(pl.col(name).is_not_null())
+    labeled = rows.every_row.filter(pl.col(name).is_not_null())
     where = f"split of {labeled.height} labeled rows"
     if isinstance(split, SplitByTime) and split.purge:
         unpurged = replace(split, purge=False)

@@ -20,6 +20,8 @@ from octavo.windows import hash_keys
 SETTLED_AT = "_settled_at"
 """Int64, microseconds; when a row's label was known and the row mature. Null: unlabeled."""
 
+_SHARE = "_share"
+
 Cuts = dict[str, Any]
 
 
@@ -132,8 +134,17 @@ def _time_part(
     return found & (settled <= (start if part == "train" else version["clock"])).fill_null(True)
 
 
+def placed(split: Split, rows: pl.DataFrame) -> pl.DataFrame:
+    """Hash rows once for all questions which part they are in, where the rule does."""
+    if isinstance(split, SplitByTime):
+        return rows
+    return rows.with_columns(pl.Series(_SHARE, _hash_share(split, rows)))
+
+
 def _hash_share(split: SplitByHash | SplitStratified, rows: pl.DataFrame) -> np.ndarray:
     """Return the place of each row between 0 and 1, by the hash of its entity or event ID."""
+    if _SHARE in rows.columns:
+        return rows[_SHARE].to_numpy()
     keys = [f"key:{column}" for column in split.entity] or [EVENT_ID]
     for key in keys:
         if key not in rows.columns:

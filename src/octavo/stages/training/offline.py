@@ -45,7 +45,8 @@ def run(context: Context) -> Outcome:
     study = "study-" + fingerprint(inputs(context))[:12]
     _begin(context, study)
     segregation = context.segregation()
-    material = Material.of(context.pipeline, segregation)
+    settings = context.settings
+    material = Material.of(context.pipeline, segregation, settings["rows"])
     if material.left_out:
         context.catalog.emit(
             "no model input",
@@ -53,7 +54,6 @@ def run(context: Context) -> Outcome:
             run_id=context.run_id,
             reason="times can only be used in derived features, such as the duration between two",
         )
-    settings = context.settings
     budget = microseconds(settings["budget"], where="training.budget") / 1e6
     done = _done(context, study)
     context.progress("trials", len(done), settings["trials"])
@@ -77,8 +77,21 @@ def run(context: Context) -> Outcome:
     return Outcome(
         rows_in=material.train.height + material.validation.height,
         rows_out=len(good),
-        outputs={"study": study, "trials": len(done), "failed": len(done) - len(good)},
+        outputs={
+            "study": study,
+            "trials": len(done),
+            "failed": len(done) - len(good),
+            "most": settings["rows"],
+            "drawn": _drawn(context, segregation),
+        },
     )
+
+
+def _drawn(context: Context, segregation: Segregation) -> dict[str, int]:
+    """Return how many rows the parts have of which not all were used."""
+    learns_from = context.pipeline.problem.learns_from
+    rows = {p: segregation.data(p, learns_from, []).height for p in ("train", "validation")}
+    return {part: height for part, height in rows.items() if height > context.settings["rows"]}
 
 
 def _begin(context: Context, study: str) -> None:

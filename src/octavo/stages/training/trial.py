@@ -35,11 +35,14 @@ class Material:
 
     @classmethod
     def of(
-        cls, pipeline: Pipeline, segregation: Segregation, fold: int | None = None
+        cls, pipeline: Pipeline, segregation: Segregation, most: int, fold: int | None = None
     ) -> "Material":
-        """Read a fold's training and validation parts and turn labels into numbers."""
+        """Read a fold's training and validation parts and turn labels into numbers.
+
+        Of a part with more than ``most`` rows so many are drawn.
+        """
         train, validation = (
-            segregation.data(part, pipeline.problem.learns_from, fold=fold)
+            segregation.data(part, pipeline.problem.learns_from, fold=fold, most=most)
             for part in ("train", "validation")
         )
         name = pipeline.label.name
@@ -117,7 +120,7 @@ def run_trial(
 
 def _earlier(context: Context, proposal: Proposal, segregation: Segregation, fold: int) -> float:
     # Read anew for each trial: the rows of all folds together are several times those of train.
-    material = Material.of(context.pipeline, segregation, fold)
+    material = Material.of(context.pipeline, segregation, context.settings["rows"], fold)
     predicted = _fit(context, proposal, material, segregation).predict(material.validation)
     return figure(context.pipeline.problem.metric, material.validation_truth, predicted)
 

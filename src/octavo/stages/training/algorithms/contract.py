@@ -134,6 +134,15 @@ def of_two_classes(score: np.ndarray, axis: int = -1) -> np.ndarray:
     return np.stack([-score / 2, score / 2], axis=axis)
 
 
+PARTS = 20
+"""Into how many leaves a table must at least be able to be divided."""
+
+
+def least_in_leaf(wanted: int, rows: int) -> int:
+    """Return how many rows a leaf needs: no more than leave a small table anything to divide."""
+    return max(min(wanted, rows // PARTS), 1)
+
+
 def settings(
     algorithm: Algorithm, params: Mapping[str, Any], fixed: Mapping[str, Any]
 ) -> dict[str, Any]:

@@ -14,7 +14,12 @@ import numpy as np
 
 from octavo.bundle import TreeModel
 from octavo.definition.problem import Kind
-from octavo.stages.training.algorithms.contract import count_classes, of_two_classes, settings
+from octavo.stages.training.algorithms.contract import (
+    count_classes,
+    least_in_leaf,
+    of_two_classes,
+    settings,
+)
 from octavo.stages.training.algorithms.trees import Tree, join
 
 if TYPE_CHECKING:
@@ -79,7 +84,9 @@ class HistGradientBoosting:
             if kind == "regression"
             else HistGradientBoostingClassifier
         )
-        estimator = form(**settings(self, params, fixed))
+        chosen = settings(self, params, fixed)
+        chosen["min_samples_leaf"] = least_in_leaf(chosen["min_samples_leaf"], len(y))
+        estimator = form(**chosen)
         X = np.clip(X, -_LARGEST, _LARGEST)
         X[:, np.isnan(X).all(axis=0)] = 0.0  # scikit-learn cannot bin a column without a value
         with threadpool_limits(threads):

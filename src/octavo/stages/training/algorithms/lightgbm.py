@@ -15,7 +15,7 @@ import numpy as np
 from octavo.bundle import TreeModel
 from octavo.definition.problem import Kind
 from octavo.errors import DefinitionError
-from octavo.stages.training.algorithms.contract import count_classes, settings
+from octavo.stages.training.algorithms.contract import count_classes, least_in_leaf, settings
 from octavo.stages.training.algorithms.trees import Tree, join
 
 if TYPE_CHECKING:
@@ -84,6 +84,7 @@ class LightGBM:
             "verbosity": -1,
         }
         chosen = settings(self, params, fixed)
+        chosen["min_data_in_leaf"] = least_in_leaf(chosen["min_data_in_leaf"], len(y))
         rounds = chosen.pop("num_iterations")
         data = lightgbm.Dataset(X, y, params=chosen)
         return FittedLightGBM(lightgbm.train(chosen, data, rounds), kind, threads)
