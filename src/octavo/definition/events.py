@@ -10,6 +10,7 @@ import polars as pl
 from polars.exceptions import PanicException, PolarsError
 
 from octavo.definition.dataset import Dataset
+from octavo.definition.expressions import with_expressions
 from octavo.errors import DefinitionError
 
 EVENT_ID = "_event_id"
@@ -32,7 +33,7 @@ def evaluate(frame: pl.DataFrame, expressions: list[pl.Expr], *, where: str) -> 
                 shown = [c for c in frame.columns if not c.startswith("_")]
                 raise DefinitionError.unknown("column", name, shown, where=where)
     try:
-        return frame.with_columns(expressions)
+        return with_expressions(frame, expressions)
     except (PolarsError, PanicException) as error:
         raise DefinitionError(
             f"the expression cannot be computed: {str(error).splitlines()[0]}.",

@@ -179,6 +179,20 @@ def _sorted_set(literal: Any) -> Any:
     return [str(values.dtype), sorted({repr(value) for value in values})]
 
 
+def with_expressions(frame: pl.DataFrame, expressions: list[pl.Expr]) -> pl.DataFrame:
+    """Add the results of row expressions to a frame; those of a row are the same in any frame.
+
+    Polars divides a column by a constant in two ways: it multiplies by the reciprocal, but not in a
+    chunk of one row, where the last bit of the quotient may differ. So no chunk has one row here.
+    """
+    if frame.height == 1:
+        twice = pl.DataFrame([pl.concat([column, column], rechunk=True) for column in frame])
+        return twice.with_columns(expressions).head(1)
+    if any(1 in column.chunk_lengths() for column in frame):
+        frame = frame.rechunk()
+    return frame.with_columns(expressions)
+
+
 def sample_disagreement(frame: pl.DataFrame, expressions: list[pl.Expr]) -> str | None:
     """Evaluate expressions over a frame and row by row; return the first column that differs.
 
@@ -187,7 +201,7 @@ def sample_disagreement(frame: pl.DataFrame, expressions: list[pl.Expr]) -> str 
     if frame.is_empty():
         return None
     names = [output_name(e, where="sample") for e in expressions]
-    whole = frame.with_columns(expressions)
-    rows = [frame.slice(i, 1).with_columns(expressions) for i in range(frame.height)]
+    whole = with_expressions(frame, expressions)
+    rows = [with_expressions(frame.slice(i, 1), expressions) for i in range(frame.height)]
     single = pl.concat(row.select(names) for row in rows)
     return next((c for c in names if not whole[c].equals(single[c], null_equal=True)), None)

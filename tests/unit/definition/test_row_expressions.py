@@ -2,15 +2,19 @@
 
 import warnings
 from datetime import date
+from itertools import pairwise
 
 import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from octavo.definition.expressions import (
     check_row_expression,
     expression_document,
     output_name,
     sample_disagreement,
+    with_expressions,
 )
 from octavo.errors import DefinitionError
 
@@ -218,3 +222,20 @@ def test_the_sample_finds_what_the_check_cannot():
     assert sample_disagreement(FRAME, [pl.lit(1).alias("one")]) is None
     assert sample_disagreement(FRAME, [pl.col("f") * 2]) is None, "NaN equals NaN here"
     assert sample_disagreement(FRAME.clear(), [a + 1]) is None, "no rows: nothing differs"
+
+
+@given(
+    st.lists(st.floats(-1e9, 1e9), min_size=1, max_size=12),
+    st.floats(0.1, 1e6) | st.integers(1, 10**6),
+    st.data(),
+)
+def test_a_quotient_has_the_same_bits_alone_and_among_other_rows(values, divisor, data):
+    """Polars itself divides by a constant in two ways, depending on how a column is cut."""
+    wanted = [(pl.col("x") / divisor).alias("quotient")]
+    whole = with_expressions(pl.DataFrame({"x": pl.Series([*values, 1.0])}), wanted)[:-1]
+    cuts = sorted(data.draw(st.sets(st.integers(1, len(values)))) | {0, len(values)})
+    pieces = [pl.DataFrame({"x": values[a:b]}) for a, b in pairwise(cuts)]
+    cut = with_expressions(pl.concat(pieces), wanted)
+    alone = pl.concat(with_expressions(pl.DataFrame({"x": [x]}), wanted) for x in values)
+    for found in (cut, alone):
+        assert found["quotient"].to_list() == whole["quotient"].to_list()
