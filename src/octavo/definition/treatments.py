@@ -21,6 +21,8 @@ from octavo.errors import DefinitionError
 
 _BLANKS = r"[\s\u{200B}\u{200C}\u{200D}\u{2060}\u{FEFF}]+"
 _MINUS = "\u2212"
+_BOTH = r"\d{1,3}(?:(?:\.\d{3})+(?:\.\d{3}|,\d*)|(?:,\d{3})+(?:,\d{3}|\.\d*))"
+"""Numbers whose comma and dot can be told apart, where either may be the decimal mark."""
 _MARKS = ",. '’"  # what may separate thousands, or decimals
 _TIMED = re.compile(r"%[-_0.:#]*\d?[HIMSTRXcfpPkrlszZ+]")
 _TIME = pl.Datetime("us", "UTC")
@@ -161,7 +163,7 @@ class AsNumber(Treatment):
     column: str
     decimal: str = "."
     """The decimal mark: ``"."``, ``","``, or ``",."`` for either. The one that is none separates
-    thousands."""
+    thousands; with either, the one that comes first in a number with both, or comes twice."""
     units: Mapping[str, float] = field(default_factory=dict)
     """What may stand before or behind a number, and what the number is multiplied by."""
 
@@ -186,12 +188,20 @@ class AsNumber(Treatment):
         marks = re.escape(self.decimal)
         between = "".join(mark for mark in _MARKS if mark not in self.decimal)
         whole = rf"\d{{1,3}}(?:[{between}]\d{{3}})+|\d+"
+        if len(self.decimal) == 2:
+            whole = rf"{_BOTH}|{whole}"
         number = rf"[+-]?(?:(?:{whole})(?:[{marks}]\d*)?|[{marks}]\d+)(?:[eE][+-]?\d+)?"
         text = pl.col(self.column).str.normalize("NFKC").str.replace_all(_BLANKS, " ")
         text = text.str.replace_all(_MINUS, "-").str.strip_chars(" ")
         text = text.str.replace(r"^\((.*)\)$", "-$1")
         taken = rf"^([^\d+\-.,]*)({number})((?:[^\d.,+\-].*)?)$"
         value = text.str.extract(taken, 2).str.replace_all(rf"[{between}]", "")
+        if len(self.decimal) == 2:
+            for first in ".,":
+                grouped = value.str.contains(rf"[{first}].*[.,]")
+                value = (
+                    pl.when(grouped).then(value.str.replace_all(rf"[{first}]", "")).otherwise(value)
+                )
         value = value.str.replace_all(rf"[{marks}]", ".").cast(pl.Float64, strict=False)
         unit = text.str.extract(taken, 1).str.strip_chars(" ") + text.str.extract(
             taken, 3

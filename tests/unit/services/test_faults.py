@@ -128,3 +128,25 @@ def test_source_is_taken_apart_and_put_together_the_same(line):
     assert definition.fingerprint(eval(broken, space)) == definition.fingerprint(  # noqa: S307
         eval(line, space)  # noqa: S307
     )
+
+
+def test_an_export_with_decimal_commas_thousands_and_repeated_rows(tmp_path):
+    """A few amounts are of thousands; read as text, the column tells how all are written."""
+    amounts = [f"{n % 900},{n % 90 + 10}" for n in range(400)]
+    amounts[5], amounts[80], amounts[399] = "1.370,83", "2.442,00", "1.234.567,89"
+    towns = [f" bonn{' ' * (n % 2)}" if n % 5 == 0 else "Bonn" for n in range(400)]
+    rows = [
+        f"A-{n:05};{a};{t};{n % 3}" for n, (a, t) in enumerate(zip(amounts, towns, strict=True))
+    ]
+    rows += rows[10:30]
+    file = tmp_path / "orders.csv"
+    file.write_text("\n".join(["Order-Nr;amount;town;y", *rows]))
+    (table,) = repaired(read_tables([file]), "y")
+    lines = [repair.line for repair in table.repairs if repair.declared]
+    assert 'ov.AsNumber("amount", decimal=",")' in lines
+    assert table.rejected.height == 0
+    assert table.frame["amount"].null_count() == 0
+    assert table.frame["amount"].max() == 1_234_567.89
+    assert set(table.frame["town"]) == {"Bonn"}, "labels are looked at again without their blanks"
+    draft = make_draft([table], "y", None, ())
+    assert draft.event_id == "Order-Nr", "rows that repeat another as a whole are the same event"

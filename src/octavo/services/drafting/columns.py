@@ -15,7 +15,7 @@ WORDS = 4
 """Mean number of words from which a column of texts that rarely repeat is prose."""
 
 _IDS = re.compile(
-    r"(^|_| |\.)(id|ids|uuid|guid|key|index|idx|nr|number|rowid|row)$|^(id|uuid|unnamed)"
+    r"(^|[_ .-])(id|ids|uuid|guid|key|index|idx|nr|number|rowid|row)$|^(id|uuid|unnamed)"
     r"|[a-z](ID|Id)$",
     re.IGNORECASE,
 )

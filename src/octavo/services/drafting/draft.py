@@ -233,7 +233,19 @@ def _event_id(rows: Table, columns: Sequence[Column], not_of: Sequence[str]) -> 
     ids = [c.name for c in columns if c.role == "id" and c.name not in not_of]
     ids = [name for name in ids if named_id(name) or rows.frame[name].dtype == pl.Int64]
     best = sorted(ids, key=lambda name: not named_id(name))
-    return best[0] if best and rows.identifies(best[0]) else None
+    if best and rows.identifies(best[0]):
+        return best[0]
+    return _repeated_id(rows, [c.name for c in columns if c.name not in not_of])
+
+
+def _repeated_id(rows: Table, names: Sequence[str]) -> str | None:
+    """Return the column called an ID that identifies a row, or one that repeats it as a whole."""
+    once = rows.frame.unique()
+    if not rows.whole or once.height == rows.frame.height:
+        return None
+    called = [once[name] for name in names if named_id(name)]
+    alone = (v for v in called if not v.dtype.is_float() and v.drop_nulls().n_unique() == v.len())
+    return next((values.name for values in alone), None)
 
 
 def _split(

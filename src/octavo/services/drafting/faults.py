@@ -44,16 +44,35 @@ def repaired(tables: Sequence[Table], target: str) -> list[Table]:
 
 
 def _repaired(table: Table, others: Mapping[str, pl.DataFrame], target: str) -> Table:
-    findings = examine(table.frame, rejected=table.rejected, others=others)
+    findings = _told_in_full(table, examine(table.frame, rejected=table.rejected, others=others))
     repairs = list(_repairs(table, findings, target))
     after = _treated(table, repairs)
-    read = sorted({each.column for each in repairs if each.declared and _reads(each)})
-    if read:  # only now can be seen what is wrong with the numbers
+    read = sorted({e.column for e in repairs if e.declared and not isinstance(e.treatment, Null)})
+    if read:  # only now can be seen what is wrong with the numbers, or with labels without blanks
         later = [each for each in examine(after.frame.select(read)) if each.kind != "duplicate"]
         more = list(_repairs(after, later, target))
         after = _treated(after, more)
         findings, repairs = [*findings, *later], [*repairs, *more]
     return replace(after, findings=[*table.findings, *findings], repairs=repairs)
+
+
+def _told_in_full(table: Table, findings: Sequence[Finding]) -> list[Finding]:
+    """Tell what reads a column of numbers from all its values, not from the rejected ones alone."""
+    names = {
+        each.columns[0]
+        for each in findings
+        if each.rule == "type" and (each.treatment or "").startswith("ov.AsNumber")
+    }
+    if not names:
+        return list(findings)
+    texts = read_again(table, names).frame.select(sorted(names))
+    told = {each.columns[0]: each.treatment for each in examine(texts) if each.kind == "format"}
+    return [
+        replace(each, treatment=told.get(each.columns[0], each.treatment))
+        if each.rule == "type"
+        else each
+        for each in findings
+    ]
 
 
 def _repairs(table: Table, findings: Sequence[Finding], target: str) -> Iterator[Repair]:
