@@ -8,13 +8,20 @@ import dataclasses
 import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
 from octavo.definition.problem import Kind
 from octavo.errors import DataError
+
+if TYPE_CHECKING:
+    from octavo.bundle.quick import Questions
+
+MANY = 16
+"""Rows from which trees are asked node by node; see `octavo.bundle.quick`."""
 
 MOST_SURPRISE = 100.0
 """The most that anything surprises a `TailModel`: one row in 10⁴³. No tail is known that far."""
@@ -237,10 +244,22 @@ class TreeModel(_Trees):
         if self.leaf_value.ndim != 1 or self.base_score.ndim != 1:
             raise _broken("an array has more than one dimension")
 
+    @cached_property
+    def _questions(self) -> "Questions | None":
+        """The trees laid out for many rows; None if they are too large for that."""
+        from octavo.bundle import quick
+
+        return quick.questions(*self._walk)
+
     def _fill(self, X: np.ndarray, out: np.ndarray) -> None:
         from octavo.bundle import evaluator
 
-        evaluator.trees(X, *self._walk, self.base_score, out)
+        if len(X) < MANY or self._questions is None:
+            evaluator.trees(X, *self._walk, self.base_score, out)
+            return
+        from octavo.bundle import quick
+
+        quick.trees(X, *self._questions, self.base_score, out)
 
 
 @dataclass(frozen=True, eq=False)
