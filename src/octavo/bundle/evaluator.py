@@ -19,16 +19,16 @@ LONG = 16_384
 """Rows from which more than one thread is worth its start."""
 
 
-def _given(dtype: types.Type, ndim: int = 1) -> types.Array:
+def given(dtype: types.Type, ndim: int = 1) -> types.Array:
     """Make the type of an argument that is only read: a frozen array is as good as another."""
     return types.Array(dtype, ndim, "C", readonly=True)
 
 
-_MATRIX = _given(types.float64, 2)
-_VECTOR = _given(types.float64)
-_INTS = _given(types.int32)
-_SCORES = types.Array(types.float64, 2, "C")
-_NODES = (_INTS, _VECTOR, _INTS, _INTS, _given(types.uint8))
+MATRIX = given(types.float64, 2)
+VECTOR = given(types.float64)
+_INTS = given(types.int32)
+SCORES = types.Array(types.float64, 2, "C")
+_NODES = (_INTS, VECTOR, _INTS, _INTS, given(types.uint8))
 
 
 @njit(forceinline=True)
@@ -45,7 +45,7 @@ def _leaf(X, i, feature, threshold, left, right, default_left, node):
     return ~node
 
 
-@njit(types.void(_MATRIX, *_NODES, _VECTOR, _INTS, _VECTOR, _SCORES), nogil=True, cache=True)
+@njit(types.void(MATRIX, *_NODES, VECTOR, _INTS, VECTOR, SCORES), nogil=True, cache=True)
 def trees(X, feature, threshold, left, right, default_left, leaf_value, roots, base_score, out):
     """Add up the leaves each row falls into: ``out[i, t % n_outputs] += leaf``, tree by tree.
 
@@ -64,7 +64,7 @@ def trees(X, feature, threshold, left, right, default_left, leaf_value, roots, b
                 k = 0
 
 
-@njit(types.void(_MATRIX, *_NODES, _MATRIX, _INTS, _SCORES), nogil=True, cache=True)
+@njit(types.void(MATRIX, *_NODES, MATRIX, _INTS, SCORES), nogil=True, cache=True)
 def forest(X, feature, threshold, left, right, default_left, leaf_value, roots, out):
     """Average the leaves each row falls into, tree by tree: one sum, divided once.
 
@@ -81,7 +81,7 @@ def forest(X, feature, threshold, left, right, default_left, leaf_value, roots, 
             out[i, k] /= roots.size
 
 
-@njit(types.void(_MATRIX, _MATRIX, _VECTOR, _SCORES), nogil=True, cache=True)
+@njit(types.void(MATRIX, MATRIX, VECTOR, SCORES), nogil=True, cache=True)
 def linear(X, coef, intercept, out):
     """Compute ``out[i, k] = X[i] · coef[k] + intercept[k]``, features in their order."""
     for i in range(X.shape[0]):
@@ -92,7 +92,7 @@ def linear(X, coef, intercept, out):
             out[i, k] = total + intercept[k]
 
 
-@njit(types.int64(types.float64, _VECTOR), nogil=True, cache=True)
+@njit(types.int64(types.float64, VECTOR), nogil=True, cache=True)
 def _knot(x, knots):
     """Return the first knot at or above ``x``, which is not NaN; their number if none is."""
     low, high = 0, knots.size
@@ -111,7 +111,7 @@ def _between(x, left, right, low, high):
     return low + (x - left) / (right - left) * (high - low)
 
 
-@njit(types.void(_MATRIX, _MATRIX, _VECTOR, _VECTOR, _SCORES), nogil=True, cache=True)
+@njit(types.void(MATRIX, MATRIX, VECTOR, VECTOR, SCORES), nogil=True, cache=True)
 def tails(X, knots, surprise, slope, out):
     """Add up the surprise of each feature, in their order, and measure the sum likewise.
 
@@ -141,7 +141,7 @@ def tails(X, knots, surprise, slope, out):
         out[i, 0] = total
 
 
-@njit(types.void(_SCORES), nogil=True, cache=True)
+@njit(types.void(SCORES), nogil=True, cache=True)
 def share_below(scores):
     """Turn surprise into the share of rows that are less surprising, in place."""
     for i in range(scores.shape[0]):
@@ -149,7 +149,7 @@ def share_below(scores):
             scores[i, k] = -math.expm1(-scores[i, k])
 
 
-@njit(types.void(_SCORES), nogil=True, cache=True)
+@njit(types.void(SCORES), nogil=True, cache=True)
 def logistic(scores):
     """Turn log-odds into probabilities in place, without overflow at either end."""
     for i in range(scores.shape[0]):
@@ -161,7 +161,7 @@ def logistic(scores):
                 scores[i, k] = odds / (1.0 + odds)
 
 
-@njit(types.void(_SCORES), nogil=True, cache=True)
+@njit(types.void(SCORES), nogil=True, cache=True)
 def softmax(scores):
     """Turn each row of scores into probabilities in place."""
     for i in range(scores.shape[0]):

@@ -15,6 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit, types
 
+from octavo.bundle.evaluator import MATRIX, SCORES, VECTOR
 from octavo.windows.machine import leading_zeros
 
 LEAVES = 64
@@ -82,19 +83,13 @@ def questions(
     )
 
 
-def _given(dtype: types.Type, ndim: int = 1) -> types.Array:
-    """Make the type of an argument that is only read: a frozen array is as good as another."""
-    return types.Array(dtype, ndim, "C", readonly=True)
-
-
-_INTS, _BYTES = types.Array(types.int32, 1, "C"), types.Array(types.uint8, 1, "C")
-_FLOATS, _TABLE = types.Array(types.float64, 1, "C"), types.Array(types.float64, 2, "C")
+_INTS, _BYTES = types.int32[::1], types.uint8[::1]
 
 
 @njit(
     types.void(
-        _given(types.float64, 2), types.int64[::1], _INTS, _FLOATS, _BYTES, types.uint64[::1],
-        _TABLE, _given(types.float64), _TABLE,
+        MATRIX, types.int64[::1], _INTS, types.float64[::1], _BYTES, types.uint64[::1], SCORES,
+        VECTOR, SCORES,
     ),
     nogil=True,
     cache=True,
