@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
+from octavo.definition import Csv
 from octavo.engines import LocalEngine
 from octavo.stages.ingestion import delimited, records
 from octavo.stages.ingestion.files import begin, whole
@@ -47,7 +48,9 @@ def tables(draw):
 def parse(path, content, width):
     path.write_bytes(content)
     text = {f"c{i}": pl.String for i in range(width)}
-    return whole(begin(path, where_label="dataset 'x'", engine=ENGINE, schema=text))
+    # What nothing in the file could tell: the delimiter of one column, whether '' is a value.
+    csv = Csv(delimiter="," if width == 1 else None, quote='"' if b"'" in content else None)
+    return whole(begin(path, where_label="dataset 'x'", engine=ENGINE, schema=text, csv=csv))
 
 
 def nulled(rows):

@@ -78,6 +78,11 @@ def test_whether_there_is_a_header_can_be_declared(tmp_path):
     assert parsed.frame.rows() == [("a", "b", 0), ("c", "d", 1)]
 
 
+def test_single_quotes_that_are_values_are_no_quotes(tmp_path):
+    parsed = read(tmp_path / "t.csv", "a,b\n','\n1,2\n")
+    assert parsed.frame.drop("_row").rows() == [("'", "'"), ("1", "2")]
+
+
 def test_single_quotes_hold_delimiters_and_line_ends(tmp_path):
     text = "a,b\n'x, y',1\n'it''s',2\n'two\nlines',3\n"
     parsed = read(tmp_path / "t.csv", text)

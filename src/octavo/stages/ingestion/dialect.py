@@ -4,7 +4,8 @@ What is not declared is told from the beginning of the file:
 
 - *delimiter*: the one of ``,``, ``;``, tab and ``|`` under which most records have as many fields
   as the header (a file named .tsv is separated by tabs);
-- *quote*: ``"``, or ``'`` where fields begin and end with it and none with ``"``;
+- *quote*: ``"``, or ``'`` where fields begin and end with it and none with ``"``, unless by that
+  fewer records have as many fields as the header;
 - *what stands before the header*: lines that begin with ``#``, ``%`` or ``//``, and lines without
   any delimiter before a table that has them;
 - *header*: missing if its names are numbers wherever the records below have numbers;
@@ -134,7 +135,10 @@ def _remarks(sample: bytes) -> int:
 def _quote(sample: bytes) -> str:
     single = len(re.findall(rb"(?:^|[,;\t|])'[^'\n]*'(?=[,;\t|\r\n])", sample, re.MULTILINE))
     double = re.search(rb'(?:^|[,;\t|])"', sample, re.MULTILINE)
-    return "'" if single and not double else '"'
+    if double or not single:
+        return '"'
+    agreed = {q: max(_agreement(sample, q, each) for each in DELIMITERS) for q in ("'", '"')}
+    return "'" if agreed["'"] >= agreed['"'] else '"'
 
 
 def _delimiter(sample: bytes, choices: str, quote: str) -> tuple[str, int]:
