@@ -249,7 +249,7 @@ class TreeModel(_Trees):
         """The trees laid out for many rows; None if they are too large for that."""
         from octavo.bundle import quick
 
-        return quick.questions(*self._walk)
+        return quick.questions(self.n_features, *self._walk)
 
     def _fill(self, X: np.ndarray, out: np.ndarray) -> None:
         from octavo.bundle import evaluator

@@ -100,7 +100,7 @@ def chain(leaves, *, to_the_left):
 def test_as_many_leaves_as_a_word_has_bits_and_more(leaves, to_the_left):
     trees = [chain(leaves, to_the_left=to_the_left), (1, 0.5, True, 1000.0, 2000.0)]
     model = TreeModel(kind="regression", n_features=2, base_score=[0.0], **flatten(trees))
-    assert (quick.questions(*model._walk) is None) == (leaves > 64)
+    assert (quick.questions(2, *model._walk) is None) == (leaves > 64)
     x0 = np.arange(300) % leaves
     x1 = np.where(np.arange(300) % 3 == 0, np.nan, 1.0)
     expected = x0 + np.where(np.isnan(x1), 1000.0, 2000.0)
