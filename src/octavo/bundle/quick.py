@@ -34,9 +34,10 @@ class Questions(NamedTuple):
     """The nodes of all trees, those of a tree together, and their leaves from left to right."""
 
     starts: np.ndarray
-    """int64 (trees + 1,): where the nodes of each tree begin, `TOGETHER` at least."""
+    """int64 (trees + 1,): where the nodes of each tree begin; each has a multiple of `TOGETHER`."""
     value: np.ndarray
-    """int64 (nodes,): the feature asked for, beyond all features that with −inf for NaN."""
+    """int64 (nodes,): the feature asked for; beyond the last feature the same with −inf for NaN,
+    where that goes to the left."""
     threshold: np.ndarray
     """float64 (nodes,): as in `octavo.bundle.TreeModel`."""
     kept: np.ndarray
