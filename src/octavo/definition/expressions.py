@@ -186,8 +186,9 @@ def with_expressions(frame: pl.DataFrame, expressions: list[pl.Expr]) -> pl.Data
     chunk of one row, where the last bit of the quotient may differ. So no chunk has one row here.
     """
     if frame.height == 1:
-        twice = pl.DataFrame([pl.concat([column, column], rechunk=True) for column in frame])
-        return twice.with_columns(expressions).head(1)
+        names = dict.fromkeys(name for each in expressions for name in each.meta.root_names())
+        twice = [pl.concat([frame[name], frame[name]], rechunk=True) for name in names]
+        return frame.with_columns(pl.DataFrame(twice).select(expressions).head(1).get_columns())
     if any(1 in column.chunk_lengths() for column in frame):
         frame = frame.rechunk()
     return frame.with_columns(expressions)
