@@ -6,8 +6,9 @@
 import csv
 import math
 import random
+import re
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -179,23 +180,23 @@ def kept(file: Damaged, seen: Seen, names: tuple[str, ...]) -> bool:
     stored = {row["_row"]: row for row in seen.raw.iter_rows(named=True)}
     if refused.keys() & stored.keys() or len(refused) + len(stored) != len(file.lines):
         return False
+    encoding = _encoding(file.lines)
     for place, line in enumerate(file.lines):
         if place in refused:
             if refused[place] != line.decode(errors="backslashreplace"):
                 return False
             continue
-        values = next(csv.reader([_text(line)]))
+        values = next(csv.reader([line.decode(encoding, errors="backslashreplace")]))
         if not all(_same(stored[place][n], v) for n, v in zip(names, values, strict=True)):
             return False
     return True
 
 
-def _text(line: bytes) -> str:
-    """Return a line that was taken in; a file without any UTF-8 letter is read as Windows-1252."""
-    try:
-        return line.decode()
-    except UnicodeDecodeError:
-        return line.decode("cp1252")
+def _encoding(lines: Sequence[bytes]) -> str:
+    """Return how a file is to be read: as Windows-1252 only if no letter in it is one of UTF-8."""
+    text = b"\n".join(lines)
+    is_utf8 = re.search(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}", text)
+    return "utf-8" if is_utf8 or text.isascii() else "cp1252"
 
 
 def _same(value: object, text: str) -> bool:

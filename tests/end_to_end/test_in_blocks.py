@@ -87,7 +87,7 @@ def test_a_report_of_a_large_batch_is_of_every_so_manieth_row(at_once, tmp_path,
     folder = again(at_once, tmp_path / "shop")
     for batch in Project(folder).catalog.committed("orders"):
         every = -(-batch["rows"] // 100)
-        assert batch["quality"]["looked_at"] == len(range(0, batch["rows"], every))
+        assert batch["quality"]["looked_at"] == len(range(0, batch["rows"], every)) < batch["rows"]
 
 
 def test_a_leaf_is_no_larger_than_a_small_table_can_have():

@@ -414,6 +414,9 @@ def test_parquet_of_another_schema_than_the_batch_before(tmp_path, make_project,
     frame.tail(60).with_columns(amount=amount).write_parquet(second)
     assert octavo("run", folder, "--to", "ingestion").returncode == 0
     assert check_agreement(folder)["orders"] == 110
+    rejected = RawStore(load(folder).home).rejected("orders")
+    assert rejected["rule"].to_list() == ["type"] * 10
+    assert rejected["reason"].str.contains("'many' is not a number").all()
 
 
 # --- The machine -------------------------------------------------------------------------------

@@ -80,8 +80,11 @@ def status(folder: Path, home: Path | None, as_json: bool) -> int:
 
 def _single(verb: str, stage: str) -> click.Command:
     """Return the command that runs one stage."""
+    told = f"stage {stage} alone, if it has something to do."
+    if stage == "training":
+        told = "segregation, then training, if they have something to do."
 
-    @click.command(verb, help=f"Run stage {stage} alone, if it has something to do.")
+    @click.command(verb, help=f"Run {told}")
     @FOLDER
     @HOME
     @JSON

@@ -24,8 +24,8 @@ class Ngrams(Declaration):
     """
 
     of: Literal["words", "letters"] = "words"
-    """``words``: runs of letters, digits and underscores. ``letters``: pieces of what is between
-    blanks, a blank put before and behind it."""
+    """``words``: runs of letters, marks, digits and connecting signs. ``letters``: pieces of what
+    is between blanks, a blank put before and behind it."""
     lengths: int | tuple[int, int] = 1
     """How many words or letters an n-gram has: a number, or the least and the most."""
     limit: int = 200

@@ -8,8 +8,8 @@ import polars as pl
 from octavo.definition.dataset import Dataset
 from octavo.definition.expressions import expression_document, output_name
 from octavo.definition.fingerprint import fingerprint
+from octavo.definition.needed import row_keys, source_columns
 from octavo.definition.pipeline import Pipeline
-from octavo.definition.sources import row_keys, source_columns
 
 ROWS = "rows"
 """Name, among the views, of the table with row features and the rows' own times and keys."""

@@ -1,4 +1,4 @@
-"""Engines: where partition-parallel work runs. Which one is a URL in the profile."""
+"""Engines: where partition-parallel work runs. There is one: threads of this process."""
 
 from octavo.engines.contract import Engine
 from octavo.engines.local import LocalEngine

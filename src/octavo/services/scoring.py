@@ -8,7 +8,7 @@ from pathlib import Path
 import polars as pl
 
 from octavo.definition.events import EVENT_ID, EVENT_TIME, TIMESTAMP, stamped
-from octavo.definition.sources import source_columns
+from octavo.definition.needed import source_columns
 from octavo.engines import LocalEngine
 from octavo.services.serving import Scorer
 from octavo.stages.ingestion.files import begin

@@ -3,6 +3,14 @@
 `fold` answers queries over a log in bulk, a `LiveLane` block after block, `ask` and `evaluate` the
 requests that are no part of it. All give the same bits. Nothing is compiled, and numba not
 imported, before the first of them is called.
+
+To read: `plan` says what is computed, `log` on what. In bulk `kernel` is the door: it groups
+(`grouping`, `entity`), and for each entity ranks (`ranks`), bounds windows (`reach`), orders
+queries (`pieces`) and folds: `sweep` counts, sums (`exact`) and extremes, `heavy` all else
+(`codes`, `tallies`, `quantiles`, `decay`). Live: `live` over `resident` over `arenas`. Requests:
+`asking`. Rounded windows: `tiles` is what a store gives, `tile` one record as it is read, `tiling`
+makes records, with `sketches`. Values: `hashing`, `categories`. Compilation: `compiling`,
+`first_use`, `machine`.
 """
 
 from octavo.windows.asking import ask, evaluate

@@ -110,7 +110,7 @@ def test_events_are_those_of_the_model(tmp_path_factory, history):
         project.run(Silent(), last="prep")
         model.take(rows)
         check_events(project, model)
-        features = check_features(project, features)
+        features = check_features(project, features, model)
 
 
 def check_events(project, model):
@@ -128,11 +128,15 @@ def check_events(project, model):
     assert raw.rejected("sales").height == model.rejected
 
 
-def check_features(project, before):
-    """What was prepped of earlier batches is the same to the bit."""
+def check_features(project, before, model):
+    """Windows are over all batches, whatever a column was called; earlier rows stay to the bit."""
     pipeline, catalog = project.definition, project.catalog
     wanted = table_fingerprints(pipeline, catalog.loaded())
     document = versions.current(catalog, wanted, feature_fingerprints(pipeline, wanted))
     found = FeatureStore(project.home).assembled(pipeline, document)
     assert before is None or found.head(before.height).equals(before)
+    shops = [[r["amount"] for r in model.rows[: n + 1] if r["shop"] == row["shop"]]
+             for n, row in enumerate(model.rows)]  # fmt: skip
+    assert found["shop__amount_count_30d"].to_list() == [len(each) for each in shops]
+    assert found["shop__amount_max_30d"].to_list() == [max(each) for each in shops]
     return found

@@ -1,5 +1,6 @@
 """The known faults of pnwflights14, as its description lists them: all are found, and said."""
 
+import os
 from pathlib import Path
 
 import polars as pl
@@ -9,7 +10,8 @@ from octavo.engines import LocalEngine
 from octavo.quality import Finding, examine
 from octavo.stages.ingestion.files import begin, whole
 
-FOLDER = Path(__file__).parents[4] / "shared" / "data" / "pnwflights14"
+SHARED = Path(os.environ.get("OCTAVO_SHARED", Path(__file__).parents[4] / "shared"))
+FOLDER = SHARED / "data" / "pnwflights14"
 
 pytestmark = [
     pytest.mark.shared,

@@ -131,14 +131,14 @@ def test_times_without_a_year_get_that_of_the_file(tmp_path):
     path.touch()
     os.utime(path, (1_710_000_000, 1_710_000_000))  # in 2024
     shown = [f"Feb {1 + i // 24:2} {i % 24:02}:00:00" for i in range(N)]
-    rows = Table("rows", (path,), pl.DataFrame({"time": [*shown[1:], None]}), 0)
+    rows = Table("rows", (path,), pl.DataFrame({"time": [*shown[1:], None]}), pl.DataFrame())
     found = find_clock(rows, None)
     assert found is not None
     given = rows.frame.select(evaluated(found.expression)).to_series()
     assert given[0] == dt.datetime(2024, 2, 1, 1, tzinfo=dt.UTC)
     assert given.equals(found.values, null_equal=True)
     assert "2024 is taken" in found.why
-    words = Table("rows", (path,), pl.DataFrame({"time": ["Feb or so"] * N}), 0)
+    words = Table("rows", (path,), pl.DataFrame({"time": ["Feb or so"] * N}), pl.DataFrame())
     assert find_clock(words, None) is None
 
 

@@ -1,7 +1,5 @@
 """A state whose older observations are tiles: what is kept, where, and how much room it takes."""
 
-import time
-
 import numpy as np
 import pytest
 
@@ -177,13 +175,13 @@ def test_tiles_that_lack_what_is_asked_are_refused(tmp_path):
         opened(tmp_path / "s", tiles={})
 
 
-def test_a_million_events_of_one_key_take_little_room_and_time(tmp_path):
-    """A month in steps of an hour: a hundredth of the room, a thousandth of the time."""
+def test_a_million_events_of_one_key_take_little_room(tmp_path):
+    """A month in steps of an hour; `benchmarks/tiles.py` measures the time that it takes."""
     random = np.random.default_rng(0)
     size = 1_000_000
     at = np.sort(random.integers(0, MONTH, size))
     value = random.integers(100, 50_000, size) / 100
-    answers, bytes_held, took = [], [], []
+    answers, bytes_held = [], []
     for resolution in (None, HOUR):
         plan = LanePlan([PlanColumn(Span(MONTH, 0, resolution), Aggregate[n]) for n in TAKEN])
         store = opened(tmp_path / f"every {resolution}", plan)
@@ -198,16 +196,10 @@ def test_a_million_events_of_one_key_take_little_room_and_time(tmp_path):
             ]
         numbers = ("branch_pages", "leaf_pages", "overflow_pages")
         bytes_held.append(sum(4096 * page[name] for page in pages for name in numbers))
-        times = []
-        for _ in range(5):
-            began = time.perf_counter()
-            past = held(store, after=int(at[-1]) - plan.horizon)
-            answers.append(
-                ask(past.times, past.values, plan, int(at[-1]), int(at[-1]), 0, tiles=past.tiles)
-            )
-            times.append(time.perf_counter() - began)
-        took.append(min(times))
+        past = held(store, after=int(at[-1]) - plan.horizon)
+        answers.append(
+            ask(past.times, past.values, plan, int(at[-1]), int(at[-1]), 0, tiles=past.tiles)
+        )
     assert bytes_held[0] > 16_000_000
     assert bytes_held[1] < 250_000
-    assert took[1] < took[0] / 50
     assert answers[-1].tobytes() == answers[0].tobytes(), "both windows hold all there is"

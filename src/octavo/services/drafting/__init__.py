@@ -1,4 +1,10 @@
-"""Drafting a definition from data: what `octavo init` writes, and why."""
+"""Drafting a definition from data: what `octavo init` writes, and why.
+
+In order: `tables` and `reading` read files; `faults` repairs; `columns`, `clock`, `target`,
+`prose`, `joins`, `hints` (what tells the target) and `windows` decide one thing each for `draft`,
+or for `series` without a target; `script` or `series_script`, with `datasets`, `rows` and `code`,
+write Python; `words` tells it.
+"""
 
 from octavo.services.drafting.draft import Draft, make_draft
 from octavo.services.drafting.faults import repaired

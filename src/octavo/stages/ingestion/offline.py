@@ -18,7 +18,7 @@ import polars as pl
 import sqlalchemy as sa
 
 from octavo.definition import Dataset, fingerprint
-from octavo.definition.sources import naming_columns, source_columns
+from octavo.definition.needed import naming_columns, source_columns
 from octavo.errors import DataError, DefinitionError, OctavoError
 from octavo.stages.contract import Context, Outcome
 from octavo.stages.ingestion.accept import Intake

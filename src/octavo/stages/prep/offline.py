@@ -18,7 +18,7 @@ from octavo.bundle.columns import Column
 from octavo.definition import Pipeline
 from octavo.definition.events import EVENT_ID, evaluate
 from octavo.definition.expressions import sample_disagreement
-from octavo.definition.sources import row_keys
+from octavo.definition.needed import row_keys
 from octavo.definition.versions import ROWS, feature_fingerprints, table_fingerprints
 from octavo.errors import DataError, DefinitionError
 from octavo.stages.contract import Context, Outcome

@@ -9,7 +9,7 @@ import polars as pl
 from octavo.definition import Pipeline, View
 from octavo.definition.events import EVENT_ID, EVENT_TIME, TIMESTAMP, stamped
 from octavo.definition.events import evaluate as with_expressions
-from octavo.definition.sources import row_keys
+from octavo.definition.needed import row_keys
 from octavo.definition.versions import ROWS, needed_columns, table_fingerprints
 from octavo.errors import DataError, DefinitionError
 from octavo.stages.prep.folding import late, past_of, texts_of
