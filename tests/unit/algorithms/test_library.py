@@ -11,6 +11,7 @@ from small_fits import SMALL, fitted, rows, target
 from octavo.bundle import ENCODERS, LinearModel
 from octavo.errors import DataError, DefinitionError
 from octavo.stages.training import algorithms
+from octavo.stages.training.algorithms import Task
 
 
 def test_the_library():
@@ -51,7 +52,7 @@ def test_defaults_fit(name):
     algorithm = algorithms.get(name)
     kind = min(algorithm.kinds)
     X = rows(algorithm.encoder)
-    result = algorithm.fit(X, target(kind), {}, kind=kind, seed=1, threads=1)
+    result = algorithm.fit(X, target(kind), {}, Task(kind, 1, 1))
     assert np.isfinite(algorithms.take_over(algorithm, result, X).predict(X)).all()
 
 
@@ -76,7 +77,7 @@ def test_a_kind_it_does_not_learn():
 def test_a_target_that_cannot_be_learned(kind, y, what):
     X = np.zeros((3, 1))
     with pytest.raises(DataError, match=what):
-        algorithms.get("lightgbm").fit(X, np.array(y), {}, kind=kind, seed=1, threads=1)
+        algorithms.get("lightgbm").fit(X, np.array(y), {}, Task(kind, 1, 1))
 
 
 @pytest.mark.parametrize(
@@ -93,9 +94,7 @@ def test_a_target_that_cannot_be_learned(kind, y, what):
 def test_what_the_contract_fixes_cannot_be_set(name, params):
     algorithm = algorithms.get(name)
     with pytest.raises(DefinitionError, match=f"{next(iter(params))!r} follows from"):
-        algorithm.fit(
-            rows(algorithm.encoder), target("binary"), params, kind="binary", seed=1, threads=1
-        )
+        algorithm.fit(rows(algorithm.encoder), target("binary"), params, Task("binary", 1, 1))
 
 
 @pytest.mark.parametrize(
@@ -112,7 +111,7 @@ def test_what_the_contract_fixes_cannot_be_set(name, params):
 def test_models_without_an_array_form_say_so(name, params, what):
     X = np.clip(rows("linear"), 0, 3)
     result = algorithms.get(name).fit(
-        X, target("multiclass"), {**SMALL[name], **params}, kind="multiclass", seed=1, threads=1
+        X, target("multiclass"), {**SMALL[name], **params}, Task("multiclass", 1, 1)
     )
     with pytest.raises(DefinitionError, match=rf"{what}.*no array form"):
         result.model()
@@ -131,7 +130,7 @@ class Mean:
     def space(self, trial):
         return {}
 
-    def fit(self, X, y, params, *, kind, seed, threads):
+    def fit(self, X, y, params, task):
         return Constant(float(y.mean()), X.shape[1])
 
 
@@ -162,7 +161,7 @@ def test_a_users_own_algorithm():
     own = algorithms.get(Mean())
     assert isinstance(own, Mean)
     X = np.zeros((4, 2))
-    result = own.fit(X, np.arange(4.0), {}, kind="regression", seed=1, threads=1)
+    result = own.fit(X, np.arange(4.0), {}, Task("regression", 1, 1))
     assert algorithms.take_over(own, result, X).predict(X).tolist() == [1.5] * 4
 
 
