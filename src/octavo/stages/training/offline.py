@@ -85,16 +85,17 @@ def run(context: Context) -> Outcome:
             where="training",
             fix="See `octavo candidates --trials`, and check the features.",
         )
+    told = _told(name, rows)
     with context.catalog.transaction() as connection:
         table = tables.studies
         finished = table.update().where(table.c.study == name)
-        connection.execute(finished.values(trials=len(rows), finished_at=context.now()))
+        connection.execute(finished.values(trials=told["trials"], finished_at=context.now()))
     counted = Material.load(folds[-1])
     shutil.rmtree(scratch, ignore_errors=True)
     return Outcome(
         rows_in=counted.train.height + counted.validation.height,
         rows_out=sum(row["state"] == "complete" for row in rows),
-        outputs=_told(name, rows) | {"most": settings["rows"], "drawn": _drawn(context)},
+        outputs=told | {"most": settings["rows"], "drawn": _drawn(context)},
     )
 
 
