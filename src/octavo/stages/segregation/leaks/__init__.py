@@ -9,6 +9,6 @@ rows are in two parts, or that an encoding knows all of them, can only be seen i
 
 from octavo.stages.segregation.leaks.afterwards import recorded_later
 from octavo.stages.segregation.leaks.find import find_leaks
-from octavo.stages.segregation.leaks.finding import KINDS, Examined, Leak
+from octavo.stages.segregation.leaks.finding import KINDS, Examined, Leak, Whole
 
-__all__ = ["KINDS", "Examined", "Leak", "find_leaks", "recorded_later"]
+__all__ = ["KINDS", "Examined", "Leak", "Whole", "find_leaks", "recorded_later"]

@@ -1,8 +1,9 @@
 """What is examined for leaks, and what is found."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
 import polars as pl
 
 KINDS = (
@@ -37,11 +38,31 @@ class Leak:
 
 
 @dataclass(frozen=True)
+class Whole:
+    """All rows of a table, for what holds over all of them alone; read a column at a time."""
+
+    label: pl.Series
+    """Of each row; null where it is not known."""
+    parts: pl.Series | None
+    """As `Examined.parts`."""
+    columns: Sequence[str]
+    """Those that can be read, features among them."""
+    read: Callable[[np.ndarray, Sequence[str]], pl.DataFrame]
+    """Gives columns of some rows, by their numbers in ascending order."""
+
+    def column(self, name: str, places: np.ndarray | None = None) -> pl.Series:
+        """Return a column of some rows, or of all."""
+        every = np.arange(self.label.len()) if places is None else places
+        return self.read(every, [name]).to_series()
+
+
+@dataclass(frozen=True)
 class Examined:
     """A table to look for leaks in."""
 
     frame: pl.DataFrame
-    """Labeled and unlabeled rows, in the order in which they came or happened."""
+    """Labeled and unlabeled rows, in the order in which they came or happened; of a large table
+    some that were drawn."""
     label: str
     features: Sequence[str]
     """Columns that a model would see."""
@@ -57,3 +78,13 @@ class Examined:
     """Whether the split promises that they do."""
     dated: Mapping[str, str] = field(default_factory=dict)
     """For features joined from elsewhere: the column with the time of what was joined."""
+    whole: Whole | None = None
+    """All rows, where ``frame`` does not hold them."""
+
+    @property
+    def all_rows(self) -> Whole:
+        """All rows, wherever they are."""
+        frame = self.frame
+        return self.whole or Whole(
+            frame[self.label], self.parts, frame.columns, lambda at, names: frame.select(names)[at]
+        )
