@@ -1,13 +1,17 @@
 """Claim: on one thread 100,000 rows × 40 features take a fifth of LightGBM's own time to predict.
 
-Raw scores of the default models of three libraries; a third of XGBoost's own time, an eighth of
-that of scikit-learn's histogram gradient boosting, and 15 µs for a single row.
+Raw scores of the default models of three libraries, which must agree; a third of XGBoost's own time
+(`inplace_predict`, which copies nothing), an eighth of that of scikit-learn's histogram gradient
+boosting (which checks its rows), and 15 µs for a single row, checked as in a request. For that
+there is no peer: the goal stands in its place.
 ``python benchmarks/evaluator.py [--rows 100000] [--repeats 5] [--json]``
 """
 
 import argparse
 import statistics
 import time
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -26,6 +30,13 @@ def rows(size: int) -> tuple[np.ndarray, np.ndarray]:
     known = np.nan_to_num(X)
     score = known[:, 0] + known[:, 1] * known[:, 2] + rng.normal(size=size)
     return X, (score > 0).astype(float)
+
+
+def own_predict(name: str, fitted: Any, X: np.ndarray) -> Callable[[], np.ndarray]:
+    """Return what asks a library for raw scores in the way that costs it least."""
+    if name == "xgboost":
+        return lambda: fitted.booster.inplace_predict(X, predict_type="margin")
+    return lambda: fitted.native_raw(X)
 
 
 def one_row(model: Model, row: np.ndarray) -> float:
@@ -51,11 +62,14 @@ def main() -> None:
         fitted = algorithm.fit(X[some], y[some], {}, kind="binary", seed=1, threads=1)
         model = fitted.model()
         model.raw(X[:100])  # compile, and lay out
+        peer = own_predict(name, fitted, X)
         mine, native = medians(
             lambda model=model: model._fill(X, out),  # what `raw` gives each of its threads
-            lambda fitted=fitted: fitted.native_raw(X),
+            peer,
             repeats=options.repeats,
         )
+        tolerance = 1e-5 if name == "xgboost" else 0
+        np.testing.assert_allclose(out[:, 0], peer(), rtol=tolerance, atol=tolerance)
         Claim(f"{options.rows:,} rows × 40, {name}", mine, native, goal=goal).show(
             as_json=options.json
         )

@@ -68,8 +68,9 @@ class _NgramText(EncodedColumn):
             counts = located.group_by("row", "place").len().sort("row", "place")
             rows, places, times = (counts[name].to_numpy() for name in counts.columns)
             weights = self._weighed(times.astype(np.float64), places)
-            length = np.sqrt(np.bincount(rows, weights * weights, minlength=len(out)))
-            out[rows, places] = weights / length[rows]
+            here = rows - rows.min(initial=len(out))
+            length = np.sqrt(np.bincount(here, weights * weights))
+            out[rows, places] = weights / length[here]
 
 
 @dataclass(frozen=True)

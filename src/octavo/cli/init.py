@@ -81,18 +81,18 @@ def init(
         )
     tables = drafting.read_tables([path.resolve() for path in files])
     tables = drafting.repaired(tables, drafting.column_of(target or ""))
-    place_of = folder.resolve()
+    home = folder.resolve()
     if target is None:
         watch = drafting.make_watch(tables, time, entities)
-        source = drafting.series_script(watch, place_of)
+        source = drafting.series_script(watch, home)
         document, words = drafting.series_document(watch), drafting.series_words(watch)
     else:
         draft = drafting.make_draft(tables, target, time, entities)
-        source = drafting.script(draft, place_of)
+        source = drafting.script(draft, home)
         document, words = drafting.document(draft), drafting.words(draft)
     folder.mkdir(parents=True, exist_ok=True)
     place.write_text(source, encoding="utf-8")
-    load_definition(place_of)  # it must at least be a definition
+    load_definition(home)  # it must at least be a definition
     if as_json:
         found = {"pipeline": str(place), **document}
         click.echo(json.dumps(found, indent=1, ensure_ascii=False, default=str))

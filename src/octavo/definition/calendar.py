@@ -11,9 +11,7 @@ from octavo.errors import DefinitionError
 
 _TIME = pl.Datetime("us", "UTC")
 
-
-DAY = 86_400
-"""Seconds."""
+_DAY = 86_400
 
 
 def _of_day(at: pl.Expr) -> pl.Expr:
@@ -34,17 +32,14 @@ _PARTS: dict[str, Callable[[pl.Expr], pl.Expr]] = {
     "is_weekend": lambda at: at.dt.weekday() >= 6,
 }
 _CYCLES: dict[str, tuple[Callable[[pl.Expr], pl.Expr], int]] = {
-    "day_cycle": (_of_day, DAY),
-    "week_cycle": (lambda at: (at.dt.weekday().cast(pl.Int64) - 1) * DAY + _of_day(at), 7 * DAY),
+    "day_cycle": (_of_day, _DAY),
+    "week_cycle": (lambda at: (at.dt.weekday().cast(pl.Int64) - 1) * _DAY + _of_day(at), 7 * _DAY),
     "year_cycle": (
-        lambda at: (at.dt.ordinal_day().cast(pl.Int64) - 1) * DAY + _of_day(at),
-        366 * DAY,
+        lambda at: (at.dt.ordinal_day().cast(pl.Int64) - 1) * _DAY + _of_day(at),
+        366 * _DAY,
     ),
 }
-"""Seconds of a cycle that have passed, and all it has.
-
-Whole numbers: Polars divides floats by a constant in another way over a frame than in one row.
-"""
+"""Seconds of a cycle that have passed, and all it has."""
 
 
 def calendar(

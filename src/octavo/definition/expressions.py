@@ -183,15 +183,15 @@ def with_expressions(frame: pl.DataFrame, expressions: list[pl.Expr]) -> pl.Data
     """Add the results of row expressions to a frame; those of a row are the same in any frame.
 
     Polars divides a column by a constant in two ways: it multiplies by the reciprocal, but not in a
-    chunk of one row, where the last bit of the quotient may differ. So no chunk has one row here.
+    chunk of one row, or where it keeps equal rows as one value; there the last bit of the quotient
+    may differ. So here every column is a series, and no chunk has one row.
     """
     if frame.height == 1:
         names = dict.fromkeys(name for each in expressions for name in each.meta.root_names())
         twice = [pl.concat([frame[name], frame[name]], rechunk=True) for name in names]
         return frame.with_columns(pl.DataFrame(twice).select(expressions).head(1).get_columns())
-    if any(1 in column.chunk_lengths() for column in frame):
-        frame = frame.rechunk()
-    return frame.with_columns(expressions)
+    columns = [c.rechunk() if 1 in c.chunk_lengths() else c for c in frame.get_columns()]
+    return pl.DataFrame(columns).with_columns(expressions)
 
 
 def sample_disagreement(frame: pl.DataFrame, expressions: list[pl.Expr]) -> str | None:

@@ -30,13 +30,8 @@ def source_columns(pipeline: Pipeline, dataset: Dataset) -> dict[str, str]:
     """Return the columns of a dataset that must be there, and what asks for each."""
     found: dict[str, str] = {}
     for place, names in _asking(pipeline, dataset):
-        open_names = list(names)
-        while open_names:
-            name = open_names.pop()
-            if name in dataset.columns:
-                open_names += dataset.columns[name].meta.root_names()
-            else:
-                found.setdefault(name, place)
+        for name in sorted(dataset.reach(names) - dataset.columns.keys()):
+            found.setdefault(name, place)
     return found
 
 
@@ -53,8 +48,7 @@ def naming_columns(pipeline: Pipeline, dataset: Dataset) -> set[str]:
         found |= {*split_entity(pipeline.split)}
     if dataset.name == pipeline.label.of.name:
         found |= {*(pipeline.label.on or ())}
-    computed = [dataset.columns[name] for name in found if name in dataset.columns]
-    found |= {name for expression in computed for name in expression.meta.root_names()}
+    found = dataset.reach(found)
     return found | {given for given, name in dataset.offline.renamed.items() if name in found}
 
 

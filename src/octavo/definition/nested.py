@@ -29,9 +29,11 @@ class Nested(Declaration):
 
     def __post_init__(self) -> None:
         instance(self.rows, (str, type(None)), where="Nested.rows")
+        if self.rows is not None:
+            columns(self.rows, where="Nested.rows")
         instance(self.names, Mapping, where="Nested.names")
         object.__setattr__(self, "names", dict(self.names))
-        columns(tuple(self.names.values()), where="Nested.names")
+        columns((*self.names, *self.names.values()), where="Nested.names")
         unique(self.names.values(), kind="name", where="Nested.names")
         object.__setattr__(self, "whole", columns(self.whole, where="Nested.whole"))
         if not isinstance(self.separator, str) or not self.separator:

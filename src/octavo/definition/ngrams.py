@@ -35,6 +35,7 @@ class Ngrams(Declaration):
     def __post_init__(self) -> None:
         one_of(self.of, ("words", "letters"), where="Ngrams.of")
         given = self.lengths
+        instance(given, (int, tuple, list), where="Ngrams.lengths")
         single = isinstance(given, int)
         lengths = (given, given) if single else tuple(given)  # type: ignore[arg-type]
         if len(lengths) != 2:

@@ -188,9 +188,8 @@ class AsNumber(Treatment):
         marks = re.escape(self.decimal)
         between = "".join(mark for mark in _MARKS if mark not in self.decimal)
         whole = rf"\d{{1,3}}(?:[{between}]\d{{3}})+|\d+"
-        if len(self.decimal) == 2:
-            whole = rf"{_BOTH}|{whole}"
-        number = rf"[+-]?(?:(?:{whole})(?:[{marks}]\d*)?|[{marks}]\d+)(?:[eE][+-]?\d+)?"
+        both = f"{_BOTH}|" if len(self.decimal) == 2 else ""
+        number = rf"[+-]?(?:{both}(?:{whole})(?:[{marks}]\d*)?|[{marks}]\d+)(?:[eE][+-]?\d+)?"
         text = pl.col(self.column).str.normalize("NFKC").str.replace_all(_BLANKS, " ")
         text = text.str.replace_all(_MINUS, "-").str.strip_chars(" ")
         text = text.str.replace(r"^\((.*)\)$", "-$1")

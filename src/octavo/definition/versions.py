@@ -60,9 +60,7 @@ def _widened(
     """Return the columns of a dataset that are of use, and of another type than they were."""
     if not (columns := loaded.get(dataset.name)):
         return []
-    renamed = dataset.offline.renamed
-    names = {renamed.get(column, column) for column in columns}
-    return sorted(names & source_columns(pipeline, dataset).keys())
+    return sorted(set(columns) & source_columns(pipeline, dataset).keys())
 
 
 def _with(mark: Any, widened: list[str]) -> Any:

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from octavo.quality.finding import Finding, call, percent
+from octavo.quality.finding import Finding, literal, percent
 
 Profile = Mapping[str, Mapping[str, Any]]
 
@@ -74,7 +74,7 @@ def _columns(now: Profile, known: Profile, last: Profile, rows: int) -> Iterator
                 rows,
                 f"The column `{name}` is now called `{other}`, it seems: what it holds is alike. "
                 f"Until that is declared, `{name}` is null in this batch.",
-                call("Files", "…", renamed={other: name}).replace('"…"', "…"),
+                f"ov.Files(…, renamed={literal({other: name})})",
             )
     for name in lost:
         gone = f"The column `{name}` of earlier batches is gone: in this one it is null."

@@ -104,22 +104,23 @@ def enumerated(names: Iterable[Any], most: int = 6) -> str:
 
 def call(name: str, column: str, **arguments: Any) -> str:
     """Return the line of Python that declares a treatment: ``ov.Null("temp", values=[-999])``."""
-    given = [_literal(column)]
-    given += [f"{key}={_literal(value)}" for key, value in arguments.items()]
+    given = [literal(column)]
+    given += [f"{key}={literal(value)}" for key, value in arguments.items()]
     return f"ov.{name}({', '.join(given)})"
 
 
 def check(name: str, condition: str) -> str:
     """Return the line of Python that declares a check which flags."""
-    return f'ov.Check({_literal(name)}, {condition}, severity="flag")'
+    return f'ov.Check({literal(name)}, {condition}, severity="flag")'
 
 
 def column(name: str) -> str:
     """Return a column as an expression in Python."""
-    return f"pl.col({_literal(name)})"
+    return f"pl.col({literal(name)})"
 
 
-def _literal(value: Any) -> str:
+def literal(value: Any) -> str:
+    """Return the Python source of a plain value, with double quotes."""
     if isinstance(value, str):
         return (
             f'"{value}"'
@@ -127,7 +128,7 @@ def _literal(value: Any) -> str:
             else repr(value)
         )
     if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{_literal(k)}: {_literal(v)}" for k, v in value.items()) + "}"
+        return "{" + ", ".join(f"{literal(k)}: {literal(v)}" for k, v in value.items()) + "}"
     if isinstance(value, Sequence):
-        return "[" + ", ".join(map(_literal, value)) + "]"
+        return "[" + ", ".join(map(literal, value)) + "]"
     return repr(value)

@@ -11,9 +11,11 @@ import polars as pl
 
 from octavo.definition import Nested
 from octavo.errors import DataError
-from octavo.stages.ingestion.nesting import Record, columns_of, length_of, records
+from octavo.stages.ingestion.nesting import Record, columns_of, length_of, rows_of, too_deep
 
-_RAW = msgspec.json.Decoder(msgspec.defstruct("Raw", [("events", list[msgspec.Raw])]))
+_RAW = msgspec.json.Decoder(
+    msgspec.defstruct("Raw", [("events", list[dict[str, msgspec.Raw]])], forbid_unknown_fields=True)
+)
 _UNSENT = re.compile(r'["\\\x00-\x1f]')
 
 
@@ -69,6 +71,8 @@ class EventDecoder:
         """
         try:
             events = self._decoded(body)
+        except RecursionError as error:
+            raise too_deep() from error
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise DataError(
                 f"{error}.".replace("..", "."),
@@ -87,12 +91,12 @@ class EventDecoder:
             flat = [self._flat(event) for event in _RAW.decode(body).events]  # type: ignore[attr-defined]
             return self._decoder.decode(msgspec.json.encode({"events": flat})).events  # type: ignore[attr-defined]
 
-    def _flat(self, event: msgspec.Raw) -> Record:
+    def _flat(self, event: Record) -> Record:
         """Return an event's columns; lists, and objects kept whole, are texts.
 
         The length of a list that was none before is no column of the dataset, and left out.
         """
-        (found,) = records(bytes(event), self._nested)
+        (found,) = rows_of(event, self._nested)
         valued = {name for name, value in found.items() if bytes(value) != b"null"}
         lengths = {length_of(name, self._nested) for name in found} - self.schema.keys()
         return {

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import polars as pl
 
+from octavo.definition import Dataset
 from octavo.definition.events import EVENT_ID, EVENT_TIME, TIMESTAMP, stamped
 from octavo.definition.needed import source_columns
 from octavo.engines import LocalEngine
 from octavo.services.serving import Scorer
-from octavo.stages.ingestion.files import begin
+from octavo.stages.ingestion.files import begin_of
 from octavo.stages.ingestion.opening import told_kind
 from octavo.stages.ingestion.reading import Piece, Reading
 from octavo.stores import catalog as tables
@@ -44,17 +45,15 @@ def score_file(scorer: Scorer, home: Home, path: Path) -> ScoredFile:
         If the file cannot be read or lacks a column.
     """
     dataset = scorer.pipeline.rows
-    is_log = told_kind(path.name) in (None, "lines")
-    reading = begin(
+    reading = begin_of(
+        dataset,
         path,
-        columns=tuple(scorer.schema),
-        schema=scorer.schema,
-        nested=dataset.offline.nested,
-        lines=dataset.offline.lines if is_log else None,
-        renamed=dataset.offline.renamed,
-        needed=source_columns(scorer.pipeline, dataset),
-        where_label=f"{path.name} as {dataset.name!r}",
         engine=LocalEngine(),
+        where_label=f"{path.name} as {dataset.name!r}",
+        schema=scorer.schema,
+        needed=source_columns(scorer.pipeline, dataset),
+        columns=tuple(scorer.schema),
+        lines=dataset.offline.lines if _may_be_log(path, dataset) else None,
     )
     store, writer, version = PredictionStore(home), f"score-{uuid.uuid4().hex[:12]}", 0
     nothing = pl.DataFrame(schema=scorer.schema)
@@ -68,6 +67,13 @@ def score_file(scorer: Scorer, home: Home, path: Path) -> ScoredFile:
             records = scorer.records(scored, origin="score", at=tables.now(), latency_us=None)
             store.append(records, writer=writer, version=version)
     return ScoredFile(pl.concat(answers), pl.concat(rejected).sort("_row", maintain_order=True))
+
+
+def _may_be_log(path: Path, dataset: Dataset) -> bool:
+    """Return whether a file is called as logs are, or as those of the dataset."""
+    patterns = dataset.offline.patterns
+    called = {Path(each).suffix for each in patterns}  # type: ignore[union-attr]
+    return told_kind(path.name) in (None, "lines") or path.suffix in called
 
 
 def _certain(reading: Reading) -> Iterator[Piece]:

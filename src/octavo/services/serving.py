@@ -57,7 +57,7 @@ class Scorer:
         self.deployment_id: str = live["deployment_id"]
         self.candidate_id: str = live["candidate_id"]
         self.bundle = Bundle.load(home.candidate(self.candidate_id))
-        wanted = table_fingerprints(pipeline, catalog.loaded())
+        wanted = table_fingerprints(pipeline, catalog.loaded(pipeline.datasets))
         if lacking := self.bundle.lacking(feature_fingerprints(pipeline, wanted)):
             raise DataError(
                 "it was trained on features that the definition no longer gives, or defines "

@@ -45,6 +45,16 @@ def joined(known: Mapping[str, str], new: Mapping[str, str]) -> dict[str, str]:
     return found
 
 
-def widened(schema: Mapping[str, str]) -> list[str]:
-    """Return the columns that were of whole numbers before they were of numbers."""
-    return [column for column, name in schema.items() if name == WIDENED]
+def widened(schema: Mapping[str, str], renamed: Mapping[str, str]) -> list[str]:
+    """Return the columns that were of whole numbers before they were of numbers.
+
+    Parameters
+    ----------
+    renamed
+        Other names of columns, see `octavo.definition.Files`: one may have brought whole numbers,
+        and another numbers.
+    """
+    kinds: dict[str, set[str]] = {}
+    for column, name in schema.items():
+        kinds.setdefault(renamed.get(column, column), set()).add(name)
+    return [c for c, found in kinds.items() if WIDENED in found or {"integer", "number"} <= found]

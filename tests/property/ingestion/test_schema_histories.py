@@ -131,7 +131,7 @@ def check_events(project, model):
 def check_features(project, before, model):
     """Windows are over all batches, whatever a column was called; earlier rows stay to the bit."""
     pipeline, catalog = project.definition, project.catalog
-    wanted = table_fingerprints(pipeline, catalog.loaded())
+    wanted = table_fingerprints(pipeline, catalog.loaded(pipeline.datasets))
     document = versions.current(catalog, wanted, feature_fingerprints(pipeline, wanted))
     found = FeatureStore(project.home).assembled(pipeline, document)
     assert before is None or found.head(before.height).equals(before)

@@ -14,6 +14,7 @@ from definitions import label, orders, pipeline, problem, view, window
 
 import octavo as ov
 from octavo.definition import document, fingerprint
+from octavo.definition.needed import naming_columns, source_columns
 from octavo.definition.versions import (
     ROWS,
     feature_fingerprints,
@@ -21,6 +22,7 @@ from octavo.definition.versions import (
     table_fingerprints,
 )
 from octavo.errors import DefinitionError
+from octavo.stores.schemas import widened
 
 amount = pl.col("amount")
 
@@ -336,3 +338,27 @@ def test_the_same_in_every_process():
             ).stdout
         )
     assert len(printed) == 1
+
+
+def test_values_that_name_something_are_never_widened_however_they_are_computed():
+    sales = ov.Dataset(
+        "sales",
+        ov.Files("*.csv", renamed={"no": "raw_id"}),
+        columns={"half": pl.col("raw_id").cast(pl.String), "key": "k" + pl.col("half")},
+        event_id="key",
+        event_time="at",
+    )
+    label = ov.Label("y", of=sales, value=pl.col("y"))
+    problem = ov.Problem("?", target="y", kind="binary", metric="roc_auc", at_least=0.5)
+    asked = ov.Pipeline(
+        problem=problem, datasets=[sales], rows=sales, label=label, row=[pl.col("x")]
+    )
+    assert naming_columns(asked, sales) == {"key", "half", "raw_id", "no"}
+    assert {"raw_id", "at", "x", "y"} <= source_columns(asked, sales).keys()
+    assert "half" not in source_columns(asked, sales)
+
+
+def test_a_column_of_two_names_is_widened_if_one_brought_whole_numbers():
+    stored = {"amount": "integer", "amt": "number", "n": "integer", "w": "widened"}
+    assert widened(stored, {"amt": "amount"}) == ["amount", "w"]
+    assert widened(stored, {}) == ["w"]

@@ -237,5 +237,7 @@ def test_a_quotient_has_the_same_bits_alone_and_among_other_rows(values, divisor
     pieces = [pl.DataFrame({"x": values[a:b]}) for a, b in pairwise(cuts)]
     cut = with_expressions(pl.concat(pieces), wanted)
     alone = pl.concat(with_expressions(pl.DataFrame({"x": [x]}), wanted) for x in values)
+    same = with_expressions(pl.select(x=pl.repeat(values[0], 5)), wanted)
+    assert same["quotient"].to_list() == whole["quotient"].to_list()[:1] * 5
     for found in (cut, alone):
         assert found["quotient"].to_list() == whole["quotient"].to_list()

@@ -180,3 +180,37 @@ def test_a_delta_folder_with_structs(tmp_path):
 def test_what_cannot_be_declared(options, said):
     with pytest.raises(DefinitionError, match=said):
         Nested(**options)
+
+
+def test_a_record_that_is_nested_too_deeply_is_kept_aside(tmp_path):
+    deep = '{"a":' * 5000 + "1" + "}" * 5000
+    parsed = read(tmp_path / "t.ndjson", f'{{"id": 1}}\n{deep}\n{{"id": 2}}\n')
+    assert parsed.frame["id"].to_list() == [1, 2]
+    assert parsed.rejected["rule"].to_list() == ["json"]
+    assert parsed.rejected["text"].to_list() == [deep]
+
+
+def test_a_key_called_as_octavos_own_is_said(tmp_path):
+    text = '{"id": 1, "_row": "x"}\n'
+    with pytest.raises(DataError, match="keeps the column names _row for itself"):
+        read(tmp_path / "t.ndjson", text)
+    parsed = read(tmp_path / "u.ndjson", text, columns=["id"])
+    assert parsed.frame.rows() == [(1, 0)]
+
+
+@pytest.mark.parametrize(
+    "values", [[[b"x"]], [{"a": [b"x"]}], [{"a": b"x"}]], ids=["list", "deep", "struct"]
+)
+def test_bytes_in_lists_are_refused_in_words(tmp_path, values):
+    pl.DataFrame({"v": values}).write_parquet(tmp_path / "t.parquet")
+    with pytest.raises(DataError, match=r"cannot hold these columns: 'v(.a)?' is"):
+        read(tmp_path / "t.parquet", nested=Nested(whole=["v"]))
+
+
+def test_rows_of_an_array_of_fixed_size(tmp_path):
+    frame = pl.DataFrame(
+        {"id": [1], "v": [[1, 2]]}, schema={"id": pl.Int64, "v": pl.Array(pl.Int64, 2)}
+    )
+    frame.write_parquet(tmp_path / "t.parquet")
+    parsed = read(tmp_path / "t.parquet", nested=Nested(rows="v"))
+    assert parsed.frame.select("id", "v").rows() == [(1, 1), (1, 2)]

@@ -48,6 +48,9 @@ def test_values_are_typed_as_the_raw_store_types_them():
         ('{"events": []}', "no event"),
         ('{"events": [{"class": "\\ud800"}]}', "."),
         ("\xff", "."),
+        ('{"events": [{"n": 1}], "zzz": 3}', "unknown field `zzz`"),
+        ('{"events": [{}, 5]}', r"\$\.events\[1\]"),
+        ('{"events": [{"class": ' + '{"a":' * 5000 + "1" + "}" * 5000 + "}]}", "too deeply"),
     ],
 )
 def test_what_does_not_fit_names_field_and_reason(body, says):

@@ -87,7 +87,7 @@ def load(source: Source, wanted: Wanted) -> Arff:
     Raises
     ------
     DataError
-        If its header cannot be read, or it has other columns than before.
+        If its header cannot be read, or it lacks a column that is needed.
     """
     text = text_begun(source, BLOCK)
     while piece := source.read(BLOCK):

@@ -81,7 +81,7 @@ def load(source: Source, wanted: Wanted, written: Csv) -> Delimited:
     Raises
     ------
     DataError
-        If the file is no such text, or has other columns than before.
+        If the file is no such text, or lacks a column that is needed.
     """
     header, body = _header(text_begun(source, BLOCK), source, written)
     names = wanted.choose(header.names, source.place)

@@ -21,7 +21,8 @@ def load(path: Path, source: Source, wanted: Wanted) -> Frames:
     Raises
     ------
     DataError
-        If the file is damaged, has several sheets with data or none, or other columns than before.
+        If the file is damaged, has several sheets with data or none, or lacks a column that is
+        needed.
     ResourceError
         If fastexcel is not installed.
     """

@@ -15,7 +15,7 @@ from typing import Any
 import polars as pl
 import xxhash
 
-from octavo.definition import Csv, Nested
+from octavo.definition import Csv, Dataset, Nested
 from octavo.engines import Engine
 from octavo.errors import DataError
 from octavo.quality import Finding
@@ -131,6 +131,48 @@ def begin(
         naming,
     )
     return Reading(Path(path), where_label, wanted, engine, progress or _silent)
+
+
+def begin_of(
+    dataset: Dataset,
+    path: Path,
+    *,
+    engine: Engine,
+    where_label: str,
+    schema: Mapping[str, Any] | None,
+    needed: Mapping[str, str] | None,
+    columns: Sequence[str] | None = None,
+    lines: str | None = None,
+    naming: Collection[str] | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Reading:
+    """Begin to read a file as a dataset declares its own; parameters as for `begin`.
+
+    Parameters
+    ----------
+    columns
+        The columns to take, if not those declared; types of others do not matter then.
+    """
+    source = dataset.offline
+    overrides = {**dict.fromkeys(dataset.kept_as_text, pl.String), **source.types}
+    if columns is not None:
+        overrides = {name: dtype for name, dtype in overrides.items() if name in columns}
+    return begin(
+        path,
+        where_label=where_label,
+        engine=engine,
+        columns=source.columns if columns is None else columns,
+        schema=schema,
+        overrides=overrides,
+        encoding=source.encoding,
+        csv=source.csv,
+        nested=source.nested,
+        lines=lines,
+        renamed=source.renamed,
+        needed=needed,
+        naming=naming,
+        progress=progress,
+    )
 
 
 def whole(reading: Reading) -> Parsed:

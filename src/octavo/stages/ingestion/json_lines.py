@@ -18,7 +18,7 @@ from octavo.errors import DataError
 from octavo.stages.ingestion import types
 from octavo.stages.ingestion.delimited import not_utf8, text_of
 from octavo.stages.ingestion.evidence import Evidence
-from octavo.stages.ingestion.loaded import ROW, Format, Part, Wanted
+from octavo.stages.ingestion.loaded import ROW, Format, Part, Wanted, reserved
 from octavo.stages.ingestion.nesting import Record, check_keys, check_rows, columns_of, records
 from octavo.stages.ingestion.opening import Source, text_begun
 from octavo.stages.ingestion.records import BLOCK, Block, blocks, split
@@ -43,8 +43,13 @@ class JsonLines(Format):
         """Take the lines of a block apart."""
         return _read(block, self)
 
+    @property
+    def may_grow(self) -> bool:
+        """Unless the columns are given: any key may come late."""
+        return self.wanted.columns is None or bool(self.wanted.renamed)
+
     def names(self, found: Sequence[str], *, whole: bool) -> list[str]:
-        """Return the columns wanted; a key may be met for the first time late in the file."""
+        """Return the columns wanted."""
         wanted, place = self.wanted, self.source.place
         found = columns_of(found, self.valued, wanted.schema, wanted.nested)
         if not whole:
@@ -142,6 +147,8 @@ def _as_written(rows: Sequence[Record], numbers: Sequence[int], form: JsonLines)
     """Return objects as columns of JSON text, and their numbers as `ROW`."""
     names = dict.fromkeys(name for row in rows for name in row)
     check_keys(names, form.wanted.nested, form.source.place)
+    if names.pop(ROW, True) is None and form.wanted.columns is None:
+        raise reserved([ROW], form.source.place)
     columns = {name: [bytes(row[name]) if name in row else None for row in rows] for name in names}
     schema = dict.fromkeys(names, pl.Binary) | {ROW: pl.Int64}
     frame = pl.DataFrame(columns | {ROW: numbers}, schema=schema).cast({pl.Binary: pl.String})

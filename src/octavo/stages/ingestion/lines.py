@@ -74,7 +74,7 @@ def load(source: Source, wanted: Wanted) -> Lines:
     Raises
     ------
     DataError
-        If the file is no such text, fits no known pattern, or has other columns than before.
+        If the file is no such text, fits no known pattern, or lacks a column that is needed.
     """
     head = text_begun(source, BLOCK)
     name = wanted.lines or told_lines(head, source.place)

@@ -90,6 +90,11 @@ class Format:
         """
         raise NotImplementedError
 
+    @property
+    def may_grow(self) -> bool:
+        """Whether a column may be met for the first time late in the file."""
+        return False
+
     def known(self, name: str) -> pl.DataType | None:
         """Return the type that the format itself gives a column, as a dataset holds it."""
         return None
@@ -154,8 +159,9 @@ class Wanted:
         """Return the type a column must have, None where it is to be inferred."""
         if column in self.declared:
             return self.declared[column].dtype
-        known = self.schema or {}
-        return known.get(column, known.get(self.renamed.get(column, column)))
+        known, usual = self.schema or {}, self.renamed.get(column, column)
+        same = (column, usual, *(given for given, name in self.renamed.items() if name == usual))
+        return next((known[name] for name in same if name in known), None)
 
     def may_widen(self, column: str) -> bool:
         """Return whether a column of whole numbers may turn out to be one of numbers."""
@@ -201,11 +207,7 @@ class Wanted:
         taken = names if self.columns is None else self._named(names)
         own = [name for name in taken if name in _RESERVED or name.endswith(WIDE)]
         if own:
-            raise DataError(
-                f"Octavo keeps the column names {', '.join(sorted(own))} for itself.",
-                where=place,
-                fix="Rename them in the source, or leave them out with columns=[…].",
-            )
+            raise reserved(own, place)
         self._check_needed(names, taken, place)
         return [name for name in dict.fromkeys((*(self.schema or ()), *taken)) if name in taken]
 
@@ -243,11 +245,20 @@ class Wanted:
         raise DataError(f"{what}.", where=place, fix=f"Nothing of it was taken in. {fix}")
 
 
+def reserved(names: Iterable[str], place: str) -> DataError:
+    """Return that columns are named as Octavo names its own."""
+    return DataError(
+        f"Octavo keeps the column names {', '.join(sorted(names))} for itself.",
+        where=place,
+        fix="Rename them in the source, or leave them out with columns=[…].",
+    )
+
+
 def _meant(missing: list[str], names: list[str]) -> dict[str, str]:
     """Guess which columns are those that are missing."""
-    found = {}
+    found: dict[str, str] = {}
     for name in missing:
-        near = get_close_matches(name, names, n=1, cutoff=0.6)
+        near = get_close_matches(name, [n for n in names if n not in found], n=1, cutoff=0.6)
         if near or len(names) == len(missing) == 1:
             found[(near or names)[0]] = name
     return found

@@ -1,8 +1,8 @@
 """Objects within objects as columns called by their paths; lists as text, or as rows.
 
-Each record is flattened by itself, so blocks and requests give the same columns. Two values for one
-column, such as a key ``a.b`` beside ``{"a": {"b": …}}``, are an error and never one of the two. It
-knows nothing of files and types.
+Each record is flattened by itself, so blocks and requests give the same columns. Two values of
+different paths for one column, such as a key ``a.b`` beside ``{"a": {"b": …}}``, are an error and
+never one of the two. It knows nothing of files and types.
 """
 
 from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping
@@ -36,37 +36,49 @@ def records(text: bytes, nested: Nested) -> list[Record]:
     msgspec.MsgspecError
         If the text is no JSON object.
     DataError
-        If two values have the same column.
+        If two values have the same column, or it is nested too deeply to be read at all.
     """
-    found = _object(text)
-    if text.count(b"{") == 1 and b"[" not in text and not nested.names:
-        return [found]
-    flat = flattened(found, nested)
+    try:
+        found = _object(text)
+        if text.count(b"{") == 1 and b"[" not in text and not nested.names:
+            return [found]
+        return rows_of(found, nested)
+    except RecursionError as error:
+        raise too_deep() from error
+
+
+def rows_of(record: Record, nested: Nested) -> list[Record]:
+    """Return the rows that an object becomes whose values are JSON as it is written."""
+    flat: Record = {}
+    _flatten(record, nested, flat)
     rows = [flat] if nested.rows is None else list(_elements(flat, nested.rows, nested))
     return [_renamed(row, nested.names) for row in rows] if nested.names else rows
 
 
-def flattened(record: Record, nested: Nested, before: str = "", depth: int = 0) -> Record:
-    """Return an object's values by their paths, which begin with ``before``."""
-    flat: Record = {}
+def _flatten(
+    record: Record, nested: Nested, flat: Record, before: str = "", depth: int = 0
+) -> None:
+    """Add an object's values by their paths, which begin with ``before``."""
     for key, value in record.items():
         path = before + key
         first = memoryview(value)[0]
         if first == _OBJECT and depth < DEEPEST and path not in nested.whole:
-            inner = flattened(_object(value), nested, path + nested.separator, depth + 1)
-            _add(flat, inner)
+            _flatten(_object(value), nested, flat, path + nested.separator, depth + 1)
         else:
-            _add(flat, {path: value})
+            _put(flat, path, value)
         if first == _ARRAY and path != nested.rows:
-            _add(flat, {length_of(path, nested): b"%d" % len(_array(value))})
-    return flat
+            _put(flat, length_of(path, nested), b"%d" % len(_array(value)))
 
 
-def _add(flat: Record, more: Record) -> None:
-    for path, value in more.items():
-        if path in flat:
-            raise twice(path)
-        flat[path] = value
+def _put(flat: Record, path: str, value: Any) -> None:
+    if path in flat:
+        raise twice(path)
+    flat[path] = value
+
+
+def too_deep() -> DataError:
+    """Return that the parser gave up."""
+    return DataError("it is nested too deeply to be read.", fix="Send fewer levels.")
 
 
 def twice(name: str, place: str = "") -> DataError:
@@ -87,7 +99,7 @@ def _elements(flat: Record, path: str, nested: Nested) -> Iterator[Record]:
     elements = _array(listed)
     for element in elements:
         row = dict(flat)
-        _add(row, flattened({path: element}, nested))
+        _flatten({path: element}, nested, row)
         yield row
     if not elements:
         yield flat
@@ -96,7 +108,7 @@ def _elements(flat: Record, path: str, nested: Nested) -> Iterator[Record]:
 def _renamed(row: Record, names: Mapping[str, str]) -> Record:
     found: Record = {}
     for path, value in row.items():
-        _add(found, {names.get(path, path): value})
+        _put(found, names.get(path, path), value)
     return found
 
 

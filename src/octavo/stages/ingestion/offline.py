@@ -22,7 +22,7 @@ from octavo.definition.needed import naming_columns, source_columns
 from octavo.errors import DataError, DefinitionError, OctavoError
 from octavo.stages.contract import Context, Outcome
 from octavo.stages.ingestion.accept import Intake
-from octavo.stages.ingestion.files import begin, changing, content_hash, expand
+from octavo.stages.ingestion.files import begin_of, changing, content_hash, expand
 from octavo.stages.ingestion.reading import Reading
 from octavo.stages.ingestion.types import declared
 from octavo.stores import catalog as tables
@@ -261,21 +261,15 @@ def _ingest_batch(context: Context, dataset: Dataset, batch: Row, path: Path) ->
 
 def _begun(context: Context, dataset: Dataset, path: Path, known: dict[str, str] | None) -> Reading:
     """Begin to read a file as what is declared, and as what is known from earlier batches."""
-    source, pipeline = dataset.offline, context.pipeline
-    return begin(
+    return begin_of(
+        dataset,
         path,
-        columns=source.columns,
-        schema=from_json(known) if known else None,
-        overrides={**dict.fromkeys(dataset.kept_as_text, pl.String), **source.types},
-        encoding=source.encoding,
-        csv=source.csv,
-        nested=source.nested,
-        lines=source.lines,
-        renamed=source.renamed,
-        needed=source_columns(pipeline, dataset) if known else None,
-        naming=naming_columns(pipeline, dataset),
-        where_label=f"dataset {dataset.name!r}",
         engine=context.engine,
+        where_label=f"dataset {dataset.name!r}",
+        schema=from_json(known) if known else None,
+        needed=source_columns(context.pipeline, dataset) if known else None,
+        lines=dataset.offline.lines,
+        naming=naming_columns(context.pipeline, dataset),
         progress=lambda done, total: context.progress(dataset.name, done, total),
     )
 

@@ -23,7 +23,7 @@ def load(path: Path, source: Source, wanted: Wanted) -> Frames:
     Raises
     ------
     DataError
-        If the file is damaged, has no rows, other columns, or other types than before.
+        If the file is damaged, has no rows, or lacks a column that is needed.
     """
     place = source.place
     with _explained_file(place):

@@ -24,7 +24,7 @@ from octavo.engines import Engine
 from octavo.errors import DataError
 from octavo.quality import Finding
 from octavo.quality.dates import DateForms
-from octavo.quality.finding import counted
+from octavo.quality.finding import counted, literal
 from octavo.stages.ingestion import (
     arff,
     delimited,
@@ -140,7 +140,7 @@ class Reading:
                     f"`{name}` is of another type than in earlier batches: in "
                     f"{counted(count, self._read)} {types.reason(value, dtype)}. These rows were "
                     "rejected.",
-                    f'types={{"{name}": pl.String}}  # then `octavo run --fresh`',
+                    f"types={{{literal(name)}: pl.String}}  # then `octavo run --fresh`",
                 )
 
     def pieces(self) -> Iterator[Piece]:
@@ -177,7 +177,8 @@ class Reading:
             self._columns = tuple(self._thought(form, column) for column in self._columns)
         if whole:
             self._columns = _closed(self._columns)
-        self.settled = self._columns == _closed(self._columns)
+        is_all = whole or not form.may_grow
+        self.settled = is_all and self._columns == _closed(self._columns)
         self._bad: dict[str, tuple[int, str]] = {}
         self._dates: dict[str, DateForms] = {}
         self._read = self._usable = 0

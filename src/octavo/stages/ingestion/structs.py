@@ -51,19 +51,32 @@ def _columns(schema: Mapping[str, pl.DataType], nested: Nested) -> Iterator[tupl
 def _of(
     path: str, value: pl.Expr, dtype: pl.DataType, nested: Nested
 ) -> Iterator[tuple[str, pl.Expr]]:
-    """Give the columns that a value becomes, by their paths."""
-    if isinstance(dtype, pl.Struct) and path not in nested.whole:
+    """Give the columns that a value becomes, by their paths; what JSON cannot hold stays."""
+    if isinstance(dtype, pl.List | pl.Array | pl.Struct) and _has_bytes(dtype):
+        yield path, value
+    elif isinstance(dtype, pl.Struct) and path not in nested.whole:
         for field in dtype.fields:
             inner = value.struct.field(field.name)
             yield from _of(path + nested.separator + field.name, inner, field.dtype, nested)  # type: ignore[arg-type]
     elif isinstance(dtype, pl.Struct):
         yield path, value.struct.json_encode()
-    elif isinstance(dtype, pl.List | pl.Array) and path != nested.rows:
+    elif isinstance(dtype, pl.List | pl.Array):
         listed = value.arr.to_list() if isinstance(dtype, pl.Array) else value
+        if path == nested.rows:
+            yield path, listed
+            return
         yield path, _as_json(listed)
         yield length_of(path, nested), listed.list.len().cast(pl.Int64)
     else:
         yield path, value
+
+
+def _has_bytes(dtype: pl.DataType) -> bool:
+    if isinstance(dtype, pl.Struct):
+        return any(_has_bytes(field.dtype) for field in dtype.fields)  # type: ignore[arg-type]
+    if isinstance(dtype, pl.List | pl.Array):
+        return _has_bytes(dtype.inner)  # type: ignore[arg-type]
+    return isinstance(dtype, pl.Binary)
 
 
 def _as_json(listed: pl.Expr) -> pl.Expr:

@@ -96,7 +96,7 @@ class Observed:
 
 def event_schemas(pipeline: Pipeline, catalog: Catalog) -> dict[str, pl.Schema]:
     """Return what columns the events of every loaded dataset have, of all its batches."""
-    stored, loaded = catalog.schemas(), catalog.loaded()
+    stored, loaded = catalog.schemas(), catalog.loaded(pipeline.datasets)
     found = {}
     for dataset in pipeline.datasets:
         if dataset.name in loaded:

@@ -68,7 +68,7 @@ def _check_rows(context: Context, batches: list[Row]) -> None:
 
 
 def _wanted(context: Context) -> dict[str, dict[str, str]]:
-    return table_fingerprints(context.pipeline, context.catalog.loaded())
+    return table_fingerprints(context.pipeline, context.catalog.loaded(context.pipeline.datasets))
 
 
 @dataclass(frozen=True)

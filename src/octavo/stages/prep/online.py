@@ -8,7 +8,7 @@ import polars as pl
 
 from octavo.definition import Pipeline, View
 from octavo.definition.events import EVENT_ID, EVENT_TIME, TIMESTAMP, stamped
-from octavo.definition.events import evaluate as with_expressions
+from octavo.definition.events import evaluate as evaluate_rows
 from octavo.definition.needed import row_keys
 from octavo.definition.versions import ROWS, needed_columns, table_fingerprints
 from octavo.errors import DataError, DefinitionError
@@ -61,7 +61,8 @@ class OnlineFeatures:
         self.features = [name for name in pipeline.features if name in needed]
         self.parts: dict[str, list[_Part]] = {}
         schemas = event_schemas(pipeline, catalog)
-        for name, columns in table_fingerprints(pipeline, catalog.loaded()).items():
+        tables = table_fingerprints(pipeline, catalog.loaded(pipeline.datasets))
+        for name, columns in tables.items():
             windows = {c: mark for c, mark in columns.items() if c in needed and name != ROWS}
             if windows:
                 view = pipeline.view(name)
@@ -99,7 +100,7 @@ class OnlineFeatures:
         rows = stamped(pipeline.rows, source)
         self._check_stamps(rows)
         keys = [pl.col(c).alias(f"key:{c}") for c in row_keys(pipeline)]
-        keyed = with_expressions(rows, keys, where="Pipeline.row")
+        keyed = evaluate_rows(rows, keys, where="Pipeline.row")
         own = [name for name in pipeline.row_features if name in self.features]
         found = row_features(pipeline, keyed, own).select(
             EVENT_ID, EVENT_TIME, *(f"key:{c}" for c in row_keys(pipeline)), *own

@@ -24,7 +24,7 @@ def inputs(context: Context) -> Any:
 
 
 def _current(context: Context) -> versions.Document:
-    wanted = table_fingerprints(context.pipeline, context.catalog.loaded())
+    wanted = table_fingerprints(context.pipeline, context.catalog.loaded(context.pipeline.datasets))
     features = feature_fingerprints(context.pipeline, wanted)
     return versions.current(context.catalog, wanted, features)
 

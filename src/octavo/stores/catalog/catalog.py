@@ -6,7 +6,7 @@ Several processes may read and write; SQLite serialises the writers, who wait up
 
 import sqlite3
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from sqlalchemy import event, exc
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.pool import NullPool
 
+from octavo.definition import Dataset
 from octavo.errors import ResourceError
 from octavo.stores.catalog import schema
 from octavo.stores.schemas import widened
@@ -167,10 +168,14 @@ class Catalog:
         """Return what columns every dataset has, as `octavo.stores.schemas` writes them."""
         return {row["dataset"]: row["schema"] for row in self.rows(sa.select(schema.datasets))}
 
-    def loaded(self) -> dict[str, list[str]]:
-        """Return the datasets that have batches, each with the columns that were widened."""
+    def loaded(self, datasets: Iterable[Dataset]) -> dict[str, list[str]]:
+        """Return which datasets have batches, each with the columns that were widened."""
         names, known = {batch["dataset"] for batch in self.committed()}, self.schemas()
-        return {name: widened(known[name]) for name in names}
+        return {
+            dataset.name: widened(known[dataset.name], dataset.offline.renamed)
+            for dataset in datasets
+            if dataset.name in names
+        }
 
     def batches(self, dataset: str | None = None) -> list[Row]:
         """Return the batches that were ever committed, also those withdrawn since, in order."""
