@@ -44,7 +44,7 @@ def test_what_train_alone_has_taught_is_no_leak():
 def drawn(table: Examined, rows: int) -> Examined:
     """Return a table of which some rows are looked at, and the others read where it takes all."""
     frame, parts = table.frame, table.parts
-    whole = Whole(frame[table.label], parts, frame.columns, lambda at, names: frame[at][names])
+    whole = Whole(frame[table.label], parts, frame.columns, frame.get_column)
     places = np.sort(np.random.default_rng(1).choice(frame.height, rows, replace=False))
     return replace(table, frame=frame[places], parts=parts[places], whole=whole)
 

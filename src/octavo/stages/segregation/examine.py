@@ -3,7 +3,7 @@
 It reads the raw store; it changes nothing.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import numpy as np
 import polars as pl
@@ -59,12 +59,12 @@ def _whole(rows: SplitRows, parts: pl.Series) -> Whole:
     features = rows.pipeline.features
     keys = [name for name in rows.every_row.columns if name.startswith("key:")]
 
-    def read(places: np.ndarray, names: Sequence[str]) -> pl.DataFrame:
-        asked = rows.features_at(places, [name for name in names if name not in keys])
-        own = rows.every_row
-        return pl.DataFrame([own[n][places] if n in keys else asked[n] for n in names])
+    def column(name: str) -> pl.Series:
+        if name in keys:
+            return rows.every_row[name]
+        return rows.features_at(np.arange(rows.height), [name])[name]
 
-    return Whole(rows.every_row[rows.pipeline.label.name], parts, [*keys, *features], read)
+    return Whole(rows.every_row[rows.pipeline.label.name], parts, [*keys, *features], column)
 
 
 def _with_dates(rows: SplitRows, frame: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, str]]:

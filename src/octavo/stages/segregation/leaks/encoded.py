@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from octavo.stages.segregation.leaks.finding import Examined, Whole
+from octavo.stages.segregation.leaks.finding import Examined
 
 _CLASSES = 10
 _TRIED = 5_000
@@ -29,25 +29,23 @@ _NEAR = 0.1
 
 def encodings(table: Examined) -> dict[str, str]:
     """Return the features that are a mean of the target, each with how it was taken, in words."""
-    rows = table.all_rows
-    labeled = np.flatnonzero(rows.label.is_not_null().to_numpy())
     known = table.frame.filter(pl.col(table.label).is_not_null())
     looked_at = _encodable(known[table.label], is_number=table.is_number)
     spreads = [float(target.cast(pl.Float64).std() or 0.0) for target in looked_at]  # type: ignore[arg-type]
-    left = [name for name in table.features if _is_near(known[name], looked_at, spreads)]
-    targets = _encodable(rows.label[labeled], is_number=table.is_number)
+    near = [name for name in table.features if _is_near(known[name], looked_at, spreads)]
+    if not near:
+        return {}
+    rows = table.all_rows
+    labeled = rows.label.is_not_null()
+    targets = _encodable(rows.label.filter(labeled), is_number=table.is_number)
+    categories = list(_categories(table, labeled))
     found: dict[str, str] = {}
-    for name in left:
-        if _is_target_mean(rows.column(name, labeled), targets):
+    for name in near:
+        column = rows.column(name).filter(labeled)
+        if _is_target_mean(column, targets):
             found[name] = ""
-    left = [name for name in left if name not in found]
-    for category in _categories(rows, labeled) if left else ():
-        tried = rows.read(labeled[category.tried], left)
-        for name in left:
-            if name in found or not category.encodes(tried[name], targets, category.tried):
-                continue
-            if category.encodes(rows.column(name, labeled), targets):
-                found[name] = " without the row itself"
+        elif any(category.encodes(column, targets) for category in categories):
+            found[name] = " without the row itself"
     return found
 
 
@@ -124,44 +122,39 @@ class Category:
     """A column whose groups may have been encoded."""
 
     codes: np.ndarray
-    """int64, a number for each group; shape (rows,)."""
+    """uint32, a number for each group; shape (rows,)."""
     tried: np.ndarray
     """The rows of the first few groups."""
 
-    def encodes(
-        self,
-        column: pl.Series,
-        targets: Sequence[pl.Series],
-        rows: np.ndarray | slice = slice(None),
-    ) -> bool:
+    def encodes(self, column: pl.Series, targets: Sequence[pl.Series]) -> bool:
         """Say whether a column is a target's mean over the other rows of the category.
 
         Also if the means were drawn towards the overall one, as ``(sum + m · mean) ÷ (n − 1 + m)``.
 
         Parameters
         ----------
-        column
-            Floats, of some of the labeled rows: whole groups.
-        targets
-            Of all labeled rows, from `_encodable`.
-        rows
-            Which rows these are; all of them.
+        column, targets
+            Of all labeled rows; floats, and the targets from `_encodable`.
         """
-        values, codes = column.fill_null(np.nan).to_numpy(), self.codes[rows]
-        numbers = (target[rows].cast(pl.Float64).to_numpy() for target in targets)
-        return any(_is_line(values, number, codes) for number in numbers)
+        values, some = column.fill_null(np.nan).to_numpy(), self.tried
+        return any(
+            _is_line(values[some], target[some].cast(pl.Float64).to_numpy(), self.codes[some])
+            and _is_line(values, target.cast(pl.Float64).to_numpy(), self.codes)
+            for target in targets
+        )
 
 
-def _categories(rows: Whole, labeled: np.ndarray) -> Iterator[Category]:
+def _categories(table: Examined, labeled: pl.Series) -> Iterator[Category]:
     """Give the columns that may be categories: text or whole numbers that come again and again."""
-    found = 0
-    for name, dtype in rows.read(labeled[:0], rows.columns).schema.items():
+    rows, found = table.all_rows, 0
+    for name in rows.columns:
+        dtype = table.frame.schema[name]
         if found == _CATEGORIES or not (dtype == pl.String or dtype.is_integer()):
             continue
-        column = rows.column(name, labeled)
+        column = rows.column(name).filter(labeled)
         if not _FEWEST <= column.n_unique() <= column.len() / _FEWEST:
             continue
-        codes = column.rank("dense").fill_null(0).to_numpy().astype(np.int64)
+        codes = column.rank("dense").fill_null(0).cast(pl.UInt32).to_numpy()
         sizes = np.cumsum(np.bincount(codes))
         found += 1
         last = max(np.searchsorted(sizes, _TRIED), _GROUPS)

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-import numpy as np
 import polars as pl
 
 KINDS = (
@@ -46,14 +45,9 @@ class Whole:
     parts: pl.Series | None
     """As `Examined.parts`."""
     columns: Sequence[str]
-    """Those that can be read, features among them."""
-    read: Callable[[np.ndarray, Sequence[str]], pl.DataFrame]
-    """Gives columns of some rows, by their numbers in ascending order."""
-
-    def column(self, name: str, places: np.ndarray | None = None) -> pl.Series:
-        """Return a column of some rows, or of all."""
-        every = np.arange(self.label.len()) if places is None else places
-        return self.read(every, [name]).to_series()
+    """Those that can be read, features among them; all are in ``frame`` too."""
+    column: Callable[[str], pl.Series]
+    """Reads one of them, of all rows."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +79,4 @@ class Examined:
     def all_rows(self) -> Whole:
         """All rows, wherever they are."""
         frame = self.frame
-        return self.whole or Whole(
-            frame[self.label], self.parts, frame.columns, lambda at, names: frame.select(names)[at]
-        )
+        return self.whole or Whole(frame[self.label], self.parts, frame.columns, frame.get_column)
