@@ -14,7 +14,7 @@ import numpy as np
 
 from octavo.bundle import ForestModel
 from octavo.definition.problem import Kind
-from octavo.stages.training.algorithms.contract import count_classes, settings
+from octavo.stages.training.algorithms.contract import count_classes, least_in_leaf, settings
 from octavo.stages.training.algorithms.singles import highest_up_to, within
 from octavo.stages.training.algorithms.trees import Tree, forest
 
@@ -61,6 +61,7 @@ class _Forest:
         count_classes(self, y, kind)
         suffix = "Regressor" if kind == "regression" else "Classifier"
         chosen = settings(self, params, {"random_state": seed, "n_jobs": threads})
+        chosen["min_samples_leaf"] = least_in_leaf(chosen["min_samples_leaf"], len(y))
         estimator = getattr(ensemble, self.estimator + suffix)(**chosen)
         estimator.fit(np.clip(X, -_LARGEST, _LARGEST), y)
         return FittedForest(estimator.set_params(n_jobs=1), kind)
