@@ -118,7 +118,16 @@ def test_what_is_held_is_read_once_however_many_ask(at_once, monkeypatch):
 def test_a_deployment_predicts_a_row_once(tmp_path, make_project, monkeypatch):
     edits = {"monitor=": "gate=ov.Gate(beat_champion_by=1.0), monitor="}
     shop = Shop(make_project(tmp_path / "shop", parts=20, edits=edits))
-    shop.hold_back("orders-19.csv", "returns-19.csv").run(last="deployment")
+    shop.hold_back("orders-19.csv", "returns-19.csv").run(last="evaluation")
+    tried = []
+    data_at = SplitRows.data_at
+    with monkeypatch.context() as patched:
+        patched.setattr(deployment, "SERVABLE_ROWS", 8)
+        patched.setattr(
+            SplitRows, "data_at", lambda *given: tried.append(given[1].size) or data_at(*given)
+        )
+        shop.run(last="deployment")
+    assert tried == [8]
     before = PredictionStore(shop.project.home).scan().collect()
     asked = []
     predicted = deployment._predicted

@@ -120,7 +120,8 @@ def test_of_many_rows_some_are_looked_at_and_all_where_it_takes_all(
     monkeypatch.setattr(examine, "LOOKED", looked)
     monkeypatch.setattr(api, "HELD", held)
     given = ", ".join(f'pl.col("{name}")' for name in ("scaled", "usual", "others", "product"))
-    edits = {ROW: f'row=[{given}, pl.col("channel")'}
+    again = 'take="last"), ov.Window(products, "price", take="last", name="again")]'
+    edits = {ROW: f'row=[{given}, pl.col("channel")', 'take="last")]': again}
     folder = shop(make_project, tmp_path / "shop", edits, prepared)
     project = load(folder)
     read = []
