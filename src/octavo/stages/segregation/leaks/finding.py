@@ -73,7 +73,7 @@ class Examined:
     dated: Mapping[str, str] = field(default_factory=dict)
     """For features joined from elsewhere: the column with the time of what was joined."""
     whole: Whole | None = None
-    """All rows, where ``frame`` does not hold them."""
+    """All rows; None: those of ``frame``."""
 
     @property
     def all_rows(self) -> Whole:
