@@ -18,6 +18,7 @@ import numpy as np
 from harness import Claim, medians
 from octavo.bundle import Model
 from octavo.stages.training import algorithms
+from octavo.stages.training.algorithms import Task
 
 GOALS = {"lightgbm": 5, "xgboost": 3, "hist_gradient_boosting": 8}
 
@@ -59,7 +60,7 @@ def main() -> None:
     out = np.empty((options.rows, 1))
     for name, goal in GOALS.items():
         algorithm, some = algorithms.get(name), slice(30_000)
-        fitted = algorithm.fit(X[some], y[some], {}, kind="binary", seed=1, threads=1)
+        fitted = algorithm.fit(X[some], y[some], {}, Task("binary", 1, 1))
         model = fitted.model()
         model.raw(X[:100])  # compile, and lay out
         peer = own_predict(name, fitted, X)

@@ -20,7 +20,7 @@ class Broken:
         return {"depth": 3}
     def space(self, trial):
         return {"depth": trial.suggest_int("depth", 1, 3)}
-    def fit(self, X, y, params, *, kind, seed, threads):
+    def fit(self, X, y, params, task):
         raise KeyError("no such thing")
 
 pipeline = ov.Pipeline(

@@ -495,11 +495,11 @@ from octavo.stages.training.algorithms import Logistic
 class Slow(Logistic):
     name = "slow"
 
-    def fit(self, X, y, params, **how):
+    def fit(self, X, y, params, task):
         if not Path(__file__).with_name("fast").exists():
             Path(__file__).with_name("fitting").touch()
             time.sleep(60)
-        return super().fit(X, y, params, **how)
+        return super().fit(X, y, params, task)
 
 
 pipeline = """

@@ -5,6 +5,7 @@ import functools
 import numpy as np
 
 from octavo.stages.training import algorithms
+from octavo.stages.training.algorithms import Task
 
 SMALL = {
     "lightgbm": {"num_iterations": 12, "num_leaves": 8, "min_data_in_leaf": 5},
@@ -61,5 +62,5 @@ def target(kind):
 def fitted(name, kind, seed=1, threads=1):
     algorithm = algorithms.get(name)
     return algorithm.fit(
-        rows(algorithm.encoder), target(kind), SMALL[name], kind=kind, seed=seed, threads=threads
+        rows(algorithm.encoder), target(kind), SMALL[name], Task(kind, seed, threads)
     )

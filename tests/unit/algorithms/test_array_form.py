@@ -11,6 +11,7 @@ from small_fits import CASES, SMALL, fitted, rows, target
 from octavo.bundle import ForestModel, TailModel, TreeModel
 from octavo.bundle.model import MOST_SURPRISE
 from octavo.stages.training import algorithms
+from octavo.stages.training.algorithms import Task
 from octavo.stages.training.algorithms.singles import highest_below, highest_up_to
 
 FORESTS = ("extra_trees", "random_forest")
@@ -111,7 +112,7 @@ def test_training_rows_and_probabilities(name, kind):
 @pytest.mark.parametrize("name", [name for name, kind in CASES if kind == "multiclass"])
 def test_several_classes_may_be_two(name):
     X, y = rows(algorithms.get(name).encoder), target("binary")
-    result = algorithms.get(name).fit(X, y, SMALL[name], kind="multiclass", seed=1, threads=1)
+    result = algorithms.get(name).fit(X, y, SMALL[name], Task("multiclass", 1, 1))
     agree(name, result, X)
     predicted = result.model().predict(X)
     np.testing.assert_allclose(predicted.sum(axis=1), 1)
@@ -157,7 +158,7 @@ def test_nothing_to_split_on(name, kind):
     X[:, 0] = 3.0
     y = target(kind)[:200]
     algorithm = algorithms.get(name)
-    result = algorithm.fit(X, y, SMALL[name], kind=kind, seed=1, threads=1)
+    result = algorithm.fit(X, y, SMALL[name], Task(kind, 1, 1))
     agree(name, result, np.array([[3.0, 1.0], [np.nan, np.nan]]))
     assert len(result.model().feature) == 0
 
@@ -170,7 +171,7 @@ def test_missing_against_present_alone(name, side):
     X = np.where(present, 2.0, np.nan)[:, None]
     y = np.where(present, side, 1 - side)
     y[:20] = 1 - y[:20]
-    result = algorithms.get(name).fit(X, y, SMALL[name], kind="binary", seed=1, threads=1)
+    result = algorithms.get(name).fit(X, y, SMALL[name], Task("binary", 1, 1))
     model = result.model()
     assert (model.predict([[2.0]]) > 0.5) == (side == 1.0)
     assert (model.predict([[np.nan]]) > 0.5) == (side == 0.0)
@@ -181,9 +182,7 @@ def test_missing_against_present_alone(name, side):
 def test_other_boosting(boosting):
     params = {**SMALL["lightgbm"], "learning_rate": 0.3, "bagging_freq": 0, **boosting}
     X = rows("ordinal")
-    result = algorithms.get("lightgbm").fit(
-        X, target("binary"), params, kind="binary", seed=1, threads=1
-    )
+    result = algorithms.get("lightgbm").fit(X, target("binary"), params, Task("binary", 1, 1))
     agree("lightgbm", result, X)
 
 
@@ -191,7 +190,7 @@ def test_base_scores_of_rare_positives():
     rng = np.random.default_rng(0)
     X, y = rng.normal(size=(3000, 2)), (rng.random(3000) < 0.01).astype(float)
     for name in TREES:
-        result = algorithms.get(name).fit(X, y, SMALL[name], kind="binary", seed=1, threads=1)
+        result = algorithms.get(name).fit(X, y, SMALL[name], Task("binary", 1, 1))
         agree(name, result, X)
 
 

@@ -11,6 +11,7 @@ from small_fits import SMALL, fitted, rows, target
 from octavo.bundle import ENCODERS, LinearModel
 from octavo.errors import DataError, DefinitionError
 from octavo.stages.training import algorithms
+from octavo.stages.training.algorithms import Task
 
 
 def test_the_library():
@@ -51,7 +52,7 @@ def test_defaults_fit(name):
     algorithm = algorithms.get(name)
     kind = min(algorithm.kinds)
     X = rows(algorithm.encoder)
-    result = algorithm.fit(X, target(kind), {}, kind=kind, seed=1, threads=1)
+    result = algorithm.fit(X, target(kind), {}, Task(kind, 1, 1))
     assert np.isfinite(algorithms.take_over(algorithm, result, X).predict(X)).all()
 
 
@@ -64,7 +65,7 @@ def test_a_leaf_leaves_a_small_table_something_to_divide(name):
     algorithm = algorithms.get(name)
     leaf = "min_data_in_leaf" if name == "lightgbm" else "min_samples_leaf"
     most = {key: 20 for key in SMALL[name] if key in ("n_estimators", "max_iter")} | {leaf: 50}
-    fit = algorithm.fit(X, y, most, kind="binary", seed=0, threads=1)
+    fit = algorithm.fit(X, y, most, Task("binary", 0, 1))
     assert np.ptp(fit.native_raw(X)) > 0.5
 
 
@@ -89,7 +90,7 @@ def test_a_kind_it_does_not_learn():
 def test_a_target_that_cannot_be_learned(kind, y, what):
     X = np.zeros((3, 1))
     with pytest.raises(DataError, match=what):
-        algorithms.get("lightgbm").fit(X, np.array(y), {}, kind=kind, seed=1, threads=1)
+        algorithms.get("lightgbm").fit(X, np.array(y), {}, Task(kind, 1, 1))
 
 
 @pytest.mark.parametrize(
@@ -106,9 +107,7 @@ def test_a_target_that_cannot_be_learned(kind, y, what):
 def test_what_the_contract_fixes_cannot_be_set(name, params):
     algorithm = algorithms.get(name)
     with pytest.raises(DefinitionError, match=f"{next(iter(params))!r} follows from"):
-        algorithm.fit(
-            rows(algorithm.encoder), target("binary"), params, kind="binary", seed=1, threads=1
-        )
+        algorithm.fit(rows(algorithm.encoder), target("binary"), params, Task("binary", 1, 1))
 
 
 @pytest.mark.parametrize(
@@ -125,7 +124,7 @@ def test_what_the_contract_fixes_cannot_be_set(name, params):
 def test_models_without_an_array_form_say_so(name, params, what):
     X = np.clip(rows("linear"), 0, 3)
     result = algorithms.get(name).fit(
-        X, target("multiclass"), {**SMALL[name], **params}, kind="multiclass", seed=1, threads=1
+        X, target("multiclass"), {**SMALL[name], **params}, Task("multiclass", 1, 1)
     )
     with pytest.raises(DefinitionError, match=rf"{what}.*no array form"):
         result.model()
@@ -144,7 +143,7 @@ class Mean:
     def space(self, trial):
         return {}
 
-    def fit(self, X, y, params, *, kind, seed, threads):
+    def fit(self, X, y, params, task):
         return Constant(float(y.mean()), X.shape[1])
 
 
@@ -175,7 +174,7 @@ def test_a_users_own_algorithm():
     own = algorithms.get(Mean())
     assert isinstance(own, Mean)
     X = np.zeros((4, 2))
-    result = own.fit(X, np.arange(4.0), {}, kind="regression", seed=1, threads=1)
+    result = own.fit(X, np.arange(4.0), {}, Task("regression", 1, 1))
     assert algorithms.take_over(own, result, X).predict(X).tolist() == [1.5] * 4
 
 

@@ -7,12 +7,12 @@ from hypothesis import strategies as st
 
 from octavo.bundle import TailModel
 from octavo.errors import DataError, DefinitionError
-from octavo.stages.training.algorithms import get
+from octavo.stages.training.algorithms import Task, get
 
 
 def learned(X, **params):
     y = np.full(len(X), np.nan)  # nobody looks at it
-    return get("tails").fit(X, y, params, kind="anomaly", seed=0, threads=1).model()
+    return get("tails").fit(X, y, params, Task("anomaly", 0, 1)).model()
 
 
 @pytest.mark.parametrize("budget", [0.5, 0.1, 0.01, 0.001])

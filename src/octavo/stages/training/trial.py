@@ -14,7 +14,7 @@ from octavo.definition import Ngrams, Pipeline, fingerprint
 from octavo.definition.events import EVENT_TIME
 from octavo.errors import DefinitionError
 from octavo.stages.contract import Context, Segregation
-from octavo.stages.training.algorithms import take_over
+from octavo.stages.training.algorithms import Task, take_over
 from octavo.stages.training.search import Proposal
 
 
@@ -137,9 +137,7 @@ def _fit(
         matrix,
         material.truth,
         proposal.params,
-        kind=pipeline.problem.kind,
-        seed=settings["seed"],
-        threads=settings["threads"],
+        Task(pipeline.problem.kind, settings["seed"], settings["threads"]),
     )
     ended = time.monotonic()
     model = take_over(algorithm, fitted, encoder.transform(material.validation))

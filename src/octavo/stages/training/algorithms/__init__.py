@@ -7,7 +7,15 @@ from importlib.util import find_spec
 
 from octavo.definition.problem import Kind
 from octavo.errors import DefinitionError, ResourceError
-from octavo.stages.training.algorithms.contract import TOLERANCE, Algorithm, Fitted, take_over
+from octavo.stages.training.algorithms.contract import (
+    TOLERANCE,
+    Algorithm,
+    Fitted,
+    Pruned,
+    Task,
+    Watch,
+    take_over,
+)
 from octavo.stages.training.algorithms.forests import ExtraTrees, RandomForest
 from octavo.stages.training.algorithms.hist_gradient_boosting import HistGradientBoosting
 from octavo.stages.training.algorithms.lightgbm import LightGBM
@@ -99,9 +107,12 @@ __all__ = [
     "HistGradientBoosting",
     "LightGBM",
     "Logistic",
+    "Pruned",
     "RandomForest",
     "Ridge",
     "Tails",
+    "Task",
+    "Watch",
     "XGBoost",
     "get",
     "names",

@@ -4,7 +4,8 @@ An algorithm turns a matrix and a target into a model in array form. It knows no
 splits, searches, or files.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -21,8 +22,51 @@ TOLERANCE = 1e-5
 (at least 1). XGBoost adds up in float32; the others agree to the last bit or nearly so."""
 
 
+class Pruned(Exception):
+    """A fit was given up: others were better by then."""
+
+
+@dataclass(frozen=True)
+class Watch:
+    """Rows beside those of the fit, by which it may see how far it should go.
+
+    An algorithm that learns in rounds stops when these rows are predicted no better for a while,
+    keeps the best round, and says how many these were in `Fitted.params`.
+    """
+
+    X: np.ndarray
+    """Encoded rows, as those of the fit."""
+    y: np.ndarray
+    metric: str
+    """The problem's metric; see `octavo.definition.METRICS`."""
+    report: Callable[[int, float], None]
+    """Takes a number of rounds and the loss (less is better) after them. It raises `Pruned` if the
+    fit is not worth going on."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is asked of a fit, besides its rows and parameters."""
+
+    kind: Kind
+    """One of the algorithm's `kinds`."""
+    seed: int
+    """For all that is drawn at random."""
+    threads: int
+    """How many to use, exactly."""
+    weights: np.ndarray | None = None
+    """Weights of the rows, shape (n,), float64, positive; None: all the same."""
+    monotone: np.ndarray | None = None
+    """For each encoded column 1 where more of it may not lower the score, −1 where it may not
+    raise it, else 0; int8. None: nothing is asked."""
+    watch: Watch | None = None
+
+
 class Fitted(Protocol):
-    """A trained model, still in the hands of its library."""
+    """A trained model, still in the hands of its library.
+
+    It may have ``params``: the parameters as they turned out, where the fit chose some itself.
+    """
 
     def native_raw(self, X: np.ndarray) -> np.ndarray:
         """Compute the library's own raw scores, shaped as `octavo.bundle.Model.raw` does."""
@@ -55,16 +99,7 @@ class Algorithm(Protocol):
         """Draw parameters, with the same keys as `defaults`."""
         ...
 
-    def fit(
-        self,
-        X: np.ndarray,
-        y: np.ndarray,
-        params: Mapping[str, Any],
-        *,
-        kind: Kind,
-        seed: int,
-        threads: int,
-    ) -> Fitted:
+    def fit(self, X: np.ndarray, y: np.ndarray, params: Mapping[str, Any], task: Task) -> Fitted:
         """Train.
 
         Parameters
@@ -76,12 +111,8 @@ class Algorithm(Protocol):
             finite numbers for regression.
         params
             Parameters by the library's names; what is left out has its value in `defaults`.
-        kind
-            One of `kinds`.
-        seed
-            For all that is drawn at random.
-        threads
-            How many to use, exactly.
+        task
+            All else. What an algorithm cannot do, such as a monotone answer, it refuses.
         """
         ...
 

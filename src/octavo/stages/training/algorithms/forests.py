@@ -14,7 +14,12 @@ import numpy as np
 
 from octavo.bundle import ForestModel
 from octavo.definition.problem import Kind
-from octavo.stages.training.algorithms.contract import count_classes, least_in_leaf, settings
+from octavo.stages.training.algorithms.contract import (
+    Task,
+    count_classes,
+    least_in_leaf,
+    settings,
+)
 from octavo.stages.training.algorithms.singles import highest_up_to, within
 from octavo.stages.training.algorithms.trees import Tree, forest
 
@@ -46,21 +51,15 @@ class _Forest:
         }
 
     def fit(
-        self,
-        X: np.ndarray,
-        y: np.ndarray,
-        params: Mapping[str, Any],
-        *,
-        kind: Kind,
-        seed: int,
-        threads: int,
+        self, X: np.ndarray, y: np.ndarray, params: Mapping[str, Any], task: Task
     ) -> FittedForest:
         """Train; see `octavo.stages.training.algorithms.Algorithm`."""
         from sklearn import ensemble
 
+        kind = task.kind
         count_classes(self, y, kind)
         suffix = "Regressor" if kind == "regression" else "Classifier"
-        chosen = settings(self, params, {"random_state": seed, "n_jobs": threads})
+        chosen = settings(self, params, {"random_state": task.seed, "n_jobs": task.threads})
         chosen["min_samples_leaf"] = least_in_leaf(chosen["min_samples_leaf"], len(y))
         estimator = getattr(ensemble, self.estimator + suffix)(**chosen)
         estimator.fit(np.clip(X, -_LARGEST, _LARGEST), y)

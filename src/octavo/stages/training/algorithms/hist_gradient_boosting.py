@@ -15,6 +15,7 @@ import numpy as np
 from octavo.bundle import TreeModel
 from octavo.definition.problem import Kind
 from octavo.stages.training.algorithms.contract import (
+    Task,
     count_classes,
     least_in_leaf,
     of_two_classes,
@@ -59,23 +60,17 @@ class HistGradientBoosting:
         }
 
     def fit(
-        self,
-        X: np.ndarray,
-        y: np.ndarray,
-        params: Mapping[str, Any],
-        *,
-        kind: Kind,
-        seed: int,
-        threads: int,
+        self, X: np.ndarray, y: np.ndarray, params: Mapping[str, Any], task: Task
     ) -> FittedHistGradientBoosting:
         """Train; see `octavo.stages.training.algorithms.Algorithm`."""
         from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
         from threadpoolctl import threadpool_limits
 
+        kind, threads = task.kind, task.threads
         count_classes(self, y, kind)
         fixed = {
             "loss": "squared_error" if kind == "regression" else "log_loss",
-            "random_state": seed,
+            "random_state": task.seed,
             "early_stopping": False,
             "categorical_features": None,
         }

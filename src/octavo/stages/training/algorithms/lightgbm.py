@@ -15,7 +15,7 @@ import numpy as np
 from octavo.bundle import TreeModel
 from octavo.definition.problem import Kind
 from octavo.errors import DefinitionError
-from octavo.stages.training.algorithms.contract import count_classes, least_in_leaf, settings
+from octavo.stages.training.algorithms.contract import Task, count_classes, least_in_leaf, settings
 from octavo.stages.training.algorithms.trees import Tree, join
 
 if TYPE_CHECKING:
@@ -61,23 +61,17 @@ class LightGBM:
         }
 
     def fit(
-        self,
-        X: np.ndarray,
-        y: np.ndarray,
-        params: Mapping[str, Any],
-        *,
-        kind: Kind,
-        seed: int,
-        threads: int,
+        self, X: np.ndarray, y: np.ndarray, params: Mapping[str, Any], task: Task
     ) -> FittedLightGBM:
         """Train; see `octavo.stages.training.algorithms.Algorithm`."""
         import lightgbm
 
+        kind, threads = task.kind, task.threads
         classes = count_classes(self, y, kind)
         fixed = {
             "objective": kind,  # our words are LightGBM's
             "num_class": classes if kind == "multiclass" else 1,
-            "seed": seed,
+            "seed": task.seed,
             "num_threads": threads,
             "deterministic": True,
             "force_row_wise": True,

@@ -14,7 +14,7 @@ import numpy as np
 
 from octavo.bundle import LinearModel
 from octavo.definition.problem import Kind
-from octavo.stages.training.algorithms.contract import count_classes, of_two_classes, settings
+from octavo.stages.training.algorithms.contract import Task, count_classes, of_two_classes, settings
 
 if TYPE_CHECKING:
     from optuna.trial import BaseTrial
@@ -42,25 +42,18 @@ class Logistic(_Penalized):
     kinds: frozenset[Kind] = frozenset({"binary", "multiclass"})
 
     def fit(
-        self,
-        X: np.ndarray,
-        y: np.ndarray,
-        params: Mapping[str, Any],
-        *,
-        kind: Kind,
-        seed: int,
-        threads: int,
+        self, X: np.ndarray, y: np.ndarray, params: Mapping[str, Any], task: Task
     ) -> FittedLinear:
         """Train; see `octavo.stages.training.algorithms.Algorithm`. Nothing is drawn at random."""
         from sklearn.linear_model import LogisticRegression
         from threadpoolctl import threadpool_limits
 
-        count_classes(self, y, kind)
+        count_classes(self, y, task.kind)
         chosen = {"max_iter": 1000, **settings(self, params, {"solver": "lbfgs"})}
         estimator = LogisticRegression(C=1.0 / chosen.pop("l2"), **chosen)
-        with threadpool_limits(threads):
+        with threadpool_limits(task.threads):
             estimator.fit(X, y)
-        return FittedLinear(estimator, kind)
+        return FittedLinear(estimator, task.kind)
 
 
 class Ridge(_Penalized):
@@ -70,25 +63,18 @@ class Ridge(_Penalized):
     kinds: frozenset[Kind] = frozenset({"regression"})
 
     def fit(
-        self,
-        X: np.ndarray,
-        y: np.ndarray,
-        params: Mapping[str, Any],
-        *,
-        kind: Kind,
-        seed: int,
-        threads: int,
+        self, X: np.ndarray, y: np.ndarray, params: Mapping[str, Any], task: Task
     ) -> FittedLinear:
         """Train; see `octavo.stages.training.algorithms.Algorithm`. Nothing is drawn at random."""
         from sklearn.linear_model import Ridge as Estimator
         from threadpoolctl import threadpool_limits
 
-        count_classes(self, y, kind)
+        count_classes(self, y, task.kind)
         chosen = settings(self, params, {"solver": "cholesky"})
         estimator = Estimator(alpha=chosen.pop("l2"), **chosen)
-        with threadpool_limits(threads):
+        with threadpool_limits(task.threads):
             estimator.fit(X, y)
-        return FittedLinear(estimator, kind)
+        return FittedLinear(estimator, task.kind)
 
 
 @dataclass(frozen=True)

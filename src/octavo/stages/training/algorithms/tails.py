@@ -22,7 +22,7 @@ from octavo.bundle import TailModel
 from octavo.bundle.model import MOST_SURPRISE
 from octavo.definition.problem import Kind
 from octavo.errors import DataError, DefinitionError
-from octavo.stages.training.algorithms.contract import settings
+from octavo.stages.training.algorithms.contract import Task, settings
 
 if TYPE_CHECKING:
     from optuna.trial import BaseTrial
@@ -52,14 +52,7 @@ class Tails:
         return {"tail": trial.suggest_float("tail", 0.002, 0.05, log=True)}
 
     def fit(
-        self,
-        X: np.ndarray,
-        y: np.ndarray,
-        params: Mapping[str, Any],
-        *,
-        kind: Kind,
-        seed: int,
-        threads: int,
+        self, X: np.ndarray, y: np.ndarray, params: Mapping[str, Any], task: Task
     ) -> FittedTails:
         """Train; see `octavo.stages.training.algorithms.Algorithm`. ``y`` is not looked at."""
         tail = settings(self, params, {})["tail"]

@@ -17,7 +17,7 @@ import numpy as np
 from octavo.bundle import TreeModel
 from octavo.definition.problem import Kind
 from octavo.errors import DefinitionError
-from octavo.stages.training.algorithms.contract import count_classes, settings
+from octavo.stages.training.algorithms.contract import Task, count_classes, settings
 from octavo.stages.training.algorithms.singles import highest_below, within
 from octavo.stages.training.algorithms.trees import Tree, join
 
@@ -64,22 +64,16 @@ class XGBoost:
         }
 
     def fit(
-        self,
-        X: np.ndarray,
-        y: np.ndarray,
-        params: Mapping[str, Any],
-        *,
-        kind: Kind,
-        seed: int,
-        threads: int,
+        self, X: np.ndarray, y: np.ndarray, params: Mapping[str, Any], task: Task
     ) -> FittedXGBoost:
         """Train; see `octavo.stages.training.algorithms.Algorithm`."""
         import xgboost
 
+        kind, threads = task.kind, task.threads
         classes = count_classes(self, y, kind)
         fixed = {
             "objective": _OBJECTIVES[kind],
-            "seed": seed,
+            "seed": task.seed,
             "nthread": threads,
             "tree_method": "hist",
             "verbosity": 0,
