@@ -197,5 +197,5 @@ def _told(name: str, rows: list[Row]) -> dict[str, Any]:
 def _drawn(context: Context) -> dict[str, int]:
     """Return how many rows the parts have of which not all were used."""
     segregation, learns_from = context.segregation(), context.pipeline.problem.learns_from
-    rows = {p: segregation.data(p, learns_from, []).height for p in ("train", "validation")}
+    rows = {p: segregation.outcomes(p, learns_from).len() for p in ("train", "validation")}
     return {part: height for part, height in rows.items() if height > context.settings["rows"]}
