@@ -85,6 +85,11 @@ class Apart:
             raise LostError(value)
         return value
 
+    @property
+    def is_new(self) -> bool:
+        """Whether the next call begins with a new process."""
+        return self._process is None
+
     def kill(self) -> None:
         """Kill the process, if there is one; whoever waits for it, in another thread, loses it."""
         if self._process is not None:

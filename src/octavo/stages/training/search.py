@@ -137,11 +137,11 @@ class Search:
 
 
 def _is_hopeless(name: str, done: Sequence[Row]) -> bool:
-    """Say whether an algorithm took all the time it was given, or has only ever failed."""
-    if any(_is_of(row, name, "stopped") for row in done):
-        return True
+    """Say whether an algorithm that never succeeded ran out of time, or has failed often."""
+    if any(_is_of(row, name, "complete") for row in done):
+        return False
     failures = sum(_is_of(row, name, "failed") for row in done)
-    return failures >= _HOPELESS and not any(_is_of(row, name, "complete") for row in done)
+    return failures >= _HOPELESS or any(_is_of(row, name, "stopped") for row in done)
 
 
 def _is_of(row: Row, name: str, state: str) -> bool:

@@ -28,6 +28,8 @@ _MEMORY = 0.8
 """The share of the memory left that trials may take together."""
 _BLENDED = 12
 """Candidates that may be part of a blend."""
+_LOOK = 0.2
+"""Seconds between two looks at whether the run was interrupted."""
 _GRACE = 5.0
 """Seconds of the budget that are kept for what follows the trials, at the least."""
 
@@ -142,7 +144,9 @@ class Study:
             return [f for f, each in running.items() if at_end or each <= ahead]
 
         while waiting := awaited():
-            done, _ = wait(waiting, return_when=FIRST_COMPLETED)
+            # Not for ever: a Ctrl-C is only noticed between two waits, since Polars' handler has the
+            # system restart them.
+            done, _ = wait(waiting, timeout=_LOOK, return_when=FIRST_COMPLETED)
             for future in done:
                 del running[future]
                 future.result()
@@ -150,7 +154,7 @@ class Study:
     def _is_over(self, number: int) -> bool:
         """Say whether no further trial is begun; widen the search if nothing answers."""
         most = self.context.settings["trials"]
-        if number and self.left <= self._reserve():
+        if number and self.left <= self._reserve() + min(self._seconds(), default=0.0):
             return True
         if most is not None:
             return number >= most
@@ -189,20 +193,33 @@ class Study:
         if self._ended:
             return
         began = time.monotonic()
-        allowed = max(self.left - self._reserve(), 1.0)
-        if len(self.search.searched) > 1:
-            allowed = max(allowed / 2, 1.0)  # one that hangs leaves time to the others
         asked = Trial(
             self.terms, proposal.number, proposal.algorithm, proposal.params, proposal.rivals
         )
-        tried = self._called(trial.run, asked, allowed)
+        tried = self._called(trial.run, asked, self._allowed())
         if not self._ended:
             name, params = proposal.algorithm.name, proposal.params
             self._record(proposal.number, "trial", name, params, tried, began)
 
+    def _allowed(self) -> float:
+        """Return the seconds a trial may take: half of those left, so that one that hangs leaves
+        some to the others, but no less than twice what any has needed.
+        """
+        left = max(self.left - self._reserve(), 1.0)
+        if len(self.search.searched) == 1:
+            return left
+        return min(left, max(left / 2, 2 * max(self._seconds(), default=0.0)))
+
+    def _seconds(self) -> list[float]:
+        """Return the seconds that complete trials have taken."""
+        rows = self.rows
+        return [r["seconds"] for r in rows if r["role"] == "trial" and r["state"] == "complete"]
+
     def _called(self, function: Callable[[Any], Tried], argument: Any, seconds: float) -> Tried:
         process = self._free.get()
         try:
+            if process.is_new:
+                process.call(trial.ready, None)  # not at the expense of what it is asked
             return process.call(function, argument, seconds=seconds)
         except LateError as error:
             return Tried(state="stopped", error=str(error))

@@ -75,6 +75,13 @@ class Tried:
     error: str | None = None
 
 
+def ready(_: None) -> None:
+    """Load what every trial needs."""
+    import sklearn.metrics  # noqa: F401
+
+    from octavo.bundle import evaluator  # noqa: F401
+
+
 def run(trial: Trial) -> Tried:
     """Fit one candidate and store it under the hash of what it computes.
 
