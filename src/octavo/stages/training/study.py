@@ -144,8 +144,8 @@ class Study:
             return [f for f, each in running.items() if at_end or each <= ahead]
 
         while waiting := awaited():
-            # Not for ever: a Ctrl-C is only noticed between two waits, since Polars' handler has the
-            # system restart them.
+            # Not for ever: a Ctrl-C is only noticed between two waits, since Polars' handler has
+            # the system restart them.
             done, _ = wait(waiting, timeout=_LOOK, return_when=FIRST_COMPLETED)
             for future in done:
                 del running[future]
@@ -202,8 +202,9 @@ class Study:
             self._record(proposal.number, "trial", name, params, tried, began)
 
     def _allowed(self) -> float:
-        """Return the seconds a trial may take: half of those left, so that one that hangs leaves
-        some to the others, but no less than twice what any has needed.
+        """Return the seconds a trial may take: half of those left.
+
+        So one that hangs leaves some to the others. But no less than twice what any has needed.
         """
         left = max(self.left - self._reserve(), 1.0)
         if len(self.search.searched) == 1:
