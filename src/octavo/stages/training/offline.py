@@ -37,7 +37,7 @@ def inputs(context: Context) -> Any:
 
 
 def _asked(problem: Problem) -> list[Any]:
-    return [problem.kind, problem.metric, problem.budget]
+    return [problem.kind, problem.metric, problem.budget, problem.k, problem.costs]
 
 
 def run(context: Context) -> Outcome:

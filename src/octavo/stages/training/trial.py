@@ -7,7 +7,8 @@ import numpy as np
 import polars as pl
 
 from octavo.bundle import ENCODERS, Bundle
-from octavo.bundle.metrics import figure
+from octavo.bundle.finishing import finished
+from octavo.bundle.metrics import measured
 from octavo.bundle.profile import Profile, profile, save_profile
 from octavo.bundle.targets import classes_of, target_numbers
 from octavo.definition import Ngrams, Pipeline, fingerprint
@@ -107,9 +108,10 @@ def run_trial(
     earlier = range(1, segregation.folds)
     figures = [_earlier(context, proposal, segregation, fold) for fold in earlier]
     bundle = _fit(context, proposal, material, segregation)
-    predicted = bundle.predict(material.validation)
-    metric = context.pipeline.problem.metric
-    figures.append(figure(metric, material.validation_truth, predicted))
+    predicted, problem = bundle.predict(material.validation), context.pipeline.problem
+    figures.append(measured(problem, material.validation_truth, predicted))
+    bundle = finished(bundle, predicted, material.validation_truth, problem)
+    predicted = bundle.calibrated(predicted)
     candidate_id = f"candidate-{bundle.content_hash[:12]}"
     folder = context.home.candidate(candidate_id)
     if not folder.exists():
@@ -122,7 +124,7 @@ def _earlier(context: Context, proposal: Proposal, segregation: Segregation, fol
     # Read anew for each trial: the rows of all folds together are several times those of train.
     material = Material.of(context.pipeline, segregation, context.settings["rows"], fold)
     predicted = _fit(context, proposal, material, segregation).predict(material.validation)
-    return figure(context.pipeline.problem.metric, material.validation_truth, predicted)
+    return measured(context.pipeline.problem, material.validation_truth, predicted)
 
 
 def _fit(
