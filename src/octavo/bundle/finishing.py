@@ -67,6 +67,15 @@ def chosen(predicted: np.ndarray, truth: np.ndarray) -> Calibration | None:
     return best(predicted, truth) if best else None
 
 
+def recalibrated(predicted: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """Return probabilities that are right on average, and for high and low ones, on these rows.
+
+    A sigmoid learned from the rows themselves, to look at what else is wrong with them.
+    """
+    sigmoid = _sigmoid(predicted, truth)
+    return predicted if sigmoid is None else sigmoid.apply(predicted)
+
+
 def _cross_fitted(fit: Fit, predicted: np.ndarray, truth: np.ndarray) -> np.ndarray | None:
     """Return log losses of rows by what was learned from other rows; None if nothing can be."""
     folds = np.random.default_rng(0).permutation(truth.size) % FOLDS

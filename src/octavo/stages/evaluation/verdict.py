@@ -42,7 +42,7 @@ class Verdict:
     slices: list[dict[str, Any]]
     """The declared groups of test."""
     worst: list[dict[str, Any]]
-    """Groups found on validation that are explained less than all rows on test as well."""
+    """Groups found on validation that are off by themselves on test as well."""
     fairness: dict[str, Any]
     """For each declared feature its groups and their gaps."""
     servable: dict[str, Any]
