@@ -82,7 +82,7 @@ def truths(
     """Return the labels of some parts as numbers, by the classes of the first of them."""
     pipeline, segregation = context.pipeline, context.segregation()
     rows = pipeline.problem.learns_from
-    labels = [segregation.data(p, rows, [], fold=fold)[pipeline.label.name] for p in parts]
+    labels = [segregation.outcomes(p, rows, fold=fold) for p in parts]
     classes = classes_of(labels[0], pipeline)
     return tuple(target_numbers(label, pipeline, classes) for label in labels)
 
