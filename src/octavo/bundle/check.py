@@ -16,6 +16,8 @@ TRAINING = ("catboost", "lightgbm", "optuna", "scipy", "sklearn", "xgboost")
 """What must not be needed."""
 MANY = 20_000
 """Rows predicted together to tell how many a second."""
+TIMES = 3
+"""How often a row is timed; the fastest counts, which is the row's and not the machine's."""
 
 
 class _Refused(MetaPathFinder):
@@ -44,13 +46,10 @@ def main(folder: str, rows: str) -> None:
     singles, seconds = [], []
     for place in range(frame.height):
         row = frame.slice(place, 1)
-        start = time.perf_counter()
         singles.append(bundle.predict(row))
-        seconds.append(time.perf_counter() - start)
+        seconds.append(min(_seconds(bundle, row) for _ in range(TIMES)))
     many = pl.concat([frame] * (MANY // frame.height + 1)).head(MANY)
-    start = time.perf_counter()
-    bundle.predict(many)
-    rate = many.height / (time.perf_counter() - start)
+    rate = many.height / _seconds(bundle, many)
     found = {
         "load_seconds": loaded,
         "p50_ms": float(np.quantile(seconds, 0.5)) * 1e3,
@@ -61,6 +60,12 @@ def main(folder: str, rows: str) -> None:
         "predicted": [float(value).hex() for value in together.ravel()],
     }
     print(json.dumps(found))
+
+
+def _seconds(bundle: Any, rows: Any) -> float:
+    start = time.perf_counter()
+    bundle.predict(rows)
+    return time.perf_counter() - start
 
 
 def _peak() -> int:

@@ -198,7 +198,7 @@ def candidates(folder: Path, trials: bool, home: Path | None, as_json: bool) -> 
         columns = ["study", "number", "algorithm", "state", "figure", "seconds", "error"]
     else:
         rows = _ranked(project)
-        columns = ["candidate_id", "algorithm", "validation", "test", "state", "seconds", "params"]
+        columns = ["candidate_id", "algorithm", "validation", "test", "state", "seconds"]
     print_rows(rows, columns, as_json)
     return ExitCode.DONE
 

@@ -154,9 +154,10 @@ def _judged(console: Console, project: Project, document: dict[str, Any]) -> Non
             f"{costs['saved']['gain']:,.0f} ({low:,.0f} to {high:,.0f})"
         )
     for group in verdict["worst"][:2]:
+        told, true, rows = f"{group['told']:.3g}", f"{group['true']:.3g}", f"{group['rows']:,}"
         console.print(
-            f"[bold]Off[/]       {escape(group['group'])}: told {group['told']:.3g}, came true "
-            f"{group['true']:.3g} ({group['rows']:,} rows)"
+            f"[bold]Off[/]       {group['off']} where {escape(group['group'])}: on average of "
+            f"{rows} rows told {told}, came true {true}"
         )
     for feature, found in verdict["fairness"].items():
         gaps = [f"{rate} {gap:.3f}" for rate, gap in found["gaps"].items() if gap is not None]

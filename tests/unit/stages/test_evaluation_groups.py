@@ -74,6 +74,7 @@ def test_a_group_that_is_told_wrongly_is_found():
     assert "shop = b" in worst[0]["group"]
     assert set(worst[0]["features"]) == {"shop", "day"}
     assert worst[0]["p"] < 1e-6
+    assert worst[0]["off"] == "too far apart"
     assert worst[0]["figure"] > judged(2, bad).figure
 
 
@@ -92,6 +93,7 @@ def test_a_group_that_is_told_too_much_or_too_little_is_found(wrong):
     first = found(shifted(1), shifted(2))[0]
     assert "shop = b" in first["group"]
     assert (first["told"] < first["true"]) == (wrong < 1)
+    assert first["off"] in (["too low"] if wrong < 1 else ["too high", "too far apart"])
 
 
 def test_all_rows_being_off_makes_no_group():

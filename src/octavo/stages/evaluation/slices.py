@@ -78,17 +78,25 @@ class _Answers:
         positives = self.truth[rows].sum()
         return not self.is_share or min(positives, count - positives) >= LEAST_OF_A_CLASS
 
-    def off(self, rows: np.ndarray) -> float:
-        """Return how far off a group is: χ² with two degrees of freedom, if only by chance."""
+    def off(self, rows: np.ndarray) -> tuple[float, str]:
+        """Return how far off a group is, and in which way for the most part.
+
+        χ² with two degrees of freedom, if only by chance.
+        """
         residual, spread = self.residual[rows], self.spread[rows]
+        # Centred, so that level and slope are independent and their squares add up.
         line = self.line[rows] - (spread * self.line[rows]).sum() / spread.sum()
         variance = 1.0 if self.is_share else (residual**2).mean()
-        parts = [
-            (residual.sum(), spread.sum()),
-            ((residual * line).sum(), (spread * line**2).sum()),
-        ]
-        # The line is centred, so that its two parts are independent and their squares add up.
-        return float(sum(score**2 / (size * variance) for score, size in parts if size * variance))
+        level, slope = residual.sum(), (residual * line).sum()
+        of_level = _square(level, spread.sum() * variance)
+        of_slope = _square(slope, (spread * line**2).sum() * variance)
+        if of_level >= of_slope:
+            return of_level + of_slope, "too low" if level > 0 else "too high"
+        return of_level + of_slope, "too close together" if slope > 0 else "too far apart"
+
+
+def _square(score: float, variance: float) -> float:
+    return float(score**2 / variance) if variance else 0.0
 
 
 def _furthest(judged: Judged) -> list[Together]:
@@ -114,7 +122,7 @@ def _ranked(judged: Judged, answers: _Answers, every: Sequence[Together]) -> Ran
     for together in every:
         rows = np.logical_and.reduce([known[group] for group in together])
         if answers.are_enough(rows):
-            ranked.append((answers.off(rows), together, rows))
+            ranked.append((answers.off(rows)[0], together, rows))
     return sorted(ranked, key=lambda each: -each[0])
 
 
@@ -136,7 +144,7 @@ def _told(test: Judged, every: Sequence[Together]) -> list[dict[str, Any]]:
     chosen = [(each, rows) for each, rows in chosen if rows.any()]
     tested = [answers.are_enough(rows) for _, rows in chosen]
     chances = [
-        math.exp(-answers.off(rows) / 2)  # of χ² with two degrees of freedom
+        math.exp(-answers.off(rows)[0] / 2)  # of χ² with two degrees of freedom
         for (_, rows), is_tested in zip(chosen, tested, strict=True)
         if is_tested
     ]
@@ -171,7 +179,7 @@ def _described(
         "told": float(answers.told[rows].mean()),
         "true": float(answers.truth[rows].mean()),
         "p": p,
-        "off": p is not None and p < 0.05,
+        "off": answers.off(rows)[1] if p is not None and p < 0.05 else None,
     }
 
 
