@@ -12,7 +12,7 @@ from importlib.abc import MetaPathFinder
 from pathlib import Path
 from typing import Any
 
-TRAINING = ("catboost", "lightgbm", "optuna", "scipy", "sklearn", "xgboost")
+TRAINING = ("catboost", "cloudpickle", "lightgbm", "optuna", "scipy", "sklearn", "xgboost")
 """What must not be needed."""
 MANY = 20_000
 """Rows predicted together to tell how many a second."""

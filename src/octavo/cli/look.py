@@ -213,7 +213,9 @@ def _ranked(project: Any) -> list[dict[str, Any]]:
     query = sa.select(tables.candidates).join(studies, studies.c.study == tables.candidates.c.study)
     better = tables.candidates.c.validation
     better = better.desc() if project.definition.problem.more_is_better else better
-    found = catalog.rows(query.order_by(studies.c.started_at.desc(), better))
+    found = catalog.rows(
+        query.order_by(studies.c.started_at.desc(), better, tables.candidates.c.created_at.desc())
+    )
     verdicts = catalog.rows(sa.select(tables.verdicts).order_by(tables.verdicts.c.id))
     judged = {row["candidate_id"]: row["document"] for row in verdicts}
     live = catalog.live_deployment()

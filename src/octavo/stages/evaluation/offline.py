@@ -23,7 +23,7 @@ from octavo.stages.evaluation.judged import (
 from octavo.stages.evaluation.robustness import importance, robustness, sampled
 from octavo.stages.evaluation.servable import servable
 from octavo.stages.evaluation.slices import declared, found
-from octavo.stages.evaluation.study import count_reading, newest_study, ranking
+from octavo.stages.evaluation.study import count_reading, newest_study, ranking, unseen
 from octavo.stages.evaluation.verdict import Verdict, answers, refusal
 from octavo.stores import catalog as tables
 from octavo.stores.catalog import Row
@@ -46,7 +46,8 @@ def run(context: Context) -> Outcome:
     best = ranked[0]
     folder = context.home.candidate(best["candidate_id"])
     bundle = Bundle.load(folder)
-    seen = validation(context, bundle)
+    like = Bundle.load(context.home.candidate(unseen(ranked)["candidate_id"]))
+    seen = validation(context, like)
     count_reading(context, best["candidate_id"], "verdict")
     trained_on, truth = truths(context, ("train", "test"))
     problem = context.pipeline.problem

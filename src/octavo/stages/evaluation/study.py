@@ -25,17 +25,32 @@ def newest_study(context: Context) -> str:
 
 
 def ranking(context: Context) -> list[Row]:
-    """Return the search's candidates, best on validation first; equal ones by age."""
+    """Return the search's candidates, best on validation first; equal ones by age.
+
+    What was trained once more on all rows comes before what it repeats.
+    """
     trials, candidates = tables.trials, tables.candidates
     query = (
-        sa.select(candidates, trials.c.number, trials.c.folds)
+        sa.select(candidates, trials.c.number, trials.c.folds, trials.c.role)
         .join(trials, trials.c.candidate_id == candidates.c.candidate_id)
         .where(trials.c.study == newest_study(context))
         .order_by(trials.c.number)
     )
     rows = list({row["candidate_id"]: row for row in context.catalog.rows(query)}.values())
     sign = -1 if context.pipeline.problem.more_is_better else 1
-    return sorted(rows, key=lambda row: (sign * row["validation"], row["number"]))
+    return sorted(
+        rows, key=lambda row: (sign * row["validation"], row["role"] != "refit", row["number"])
+    )
+
+
+def unseen(ranked: list[Row]) -> Row:
+    """Return the best candidate that has not seen validation: where the first has, its like.
+
+    What is trained once more on all rows has the validation figure of what it repeats.
+    """
+    best = ranked[0]
+    likes = [r for r in ranked if r["role"] != "refit" and r["validation"] == best["validation"]]
+    return likes[0] if likes else best
 
 
 def count_reading(context: Context, candidate_id: str, purpose: str) -> None:
