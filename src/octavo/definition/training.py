@@ -1,4 +1,4 @@
-"""Stages 5 and 6: what is tried, for how long, and what a candidate must do to pass."""
+"""Stages 5, 7 and 8: what is tried and for how long, how it goes live, what is watched."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -69,21 +69,6 @@ class Training(Declaration):
         whole_number(self.threads, least=1, where="Training.threads")
         whole_number(self.seed, least=0, where="Training.seed")
         check_schedule(self.schedule, where="Training.schedule")
-
-
-@dataclass(frozen=True, eq=False)
-class Gate(Declaration):
-    """What the chosen candidate must do on test besides answering the problem."""
-
-    beat_champion_by: float = 0.0
-    """By how much its figure must be better than the deployed champion's, on test rows later
-    than both trainings; in units of the problem's metric."""
-    refuse_leaks: bool = False
-    """Whether a suspected leak in its data version keeps it from being deployed."""
-
-    def __post_init__(self) -> None:
-        instance(self.beat_champion_by, (int, float), where="Gate.beat_champion_by")
-        instance(self.refuse_leaks, bool, where="Gate.refuse_leaks")
 
 
 @dataclass(frozen=True, eq=False)
