@@ -39,9 +39,10 @@ class Watch:
     y: np.ndarray
     metric: str
     """The problem's metric; see `octavo.definition.METRICS`."""
-    report: Callable[[int, float], None]
-    """Takes a number of rounds and the loss (less is better) after them. It raises `Pruned` if the
-    fit is not worth going on."""
+    report: Callable[[int, float], bool | None]
+    """Takes a number of rounds and the loss (less is better; comparable within one algorithm) after
+    them. It raises `Pruned` if the fit is not worth going on; True says that it should end with the
+    best round so far."""
 
 
 @dataclass(frozen=True)
@@ -163,6 +164,42 @@ def of_two_classes(score: np.ndarray, axis: int = -1) -> np.ndarray:
     scikit-learn learns two classes as one score z; softmax of (−z/2, z/2) gives its probabilities.
     """
     return np.stack([-score / 2, score / 2], axis=axis)
+
+
+MONOTONE = ("catboost", "hist_gradient_boosting", "lightgbm", "xgboost")
+"""The algorithms of the library that can keep to `Task.monotone`."""
+
+
+def unconstrained(algorithm: Algorithm, task: Task) -> None:
+    """Refuse a task that asks for a monotone answer.
+
+    Raises
+    ------
+    DefinitionError
+        Naming those that can give one.
+    """
+    if task.monotone is not None:
+        raise DefinitionError(
+            f"{algorithm.name!r} cannot promise a monotone answer.",
+            where="Training.monotone",
+            fix=f"Leave it out of the algorithms, or choose among {', '.join(MONOTONE)}.",
+        )
+
+
+def unweighed(algorithm: Algorithm, task: Task) -> None:
+    """Refuse weights of rows where they mean nothing.
+
+    Raises
+    ------
+    DefinitionError
+        If the task has some.
+    """
+    if task.weights is not None:
+        raise DefinitionError(
+            f"weights mean nothing to {algorithm.name!r}.",
+            where="Training.weights",
+            fix="Leave them out, or the algorithm.",
+        )
 
 
 PARTS = 20

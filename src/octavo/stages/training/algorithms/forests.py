@@ -14,7 +14,12 @@ import numpy as np
 
 from octavo.bundle import ForestModel
 from octavo.definition.problem import Kind
-from octavo.stages.training.algorithms.contract import Task, count_classes, settings
+from octavo.stages.training.algorithms.contract import (
+    Task,
+    count_classes,
+    settings,
+    unconstrained,
+)
 from octavo.stages.training.algorithms.singles import highest_up_to, within
 from octavo.stages.training.algorithms.trees import Tree, forest
 
@@ -53,10 +58,11 @@ class _Forest:
 
         kind = task.kind
         count_classes(self, y, kind)
+        unconstrained(self, task)
         suffix = "Regressor" if kind == "regression" else "Classifier"
         chosen = settings(self, params, {"random_state": task.seed, "n_jobs": task.threads})
         estimator = getattr(ensemble, self.estimator + suffix)(**chosen)
-        estimator.fit(np.clip(X, -_LARGEST, _LARGEST), y)
+        estimator.fit(np.clip(X, -_LARGEST, _LARGEST), y, task.weights)
         return FittedForest(estimator.set_params(n_jobs=1), kind)
 
 

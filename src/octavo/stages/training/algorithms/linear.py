@@ -14,7 +14,13 @@ import numpy as np
 
 from octavo.bundle import LinearModel
 from octavo.definition.problem import Kind
-from octavo.stages.training.algorithms.contract import Task, count_classes, of_two_classes, settings
+from octavo.stages.training.algorithms.contract import (
+    Task,
+    count_classes,
+    of_two_classes,
+    settings,
+    unconstrained,
+)
 
 if TYPE_CHECKING:
     from optuna.trial import BaseTrial
@@ -49,10 +55,11 @@ class Logistic(_Penalized):
         from threadpoolctl import threadpool_limits
 
         count_classes(self, y, task.kind)
+        unconstrained(self, task)
         chosen = {"max_iter": 1000, **settings(self, params, {"solver": "lbfgs"})}
         estimator = LogisticRegression(C=1.0 / chosen.pop("l2"), **chosen)
         with threadpool_limits(task.threads):
-            estimator.fit(X, y)
+            estimator.fit(X, y, task.weights)
         return FittedLinear(estimator, task.kind)
 
 
@@ -70,10 +77,11 @@ class Ridge(_Penalized):
         from threadpoolctl import threadpool_limits
 
         count_classes(self, y, task.kind)
+        unconstrained(self, task)
         chosen = settings(self, params, {"solver": "cholesky"})
         estimator = Estimator(alpha=chosen.pop("l2"), **chosen)
         with threadpool_limits(task.threads):
-            estimator.fit(X, y)
+            estimator.fit(X, y, task.weights)
         return FittedLinear(estimator, task.kind)
 
 

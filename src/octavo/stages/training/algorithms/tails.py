@@ -22,7 +22,7 @@ from octavo.bundle import TailModel
 from octavo.bundle.model import MOST_SURPRISE
 from octavo.definition.problem import Kind
 from octavo.errors import DataError, DefinitionError
-from octavo.stages.training.algorithms.contract import Task, settings
+from octavo.stages.training.algorithms.contract import Task, settings, unconstrained, unweighed
 
 if TYPE_CHECKING:
     from optuna.trial import BaseTrial
@@ -55,6 +55,8 @@ class Tails:
         self, X: np.ndarray, y: np.ndarray, params: Mapping[str, Any], task: Task
     ) -> FittedTails:
         """Train; see `octavo.stages.training.algorithms.Algorithm`. ``y`` is not looked at."""
+        unconstrained(self, task)
+        unweighed(self, task)
         tail = settings(self, params, {})["tail"]
         if not 0 < tail < 1:
             raise DefinitionError(
