@@ -7,6 +7,7 @@ from octavo.bundle.bundle import FORMAT, Bundle
 from octavo.bundle.columns import ColumnKind
 from octavo.bundle.encoders import ENCODERS, Encoder, LinearEncoder, OrdinalEncoder
 from octavo.bundle.model import ForestModel, LinearModel, Model, TailModel, TreeModel
+from octavo.bundle.neighbours import NeighboursModel
 
 __all__ = [
     "ENCODERS",
@@ -18,6 +19,7 @@ __all__ = [
     "LinearEncoder",
     "LinearModel",
     "Model",
+    "NeighboursModel",
     "OrdinalEncoder",
     "TailModel",
     "TreeModel",

@@ -10,6 +10,7 @@ from octavo.stages.training.algorithms import Pruned, Task, Watch
 from octavo.stages.training.algorithms.rounds import EVERY, MOST, Rounds
 
 ROUNDS = {
+    "catboost": "iterations",
     "hist_gradient_boosting": "max_iter",
     "lightgbm": "num_iterations",
     "xgboost": "num_boost_round",

@@ -7,6 +7,7 @@ from importlib.util import find_spec
 
 from octavo.definition.problem import Kind
 from octavo.errors import DefinitionError, ResourceError
+from octavo.stages.training.algorithms.catboost import CatBoost
 from octavo.stages.training.algorithms.contract import (
     TOLERANCE,
     Algorithm,
@@ -20,16 +21,21 @@ from octavo.stages.training.algorithms.forests import ExtraTrees, RandomForest
 from octavo.stages.training.algorithms.hist_gradient_boosting import HistGradientBoosting
 from octavo.stages.training.algorithms.lightgbm import LightGBM
 from octavo.stages.training.algorithms.linear import Logistic, Ridge
+from octavo.stages.training.algorithms.naive import Naive
+from octavo.stages.training.algorithms.nearest_neighbours import NearestNeighbours
 from octavo.stages.training.algorithms.tails import Tails
 from octavo.stages.training.algorithms.xgboost import XGBoost
 
 _LIBRARY: dict[str, Algorithm] = {
     algorithm.name: algorithm
     for algorithm in (
+        CatBoost(),
         ExtraTrees(),
         HistGradientBoosting(),
         LightGBM(),
         Logistic(),
+        Naive(),
+        NearestNeighbours(),
         RandomForest(),
         Ridge(),
         Tails(),
@@ -94,19 +100,23 @@ def require(algorithm: str | Algorithm) -> None:
         Naming the extra to install.
     """
     found = get(algorithm)
-    if isinstance(found, XGBoost) and find_spec("xgboost") is None:
-        where = f"algorithm {found.name!r}"
-        raise ResourceError.not_installed("XGBoost", extra="xgboost", where=where)
+    for own, library in ((XGBoost, "XGBoost"), (CatBoost, "CatBoost")):
+        if isinstance(found, own) and find_spec(found.name) is None:
+            where = f"algorithm {found.name!r}"
+            raise ResourceError.not_installed(library, extra=found.name, where=where)
 
 
 __all__ = [
     "TOLERANCE",
     "Algorithm",
+    "CatBoost",
     "ExtraTrees",
     "Fitted",
     "HistGradientBoosting",
     "LightGBM",
     "Logistic",
+    "Naive",
+    "NearestNeighbours",
     "Pruned",
     "RandomForest",
     "Ridge",
