@@ -6,6 +6,7 @@ Needs polars, numpy and, from the first prediction on, numba; no training librar
 from octavo.bundle.bundle import FORMAT, Bundle
 from octavo.bundle.columns import ColumnKind
 from octavo.bundle.encoders import ENCODERS, Encoder, LinearEncoder, OrdinalEncoder
+from octavo.bundle.isolation import IsolationModel
 from octavo.bundle.model import ForestModel, LinearModel, Model, TailModel, TreeModel
 from octavo.bundle.neighbours import NeighboursModel
 
@@ -16,6 +17,7 @@ __all__ = [
     "ColumnKind",
     "Encoder",
     "ForestModel",
+    "IsolationModel",
     "LinearEncoder",
     "LinearModel",
     "Model",

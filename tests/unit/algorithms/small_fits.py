@@ -16,6 +16,8 @@ SMALL = {
     "extra_trees": {"n_estimators": 12, "min_samples_leaf": 5},
     "logistic": {},
     "linear": {},
+    "elastic_net": {},
+    "isolation_forest": {"n_estimators": 20, "max_samples": 100},
     "naive": {},
     "nearest_neighbours": {"n_neighbors": 9},
     "tails": {"tail": 0.05},

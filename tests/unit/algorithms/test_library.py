@@ -17,8 +17,10 @@ from octavo.stages.training.algorithms import Task
 def test_the_library():
     assert algorithms.names() == [
         "catboost",
+        "elastic_net",
         "extra_trees",
         "hist_gradient_boosting",
+        "isolation_forest",
         "lightgbm",
         "linear",
         "logistic",

@@ -10,7 +10,7 @@ from octavo.stages.training.algorithms import Task
 from octavo.stages.training.algorithms.contract import MONOTONE
 
 ABLE = sorted({*MONOTONE} & {*algorithms.names()})
-UNWEIGHED = ("tails",)
+UNWEIGHED = ("isolation_forest", "tails")
 LEARNED = [case for case in CASES if case[0] not in (*UNWEIGHED, "naive")]
 
 

@@ -19,8 +19,9 @@ from octavo.stages.training.algorithms.contract import (
 )
 from octavo.stages.training.algorithms.forests import ExtraTrees, RandomForest
 from octavo.stages.training.algorithms.hist_gradient_boosting import HistGradientBoosting
+from octavo.stages.training.algorithms.isolation_forest import IsolationForest
 from octavo.stages.training.algorithms.lightgbm import LightGBM
-from octavo.stages.training.algorithms.linear import Logistic, Ridge
+from octavo.stages.training.algorithms.linear import ElasticNet, Logistic, Ridge
 from octavo.stages.training.algorithms.naive import Naive
 from octavo.stages.training.algorithms.nearest_neighbours import NearestNeighbours
 from octavo.stages.training.algorithms.tails import Tails
@@ -30,8 +31,10 @@ _LIBRARY: dict[str, Algorithm] = {
     algorithm.name: algorithm
     for algorithm in (
         CatBoost(),
+        ElasticNet(),
         ExtraTrees(),
         HistGradientBoosting(),
+        IsolationForest(),
         LightGBM(),
         Logistic(),
         Naive(),
@@ -110,9 +113,11 @@ __all__ = [
     "TOLERANCE",
     "Algorithm",
     "CatBoost",
+    "ElasticNet",
     "ExtraTrees",
     "Fitted",
     "HistGradientBoosting",
+    "IsolationForest",
     "LightGBM",
     "Logistic",
     "Naive",
