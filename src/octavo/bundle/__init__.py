@@ -3,6 +3,7 @@
 Needs polars, numpy and, from the first prediction on, numba; no training library.
 """
 
+from octavo.bundle.blend import BlendModel, JoinedEncoder, blended
 from octavo.bundle.bundle import FORMAT, Bundle
 from octavo.bundle.columns import ColumnKind
 from octavo.bundle.encoders import ENCODERS, Encoder, LinearEncoder, OrdinalEncoder
@@ -13,11 +14,13 @@ from octavo.bundle.neighbours import NeighboursModel
 __all__ = [
     "ENCODERS",
     "FORMAT",
+    "BlendModel",
     "Bundle",
     "ColumnKind",
     "Encoder",
     "ForestModel",
     "IsolationModel",
+    "JoinedEncoder",
     "LinearEncoder",
     "LinearModel",
     "Model",
@@ -25,4 +28,5 @@ __all__ = [
     "OrdinalEncoder",
     "TailModel",
     "TreeModel",
+    "blended",
 ]

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from octavo.bundle.model import FORMS, Trees, _broken
+from octavo.bundle.model import FORMS, Trees, broken
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,12 +42,12 @@ class IsolationModel(Trees):
     def _check(self) -> None:
         super()._check()
         if self.leaf_value.ndim != 2 or self.leaf_value.shape[1] != 1 or not self.roots.size:
-            raise _broken("there is no tree, or a leaf does not tell one way")
+            raise broken("there is no tree, or a leaf does not tell one way")
         if not self.knots.size or self.knots.shape != self.surprise.shape or self.slope.size != 1:
-            raise _broken(f"knots of shape {self.knots.shape} do not fit")
+            raise broken(f"knots of shape {self.knots.shape} do not fit")
         rising = (np.diff(self.knots) >= 0).all() and (np.diff(self.surprise) >= 0).all()
         if not rising or self.surprise[0] or not self.slope[0] > 0:
-            raise _broken("knots, surprise or tail do not rise")
+            raise broken("knots, surprise or tail do not rise")
 
     def _fill(self, X: np.ndarray, out: np.ndarray) -> None:
         from octavo.bundle import evaluator

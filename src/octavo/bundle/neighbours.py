@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from octavo.bundle.model import FORMS, Model, _broken
+from octavo.bundle.model import FORMS, Model, broken
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,9 +41,9 @@ class NeighboursModel(Model):
     def _check(self) -> None:
         rows = self.weights.size
         if self.points.shape != (self.n_features, rows) or self.told.shape[:1] != (rows,):
-            raise _broken(f"{rows} weights do not fit points of shape {self.points.shape}")
+            raise broken(f"{rows} weights do not fit points of shape {self.points.shape}")
         if self.told.ndim != 2 or not 1 <= self.k <= rows or not (self.weights > 0).all():
-            raise _broken(f"{self.k} neighbours among {rows} rows")
+            raise broken(f"{self.k} neighbours among {rows} rows")
 
     def _fill(self, X: np.ndarray, out: np.ndarray) -> None:
         from octavo.bundle import nearest

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
+from octavo.bundle.blend import BlendModel, JoinedEncoder
 from octavo.bundle.bundle import Bundle
 from octavo.bundle.categories import CategoryCode, OneHot, TargetMean
 from octavo.bundle.columns import EncodedColumn
@@ -66,7 +67,8 @@ class _Graph:
         from onnx import helper
 
         kind = _STRING if isinstance(column, _TEXTS) else _DOUBLE
-        self.inputs.append(helper.make_tensor_value_info(column.name, kind, [None, 1]))
+        if column.name not in [known.name for known in self.inputs]:
+            self.inputs.append(helper.make_tensor_value_info(column.name, kind, [None, 1]))
         return column.name
 
 
@@ -85,7 +87,7 @@ def to_onnx(bundle: Bundle) -> "ModelProto":
     from onnx import checker, helper
 
     graph = _Graph()
-    encoded = [_encoded(graph, column) for column in bundle.encoder.columns]
+    encoded = [_encoded(graph, column) for column in _columns(bundle)]
     X = graph.add("Concat", *encoded, axis=1)
     found = _linked(graph, bundle.model, X)
     if bundle.model.n_outputs == 1:
@@ -100,6 +102,13 @@ def to_onnx(bundle: Bundle) -> "ModelProto":
     return model
 
 
+def _columns(bundle: Bundle) -> list[EncodedColumn]:
+    """Return the columns of a bundle's encoders, in the order of the matrix."""
+    encoder = bundle.encoder
+    encoders = encoder.encoders if isinstance(encoder, JoinedEncoder) else (encoder,)
+    return [column for each in encoders for column in each.columns]
+
+
 def inputs(bundle: Bundle, rows: pl.DataFrame) -> dict[str, np.ndarray]:
     """Return a frame's features as a graph takes them, each of shape (n, 1)."""
 
@@ -108,7 +117,7 @@ def inputs(bundle: Bundle, rows: pl.DataFrame) -> dict[str, np.ndarray]:
             return column.texts(rows).fill_null(MISSING).to_numpy().astype(object)
         return column.numbers(rows)
 
-    return {column.name: read(column)[:, None] for column in bundle.encoder.columns}
+    return {column.name: read(column)[:, None] for column in _columns(bundle)}
 
 
 def _encoded(graph: _Graph, column: EncodedColumn) -> str:
@@ -184,6 +193,8 @@ def _deviation(graph: _Graph, column: TargetMean, value: str) -> str:
 
 def _linked(graph: _Graph, model: Model, X: str) -> str:
     """Add a model from its encoded rows to predictions, shape (n, outputs)."""
+    if isinstance(model, BlendModel):
+        return _blended(graph, model, X)
     if isinstance(model, ForestModel):
         return graph.add("Div", _ensemble(graph, model, X), graph.constant(float(len(model.roots))))
     if isinstance(model, TreeModel):
@@ -200,6 +211,16 @@ def _linked(graph: _Graph, model: Model, X: str) -> str:
     return (
         graph.add("Sigmoid", raw) if model.kind == "binary" else graph.add("Softmax", raw, axis=1)
     )
+
+
+def _blended(graph: _Graph, model: BlendModel, X: str) -> str:
+    """Add the members, each over its columns, and their weighted sum."""
+    parts = []
+    for begin, member, weight in zip(model.begins, model.members, model.weights, strict=True):
+        ends = [[begin], [begin + member.n_features], [1]]
+        own = graph.add("Slice", X, *(graph.constant(end, np.int64) for end in ends))
+        parts.append(graph.add("Mul", _linked(graph, member, own), graph.constant(weight)))
+    return graph.add("Sum", *parts)
 
 
 def _ensemble(graph: _Graph, model: Trees, X: str) -> str:

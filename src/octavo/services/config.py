@@ -15,7 +15,17 @@ from octavo.errors import DefinitionError
 from octavo.stores import catalog as tables
 from octavo.stores.catalog import Catalog, Row
 
-KEYS = ("algorithms", "trials", "budget", "rows", "seed", "threads")
+KEYS = (
+    "algorithms",
+    "trials",
+    "budget",
+    "parallel",
+    "blend",
+    "refit",
+    "rows",
+    "seed",
+    "threads",
+)
 """The settings there are, all below ``training.``."""
 
 
@@ -107,6 +117,12 @@ def _parsed(key: str, text: str, kind: Kind) -> Any:
         value = json.loads(text)
     except ValueError:
         value = None
+    if key in ("blend", "refit"):
+        if isinstance(value, bool):
+            return value
+        raise DefinitionError(
+            f"{text!r} is not true or false.", where=f"training.{key}", fix="Give true or false."
+        )
     if not isinstance(value, int) or isinstance(value, bool) or value < (0 if key == "seed" else 1):
         raise DefinitionError(
             f"{text!r} is not a whole number that {key} can be.",

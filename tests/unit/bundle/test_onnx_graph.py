@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from octavo.bundle import ENCODERS, Bundle, TreeModel
+from octavo.bundle import ENCODERS, Bundle, TreeModel, blended
 from octavo.definition import Ngrams
 from octavo.errors import DefinitionError
 from octavo.stages.training import algorithms
@@ -82,6 +82,16 @@ def test_a_graph_predicts_what_its_bundle_does(name, kind):
         np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-14)
 
 
+@pytest.mark.parametrize("kind", ["binary", "multiclass"])
+def test_a_blend_of_members_with_encoders_of_their_own(kind):
+    members = [bundle(name, kind) for name in ("lightgbm", "logistic", "random_forest")]
+    parts = [(member.encoder, member.model) for member in members]
+    encoder, model = blended(parts, np.array([0.5, 0.3, 0.2]))
+    made = Bundle(model, encoder, "y", "blend")
+    for frame in (FRAME, EDGES):
+        np.testing.assert_allclose(run(to_onnx(made), frame), made.predict(frame), rtol=1e-12)
+
+
 def test_a_threshold_that_sends_nothing_to_the_left():
     made = bundle("lightgbm", "regression")
     names = made.encoder.names
@@ -99,7 +109,7 @@ def test_a_threshold_that_sends_nothing_to_the_left():
     )
     made = Bundle(model, made.encoder, "y", "own")
     assert run(to_onnx(made), EDGES).tolist() == made.predict(EDGES).tolist()
-    assert set(made.predict(EDGES).tolist()) == {101.5 - 0.0, 110.5}
+    assert set(made.predict(EDGES).tolist()) == {101.5, 110.5}
 
 
 def test_what_has_no_place_in_a_graph():

@@ -5,7 +5,7 @@ from sklearn.utils.class_weight import compute_sample_weight
 
 from octavo.bundle import ENCODERS
 from octavo.errors import DataError, DefinitionError
-from octavo.stages.training.weighing import monotone, weights
+from octavo.stages.training.weighing import column, monotone, weights
 
 ROWS = pl.DataFrame(
     {
@@ -18,20 +18,20 @@ ROWS = pl.DataFrame(
 
 def test_classes_weigh_the_same():
     truth = np.repeat([0.0, 1.0, 2.0], [90, 9, 1])
-    found = weights("balanced", truth, pl.DataFrame())
+    found = weights("balanced", truth, column("balanced", pl.DataFrame()))
     np.testing.assert_allclose(found, compute_sample_weight("balanced", truth), rtol=1e-12)
 
 
 def test_a_column_of_weights_has_the_mean_1():
     rows = pl.DataFrame({"w": [1, 2, 5]})
-    assert weights("w", np.zeros(3), rows).tolist() == [0.375, 0.75, 1.875]
-    assert weights(None, np.zeros(3), rows) is None
+    assert weights("w", np.zeros(3), column("w", rows)).tolist() == [0.375, 0.75, 1.875]
+    assert weights(None, np.zeros(3), column(None, rows)) is None
 
 
 @pytest.mark.parametrize("wrong", [None, 0.0, -1.0, float("inf"), float("nan")])
 def test_a_weight_that_is_none_is_refused(wrong):
     with pytest.raises(DataError, match=r"'w': 1 of 2 training rows weigh nothing"):
-        weights("w", np.zeros(2), pl.DataFrame({"w": [1.0, wrong]}))
+        weights("w", np.zeros(2), column("w", pl.DataFrame({"w": [1.0, wrong]})))
 
 
 @pytest.mark.parametrize("flavour", sorted(ENCODERS))

@@ -101,24 +101,29 @@ def run(context: Context) -> Outcome:
     told = "model ready" if answered else "no candidate answers the problem"
     _record(context, verdict, refused[0] if refused else told)
     return Outcome(
-        rows_in=segregation.data("validation", columns=[]).height + test.height,
+        rows_in=segregation.outcomes("validation", "with").len() + test.height,
         rows_out=int(answered),
         outputs=asdict(verdict),
     )
 
 
 def _ranking(context: Context) -> list[Row]:
-    """Return the study's candidates, best on validation first; equal ones by age."""
+    """Return the study's candidates, best on validation first; equal ones by age.
+
+    What was trained once more on all rows comes before what it repeats.
+    """
     trials, candidates = tables.trials, tables.candidates
     query = (
-        sa.select(candidates, trials.c.number, trials.c.folds)
+        sa.select(candidates, trials.c.number, trials.c.folds, trials.c.role)
         .join(trials, trials.c.candidate_id == candidates.c.candidate_id)
         .where(trials.c.study == _study(context))
         .order_by(trials.c.number)
     )
     rows = list({row["candidate_id"]: row for row in context.catalog.rows(query)}.values())
     sign = -1 if context.pipeline.problem.more_is_better else 1
-    return sorted(rows, key=lambda row: (sign * row["validation"], row["number"]))
+    return sorted(
+        rows, key=lambda row: (sign * row["validation"], row["role"] != "refit", row["number"])
+    )
 
 
 def _truths(
@@ -127,7 +132,7 @@ def _truths(
     """Return the labels of some parts as numbers, by the classes of the first of them."""
     pipeline, segregation = context.pipeline, context.segregation()
     rows = pipeline.problem.learns_from
-    labels = [segregation.data(p, rows, [], fold=fold)[pipeline.label.name] for p in parts]
+    labels = [segregation.outcomes(p, rows, fold=fold) for p in parts]
     classes = classes_of(labels[0], pipeline)
     return tuple(target_numbers(label, pipeline, classes) for label in labels)
 

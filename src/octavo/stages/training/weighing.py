@@ -14,7 +14,20 @@ from octavo.errors import DataError, DefinitionError
 BALANCED = "balanced"
 
 
-def weights(declared: str | None, truth: np.ndarray, rows: pl.DataFrame) -> np.ndarray | None:
+def column(declared: str | None, rows: pl.DataFrame) -> np.ndarray:
+    """Read the feature that rows weigh, NaN where it is null; nothing if none is named.
+
+    Parameters
+    ----------
+    declared
+        ``Training.weights``.
+    """
+    if declared in (None, BALANCED):
+        return np.empty(0)
+    return rows[declared].cast(pl.Float64).fill_null(np.nan).to_numpy()
+
+
+def weights(declared: str | None, truth: np.ndarray, found: np.ndarray) -> np.ndarray | None:
     """Return the weights of rows, with the mean 1; None if all weigh the same.
 
     Parameters
@@ -23,8 +36,8 @@ def weights(declared: str | None, truth: np.ndarray, rows: pl.DataFrame) -> np.n
         ``Training.weights``.
     truth
         Class numbers of the rows, or values.
-    rows
-        Holds the column that is named.
+    found
+        What `column` read.
 
     Raises
     ------
@@ -36,7 +49,6 @@ def weights(declared: str | None, truth: np.ndarray, rows: pl.DataFrame) -> np.n
     if declared == BALANCED:
         counts = np.bincount(truth.astype(int))
         return (truth.size / np.count_nonzero(counts) / np.maximum(counts, 1))[truth.astype(int)]
-    found = rows[declared].cast(pl.Float64).fill_null(np.nan).to_numpy()
     wrong = ~(np.isfinite(found) & (found > 0))
     if wrong.any():
         raise DataError(

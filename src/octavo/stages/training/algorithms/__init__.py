@@ -46,6 +46,9 @@ _LIBRARY: dict[str, Algorithm] = {
     )
 }
 
+BASELINE = "naive"
+"""The one that learns nothing of rows: it is there to be named, not to be tried."""
+
 
 def names() -> list[str]:
     """List the algorithms of the library."""
@@ -110,6 +113,7 @@ def require(algorithm: str | Algorithm) -> None:
 
 
 __all__ = [
+    "BASELINE",
     "TOLERANCE",
     "Algorithm",
     "CatBoost",

@@ -17,6 +17,7 @@ from octavo.definition.problem import Kind
 from octavo.stages.training.algorithms.contract import (
     Task,
     count_classes,
+    least_in_leaf,
     settings,
     unconstrained,
 )
@@ -61,6 +62,7 @@ class _Forest:
         unconstrained(self, task)
         suffix = "Regressor" if kind == "regression" else "Classifier"
         chosen = settings(self, params, {"random_state": task.seed, "n_jobs": task.threads})
+        chosen["min_samples_leaf"] = least_in_leaf(chosen["min_samples_leaf"], len(y))
         estimator = getattr(ensemble, self.estimator + suffix)(**chosen)
         estimator.fit(np.clip(X, -_LARGEST, _LARGEST), y, task.weights)
         return FittedForest(estimator.set_params(n_jobs=1), kind)
