@@ -115,6 +115,18 @@ def _between(x, left, right, low, high):
     return low + (x - left) / (right - left) * (high - low)
 
 
+@njit(types.float64(types.float64, VECTOR, VECTOR, types.float64), nogil=True, cache=True)
+def _measured(total, knots, surprise, slope):
+    """Return the surprise of a sum, taken to 9 digits: linear between knots and beyond."""
+    x = math.floor(total * 1e9 + 0.5) / 1e9
+    at, last = _knot(x, knots), surprise.size - 1
+    if at == 0:
+        return 0.0
+    if at > last:
+        return min(surprise[last] + slope * (x - knots[last]), MOST_SURPRISE)
+    return _between(x, knots[at - 1], knots[at], surprise[at - 1], surprise[at])
+
+
 @njit(types.void(MATRIX, MATRIX, VECTOR, VECTOR, SCORES), nogil=True, cache=True)
 def tails(X, knots, surprise, slope, out):
     """Add up the surprise of each feature, in their order, and measure the sum likewise.
@@ -124,25 +136,30 @@ def tails(X, knots, surprise, slope, out):
     features, last = X.shape[1], surprise.size - 1
     for i in range(X.shape[0]):
         total = 0.0
-        for j in range(features + 1):
-            if j < features:
-                x = X[i, j]
-            else:
-                x = math.floor(total * 1e9 + 0.5) / 1e9
-                total = 0.0
+        for j in range(features):
+            x = X[i, j]
             if x != x:
                 continue
             at = _knot(x, knots[j])
             if at == 0:
                 continue  # every training row reached it
-            left, right = knots[j, at - 1], knots[j, min(at, last)]
-            if j < features:
-                x, left, right = math.asinh(x), math.asinh(left), math.asinh(right)
+            left, right = math.asinh(knots[j, at - 1]), math.asinh(knots[j, min(at, last)])
+            x = math.asinh(x)
             if at > last:
                 total += min(surprise[last] + slope[j] * (x - left), MOST_SURPRISE)
             else:
                 total += _between(x, left, right, surprise[at - 1], surprise[at])
-        out[i, 0] = total
+        out[i, 0] = _measured(total, knots[features], surprise, slope[features])
+
+
+@njit(types.void(SCORES, VECTOR, VECTOR, VECTOR), nogil=True, cache=True)
+def set_apart(ways, knots, surprise, slope):
+    """Turn mean ways to rows into surprise, in place.
+
+    See `octavo.bundle.IsolationModel` for the arrays.
+    """
+    for i in range(ways.shape[0]):
+        ways[i, 0] = _measured(-ways[i, 0], knots, surprise, slope[0])
 
 
 @njit(types.void(SCORES), nogil=True, cache=True)

@@ -6,8 +6,11 @@ from typing import Any
 
 import click
 
-from octavo.cli.arguments import DIR, FOLDER, HOME, JSON, OUTPUT, Group
+from octavo.cli.arguments import DIR, FOLDER, HOME, JSON, OUTPUT, PATH, Group
 from octavo.errors import DefinitionError, ExitCode
+
+_CHECKED = 10_000
+"""Validation rows that an exported candidate is checked on, at the most."""
 
 features = Group("features", help="Features at request time.")
 
@@ -238,4 +241,39 @@ def _state(candidate: str, judged: dict[str, Any], live: Any) -> str | None:
     return "replaced" if verdict["promoted"] else "refused" if verdict["answered"] else "missed"
 
 
-COMMANDS = (batches, candidates, features)
+@click.command()
+@click.argument("candidate", metavar="CANDIDATE", help="Its ID; see `octavo candidates`.")
+@click.option(
+    "--onnx", "path", metavar="FILE", type=PATH, required=True, help="The ONNX file to write."
+)
+@DIR
+@HOME
+@JSON
+def export(candidate: str, path: Path, folder: Path, home: Path | None, as_json: bool) -> int:
+    """Write a candidate as ONNX, checked on validation rows."""
+    import sqlalchemy as sa
+
+    from octavo.bundle import Bundle
+    from octavo.project import Project
+    from octavo.services.exporting import export_onnx
+    from octavo.stores import catalog as tables
+
+    project = Project(folder, home)
+    known = {row["candidate_id"] for row in project.catalog.rows(sa.select(tables.candidates))}
+    if candidate not in known:
+        raise DefinitionError.unknown("candidate", candidate, sorted(known))
+    bundle = Bundle.load(project.home.candidate(candidate))
+    rows = project.data("validation", "both", list(bundle.schema), limit=_CHECKED)
+    difference = export_onnx(bundle, rows, path)
+    told = {"candidate": candidate, "file": str(path), "rows": rows.height, "off": difference}
+    if as_json:
+        click.echo(json.dumps(told))
+    else:
+        click.echo(
+            f"{path}: predicts what {candidate} does, on {rows.height:,} validation rows to "
+            f"{difference:.1g}."
+        )
+    return ExitCode.DONE
+
+
+COMMANDS = (batches, candidates, export, features)

@@ -73,6 +73,7 @@ class Pipeline(Declaration):
         self._check_inputs()
         self._check_texts()
         self._check_groups()
+        self._check_training()
         self._check_target()
         fingerprint(self)  # fails if anything in it has no fixed meaning
 
@@ -234,6 +235,33 @@ class Pipeline(Declaration):
                 fix="Name the features in slices instead.",
             )
 
+    def _check_training(self) -> None:
+        """Refuse columns that training is told of and that are not there, or mean nothing."""
+        training, kind = self.training, self.problem.kind
+        weights = [] if training.weights in (None, "balanced") else [training.weights]
+        named = {"weights": weights, "monotone": training.monotone, "encodings": training.encodings}
+        for field_, names in named.items():
+            for name in names:
+                if name not in self.features:
+                    where = f"Training.{field_}"
+                    raise DefinitionError.unknown("feature", name, self.features, where=where)
+        if training.weights == "balanced" and kind not in ("binary", "multiclass"):
+            raise DefinitionError(
+                f"a {kind} problem has no classes that could weigh the same.",
+                where="Training.weights",
+                fix="Name a feature of positive numbers, or leave it out.",
+            )
+        if training.monotone and kind not in ("binary", "regression"):
+            raise DefinitionError(
+                f"the answer to a {kind} problem does not rise or fall.",
+                where="Training.monotone",
+                fix="Leave it out.",
+            )
+        if not self.seen:
+            raise DefinitionError(
+                "the only feature is what rows weigh.", where="Pipeline", fix="Add another."
+            )
+
     def _check_target(self) -> None:
         if self.problem.target != self.label.name:
             raise DefinitionError.unknown(
@@ -275,6 +303,12 @@ class Pipeline(Declaration):
         """Names of all features, in the order a model sees them."""
         windows = [feature.name for view in self.views for feature in view.features]
         return [*self.row_features, *windows, *self.derived_features]
+
+    @property
+    def seen(self) -> list[str]:
+        """Names of the features that a model sees, unless their type is none for a model."""
+        names = self.features if self.inputs is None else self.inputs
+        return [name for name in names if name != self.training.weights]
 
     @property
     def algorithms(self) -> Sequence[Any]:

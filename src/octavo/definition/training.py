@@ -1,7 +1,7 @@
 """Stages 5, 7 and 8: what is tried and for how long, how it goes live, what is watched."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from octavo.definition.arguments import instance, whole_number
@@ -9,6 +9,10 @@ from octavo.definition.durations import Duration, written
 from octavo.definition.fingerprint import Declaration, beside
 from octavo.definition.schedule import Schedule, check_schedule
 from octavo.errors import DefinitionError
+
+ENCODINGS = ("numeric", "categorical", "target")
+"""A number (of a date or time the seconds since 1970, or since midnight); a category (of a whole
+number, too); a category by the mean target of its training rows."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,6 +49,15 @@ class Training(Declaration):
     seed: int = 7
     threads: int = 2
     """Threads of one fit; fixed, since a sum's order, and so its last bit, depends on it."""
+    weights: str | None = None
+    """What a training row weighs: ``"balanced"``, so that every class weighs the same, or the name
+    of a feature of positive numbers, which no model then sees. None: all rows the same."""
+    monotone: Mapping[str, int] = field(default_factory=dict)
+    """Features of which more may only raise the answer (1), or only lower it (−1), all else being
+    the same. Algorithms that cannot promise it are refused."""
+    encodings: Mapping[str, str] = field(default_factory=dict)
+    """How models see a feature, where its type does not say it or is not meant: one of
+    `ENCODINGS`."""
     schedule: Schedule | None = beside(None)
     """When a search is begun; see `Schedule`: nothing acts on it yet."""
 
@@ -68,7 +81,23 @@ class Training(Declaration):
         whole_number(self.rows, least=1, where="Training.rows")
         whole_number(self.threads, least=1, where="Training.threads")
         whole_number(self.seed, least=0, where="Training.seed")
+        self._check_columns()
         check_schedule(self.schedule, where="Training.schedule")
+
+    def _check_columns(self) -> None:
+        if self.weights is not None:
+            instance(self.weights, str, where="Training.weights")
+        for name, allowed in (("monotone", (1, -1)), ("encodings", ENCODINGS)):
+            told = getattr(self, name)
+            instance(told, Mapping, where=f"Training.{name}")
+            object.__setattr__(self, name, dict(told))
+            for feature, value in told.items():
+                if value not in allowed:
+                    raise DefinitionError(
+                        f"{value!r} is none of {', '.join(map(repr, allowed))}.",
+                        where=f"Training.{name}[{feature!r}]",
+                        fix="Write one of them.",
+                    )
 
 
 @dataclass(frozen=True, eq=False)

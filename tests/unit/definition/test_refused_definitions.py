@@ -343,6 +343,27 @@ MESSAGES = [
         'Training: algorithms is not a list. algorithms=["lightgbm"].',
     ),
     (
+        lambda: ov.Training(monotone={"amount": 2}),
+        "Training.monotone['amount']: 2 is none of 1, -1. Write one of them.",
+    ),
+    (
+        lambda: ov.Training(encodings={"zip": "onehot"}),
+        "Training.encodings['zip']: 'onehot' is none of 'numeric', 'categorical', 'target'. "
+        "Write one of them.",
+    ),
+    (
+        lambda: ov.Training(weights=2),  # type: ignore[arg-type]
+        "Training.weights: 2 is not of the kind str. Give one.",
+    ),
+    (
+        lambda: pipeline(training=ov.Training(weights="amuont")),
+        "Training.weights: there is no feature 'amuont'. Did you mean 'amount'?",
+    ),
+    (
+        lambda: pipeline(training=ov.Training(monotone={"amuont": 1})),
+        "Training.monotone: there is no feature 'amuont'. Did you mean 'amount'?",
+    ),
+    (
         lambda: ov.Training(trials=0),
         "Training.trials: 0 is not a whole number from 1 on. Use one.",
     ),

@@ -41,9 +41,15 @@ def inputs(context: Context) -> Any:
         pipeline.features,
         fingerprint([pipeline.row, pipeline.derived, pipeline.inputs, _asked(pipeline)]),
         fingerprint(_needed(context)),
-        fingerprint(pipeline.texts),
+        fingerprint([pipeline.texts, *_columns(pipeline)]),
         [getattr(a, "name", a) for a in pipeline.algorithms],
     ]
+
+
+def _columns(pipeline: Pipeline) -> list[Any]:
+    """Return what training is told of columns."""
+    training = pipeline.training
+    return [training.weights, training.monotone, training.encodings]
 
 
 def _asked(pipeline: Pipeline) -> list[Any]:
@@ -138,6 +144,9 @@ def _terms(context: Context, segregation: Segregation, folds: tuple[Path, ...]) 
         target=pipeline.label.name,
         label=fingerprint([pipeline.label, pipeline.problem.kind]),
         texts=dict(pipeline.texts),
+        encodings=pipeline.training.encodings,
+        weights=pipeline.training.weights,
+        monotone=pipeline.training.monotone,
         features=segregation.features,
         data_version={"id": segregation.data_version, "positions": segregation.positions},
         seed=context.settings["seed"],

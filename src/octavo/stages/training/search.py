@@ -11,7 +11,7 @@ from typing import Any
 from octavo.definition import Pipeline
 from octavo.errors import ResourceError
 from octavo.stages.training import algorithms
-from octavo.stages.training.algorithms import Algorithm, get
+from octavo.stages.training.algorithms import BASELINE, Algorithm, get
 
 FIRST = 12
 """Trials of a search without a number of its own, if one of them answers the problem."""
@@ -45,7 +45,7 @@ def widened(searched: Sequence[Algorithm], kind: str) -> list[Algorithm]:
 
 
 def _helps(algorithm: Algorithm, kind: str, known: set[str]) -> bool:
-    if algorithm.name in known or kind not in algorithm.kinds:
+    if algorithm.name in (*known, BASELINE) or kind not in algorithm.kinds:
         return False
     try:
         algorithms.require(algorithm)

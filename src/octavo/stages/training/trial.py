@@ -20,6 +20,7 @@ from octavo.bundle.metrics import measured
 from octavo.bundle.profile import Profile, profile, save_profile
 from octavo.definition import Ngrams, Problem
 from octavo.errors import ResourceError
+from octavo.stages.training import weighing
 from octavo.stages.training.algorithms import Algorithm, Pruned, Task, Watch, take_over
 from octavo.stages.training.material import Material
 from octavo.stages.training.pruning import Pruner
@@ -37,6 +38,9 @@ class Terms:
     label: str
     """The label's fingerprint."""
     texts: Mapping[str, Ngrams]
+    encodings: Mapping[str, str]
+    weights: str | None
+    monotone: Mapping[str, int]
     features: Mapping[str, str]
     """Every feature's fingerprint."""
     data_version: Mapping[str, Any]
@@ -169,13 +173,20 @@ def fit(trial: Trial, material: Material, folder: Path, pruner: Pruner | None = 
     """
     terms, algorithm = trial.terms, trial.algorithm
     began = time.monotonic()
-    encoder, X, beside = material.encoded(algorithm.encoder, terms.texts, folder)
+    encoder, X, beside = material.encoded(algorithm.encoder, terms.encodings, terms.texts, folder)
     encoded = time.monotonic()
     watch = None
     if pruner is not None and terms.problem.kind != "anomaly":
         metric = terms.problem.metric
         watch = Watch(beside, material.validation_truth, metric, pruner.report)
-    task = Task(terms.problem.kind, terms.seed, terms.threads, watch=watch)
+    task = Task(
+        terms.problem.kind,
+        terms.seed,
+        terms.threads,
+        weighing.weights(terms.weights, material.truth, material.weights),
+        weighing.monotone(terms.monotone, encoder),
+        watch,
+    )
     fitted = algorithm.fit(X, material.truth, trial.params, task)
     ended = time.monotonic()
     known = material.truth[~np.isnan(material.truth)]

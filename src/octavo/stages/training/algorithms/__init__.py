@@ -7,6 +7,7 @@ from importlib.util import find_spec
 
 from octavo.definition.problem import Kind
 from octavo.errors import DefinitionError, ResourceError
+from octavo.stages.training.algorithms.catboost import CatBoost
 from octavo.stages.training.algorithms.contract import (
     TOLERANCE,
     Algorithm,
@@ -18,24 +19,35 @@ from octavo.stages.training.algorithms.contract import (
 )
 from octavo.stages.training.algorithms.forests import ExtraTrees, RandomForest
 from octavo.stages.training.algorithms.hist_gradient_boosting import HistGradientBoosting
+from octavo.stages.training.algorithms.isolation_forest import IsolationForest
 from octavo.stages.training.algorithms.lightgbm import LightGBM
-from octavo.stages.training.algorithms.linear import Logistic, Ridge
+from octavo.stages.training.algorithms.linear import ElasticNet, Logistic, Ridge
+from octavo.stages.training.algorithms.naive import Naive
+from octavo.stages.training.algorithms.nearest_neighbours import NearestNeighbours
 from octavo.stages.training.algorithms.tails import Tails
 from octavo.stages.training.algorithms.xgboost import XGBoost
 
 _LIBRARY: dict[str, Algorithm] = {
     algorithm.name: algorithm
     for algorithm in (
+        CatBoost(),
+        ElasticNet(),
         ExtraTrees(),
         HistGradientBoosting(),
+        IsolationForest(),
         LightGBM(),
         Logistic(),
+        Naive(),
+        NearestNeighbours(),
         RandomForest(),
         Ridge(),
         Tails(),
         XGBoost(),
     )
 }
+
+BASELINE = "naive"
+"""The one that learns nothing of rows: it is there to be named, not to be tried."""
 
 
 def names() -> list[str]:
@@ -94,19 +106,26 @@ def require(algorithm: str | Algorithm) -> None:
         Naming the extra to install.
     """
     found = get(algorithm)
-    if isinstance(found, XGBoost) and find_spec("xgboost") is None:
-        where = f"algorithm {found.name!r}"
-        raise ResourceError.not_installed("XGBoost", extra="xgboost", where=where)
+    for own, library in ((XGBoost, "XGBoost"), (CatBoost, "CatBoost")):
+        if isinstance(found, own) and find_spec(found.name) is None:
+            where = f"algorithm {found.name!r}"
+            raise ResourceError.not_installed(library, extra=found.name, where=where)
 
 
 __all__ = [
+    "BASELINE",
     "TOLERANCE",
     "Algorithm",
+    "CatBoost",
+    "ElasticNet",
     "ExtraTrees",
     "Fitted",
     "HistGradientBoosting",
+    "IsolationForest",
     "LightGBM",
     "Logistic",
+    "Naive",
+    "NearestNeighbours",
     "Pruned",
     "RandomForest",
     "Ridge",
