@@ -13,6 +13,7 @@ import polars as pl
 
 from octavo.bundle.blend import BlendModel, JoinedEncoder
 from octavo.bundle.bundle import Bundle
+from octavo.bundle.calibration import Calibration, Isotonic, Sigmoid, Temperature
 from octavo.bundle.categories import CategoryCode, OneHot, TargetMean
 from octavo.bundle.columns import EncodedColumn
 from octavo.bundle.encoders import FARTHEST, PlainNumber, ScaledNumber
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 MISSING = ""
 """What stands for a missing text: ONNX has no null."""
 OUTPUT = "prediction"
+
+CLOSEST = 1e-12
+"""As `octavo.bundle.evaluator` has it, which would load numba."""
 
 _OPSETS = {"": 21, "ai.onnx.ml": 5}
 _LESS_OR_EQUAL, _LESS = 0, 1
@@ -89,7 +93,7 @@ def to_onnx(bundle: Bundle) -> "ModelProto":
     graph = _Graph()
     encoded = [_encoded(graph, column) for column in _columns(bundle)]
     X = graph.add("Concat", *encoded, axis=1)
-    found = _linked(graph, bundle.model, X)
+    found = _calibrated(graph, bundle.calibration, _linked(graph, bundle.model, X))
     if bundle.model.n_outputs == 1:
         found = graph.add("Squeeze", found, graph.constant([1], np.int64))
     graph.nodes[-1].output[0] = OUTPUT
@@ -221,6 +225,29 @@ def _blended(graph: _Graph, model: BlendModel, X: str) -> str:
         own = graph.add("Slice", X, *(graph.constant(end, np.int64) for end in ends))
         parts.append(graph.add("Mul", _linked(graph, member, own), graph.constant(weight)))
     return graph.add("Sum", *parts)
+
+
+def _calibrated(graph: _Graph, calibration: Calibration | None, p: str) -> str:
+    """Add what turns a model's probabilities, shape (n, outputs), into those that are told."""
+    if isinstance(calibration, Sigmoid):
+        near = graph.constant(CLOSEST), graph.constant(1 - CLOSEST)
+        p = graph.add("Clip", p, *near)
+        odds = graph.add("Div", p, graph.add("Sub", graph.constant(1.0), p))
+        line = graph.add("Mul", graph.add("Log", odds), graph.constant(calibration.slope))
+        return graph.add("Sigmoid", graph.add("Add", line, graph.constant(calibration.intercept)))
+    if isinstance(calibration, Isotonic):
+        at, told = np.array([calibration.at]), np.array([calibration.told])
+        width = np.diff(at)
+        above = graph.add("Max", graph.add("Sub", p, graph.constant(at[:, :-1])), graph.constant(0))
+        steps = graph.add("Min", above, graph.constant(width))  # how far into each stretch
+        risen = graph.add("Mul", steps, graph.constant(np.diff(told) / width))
+        summed = graph.add("ReduceSum", risen, graph.constant([1], np.int64), keepdims=1)
+        return graph.add("Add", summed, graph.constant(told[0, 0]))
+    if isinstance(calibration, Temperature):
+        powers = graph.add("Pow", p, graph.constant(1 / calibration.temperature))
+        total = graph.add("ReduceSum", powers, graph.constant([1], np.int64), keepdims=1)
+        return graph.add("Div", powers, total)
+    return p
 
 
 def _ensemble(graph: _Graph, model: Trees, X: str) -> str:
