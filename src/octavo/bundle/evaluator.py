@@ -1,4 +1,4 @@
-"""Compiled evaluation of tree, forest, linear and tail models, row by row.
+"""Compiled evaluation of tree, forest, linear and tail models and calibrations, row by row.
 
 Each result is computed by the same operations in the same order whether its row comes alone or
 among others: sums run over trees (features) in their order, there is no ``fastmath``, no BLAS and
@@ -27,10 +27,14 @@ def given(dtype: types.Type, ndim: int = 1) -> types.Array:
     return types.Array(dtype, ndim, "C", readonly=True)
 
 
+CLOSEST = 1e-12
+"""How near a probability may come to 0 and 1 before its log-odds are taken."""
+
 MATRIX = given(types.float64, 2)
 VECTOR = given(types.float64)
 _INTS = given(types.int32)
 SCORES = types.Array(types.float64, 2, "C")
+_TOLD = types.Array(types.float64, 1, "C")
 _NODES = (_INTS, VECTOR, _INTS, _INTS, given(types.uint8))
 
 
@@ -199,3 +203,46 @@ def softmax(scores):
             total += scores[i, k]
         for k in range(scores.shape[1]):
             scores[i, k] /= total
+
+
+@njit(types.void(VECTOR, types.float64, types.float64, _TOLD), nogil=True, cache=True)
+def sigmoid(p, slope, intercept, out):
+    """Compute the logistic function of a line over the log-odds of ``p``."""
+    for i in range(p.size):
+        x = min(max(p[i], CLOSEST), 1.0 - CLOSEST)
+        score = slope * math.log(x / (1.0 - x)) + intercept
+        if score >= 0.0:
+            out[i] = 1.0 / (1.0 + math.exp(-score))
+        else:
+            odds = math.exp(score)
+            out[i] = odds / (1.0 + odds)
+
+
+@njit(types.void(VECTOR, VECTOR, VECTOR, _TOLD), nogil=True, cache=True)
+def isotonic(p, at, told, out):
+    """Compute what straight lines between knots are at each ``p``, which lies among them."""
+    for i in range(p.size):
+        low, high = 0, at.size - 1
+        while high - low > 1:
+            middle = (low + high) // 2
+            if at[middle] <= p[i]:
+                low = middle
+            else:
+                high = middle
+        share = (p[i] - at[low]) / (at[high] - at[low])
+        out[i] = told[low] + share * (told[high] - told[low])
+
+
+@njit(types.void(MATRIX, types.float64, SCORES), nogil=True, cache=True)
+def tempered(p, power, out):
+    """Compute ``p ** power`` of each class, brought to a sum of 1."""
+    for i in range(p.shape[0]):
+        highest = 0.0
+        for k in range(p.shape[1]):
+            highest = max(highest, p[i, k])
+        total = 0.0
+        for k in range(p.shape[1]):
+            out[i, k] = (p[i, k] / highest) ** power
+            total += out[i, k]
+        for k in range(p.shape[1]):
+            out[i, k] /= total

@@ -187,23 +187,58 @@ def _batch_rows(project: Any, known: list[dict[str, Any]], batch: str, rejected:
 @HOME
 @JSON
 def candidates(folder: Path, trials: bool, home: Path | None, as_json: bool) -> int:
-    """List candidates, newest first."""
+    """List candidates, the newest search first, best on validation first."""
     import sqlalchemy as sa
 
     from octavo.cli.tables import print_rows
     from octavo.project import Project
     from octavo.stores import catalog as tables
 
-    catalog = Project(folder, home).catalog
+    project = Project(folder, home)
+    catalog = project.catalog
     if trials:
         rows = catalog.rows(sa.select(tables.trials))
         columns = ["study", "number", "algorithm", "state", "figure", "seconds", "error"]
     else:
-        table = tables.candidates
-        rows = catalog.rows(sa.select(table).order_by(table.c.created_at.desc()))
-        columns = ["candidate_id", "algorithm", "validation", "seconds", "data_version", "params"]
+        rows = _ranked(project)
+        columns = ["candidate_id", "algorithm", "validation", "test", "state", "seconds"]
     print_rows(rows, columns, as_json)
     return ExitCode.DONE
+
+
+def _ranked(project: Any) -> list[dict[str, Any]]:
+    """Return candidates with what became of them, and of judged ones the figure on test."""
+    import sqlalchemy as sa
+
+    from octavo.stores import catalog as tables
+
+    catalog, studies = project.catalog, tables.studies
+    query = sa.select(tables.candidates).join(studies, studies.c.study == tables.candidates.c.study)
+    better = tables.candidates.c.validation
+    better = better.desc() if project.definition.problem.more_is_better else better
+    found = catalog.rows(
+        query.order_by(studies.c.started_at.desc(), better, tables.candidates.c.created_at.desc())
+    )
+    verdicts = catalog.rows(sa.select(tables.verdicts).order_by(tables.verdicts.c.id))
+    judged = {row["candidate_id"]: row["document"] for row in verdicts}
+    live = catalog.live_deployment()
+    return [
+        row
+        | {
+            "test": judged.get(row["candidate_id"], {}).get("test"),
+            "state": _state(row["candidate_id"], judged, live),
+        }
+        for row in found
+    ]
+
+
+def _state(candidate: str, judged: dict[str, Any], live: Any) -> str | None:
+    if live and live["candidate_id"] == candidate:
+        return "deployed"
+    verdict = judged.get(candidate)
+    if verdict is None:
+        return None
+    return "replaced" if verdict["promoted"] else "refused" if verdict["answered"] else "missed"
 
 
 @click.command()

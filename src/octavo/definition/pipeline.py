@@ -8,6 +8,7 @@ import polars as pl
 
 from octavo.definition.arguments import columns, instance, listed
 from octavo.definition.dataset import Dataset
+from octavo.definition.evaluation import Evaluation, Gate
 from octavo.definition.expressions import check_row_expression, output_name
 from octavo.definition.features import View
 from octavo.definition.fingerprint import BY_NAME, Declaration, beside, fingerprint
@@ -18,7 +19,7 @@ from octavo.definition.notify import notify_urls, redacted
 from octavo.definition.problem import Problem
 from octavo.definition.schedule import Schedule
 from octavo.definition.split import Split, SplitByHash, SplitByTime, SplitStratified
-from octavo.definition.training import Gate, Monitor, Replace, Training
+from octavo.definition.training import Monitor, Replace, Training
 from octavo.errors import DefinitionError
 
 
@@ -50,6 +51,7 @@ class Pipeline(Declaration):
     """Features of free text, and how they are read; other texts are categories."""
     split: Split = field(default_factory=SplitByTime)
     training: Training = field(default_factory=Training)
+    evaluation: Evaluation = field(default_factory=Evaluation)
     gate: Gate = field(default_factory=Gate)
     deployment: Replace = field(default_factory=Replace)
     monitor: Monitor = field(default_factory=Monitor)
@@ -70,6 +72,7 @@ class Pipeline(Declaration):
         self._check_features()
         self._check_inputs()
         self._check_texts()
+        self._check_groups()
         self._check_training()
         self._check_target()
         fingerprint(self)  # fails if anything in it has no fixed meaning
@@ -96,6 +99,7 @@ class Pipeline(Declaration):
             "label": Label,
             "split": (SplitByTime, SplitByHash, SplitStratified),
             "training": Training,
+            "evaluation": Evaluation,
             "gate": Gate,
             "deployment": Replace,
             "monitor": Monitor,
@@ -216,6 +220,20 @@ class Pipeline(Declaration):
                 raise DefinitionError.unknown(
                     "feature", name, self.features, where="Pipeline.texts"
                 )
+
+    def _check_groups(self) -> None:
+        for name in ("slices", "fairness"):
+            for feature in getattr(self.evaluation, name):
+                if feature not in self.features:
+                    raise DefinitionError.unknown(
+                        "feature", feature, self.features, where=f"Evaluation.{name}"
+                    )
+        if self.evaluation.fairness and self.problem.kind != "binary":
+            raise DefinitionError(
+                f"gaps between groups are those of yes and no; the problem is {self.problem.kind}.",
+                where="Evaluation.fairness",
+                fix="Name the features in slices instead.",
+            )
 
     def _check_training(self) -> None:
         """Refuse columns that training is told of and that are not there, or mean nothing."""

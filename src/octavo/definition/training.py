@@ -1,4 +1,4 @@
-"""Stages 5 and 6: what is tried, for how long, and what a candidate must do to pass."""
+"""Stages 5, 7 and 8: what is tried and for how long, how it goes live, what is watched."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -98,21 +98,6 @@ class Training(Declaration):
                         where=f"Training.{name}[{feature!r}]",
                         fix="Write one of them.",
                     )
-
-
-@dataclass(frozen=True, eq=False)
-class Gate(Declaration):
-    """What the chosen candidate must do on test besides answering the problem."""
-
-    beat_champion_by: float = 0.0
-    """By how much its figure must be better than the deployed champion's, on test rows later
-    than both trainings; in units of the problem's metric."""
-    refuse_leaks: bool = False
-    """Whether a suspected leak in its data version keeps it from being deployed."""
-
-    def __post_init__(self) -> None:
-        instance(self.beat_champion_by, (int, float), where="Gate.beat_champion_by")
-        instance(self.refuse_leaks, bool, where="Gate.refuse_leaks")
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import sqlalchemy as sa
 
-from octavo.bundle.metrics import figure, trivial
+from octavo.bundle.metrics import measured, trivial
 from octavo.definition import Pipeline, fingerprint
 from octavo.definition.durations import microseconds
 from octavo.errors import DataError
@@ -54,7 +54,7 @@ def _columns(pipeline: Pipeline) -> list[Any]:
 
 def _asked(pipeline: Pipeline) -> list[Any]:
     problem = pipeline.problem
-    return [problem.kind, problem.metric, problem.budget]
+    return [problem.kind, problem.metric, problem.budget, problem.k, problem.costs]
 
 
 def _needed(context: Context) -> list[Any]:
@@ -124,7 +124,7 @@ def _materials(
         material = Material.load(folder)
         truth = material.validation_truth
         guess = trivial(problem.kind, material.truth, truth.size)
-        baseline.append(figure(problem.metric, truth, guess))
+        baseline.append(measured(problem, truth, guess))
         folds.append(folder)
         left_out = material.left_out
     if left_out:

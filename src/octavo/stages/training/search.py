@@ -9,9 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from octavo.definition import Pipeline
-from octavo.errors import ResourceError
-from octavo.stages.training import algorithms
-from octavo.stages.training.algorithms import BASELINE, Algorithm, get
+from octavo.definition.problem import Kind
+from octavo.stages.training.algorithms import Algorithm, get, to_try
 
 FIRST = 12
 """Trials of a search without a number of its own, if one of them answers the problem."""
@@ -38,20 +37,10 @@ def chosen(pipeline: Pipeline, settings: Mapping[str, Any]) -> list[Algorithm]:
     return [get(own.get(name, name)) for name in settings["algorithms"]]
 
 
-def widened(searched: Sequence[Algorithm], kind: str) -> list[Algorithm]:
+def widened(searched: Sequence[Algorithm], kind: Kind) -> list[Algorithm]:
     """Return all that can learn such a problem and is installed, those that are searched first."""
     known = {algorithm.name for algorithm in searched}
-    return [*searched, *(a for a in map(get, algorithms.names()) if _helps(a, kind, known))]
-
-
-def _helps(algorithm: Algorithm, kind: str, known: set[str]) -> bool:
-    if algorithm.name in (*known, BASELINE) or kind not in algorithm.kinds:
-        return False
-    try:
-        algorithms.require(algorithm)
-    except ResourceError:
-        return False
-    return True
+    return [*searched, *(each for each in to_try(kind) if each.name not in known)]
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,8 @@ import numpy as np
 import polars as pl
 
 from octavo.bundle import Bundle
-from octavo.bundle.metrics import figure
+from octavo.bundle.finishing import finished
+from octavo.bundle.metrics import measured
 from octavo.bundle.profile import Profile, profile, save_profile
 from octavo.definition import Ngrams, Problem
 from octavo.errors import ResourceError
@@ -118,8 +119,10 @@ def _run(trial: Trial, tried: Tried) -> None:
         pruner.next_fold(sign * float(np.mean(tried.figures)))
     bundle, predicted = _validated(trial, terms.folds[-1], pruner, tried)
     tried.found = dict(bundle.params)
-    train = Material.load(terms.folds[-1]).train
-    tried.candidate_id = store(bundle, train, predicted, terms.candidates)
+    material = Material.load(terms.folds[-1])
+    bundle = finished(bundle, predicted, material.validation_truth, terms.problem)
+    told = bundle.calibrated(predicted)
+    tried.candidate_id = store(bundle, material.train, told, terms.candidates)
 
 
 def _validated(
@@ -130,8 +133,7 @@ def _validated(
     bundle = fit(trial, material, folder, pruner)
     predicted = bundle.predict(material.validation)
     np.save(predictions(folder, trial.number), predicted)
-    metric = trial.terms.problem.metric
-    tried.figures.append(figure(metric, material.validation_truth, predicted))
+    tried.figures.append(measured(trial.terms.problem, material.validation_truth, predicted))
     return bundle, predicted
 
 
@@ -148,7 +150,7 @@ def store(bundle: Bundle, train: pl.DataFrame, predicted: np.ndarray, candidates
     train
         The features it was trained on.
     predicted
-        What was predicted for the validation part, not having seen it.
+        What was predicted for the validation part, not having seen it; calibrated.
     """
     candidate_id = f"candidate-{bundle.content_hash[:12]}"
     folder = candidates / candidate_id

@@ -30,21 +30,23 @@ from octavo.stages.training.algorithms.xgboost import XGBoost
 _LIBRARY: dict[str, Algorithm] = {
     algorithm.name: algorithm
     for algorithm in (
-        CatBoost(),
-        ElasticNet(),
-        ExtraTrees(),
-        HistGradientBoosting(),
-        IsolationForest(),
         LightGBM(),
         Logistic(),
-        Naive(),
-        NearestNeighbours(),
-        RandomForest(),
         Ridge(),
         Tails(),
         XGBoost(),
+        ExtraTrees(),
+        CatBoost(),
+        RandomForest(),
+        HistGradientBoosting(),
+        NearestNeighbours(),
+        ElasticNet(),
+        IsolationForest(),
+        Naive(),
     )
 }
+"""In the order in which a search that is free to choose takes them up: what helps most tables, and
+what is unlike what was there, comes first."""
 
 BASELINE = "naive"
 """The one that learns nothing of rows: it is there to be named, not to be tried."""
@@ -53,6 +55,23 @@ BASELINE = "naive"
 def names() -> list[str]:
     """List the algorithms of the library."""
     return sorted(_LIBRARY)
+
+
+def to_try(kind: Kind) -> list[Algorithm]:
+    """Return those that learn such problems and are installed, what helps most tables first."""
+    return [
+        algorithm
+        for name, algorithm in _LIBRARY.items()
+        if kind in algorithm.kinds and name != BASELINE and _is_installed(algorithm)
+    ]
+
+
+def _is_installed(algorithm: Algorithm) -> bool:
+    try:
+        require(algorithm)
+    except ResourceError:
+        return False
+    return True
 
 
 def get(algorithm: str | Algorithm) -> Algorithm:
@@ -138,4 +157,5 @@ __all__ = [
     "require",
     "suited",
     "take_over",
+    "to_try",
 ]
