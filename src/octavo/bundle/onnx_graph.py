@@ -27,9 +27,6 @@ MISSING = ""
 """What stands for a missing text: ONNX has no null."""
 OUTPUT = "prediction"
 
-CLOSEST = 1e-12
-"""As `octavo.bundle.evaluator` has it, which would load numba."""
-
 _OPSETS = {"": 21, "ai.onnx.ml": 5}
 _LESS_OR_EQUAL, _LESS = 0, 1
 _SUM = 1
@@ -93,7 +90,9 @@ def to_onnx(bundle: Bundle) -> "ModelProto":
     graph = _Graph()
     encoded = [_encoded(graph, column) for column in _columns(bundle)]
     X = graph.add("Concat", *encoded, axis=1)
-    found = _calibrated(graph, bundle.calibration, _linked(graph, bundle.model, X))
+    found = _linked(graph, bundle.model, X)
+    if bundle.calibration is not None:
+        found = _calibrated(graph, bundle.calibration, found)
     if bundle.model.n_outputs == 1:
         found = graph.add("Squeeze", found, graph.constant([1], np.int64))
     graph.nodes[-1].output[0] = OUTPUT
@@ -227,27 +226,28 @@ def _blended(graph: _Graph, model: BlendModel, X: str) -> str:
     return graph.add("Sum", *parts)
 
 
-def _calibrated(graph: _Graph, calibration: Calibration | None, p: str) -> str:
-    """Add what turns a model's probabilities, shape (n, outputs), into those that are told."""
+def _calibrated(graph: _Graph, calibration: Calibration, p: str) -> str:
+    """Add a calibration of probabilities of shape (n, outputs)."""
+    from octavo.bundle.evaluator import CLOSEST
+
+    one = graph.constant(1.0)
     if isinstance(calibration, Sigmoid):
-        near = graph.constant(CLOSEST), graph.constant(1 - CLOSEST)
-        p = graph.add("Clip", p, *near)
-        odds = graph.add("Div", p, graph.add("Sub", graph.constant(1.0), p))
+        inside = graph.add("Clip", p, graph.constant(CLOSEST), graph.constant(1.0 - CLOSEST))
+        odds = graph.add("Div", inside, graph.add("Sub", one, inside))
         line = graph.add("Mul", graph.add("Log", odds), graph.constant(calibration.slope))
         return graph.add("Sigmoid", graph.add("Add", line, graph.constant(calibration.intercept)))
-    if isinstance(calibration, Isotonic):
-        at, told = np.array([calibration.at]), np.array([calibration.told])
-        width = np.diff(at)
-        above = graph.add("Max", graph.add("Sub", p, graph.constant(at[:, :-1])), graph.constant(0))
-        steps = graph.add("Min", above, graph.constant(width))  # how far into each stretch
-        risen = graph.add("Mul", steps, graph.constant(np.diff(told) / width))
-        summed = graph.add("ReduceSum", risen, graph.constant([1], np.int64), keepdims=1)
-        return graph.add("Add", summed, graph.constant(told[0, 0]))
     if isinstance(calibration, Temperature):
-        powers = graph.add("Pow", p, graph.constant(1 / calibration.temperature))
-        total = graph.add("ReduceSum", powers, graph.constant([1], np.int64), keepdims=1)
-        return graph.add("Div", powers, total)
-    return p
+        axis = graph.constant([1], np.int64)
+        relative = graph.add("Div", p, graph.add("ReduceMax", p, axis))
+        power = graph.add("Pow", relative, graph.constant(1 / calibration.temperature))
+        return graph.add("Div", power, graph.add("ReduceSum", power, axis))
+    if not isinstance(calibration, Isotonic):
+        raise _without_place(f"a calibration of the form {calibration.form!r}")
+    at, told = np.array(calibration.at), np.array(calibration.told)
+    past = graph.add("Max", graph.add("Sub", p, graph.constant(at[:-1])), graph.constant(0.0))
+    steps = graph.add("Min", past, graph.constant(np.diff(at)))
+    rises = graph.add("MatMul", steps, graph.constant((np.diff(told) / np.diff(at))[:, None]))
+    return graph.add("Add", rises, graph.constant(told[0]))
 
 
 def _ensemble(graph: _Graph, model: Trees, X: str) -> str:
