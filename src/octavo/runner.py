@@ -88,6 +88,8 @@ class Runner:
 
     Parameters
     ----------
+    config
+        The config service, which is read here, once: what is changed later is for the next runner.
     now
         The clock, microseconds since the epoch.
     """
@@ -99,6 +101,8 @@ class Runner:
         home: Home,
         catalog: Catalog,
         display: Display,
+        *,
+        config: ConfigService,
         now: Callable[[], int] = tables.now,
     ) -> None:
         self.pipeline = pipeline
@@ -107,7 +111,7 @@ class Runner:
         self.catalog = catalog
         self.display = display
         self.now = now
-        self.config = ConfigService(pipeline, catalog)
+        self.held = config.held()
         self.engine = LocalEngine()
         self._rows: SplitRows | None = None
 
@@ -148,7 +152,7 @@ class Runner:
     def _prepared(self, stages: Sequence[str]) -> NotificationService:
         """Refuse, before any data are read, what lacks a library; return what tells of events."""
         if "training" in stages:
-            for algorithm in chosen(self.pipeline, self.config.training()):
+            for algorithm in chosen(self.pipeline, self.held.training):
                 require(algorithm)
         return NotificationService(
             self.catalog,
@@ -183,8 +187,8 @@ class Runner:
             catalog=self.catalog,
             engine=self.engine,
             run_id=run_id,
-            settings=self.config.training(),
-            config_version=self.config.version,
+            settings=self.held.training,
+            config_version=self.held.version,
             segregation=self._segregation,
             progress=lambda task, done, total: self.display.progress(stage, task, done, total),
             now=self.now,
@@ -218,13 +222,18 @@ class Runner:
         if last is not None and same and last["state"] != "succeeded":
             with self.catalog.transaction() as connection:
                 resumed = table.update().where(table.c.run_id == last["run_id"])
-                connection.execute(resumed.values(state="running", error=None, finished_at=None))
+                config_version = self.held.version
+                connection.execute(
+                    resumed.values(
+                        state="running", error=None, finished_at=None, config_version=config_version
+                    )
+                )
             return last
         run = {
             "run_id": f"run-{uuid.uuid4().hex[:10]}",
             "definition": self.pipeline.fingerprint,
             "code_version": code_version(self.folder),
-            "config_version": self.config.version,
+            "config_version": self.held.version,
             "state": "running",
             "reason": reason,
             "started_at": self.now(),

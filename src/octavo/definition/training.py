@@ -1,12 +1,13 @@
 """Stages 5 and 6: what is tried, for how long, and what a candidate must do to pass."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from octavo.definition.arguments import instance, whole_number
 from octavo.definition.durations import Duration, written
 from octavo.definition.fingerprint import Declaration, beside
+from octavo.definition.parameters import Bounds, parameters
 from octavo.definition.schedule import Schedule, check_schedule
 from octavo.errors import DefinitionError
 
@@ -34,6 +35,9 @@ class Training(Declaration):
     seed: int = 7
     threads: int = 2
     """Threads of one fit; fixed, since a sum's order, and so its last bit, depends on it."""
+    params: Mapping[str, Mapping[str, Bounds]] = field(default_factory=dict)
+    """Parameters that are not searched, or within other bounds than the algorithm's own:
+    ``{"lightgbm": {"num_leaves": 31, "learning_rate": [0.01, 0.1]}}``."""
     schedule: Schedule | None = beside(None)
     """When a search is begun; see `Schedule`: nothing acts on it yet."""
 
@@ -53,6 +57,7 @@ class Training(Declaration):
         whole_number(self.rows, least=1, where="Training.rows")
         whole_number(self.threads, least=1, where="Training.threads")
         whole_number(self.seed, least=0, where="Training.seed")
+        object.__setattr__(self, "params", parameters(self.params, where="Training.params"))
         check_schedule(self.schedule, where="Training.schedule")
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from octavo.definition import Pipeline
-from octavo.stages.training.algorithms import Algorithm, get
+from octavo.stages.training.algorithms import Algorithm, get, narrowed
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,10 @@ class Proposal:
 def chosen(pipeline: Pipeline, settings: Mapping[str, Any]) -> list[Algorithm]:
     """Return the algorithms that the settings name, the user's own among them."""
     own = {getattr(a, "name", a): a for a in pipeline.algorithms}
-    return [get(own.get(name, name)) for name in settings["algorithms"]]
+    given = settings["params"]
+    return [
+        narrowed(get(own.get(name, name)), given.get(name, {})) for name in settings["algorithms"]
+    ]
 
 
 def propose(

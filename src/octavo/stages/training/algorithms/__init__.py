@@ -20,6 +20,7 @@ from octavo.stages.training.algorithms.forests import ExtraTrees, RandomForest
 from octavo.stages.training.algorithms.hist_gradient_boosting import HistGradientBoosting
 from octavo.stages.training.algorithms.lightgbm import LightGBM
 from octavo.stages.training.algorithms.linear import Logistic, Ridge
+from octavo.stages.training.algorithms.narrowed import narrowed
 from octavo.stages.training.algorithms.tails import Tails
 from octavo.stages.training.algorithms.xgboost import XGBoost
 
@@ -94,7 +95,7 @@ def require(algorithm: str | Algorithm) -> None:
         Naming the extra to install.
     """
     found = get(algorithm)
-    if isinstance(found, XGBoost) and find_spec("xgboost") is None:
+    if found.name == XGBoost.name and find_spec("xgboost") is None:
         where = f"algorithm {found.name!r}"
         raise ResourceError.not_installed("XGBoost", extra="xgboost", where=where)
 
@@ -116,6 +117,7 @@ __all__ = [
     "XGBoost",
     "get",
     "names",
+    "narrowed",
     "require",
     "suited",
     "take_over",
