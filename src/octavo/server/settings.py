@@ -59,7 +59,8 @@ async def settings(service: ConfigService, asked: Asked) -> Answer:
     """Answer a request for settings, off the event loop."""
     methods = _ROUTES.get(asked.path)
     if methods is None:
-        raise Refused(404, f"there is no settings{asked.path}; known: {', '.join(_ROUTES)}")
+        known = ", ".join(path for path in _ROUTES if path)
+        raise Refused(404, f"settings have no {asked.path}; known: {known}")
     if asked.method not in methods:
         raise Refused(405, f"use {' or '.join(methods)}")
     if asked.method != "GET" and asked.kind.split(";")[0].strip() != JSON.decode():
