@@ -18,6 +18,7 @@ from octavo.errors import DefinitionError, OctavoError
 from octavo.runner import STAGES, Display, Result, Runner
 from octavo.services import corrections
 from octavo.services.config import ConfigService, check
+from octavo.services.mirror import Mirror
 from octavo.services.profiles import load_profile
 from octavo.services.rows import RowService
 from octavo.services.serving import Scorer
@@ -74,6 +75,12 @@ class Project:
         """The config service."""
         return ConfigService(self.definition, self.catalog, self.profile.name, os.environ)
 
+    @property
+    def mirror(self) -> Mirror | None:
+        """What is shown in the profile's MLflow server, if it has one."""
+        url = self.profile.mlflow
+        return Mirror(self.catalog, self.home, url, self.name) if url else None
+
     def run(
         self,
         display: Display,
@@ -100,12 +107,21 @@ class Project:
     def runner(self, display: Display) -> Runner:
         """Return the runner of this project."""
         return Runner(
-            self.definition, self.folder, self.home, self.catalog, display, config=self.config
+            self.definition,
+            self.folder,
+            self.home,
+            self.catalog,
+            display,
+            config=self.config,
+            mirror=self.mirror,
         )
 
     def status(self) -> dict[str, Any]:
-        """Return the state of the eight stages as one document."""
-        return status.status(self.definition, self.name, self.catalog)
+        """Return the state of the eight stages, and of the mirror, as one document."""
+        document = status.status(self.definition, self.name, self.catalog)
+        mirror = self.mirror
+        told = {"due": mirror.due, "error": mirror.error} if mirror else None
+        return document | {"mirror": told}
 
     def withdraw(self, batch_id: str, reason: str) -> list[dict[str, Any]]:
         """Take a batch back, and return the marks of what is stale by that."""

@@ -23,6 +23,7 @@ from octavo.definition import Pipeline, fingerprint
 from octavo.engines import LocalEngine
 from octavo.errors import OctavoError, ResourceError
 from octavo.services.config import ConfigService
+from octavo.services.mirror import Mirror
 from octavo.services.notifications import NotificationService
 from octavo.stages.contract import Context, Outcome, Stage
 from octavo.stages.deployment import offline as deployment
@@ -90,6 +91,8 @@ class Runner:
     ----------
     config
         The config service, which is read here, once: what is changed later is for the next runner.
+    mirror
+        Woken when a run has ended, however that was.
     now
         The clock, microseconds since the epoch.
     """
@@ -103,6 +106,7 @@ class Runner:
         display: Display,
         *,
         config: ConfigService,
+        mirror: Mirror | None = None,
         now: Callable[[], int] = tables.now,
     ) -> None:
         self.pipeline = pipeline
@@ -111,6 +115,7 @@ class Runner:
         self.catalog = catalog
         self.display = display
         self.now = now
+        self.mirror = mirror
         self.held = config.held()
         self.engine = LocalEngine()
         self._rows: SplitRows | None = None
@@ -123,6 +128,13 @@ class Runner:
         OctavoError
             What went wrong, after it was recorded; the next run continues at that stage.
         """
+        try:
+            return self._run(stages)
+        finally:
+            if self.mirror is not None:
+                self.mirror.wake(self.folder)
+
+    def _run(self, stages: Sequence[str]) -> Result:
         with self.home.lock():
             notifications = self._prepared(stages)
             run: Row | None = None
@@ -154,6 +166,8 @@ class Runner:
         if "training" in stages:
             for algorithm in chosen(self.pipeline, self.held.training):
                 require(algorithm)
+        if self.mirror is not None:
+            self.mirror.require()
         return NotificationService(
             self.catalog,
             self.home.log,

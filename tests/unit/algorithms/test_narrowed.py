@@ -1,3 +1,5 @@
+import pickle
+
 import optuna
 import pytest
 
@@ -81,3 +83,8 @@ def test_every_algorithm_of_the_library_can_be_fixed_to_its_defaults(name):
     algorithm = algorithms.get(name)
     fixed = {k: v for k, v in algorithm.defaults().items() if v is not None}
     assert drawn(narrowed(algorithm, fixed), 2) == [algorithm.defaults()] * 2
+
+
+def test_it_can_go_to_another_process():
+    algorithm = pickle.loads(pickle.dumps(narrowed(LIGHTGBM, {"num_leaves": 7})))
+    assert algorithm.defaults()["num_leaves"] == 7

@@ -41,6 +41,8 @@ class Narrowed:
         self._check()
 
     def __getattr__(self, name: str) -> Any:
+        if name.startswith("_") or name == "algorithm":  # asked for before there is any: a copy
+            raise AttributeError(name)
         return getattr(self.algorithm, name)
 
     def defaults(self) -> dict[str, Any]:
