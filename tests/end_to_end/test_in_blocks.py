@@ -1,22 +1,29 @@
 """Blocks bound memory and change no result: all eight stages, in small blocks and at once."""
 
 import shutil
+import time
+from concurrent.futures import ThreadPoolExecutor
 
+import polars as pl
 import pytest
 from click.testing import CliRunner
 
 from octavo.bundle import Bundle
 from octavo.cli.main import app
 from octavo.project import Project
+from octavo.services.rows import RowService
 from octavo.stages.deployment import offline as deployment
 from octavo.stages.prep import reports
 from octavo.stages.segregation import api
+from octavo.stages.segregation.api import SplitRows
 from octavo.stages.training.algorithms.contract import least_in_leaf
 from octavo.status import outputs
 from octavo.stores import raw
+from octavo.stores.features import FeatureStore
+from octavo.stores.predictions import PredictionStore
 
 from .outcome import assert_same, outcome
-from .shop_project import Silent
+from .shop_project import Shop, Silent
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +60,92 @@ def test_what_is_asked_of_rows_does_not_depend_on_what_is_held(at_once, monkeypa
     for one, other in zip(*read.values(), strict=True):
         assert one.equals(other)
     assert read[0][3].height == 20
+
+
+def test_labels_are_told_without_features_and_a_part_is_found_once(at_once, monkeypatch):
+    rows, found = Project(at_once).rows(), []
+    divide = api.divide
+    monkeypatch.setattr(api, "divide", lambda *given: found.append(given[-2:]) or divide(*given))
+    expected = {labels: rows.data("train", labels, []) for labels in ("with", "both")}
+    monkeypatch.delattr(SplitRows, "features_at")
+    for labels, frame in expected.items():
+        assert rows.outcomes("train", labels).equals(frame["returned"])
+    unlabeled = rows.outcomes("train", "without")
+    assert unlabeled.len() == unlabeled.null_count() == expected["both"]["returned"].null_count()
+    assert found == [("train", 1)]
+
+
+def test_a_page_reads_no_rows_but_its_own(at_once, monkeypatch):
+    project, read, sizes = Project(at_once), [], []
+    assembled = FeatureStore.assembled
+
+    def counted(store, pipeline, document, features=None, positions=None):
+        frame = assembled(store, pipeline, document, features, positions)
+        if features:
+            read.append(sorted(features))
+            sizes.append(frame.height)
+        return frame
+
+    question = {"split": "all", "labels": "both", "columns": ["amount"]}
+    expected = project.data(**question)
+    monkeypatch.setattr(FeatureStore, "assembled", counted)
+    monkeypatch.setattr(api, "HELD", 0)
+    service = RowService(project.definition, project.home, project.catalog)
+    first = service.page(question, limit=30)
+    second = service.page(question, limit=30, cursor=first.cursor)
+    assert pl.concat([first.frame, second.frame]).equals(expected.head(60))
+    assert first.rows == expected.height
+    assert (read, sizes) == ([["amount"]] * 2, [30, 30])
+
+
+def test_what_is_held_is_read_once_however_many_ask(at_once, monkeypatch):
+    project, read = Project(at_once), []
+    assembled = FeatureStore.assembled
+
+    def counted(store, *arguments):
+        read.append(arguments)
+        time.sleep(0.05)
+        return assembled(store, *arguments)
+
+    monkeypatch.setattr(FeatureStore, "assembled", counted)
+    service = RowService(project.definition, project.home, project.catalog)
+    with ThreadPoolExecutor(4) as pool:
+        pages = list(pool.map(lambda _: service.page({"split": "train"}, limit=5), range(4)))
+    assert all(page.frame.equals(pages[0].frame) for page in pages)
+    assert len(read) == 2, "rows without features, and features"
+
+
+def test_a_deployment_predicts_a_row_once(tmp_path, make_project, monkeypatch):
+    edits = {"monitor=": "gate=ov.Gate(beat_champion_by=1.0), monitor="}
+    shop = Shop(make_project(tmp_path / "shop", parts=20, edits=edits))
+    shop.hold_back("orders-19.csv", "returns-19.csv").run(last="evaluation")
+    tried = []
+    data_at = SplitRows.data_at
+    with monkeypatch.context() as patched:
+        patched.setattr(deployment, "SERVABLE_ROWS", 8)
+        patched.setattr(
+            SplitRows, "data_at", lambda *given: tried.append(given[1].size) or data_at(*given)
+        )
+        shop.run(last="deployment")
+    assert tried == [8]
+    before = PredictionStore(shop.project.home).scan().collect()
+    asked = []
+    predicted = deployment._predicted
+
+    def counted(context, live, bundle, rows):
+        asked.extend(rows["_event_id"])
+        return predicted(context, live, bundle, rows)
+
+    monkeypatch.setattr(deployment, "_predicted", counted)
+    monkeypatch.setattr(deployment, "BLOCK", 40)
+    shop.deliver("orders-19.csv", "returns-19.csv").run(last="deployment")
+    after = PredictionStore(shop.project.home).scan().collect()
+    newest = shop.project.rows().newest()["_event_id"].to_list()
+    known = set(before["_event_id"])
+    assert set(after["deployment_id"]) == {"deployment-1"}
+    assert asked == [event for event in newest if event not in known]
+    assert 0 < len(asked) < len(newest)
+    assert sorted(after["_event_id"]) == sorted(known | set(newest))
 
 
 def test_a_draw_is_always_the_same_and_in_log_order(at_once):

@@ -7,7 +7,11 @@ import pytest
 import sqlalchemy as sa
 
 from octavo.project import load
+from octavo.stages.segregation import api, examine
 from octavo.stores import catalog as tables
+from octavo.stores.raw import RawStore
+
+from .shop_project import Silent
 
 pytestmark = pytest.mark.xdist_group("leaks")
 
@@ -95,6 +99,48 @@ def test_what_is_put_in_is_found_by_the_run(tmp_path, make_project, octavo, kind
     )
     assert [(event["subject"], event["severity"]) for event in events] == [(kind, "warning")]
     assert load(folder).status()["leaks"] == leaks
+
+
+def prepared(orders, returns):
+    """Columns as somebody leaves them who prepares a whole table: scaled, and encoded."""
+    back = (pl.col("outcome") == "returned").cast(pl.Float64)
+    n, total = pl.len().over("product"), back.sum().over("product")
+    amount = pl.col("amount").log()
+    return with_outcome(orders, returns).with_columns(
+        ((amount - amount.mean()) / amount.std()).alias("scaled"),
+        (total / n).alias("usual"),
+        ((total - back) / (n - 1)).alias("others"),
+    ).drop("decided_at", "outcome")  # fmt: skip
+
+
+@pytest.mark.parametrize(("looked", "held"), [(10**6, 10**8), (400, 10**8), (400, 0)])
+def test_of_many_rows_some_are_looked_at_and_all_where_it_takes_all(
+    tmp_path, make_project, monkeypatch, looked, held
+):
+    monkeypatch.setattr(examine, "LOOKED", looked)
+    monkeypatch.setattr(api, "HELD", held)
+    given = ", ".join(f'pl.col("{name}")' for name in ("scaled", "usual", "others", "product"))
+    again = 'take="last"), ov.Window(products, "price", take="last", name="again")]'
+    edits = {ROW: f'row=[{given}, pl.col("channel")', 'take="last")]': again}
+    folder = shop(make_project, tmp_path / "shop", edits, prepared)
+    project = load(folder)
+    read = []
+    events = RawStore.events
+
+    def counted(store, dataset, *arguments):
+        read.append(dataset.name)
+        return events(store, dataset, *arguments)
+
+    project.run(Silent(), last="prep")
+    monkeypatch.setattr(RawStore, "events", counted)
+    project.run(Silent(), last="segregation")
+    assert read == ["products"], "once, however many windows look it up"
+    found = {(leak["kind"], *leak["columns"]) for leak in project.rows().leaks}
+    assert found == {
+        ("scaling fitted on all rows", "scaled"),
+        ("encoding fitted on all rows", "usual"),
+        ("encoding fitted on all rows", "others"),
+    }
 
 
 def test_the_shop_as_it_is_has_none(finished, octavo):

@@ -75,11 +75,12 @@ class RowService:
         asked = fingerprint(dict(question))[:8]
         version, offset = _place(cursor, asked) if cursor else (None, 0)
         rows = self._rows(version)
-        found = rows.data(**question)
-        frame = found.slice(offset, limit)
+        places = rows.places(**question)
+        given = {name: question[name] for name in ("labels", "columns") if name in question}
+        frame = rows.data_at(places[offset : offset + limit], **given)
         following = offset + frame.height
-        more = f"{rows.data_version}.{asked}.{following}" if following < found.height else None
-        return Page(frame, rows.data_version, found.height, more)
+        more = f"{rows.data_version}.{asked}.{following}" if following < places.size else None
+        return Page(frame, rows.data_version, int(places.size), more)
 
     def _rows(self, data_version: str | None) -> SplitRows:
         """Return the rows of a data version; None: the newest."""
@@ -98,7 +99,7 @@ class RowService:
                 )
             rows = self._held.pop(document["data_version"], None)
             rows = rows or SplitRows(self.pipeline, self.home, self.catalog, document)
-            _ = rows.every_row  # read under the lock: once, however many ask
+            rows.hold()  # under the lock: once, however many ask
             self._held[rows.data_version] = rows
             while len(self._held) > _KEPT:
                 del self._held[next(iter(self._held))]

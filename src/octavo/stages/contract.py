@@ -14,6 +14,9 @@ from octavo.stores.home import Home
 from octavo.stores.predictions import PredictionStore
 from octavo.stores.raw import RawStore
 
+LOOKED = 1_000_000
+"""Rows that are looked at where not all are needed; of more, so many drawn from all of them."""
+
 
 class Progress(Protocol):
     """Where a stage tells how far it is."""
@@ -64,6 +67,10 @@ class Segregation(Protocol):
         Of all features unless some are named; of the last fold unless another is; if there are
         more than ``most`` rows, so many drawn from them.
         """
+        ...
+
+    def outcomes(self, split: str, labels: str, *, fold: int | None = None) -> pl.Series:
+        """Return the label of the rows that `data` gives, null where it is not known."""
         ...
 
     def newest(self, most: int | None = None) -> pl.DataFrame:

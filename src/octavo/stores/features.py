@@ -31,9 +31,9 @@ class FeatureStore:
         self.home = home
 
     @contextmanager
-    def receive(self, group_id: str) -> Iterator[Staged]:
-        """Take in a group's rows piece by piece; what was not appended at the end is gone."""
-        folder = self.home.incoming(group_id)
+    def receive(self) -> Iterator[Staged]:
+        """Take in rows piece by piece, one group at a time; what was not appended is gone."""
+        folder = self.home.incoming("features")  # whatever the group: the next one finds it
         shutil.rmtree(folder, ignore_errors=True)  # what a killed run left
         try:
             yield Staged(folder)
@@ -120,13 +120,21 @@ class FeatureStore:
         for group in groups:
             scan = self.scan(name, group)
             if positions is not None:
-                scan = scan.join(positions.to_frame(POSITION).lazy(), on=POSITION, how="semi")
+                scan = _at(scan, positions)
             held = [c for c in group["columns"] if c in read or c.startswith("key:")]
             found.append(scan.select(*STAMPS, *held).collect())
         first, *others = found
         for other in others:
             first = _joined(first, other)
         return first
+
+
+def _at(scan: pl.LazyFrame, positions: pl.Series) -> pl.LazyFrame:
+    """Return the rows at some positions, of the files between the first and the last of them."""
+    if positions.is_empty():
+        return scan.clear()
+    near = pl.col(POSITION).is_between(positions.min(), positions.max())  # type: ignore[arg-type]
+    return scan.filter(near).join(positions.to_frame(POSITION).lazy(), on=POSITION, how="semi")
 
 
 def _read_for(pipeline: Pipeline, features: Collection[str]) -> set[str]:

@@ -34,9 +34,9 @@ class Home:
         """Delta table of a dataset's rows that restate an earlier one."""
         return self.path / "restated" / dataset
 
-    def incoming(self, batch_id: str) -> Path:
-        """Rows of a batch that is being read, before they are in any table."""
-        return self.path / "incoming" / batch_id
+    def incoming(self, name: str) -> Path:
+        """Rows on their way in, before they are in any table: of a batch by its ID, or of prep."""
+        return self.path / "incoming" / name
 
     def features(self, name: str, group_id: str) -> Path:
         """Delta table of one group of a view's features (or of the rows')."""

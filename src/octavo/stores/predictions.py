@@ -46,6 +46,13 @@ class PredictionStore:
             return pl.LazyFrame(schema=SCHEMA)
         return self.log.scan().unique("prediction_id", keep="any")
 
+    def scored(self, deployment_id: str) -> pl.DataFrame:
+        """Return the event IDs of the rows that a deployment has predicted together."""
+        if not self.log.exists():
+            return pl.DataFrame(schema={EVENT_ID: SCHEMA[EVENT_ID]})
+        of = (pl.col("deployment_id") == deployment_id) & (pl.col("origin") == "batch")
+        return self.log.scan().filter(of).select(EVENT_ID).collect()
+
     def newest(self, deployment_id: str, rows: pl.Series) -> pl.DataFrame:
         """Return the newest prediction of a deployment for each of some rows.
 

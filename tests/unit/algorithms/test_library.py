@@ -56,6 +56,19 @@ def test_defaults_fit(name):
     assert np.isfinite(algorithms.take_over(algorithm, result, X).predict(X)).all()
 
 
+@pytest.mark.parametrize(
+    "name", ["lightgbm", "hist_gradient_boosting", "random_forest", "extra_trees"]
+)
+def test_a_leaf_leaves_a_small_table_something_to_divide(name):
+    X = np.linspace(0, 1, 60)[:, None]
+    y = (X[:, 0] > 0.5).astype(np.int8)
+    algorithm = algorithms.get(name)
+    leaf = "min_data_in_leaf" if name == "lightgbm" else "min_samples_leaf"
+    most = {key: 20 for key in SMALL[name] if key in ("n_estimators", "max_iter")} | {leaf: 50}
+    fit = algorithm.fit(X, y, most, Task("binary", 0, 1))
+    assert np.ptp(fit.native_raw(X)) > 0.5
+
+
 def test_a_kind_it_does_not_learn():
     with pytest.raises(DefinitionError, match="'linear' does not learn a binary problem"):
         fitted("linear", "binary")

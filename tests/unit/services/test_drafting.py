@@ -2,7 +2,10 @@
 
 import ast
 import datetime as dt
+import keyword
 import os
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +13,17 @@ import polars as pl
 import pytest
 
 from octavo.errors import DataError, DefinitionError
-from octavo.services.drafting import code, make_draft, script, tables
+from octavo.services.drafting import (
+    code,
+    make_draft,
+    make_watch,
+    script,
+    series_script,
+    tables,
+)
 from octavo.services.drafting.clock import find_clock
 from octavo.services.drafting.columns import describe
+from octavo.services.drafting.draft import _repeated_id
 from octavo.services.drafting.hints import empty_with_target
 from octavo.services.drafting.joins import find_links
 from octavo.services.drafting.tables import Table, identifier, read_tables
@@ -233,6 +244,15 @@ def test_files_with_the_same_columns_are_one_dataset_named_by_what_they_share(tm
     ]  # fmt: skip
 
 
+def test_files_of_equal_names_and_unlike_types_are_read_in_part(tmp_path):
+    (tmp_path / "a1.csv").write_text("at,x\n" + "".join(f"{i},{i}\n" for i in range(30)))
+    (tmp_path / "a2.csv").write_text("at,x\n" + "".join(f"{i},{i / 8}\n" for i in range(10)))
+    (found,) = read_tables(sorted(tmp_path.iterdir()))
+    assert found.frame.height == 30, "ingestion reads later files by the first one's types"
+    assert found.share == 30 / 40
+    assert not found.whole
+
+
 def test_a_large_file_is_sampled_from_all_over(tmp_path, monkeypatch):
     monkeypatch.setattr(tables, "WHOLE", 40_000)
     monkeypatch.setattr(tables, "PIECE", 2_000)
@@ -276,6 +296,46 @@ def test_a_draft_is_short_and_says_why(tmp_path):
     assert 'event_id="row_id"' in source
     assert "split=ov.SplitStratified(),  # the rows have no time" in source
     compile(source, "pipeline.py", "exec")
+
+
+def names_of(folder: Path) -> Iterator[tuple[str, set[str]]]:
+    """Give drafted sources of all kinds, and the datasets in them."""
+    rng = np.random.default_rng(5)
+    rows = 600
+    shop = rng.integers(0, 30, rows)
+    numbers = {f"x{n}": rng.normal(size=rows) for n in range(12)}
+    sales = pl.DataFrame({"at": moments(rows), "shop_id": shop, **numbers})
+    sales = sales.with_columns(y=pl.Series(rng.random(rows) < 0.4))
+    known = {"shop_id": range(30), "size": rng.gamma(3, 2, 30), "age": rng.integers(1, 60, 30)}
+    both = [replace(table(frame, name), paths=(Path(f"/data/{name}.csv"),)) for name, frame in
+            (("sales", sales), ("shops", known))]  # fmt: skip
+    yield script(make_draft(both, "y", None, []), folder), {"sales", "shops"}
+    daily = sales.drop("at", "shop_id").with_columns(date=pl.int_range(rows) // 3)
+    yield script(make_draft([table(daily, "daily")], "y", "date", []), folder), {"daily"}
+    heat = pl.DataFrame({"at": moments(rows), "heat (°C)": rng.normal(size=rows), "load": shop})
+    yield series_script(make_watch([table(heat, "heat")], None, []), folder), {"heat"}
+
+
+def test_no_dataset_is_called_what_drafted_source_calls_something_else(tmp_path):
+    used = set()
+    for source, datasets in names_of(tmp_path):
+        exec(source, {})
+        assert datasets <= code.names_in(source)
+        used |= code.names_in(source) - datasets
+    assert used == tables._TAKEN - {*keyword.kwlist}
+    (tmp_path / "name.csv").write_text("a,b\n1,2\n")
+    assert read_tables([tmp_path / "name.csv"])[0].name == "name_rows"
+
+
+def test_columns_are_compared_as_a_whole_only_where_it_matters(monkeypatch):
+    def refused(*_):
+        raise AssertionError("all rows were compared")
+
+    monkeypatch.setattr(pl.DataFrame, "unique", refused)
+    plain = pl.DataFrame({"x": [1.5, 2.5, 2.5], "name": ["a", "b", "b"]})
+    assert _repeated_id(table(plain), ["x", "name"]) is None
+    sampled = replace(table(plain.rename({"name": "row_id"})), share=0.5)
+    assert _repeated_id(sampled, ["x", "row_id"]) is None
 
 
 def test_computed_columns_take_no_name_of_the_source(tmp_path):

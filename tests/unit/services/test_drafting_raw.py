@@ -6,7 +6,7 @@ import random
 import polars as pl
 import pytest
 
-from octavo.services.drafting import make_draft, read_tables, script
+from octavo.services.drafting import make_draft, read_tables, script, tables
 from octavo.services.drafting.columns import describe
 from octavo.services.drafting.prose import skill_of_words
 
@@ -41,6 +41,16 @@ def test_few_rows_or_one_outcome_say_nothing():
     labels = pl.Series([True, False] * 50)
     assert skill_of_words(pl.Series(prose(1, [True] * N)[:100]), labels, is_number=False) == 0
     assert skill_of_words(pl.Series(prose(1)), pl.Series([True] * N), is_number=False) == 0
+
+
+def test_a_class_that_is_rare_among_the_drawn_rows_is_left_out(monkeypatch):
+    monkeypatch.setattr("octavo.services.drafting.prose.LOOKED_AT", 300)
+    rows = 3 * N
+    labels = pl.Series(["rare" if i % 100 == 0 else "ab"[i % 3 == 0] for i in range(rows)])
+    telling = [label == "a" for label in labels]
+    texts = [f"word{i % 7} {'broken' if told else 'well'}" for i, told in enumerate(telling)]
+    found = skill_of_words(pl.Series(texts), labels, is_number=False)  # a warning is an error
+    assert found > 0.9
 
 
 @pytest.mark.parametrize(
@@ -87,6 +97,39 @@ def test_times_and_maps_of_a_format_without_either_are_declared(drafted):
     assert '*ov.calendar("due", "weekday", until="at")' in source
     assert '*ov.calendar("at", ["hour", "day_cycle", "weekday", "is_weekend"])' in source
     compile(source, "pipeline.py", "exec")
+
+
+def test_names_with_dots_are_no_objects(tmp_path):
+    rng = random.Random(4)
+    genes = [f"gene.{n}" for n in range(1, 26)]
+    rows = [
+        {name: rng.random() if rng.random() < 0.1 else None for name in genes} for _ in range(N)
+    ]
+    frame = pl.DataFrame(rows).with_columns(y=pl.Series([rng.random() < 0.5 for _ in range(N)]))
+    frame.write_csv(tmp_path / "flat.csv")
+    frame.write_parquet(tmp_path / "flat.parquet")
+    # Some keys are data, and some names merely have dots.
+    mixed = [row | {"by_day": {f"d{rng.randrange(40)}": i}} for i, row in enumerate(rows)]
+    (tmp_path / "mixed.ndjson").write_text("".join(json.dumps(each) + "\n" for each in mixed))
+    reading = {}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tables, "_parsed", at_most(5, tables._parsed))
+        for path in sorted(tmp_path.iterdir()):
+            (found,) = read_tables([path])
+            assert set(genes) <= set(found.frame.columns)
+            reading[path.name] = found.reading.whole
+    assert reading == {"flat.csv": (), "flat.parquet": (), "mixed.ndjson": ("by_day",)}
+
+
+def at_most(times, function):
+    """Return a function that fails when it is called too often."""
+    left = iter(range(times * 3))
+
+    def called(*arguments):
+        next(left)
+        return function(*arguments)
+
+    return called
 
 
 def test_drafted_names_are_no_other_columns(drafted):

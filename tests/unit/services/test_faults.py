@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 
 from octavo import definition
+from octavo.errors import DataError
 from octavo.services.drafting import code, make_draft, read_tables, repaired, script, words
 from octavo.services.drafting.tables import Table
 from octavo.stores.raw import REJECTED_SCHEMA
@@ -99,6 +100,22 @@ def test_no_value_of_the_target_is_taken_away_unasked():
     assert set(as_target.frame["kind"]) == set(kinds)
     (as_feature,) = repaired([table], "x")
     assert as_feature.frame["kind"].null_count() == 50
+
+
+@pytest.mark.parametrize(("odd", "treated"), [("1 200 kg", True), ("n/k", False)])
+def test_a_target_is_read_as_numbers_only_if_every_value_is_one(tmp_path, odd, treated):
+    loads = [f"{n} kg" for n in range(300)] + [odd] * 3
+    frame = pl.DataFrame({"load": loads, "x": np.random.default_rng(0).normal(size=303)})
+    frame.write_csv(tmp_path / "loads.csv", separator=";")
+    (found,) = repaired(read_tables([tmp_path / "loads.csv"]), "load")
+    reads = [each for each in found.repairs if isinstance(each.treatment, definition.AsNumber)]
+    assert [each.declared for each in reads] == [treated]
+    assert found.frame["load"].null_count() == found.rejected.height == 0
+    if not treated:
+        with pytest.raises(DataError, match="Leave empty in the file what is no number"):
+            make_draft([found], "load", None, ())
+    (as_feature,) = repaired(read_tables([tmp_path / "loads.csv"]), "x")
+    assert as_feature.frame["load"].dtype == pl.Float64
 
 
 def test_rows_that_a_treatment_lets_in_are_read_again(tmp_path):

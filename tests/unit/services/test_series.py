@@ -1,6 +1,7 @@
 """What `octavo init` decides where nothing is to be predicted."""
 
 import datetime as dt
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -86,6 +87,31 @@ def test_the_definition_is_one_and_says_why(tmp_path):
     said = dict(series_words(watch))
     assert said["Watched"] == "level, Größe (cm)"
     assert said["Series"] == "all rows are one series: each time has one reading"
+
+
+def test_several_columns_may_tell_series_apart(tmp_path):
+    halls = [several("sensor").with_columns(pl.lit(name).alias("hall")) for name in ("x", "y")]
+    watch = make_watch([table(pl.concat(halls))], None, ("hall", "sensor"))
+    assert (watch.key, watch.series) == (("hall", "sensor"), 6)
+    assert watch.event_id == ("hall", "sensor", "at")
+    alone = make_watch([table(several("sensor"))], None, ())
+    assert (watch.short, watch.usual, watch.long) == (alone.short, alone.usual, alone.long)
+    assert dict(series_words(watch))["Series"] == "6, by hall and sensor: as named"
+    source = series_script(watch, tmp_path)
+    assert 'key=["hall", "sensor"]' in source
+    space: dict = {}
+    exec(source, space)
+    assert list(space["pipeline"].views[0].key) == ["hall", "sensor"]
+
+
+@pytest.mark.parametrize("file", ["level.csv", "log.pl.csv"])
+def test_only_what_is_used_is_imported(tmp_path, file):
+    readings = replace(table(several("sensor")), paths=(Path(file),))
+    source = series_script(make_watch([readings], None, ()), tmp_path)
+    assert "import polars" not in source, "every column is named as it stands"
+    assert "\n\nimport octavo as ov\n\n" in source
+    one = series_script(make_watch([replace(readings, frame=one_series())], None, ()), tmp_path)
+    assert "\n\nimport polars as pl\n\nimport octavo as ov\n\n" in one
 
 
 @pytest.mark.parametrize(

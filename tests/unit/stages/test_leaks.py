@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 from leaky import BUNDLED, CASES, LEAKS, bundled, mean_of_others, table
 
-from octavo.stages.segregation.leaks import KINDS, Examined, find_leaks
+from octavo.stages.segregation.leaks import KINDS, Examined, Whole, find_leaks
 
 
 def test_every_kind_has_a_case():
@@ -39,6 +39,48 @@ def test_what_train_alone_has_taught_is_no_leak():
     means = [usual[train & (kind == k)].mean() for k in range(12)]
     encoded = scaled.add("kind", kind).add("mean", np.array(means)[kind])
     assert [str(leak) for leak in find_leaks(encoded.examined)] == []
+
+
+def drawn(table: Examined, rows: int) -> Examined:
+    """Return a table of which some rows are looked at, and the others read where it takes all."""
+    frame, parts = table.frame, table.parts
+    whole = Whole(frame[table.label], parts, frame.columns, frame.get_column)
+    places = np.sort(np.random.default_rng(1).choice(frame.height, rows, replace=False))
+    return replace(table, frame=frame[places], parts=parts[places], whole=whole)
+
+
+FITTED_ON_ALL = [(k, i) for k, i in CASES if k.endswith("fitted on all rows")]
+
+
+@pytest.mark.parametrize("name", ["breast_cancer", "digits", "diabetes"])
+@pytest.mark.parametrize(("kind", "inject"), FITTED_ON_ALL)
+def test_what_holds_over_all_rows_is_seen_though_some_are_looked_at(name, kind, inject):
+    clean = bundled(name)
+    rows = clean.examined.frame.height // 2
+    assert find_leaks(drawn(clean.examined, rows)) == []
+    (leak,) = find_leaks(drawn(inject(clean).examined, rows))
+    assert (leak.kind, leak.columns) == (kind, ("leak",))
+
+
+def test_a_category_may_have_few_large_groups():
+    rng = np.random.default_rng(3)
+    kind = rng.integers(0, 4, 40_000)
+    label = pl.Series("y", kind + rng.normal(0, 3, kind.size))
+    total, n = pl.col("y").sum().over("kind"), pl.len().over("kind")
+    rows = pl.DataFrame({"kind": kind}).with_columns(label)
+    rows = rows.select("kind", leak=(total - pl.col("y")) / (n - 1))
+    (leak,) = find_leaks(table(rows, label, is_number=True).examined)
+    assert (leak.kind, leak.columns) == ("encoding fitted on all rows", ("leak",))
+
+
+@pytest.mark.parametrize("labels", [[None] * 400, [True] * 400, [True, False] * 10 + [None] * 380])
+def test_scaling_is_seen_whatever_is_labeled(labels):
+    values = pl.Series(np.random.default_rng(0).gamma(2, 3, len(labels)))
+    scaled = pl.DataFrame({"x": (values - values.mean()) / values.std()})
+    examined = table(scaled, pl.Series(labels, dtype=pl.Boolean), is_number=False).examined
+    assert [(leak.kind, leak.columns) for leak in find_leaks(examined)] == [
+        ("scaling fitted on all rows", ("x",))
+    ]
 
 
 @pytest.mark.parametrize("is_number", [False, True])

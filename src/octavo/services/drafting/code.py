@@ -119,6 +119,11 @@ def parsed(source: str) -> Code:
     return tree(ast.parse(source, mode="eval").body)
 
 
+def names_in(source: str) -> set[str]:
+    """Return what source calls by name."""
+    return {node.id for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Name)}
+
+
 def number(value: float) -> str:
     """Return a number as a person writes it, without an exponent where it can be."""
     shown = f"{value:.6g}"

@@ -13,13 +13,15 @@ from octavo.services.drafting.tables import Table
 _TYPES = {pl.Date: "pl.Date", pl.Datetime: 'pl.Datetime("us", "UTC")'}
 
 
-def head(question: str, rows: Table, base: Path | None) -> list[str]:
+def head(question: str, rows: Table, base: Path | None, source: str) -> list[str]:
     """Return the docstring and the imports of a definition.
 
     Parameters
     ----------
     base
         The folder of the data, from `folder_of`.
+    source
+        What follows.
     """
     name = ", ".join(path.name for path in rows.paths[:3])
     name += ", …" if len(rows.paths) > 3 else ""
@@ -28,7 +30,8 @@ def head(question: str, rows: Table, base: Path | None) -> list[str]:
     body = "\n".join(line.removeprefix("# ") for line in code.comment(said))
     question = question.replace("\\", "\\\\").replace('"""', "'''")
     lines = ["from pathlib import Path", ""] if base else []
-    lines += ["import polars as pl", "", "import octavo as ov"]
+    lines += ["import polars as pl", ""] if "pl" in code.names_in(source) else []
+    lines += ["import octavo as ov"]
     lines += ["", f"DATA = Path({text(str(base))})"] if base else []
     return [f'"""{question}\n\n{body}\n"""', "\n".join(lines)]
 

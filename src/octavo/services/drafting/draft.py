@@ -240,11 +240,14 @@ def _event_id(rows: Table, columns: Sequence[Column], not_of: Sequence[str]) -> 
 
 def _repeated_id(rows: Table, names: Sequence[str]) -> str | None:
     """Return the column called an ID that identifies a row, or one that repeats it as a whole."""
-    once = rows.frame.unique()
-    if not rows.whole or once.height == rows.frame.height:
+    called = [name for name in names if named_id(name)]
+    if not rows.whole or not called:
         return None
-    called = [once[name] for name in names if named_id(name)]
-    alone = (v for v in called if not v.dtype.is_float() and v.drop_nulls().n_unique() == v.len())
+    once = rows.frame.unique()
+    if once.height == rows.frame.height:
+        return None
+    columns = [once[name] for name in called]
+    alone = (v for v in columns if not v.dtype.is_float() and v.drop_nulls().n_unique() == v.len())
     return next((values.name for values in alone), None)
 
 

@@ -100,16 +100,28 @@ def _reads(repair: Repair) -> bool:
 def _is_clear(treatment: Treatment, table: Table, target: str) -> bool:
     """Return whether a treatment takes away nothing that may have been meant."""
     name, values = treatment.column, table.frame[treatment.column]
+    if name == target and _takes_away(treatment, table):
+        return False
     match treatment:
         case Null():
             is_key = values.dtype == pl.String and values.n_unique() >= _UNIQUE * values.len()
-            return name != target and not is_key and -1 not in treatment.values
+            return not is_key and -1 not in treatment.values
         case AsNumber():
             several = len(treatment.units) > 1 and set(treatment.units.values()) == {1.0}
             is_key = values.dtype.is_integer() and (named_id(name) or named_entity(name))
             return not several and not is_key
         case _:
             return isinstance(treatment, Normalize | AsTime)
+
+
+def _takes_away(treatment: Treatment, table: Table) -> bool:
+    """Return whether a treatment makes null of a value."""
+    name = treatment.column
+    if treatment.reads_text and table.frame.schema[name] != pl.String:
+        table = read_again(table, [name])
+    before = table.frame[name]
+    after = evaluate(table.frame, [treatment.expression.alias(name)], where=f"treat, {name}")[name]
+    return bool((after.is_null() & before.is_not_null()).any())
 
 
 def _treated(table: Table, repairs: Collection[Repair]) -> Table:

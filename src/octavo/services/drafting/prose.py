@@ -15,6 +15,8 @@ FEWEST = 200
 """Rows with text and outcome from which its words may say something."""
 LOOKED_AT = 5_000
 """Rows that are looked at."""
+CLASS = 10
+"""Rows of those from which a class is predicted."""
 PAYS = 0.1
 """Skill of its words from which a text is read; more in few rows, where chance reaches it."""
 
@@ -26,11 +28,11 @@ def skill_of_words(texts: pl.Series, labels: pl.Series, *, is_number: bool) -> f
     `octavo.stages.segregation.leaks.skill`.
     """
     rows = pl.DataFrame({"text": texts, "label": labels}).drop_nulls()
-    if not is_number:
-        rows = rows.filter(pl.len().over("label") >= 10)
+    rows = rows.sample(min(rows.height, LOOKED_AT), seed=0, shuffle=True)
+    if not is_number:  # of those that were drawn: each fold must hold every class
+        rows = rows.filter(pl.len().over("label") >= CLASS)
     if rows.height < FEWEST or rows["label"].n_unique() < 2:
         return 0.0
-    rows = rows.sample(min(rows.height, LOOKED_AT), seed=0, shuffle=True)
     features = rows.select("text")
     matrix = LinearEncoder.fit(features, texts={"text": Ngrams()}).transform(features)
     skill = _out_of_fold(matrix, rows["label"], is_number=is_number)

@@ -4,7 +4,7 @@ Times that are texts, objects whose keys are data, lines of a log. It knows noth
 are good for.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -50,12 +50,25 @@ def of_lines(path: Path) -> str | None:
         return told_lines(text_begun(source, LOOKED_AT), source.place)
 
 
-def told(frame: pl.DataFrame, said: Reading) -> Reading:
-    """Return what should be said besides, after a file was read as was said before."""
-    if found := _objects_of_data(frame):
+def told(frame: pl.DataFrame, said: Reading, flat: Collection[str] = ()) -> Reading:
+    """Return what should be said besides, after a file was read as was said before.
+
+    Parameters
+    ----------
+    flat
+        What names begin with that are no paths, from `split_in_vain`.
+    """
+    known = {*said.whole, *flat}
+    if found := [parent for parent in _objects_of_data(frame) if parent not in known]:
         return replace(said, whole=(*said.whole, *found))
     times = {name: dtype for name in frame.columns if (dtype := _time(frame[name])) is not None}
     return replace(said, types={**said.types, **times})
+
+
+def split_in_vain(frame: pl.DataFrame, said: Reading) -> set[str]:
+    """Return the objects to be kept whole whose keys are still columns: there is no such object."""
+    parents = {name.rpartition(".")[0] for name in frame.columns}
+    return parents.intersection(said.whole)
 
 
 def _objects_of_data(frame: pl.DataFrame) -> list[str]:

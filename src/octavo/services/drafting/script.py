@@ -39,13 +39,13 @@ def script(draft: Draft, folder: Path) -> str:
     files = [path for table in (draft.rows, *_tables(draft)) for path in table.paths]
     base = folder_of(files, folder)
     parts = [
-        *head(draft.target.question, draft.rows, base),
         *(_dataset(draft, table, folder, base) for table in (draft.rows, *_tables(draft))),
         _features(draft),
         _past(draft),
         _pipeline(draft),
     ]
-    return "\n\n".join(part for part in parts if part) + "\n"
+    body = "\n\n".join(part for part in parts if part) + "\n"
+    return "\n\n".join([*head(draft.target.question, draft.rows, base, body), body])
 
 
 def _tables(draft: Draft) -> list[Table]:

@@ -44,8 +44,8 @@ class Watch:
         The table of readings.
     clock
         When they were taken.
-    key
-        The column that tells series apart; None: all rows are one.
+    keys
+        The columns that tell series apart; none: all rows are one.
     why_key
         What it was told from.
     event_id
@@ -68,7 +68,7 @@ class Watch:
 
     rows: Table
     clock: Clock
-    key: str | None
+    keys: tuple[str, ...]
     why_key: str
     event_id: tuple[str, ...]
     watched: tuple[str, ...]
@@ -80,6 +80,11 @@ class Watch:
     series: int
     unmet: tuple[Table, ...]
     window: str | None
+
+    @property
+    def key(self) -> str | tuple[str, ...] | None:
+        """The same as it is told: one name, or several; None for no column."""
+        return self.keys[0] if len(self.keys) == 1 else self.keys or None
 
 
 def make_watch(tables: Sequence[Table], time: str | None, entities: Sequence[str]) -> Watch:
@@ -101,19 +106,19 @@ def make_watch(tables: Sequence[Table], time: str | None, entities: Sequence[str
             "Name what to predict with --target COLUMN, or the time with --time COLUMN.",
         )
     columns = [describe(rows.frame[name]) for name in rows.frame.columns]
-    key, why_key = _key(rows, columns, clock, entities)
-    watched, left_out = _watched(columns, {*clock.made_of, key})
+    keys, why_key = _keys(rows, columns, clock, entities)
+    watched, left_out = _watched(columns, {*clock.made_of, *keys})
     if not watched:
         raise _nothing(rows, "there is no number to watch.", "Name what to predict: --target.")
-    short, usual, long = _spans(rows, clock, key)
-    names = [*([key] if key else []), *clock.made_of]
+    short, usual, long = _spans(rows, clock, keys)
+    names = list(dict.fromkeys([*keys, *clock.made_of]))
     is_unique = rows.whole and rows.frame.select(names).n_unique() == rows.frame.height
     known = rows.frame.select(names).null_count().sum_horizontal().item() == 0
     readings = rows.frame.height / rows.share
     return Watch(
         rows=rows,
         clock=clock,
-        key=key,
+        keys=keys,
         why_key=why_key,
         event_id=tuple(names) if is_unique and known else (),
         watched=watched,
@@ -122,7 +127,7 @@ def make_watch(tables: Sequence[Table], time: str | None, entities: Sequence[str
         usual=usual,
         long=long,
         budget=0.001 if readings >= 50_000 else 0.005 if readings >= 10_000 else 0.01,
-        series=rows.frame[key].n_unique() if key else 1,
+        series=rows.frame.select(keys).n_unique() if keys else 1,
         unmet=tuple(table for table in tables if table is not rows),
         window=windows.watched(clock.values),
     )
@@ -132,28 +137,28 @@ def _nothing(rows: Table, what: str, fix: str) -> DataError:
     return DataError(what, where=rows.paths[0].name, fix=fix)
 
 
-def _key(
+def _keys(
     rows: Table, columns: Sequence[Column], clock: Clock, entities: Sequence[str]
-) -> tuple[str | None, str]:
-    """Return the column that tells series apart, and why."""
+) -> tuple[tuple[str, ...], str]:
+    """Return the columns that tell series apart, and why."""
     if entities:
-        return entities[0], "as named"
+        return tuple(dict.fromkeys(entities)), "as named"
     height = rows.frame.height
     open_columns = [c for c in columns if c.name not in clock.made_of]
     repeated = [c for c in open_columns if 2 <= c.distinct <= height / READINGS]
     called = [c.name for c in repeated if named_entity(c.name) and c.role in ("category", "number")]
     if called:
-        return called[0], "it is called so"
+        return (called[0],), "it is called so"
     if rows.frame.select(clock.made_of).n_unique() < 0.9 * height:
         for column in repeated:
             pair = rows.frame.select(column.name, *clock.made_of)
             if column.role == "category" and pair.n_unique() >= 0.99 * height:
-                return column.name, "each of its values has one reading at a time"
-    return None, "each time has one reading"
+                return (column.name,), "each of its values has one reading at a time"
+    return (), "each time has one reading"
 
 
 def _watched(
-    columns: Sequence[Column], taken: Collection[str | None]
+    columns: Sequence[Column], taken: Collection[str]
 ) -> tuple[tuple[str, ...], dict[str, str]]:
     """Return the numbers that are watched, and why the other columns are not."""
     watched: list[str] = []
@@ -174,17 +179,15 @@ def _watched(
     return tuple(watched), left_out
 
 
-def _spans(rows: Table, clock: Clock, key: str | None) -> tuple[str, str, str]:
+def _spans(rows: Table, clock: Clock, key: Sequence[str]) -> tuple[str, str, str]:
     """Return the windows of a shift, of what is usual and of a rarer record.
 
     In the proportions that were chosen by evidence (decision 13): 30 minutes, 2 days, 2 weeks.
     """
-    keys = [key] if key else []
-    gap = max(windows.typical_gap(rows.frame, keys, clock.values), 1)
-    name = rows.frame[key] if key else pl.repeat("all", rows.frame.height, eager=True)
-    at = pl.DataFrame({"series": name, "at": clock.values.cast(pl.Int64)})
-    ends = at.group_by("series").agg((pl.col("at").max() - pl.col("at").min()).alias("span"))
-    span = int(ends["span"].median() or 0)  # type: ignore[arg-type]
+    gap = max(windows.typical_gap(rows.frame, key, clock.values), 1)
+    placed = pl.DataFrame([*rows.frame.select(key), clock.values.cast(pl.Int64).alias("|at")])
+    ends = placed.group_by(list(key) or pl.lit("all")).agg(pl.max("|at") - pl.min("|at"))
+    span = int(ends["|at"].median() or 0)  # type: ignore[arg-type]
     if rows.share < 1:  # gaps between those that happen to be read say nothing
         gap = max(int(span * rows.share * ends.height / rows.frame.height), 1)
     usual = next((each for each in USUAL if READINGS * gap <= each <= span / PART), None)

@@ -15,6 +15,7 @@ from octavo.services.drafting.code import (
     filled,
     listed,
     text,
+    texts,
     written,
 )
 from octavo.services.drafting.datasets import assigned, dataset, folder_of, head
@@ -39,8 +40,8 @@ def series_script(watch: Watch, folder: Path) -> str:
     base = folder_of(watch.rows.paths, folder)
     names = plain_names(watch)
     computed: dict[str, Code] = {name: column(own) for own, name in names.items() if name != own}
-    if watch.key is None:
-        computed[_key(watch)] = 'pl.lit("all")'
+    if not watch.keys:
+        computed.update(dict.fromkeys(_keys(watch), 'pl.lit("all")'))
     identity = [text(name) for name in watch.event_id]
     declared = dataset(
         watch.rows,
@@ -51,12 +52,8 @@ def series_script(watch: Watch, folder: Path) -> str:
         computed=computed,
         useless=watch.left_out,
     )
-    parts = [*head(_QUESTION, watch.rows, base), declared, _usual(watch), _pipeline(watch)]
-    return "\n\n".join(parts).replace("import polars as pl\n\n", _polars(declared)) + "\n"
-
-
-def _polars(source: str) -> str:
-    return "import polars as pl\n\n" if "pl." in source else ""
+    body = "\n\n".join([declared, _usual(watch), _pipeline(watch)]) + "\n"
+    return "\n\n".join([*head(_QUESTION, watch.rows, base, body), body])
 
 
 def _one_or_list(values: list[str]) -> str | None:
@@ -65,8 +62,8 @@ def _one_or_list(values: list[str]) -> str | None:
     return values[0] if values else None
 
 
-def _key(watch: Watch) -> str:
-    return watch.key or unused("series", watch.rows.frame.columns)
+def _keys(watch: Watch) -> tuple[str, ...]:
+    return watch.keys or (unused("series", watch.rows.frame.columns),)
 
 
 def _usual(watch: Watch) -> str:
@@ -82,7 +79,7 @@ def _usual(watch: Watch) -> str:
     entries: list[str | Item] = [text(name) for name in names]
     entries += [Item(text(n), comment=why, off=True) for n, why in watch.left_out.items()]
     deviations = call(
-        "ov.Deviations", watch.rows.name, "name", key=text(_key(watch)), **given, name="name"
+        "ov.Deviations", watch.rows.name, "name", key=texts(_keys(watch)), **given, name="name"
     )
     one = written(deviations, 4)
     listing = f"watched = {filled(entries, 0, len('watched = '))}"
@@ -121,7 +118,8 @@ def _said_of_budget(budget: float) -> str:
 
 def series_words(watch: Watch) -> list[tuple[str, str]]:
     """Return headings with what is said under each."""
-    which = "all rows are one series" if watch.key is None else f"{watch.series:,}, by {watch.key}"
+    by = " and ".join(watch.keys)
+    which = f"{watch.series:,}, by {by}" if watch.keys else "all rows are one series"
     found = [
         ("Rows", told_rows(watch.rows)),
         (

@@ -8,7 +8,7 @@ import keyword
 import re
 import tempfile
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import polars as pl
@@ -17,7 +17,7 @@ from octavo.definition import Nested, Treatment
 from octavo.engines import LocalEngine
 from octavo.errors import DefinitionError
 from octavo.quality import Finding
-from octavo.services.drafting.reading import Reading, of_lines, told
+from octavo.services.drafting.reading import Reading, of_lines, split_in_vain, told
 from octavo.stages.ingestion.files import Parsed, begin, whole
 from octavo.stages.ingestion.loaded import ROW
 from octavo.stages.ingestion.opening import opened
@@ -32,9 +32,11 @@ PIECE = 1 << 22
 """Bytes of text in a piece of a sample."""
 
 _TAKEN = {
-    *("ov", "pl", "pipeline", "features", "past", "usual", "watched", "Path", "DATA"),
+    *("ov", "pl", "Path", "DATA", "pipeline", "features", "past", "usual", "watched", "days"),
+    *("what", "name", "each", "how_far", "i", "range"),
     *keyword.kwlist,
 }
+"""What drafted source calls by name, besides datasets."""
 
 
 @dataclass(frozen=True)
@@ -159,10 +161,9 @@ def _together(name: str, parts: Mapping[Path, _Part]) -> Table:
     """Make one table of the files of one dataset."""
     read = list(parts.values())
     frames = [part.frame for part in read]
-    if _alike(frames):
-        frame, of = pl.concat(frames), sum(part.frame.height / part.share for part in read)
-    else:  # ingestion reads later files by the first one's types, and says what does not fit
-        frame, of = frames[0], float("inf")
+    # Ingestion reads later files by the first one's types, and says what does not fit.
+    frame = pl.concat(frames) if _alike(frames) else frames[0]
+    of = sum(part.frame.height / part.share for part in read)
     return Table(
         name,
         tuple(parts),
@@ -184,9 +185,11 @@ def _read(path: Path, as_text: Collection[str] = ()) -> _Part:
         sample, share = _sample(path, Path(folder)) or (path, 1.0)
         said = Reading(lines=of_lines(path))
         parsed = _parsed(sample, said, texts)
-        while (better := told(parsed.frame.drop(texts), said)) != said:
-            said = better
-            parsed = _parsed(sample, said, texts)
+        flat: set[str] = set()
+        while (better := told(parsed.frame.drop(texts), said, flat)) != said:
+            parsed = _parsed(sample, better, texts)
+            flat |= split_in_vain(parsed.frame, better)
+            said = replace(better, whole=tuple(p for p in better.whole if p not in flat))
     return _Part(parsed.frame.drop(ROW), parsed.rejected, parsed.noticed, share, said)
 
 

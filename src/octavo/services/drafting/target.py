@@ -209,21 +209,21 @@ def _of_texts(table: Table, values: pl.Series) -> Target:
     if distinct == 2:
         return _of_two(values, f"{values.name} has two values")
     if distinct > MANY or distinct > known.len() / 2:
-        counts = known.value_counts(sort=True)
-        most, times = counts.row(0)
-        raise _nothing(
-            table,
-            values.name,
-            f"it has {distinct:,} different texts in {known.len():,} rows",
-            "Name another column"
-            + (
-                f", or one to tell from the rest: --target '{values.name} == {most}' "
-                f"({times:,} rows)."
-                if times >= RARE
-                else "."
-            ),
-        )
+        what = f"it has {distinct:,} different texts in {known.len():,} rows"
+        raise _nothing(table, values.name, what, _instead(table, known))
     return _multiclass(values, f"{values.name} is one of {distinct} texts")
+
+
+def _instead(table: Table, known: pl.Series) -> str:
+    """Return what can be done about a target of too many texts."""
+    for found in table.findings:
+        if found.rule == "not_a_number" and found.columns == (known.name,):
+            return f"{found.sentence} Leave empty in the file what is no number."
+    most, times = known.value_counts(sort=True).row(0)
+    if times < RARE:
+        return "Name another column."
+    one = f"--target '{known.name} == {most}' ({times:,} rows)"
+    return f"Name another column, or one to tell from the rest: {one}."
 
 
 def _of_two(values: pl.Series, why: str) -> Target:

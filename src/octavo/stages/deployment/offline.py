@@ -56,15 +56,14 @@ def run(context: Context) -> Outcome:
         return _not_scored(context, live, lacking)
     store, scored = context.predictions, 0
     version = (store.log.transaction_version("batch") or 0) if store.log.exists() else 0
-    known = store.scan().filter(pl.col("deployment_id") == live["deployment_id"])
-    known = known.select("prediction_id").collect()
+    known = store.scored(live["deployment_id"])
     for rows in context.segregation().newest_blocks(BLOCK):
-        frame = _predicted(context, live, bundle, rows)
-        scored += frame.height
-        new = frame.join(known, on="prediction_id", how="anti")
+        scored += rows.height
+        new = rows.join(known, on=EVENT_ID, how="anti", maintain_order="left")
         if new.height:
             version += 1
-            store.append(new, writer="batch", version=version)
+            predicted = _predicted(context, live, bundle, new)
+            store.append(predicted, writer="batch", version=version)
     return Outcome(
         rows_in=scored,
         rows_out=scored,
@@ -92,8 +91,9 @@ def _not_scored(context: Context, live: Row, lacking: list[str]) -> Outcome:
 def _replace(context: Context, candidate_id: str, live: Row | None) -> Row:
     """Check that the bundle is servable and make it the live one, in one transaction."""
     bundle = Bundle.load(context.home.candidate(candidate_id))
-    rows = context.segregation().data("validation", context.pipeline.problem.learns_from)
-    _check_servable(bundle, rows.head(SERVABLE_ROWS))
+    learns_from = context.pipeline.problem.learns_from
+    rows = context.segregation().data("validation", learns_from, most=SERVABLE_ROWS)
+    _check_servable(bundle, rows)
     now = context.now()
     table = tables.deployments
     number = len(context.catalog.rows(sa.select(table.c.deployment_id))) + 1

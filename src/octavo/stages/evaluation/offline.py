@@ -101,7 +101,7 @@ def run(context: Context) -> Outcome:
     told = "model ready" if answered else "no candidate answers the problem"
     _record(context, verdict, refused[0] if refused else told)
     return Outcome(
-        rows_in=segregation.data("validation", columns=[]).height + test.height,
+        rows_in=segregation.outcomes("validation", "with").len() + test.height,
         rows_out=int(answered),
         outputs=asdict(verdict),
     )
@@ -127,7 +127,7 @@ def _truths(
     """Return the labels of some parts as numbers, by the classes of the first of them."""
     pipeline, segregation = context.pipeline, context.segregation()
     rows = pipeline.problem.learns_from
-    labels = [segregation.data(p, rows, [], fold=fold)[pipeline.label.name] for p in parts]
+    labels = [segregation.outcomes(p, rows, fold=fold) for p in parts]
     classes = classes_of(labels[0], pipeline)
     return tuple(target_numbers(label, pipeline, classes) for label in labels)
 

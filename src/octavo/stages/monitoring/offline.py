@@ -11,11 +11,8 @@ from octavo.bundle.profile import MEASURES, Profile, load_profile, shares
 from octavo.bundle.targets import target_numbers
 from octavo.definition import fingerprint
 from octavo.definition.events import EVENT_ID, EVENT_TIME
-from octavo.stages.contract import Context, Outcome
+from octavo.stages.contract import LOOKED, Context, Outcome
 from octavo.stores import catalog as tables
-
-LOOKED = 1_000_000
-"""Rows of the window that are looked at; of more, so many drawn from all of them."""
 
 
 def inputs(context: Context) -> Any:

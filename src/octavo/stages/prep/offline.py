@@ -234,7 +234,7 @@ def _outcome(
 def _prep_rows(context: Context, events: Events, work: Work, position: int, _: _Later) -> Row:
     """Write the rows' own features, times and keys."""
     pipeline = context.pipeline
-    with context.features.receive(work.group_id) as staged:
+    with context.features.receive() as staged:
         for rows in events.row_blocks(work.since):
             found = row_features(pipeline, rows, pipeline.row_features)
             found = found.select(pipeline.row_features)

@@ -49,6 +49,7 @@ class SplitRows:
         self.home = home
         self.catalog = catalog
         self.document = document
+        self._inside: dict[tuple[str, int], pl.Series] = {}
 
     @property
     def data_version(self) -> str:
@@ -124,24 +125,51 @@ class SplitRows:
         DefinitionError
             If a name or a number means nothing here.
         """
-        fold = self.folds if fold is None else fold
-        features = self.pipeline.features if columns is None else list(columns)
-        self._check(split, labels, features, fold)
         if limit is not None:
             whole_number(limit, least=0, where="limit")
-        label = [] if labels == "without" else [self.pipeline.label.name]
-        given = [*STAMPS, *features, *label]
-        places = np.flatnonzero(self._kept(split, labels, fold).to_numpy())
-        if filters:
-            places = places[self._met(places, filters, label)]
-        if limit is not None:
-            places = places[:limit]
-        return self.rows_at(drawn(places, most), features).select(given)
+        places = self.places(split, labels, columns, fold=fold, filters=filters)[:limit]
+        return self.data_at(drawn(places, most), labels, columns)
 
-    def _met(self, places: np.ndarray, filters: Sequence[str], label: Sequence[str]) -> np.ndarray:
+    def places(
+        self,
+        split: str = "all",
+        labels: str = "with",
+        columns: Sequence[str] | None = None,
+        *,
+        fold: int | None = None,
+        filters: Sequence[str] = (),
+    ) -> np.ndarray:
+        """Return the numbers of the rows that `data` gives for the same question, ascending.
+
+        Of the features those are read that the filters name.
+        """
+        fold = self.folds if fold is None else fold
+        self._check(split, labels, self.pipeline.features if columns is None else columns, fold)
+        places = np.flatnonzero(self._kept(split, labels, fold).to_numpy())
+        return places[self._met(places, filters, labels)] if filters else places
+
+    def data_at(
+        self, places: np.ndarray, labels: str = "with", columns: Sequence[str] | None = None
+    ) -> pl.DataFrame:
+        """Return rows by their numbers, with the columns that `data` gives."""
+        features = self.pipeline.features if columns is None else list(columns)
+        return self.rows_at(places, features).select(*STAMPS, *features, *self._label(labels))
+
+    def outcomes(self, split: str, labels: str, *, fold: int | None = None) -> pl.Series:
+        """Return the label of the rows that `data` gives for the same question.
+
+        Null where it is not known.
+        """
+        return self.every_row[self.pipeline.label.name][self.places(split, labels, fold=fold)]
+
+    def _label(self, labels: str) -> list[str]:
+        return [] if labels == "without" else [self.pipeline.label.name]
+
+    def _met(self, places: np.ndarray, filters: Sequence[str], labels: str) -> np.ndarray:
         """Return for which of some rows all conditions hold."""
         features = self.pipeline.features
-        none = self.rows_at(places[:0], features).select(*STAMPS, *features, *label)
+        none = self._assembled(features, self.every_row[POSITION].clear()).select(features)
+        none = self.every_row.clear().hstack(none).select(*STAMPS, *features, *self._label(labels))
         conditions = [condition_of(text, none.schema) for text in filters]
         named = {name for each in conditions for name in each.meta.root_names()}
         rows = self.rows_at(places, [name for name in features if name in named])
@@ -167,10 +195,18 @@ class SplitRows:
         rows, name = self.every_row, self.pipeline.label.name
         kept = pl.repeat(True, rows.height, eager=True)
         if split != "all":
-            kept &= divide(self.pipeline.split, self.document, rows, name, split, fold)
+            kept &= self.inside(split, fold)
         if labels == "both":
             return kept
         return kept & (rows[name].is_not_null() if labels == "with" else rows[name].is_null())
+
+    def inside(self, part: str, fold: int) -> pl.Series:
+        """Return which rows a fold has in a part, labeled or not, as booleans."""
+        if (part, fold) not in self._inside:
+            rule, label = self.pipeline.split, self.pipeline.label.name
+            found = divide(rule, self.document, self.every_row, label, part, fold)
+            self._inside[part, fold] = found
+        return self._inside[part, fold]
 
     def newest(self, most: int | None = None) -> pl.DataFrame:
         """Return the rows of the newest monitoring window, labeled or not.
@@ -208,13 +244,27 @@ class SplitRows:
 
     def rows_at(self, places: np.ndarray, features: Sequence[str]) -> pl.DataFrame:
         """Return rows by their numbers, ascending: as `every_row`, with some features."""
-        rows = self.every_row[places]
+        return self.every_row[places].hstack(self.features_at(places, features).get_columns())
+
+    def features_at(self, places: np.ndarray, features: Sequence[str]) -> pl.DataFrame:
+        """Return the same rows' features alone."""
         if not features:
-            return rows
-        if self.height * len(self.pipeline.features) <= HELD:
-            return rows.hstack(self._all_features.select(features)[places])
-        read = self._assembled(features, rows[POSITION])
-        return rows.hstack(read.select(features))
+            return pl.DataFrame()
+        if self._are_held:
+            return self._all_features.select(features)[places]
+        wanted = None if places.size == self.height else self.every_row[POSITION][places]
+        return self._assembled(features, wanted).select(features)
+
+    def hold(self) -> None:
+        """Read what is held in memory now: several threads that ask would read it each."""
+        _ = self.every_row
+        if self._are_held:
+            _ = self._all_features
+
+    @property
+    def _are_held(self) -> bool:
+        """Whether the features of all rows are held."""
+        return self.height * len(self.pipeline.features) <= HELD
 
     @cached_property
     def _all_features(self) -> pl.DataFrame:

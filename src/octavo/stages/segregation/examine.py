@@ -9,25 +9,20 @@ import numpy as np
 import polars as pl
 
 from octavo.definition import PARTS, Dataset, SplitByTime, View, Window, split_entity
-from octavo.definition.events import EVENT_ID, EVENT_TIME, KNOWN_AT, POSITION
+from octavo.definition.events import KNOWN_AT
+from octavo.stages.contract import LOOKED
 from octavo.stages.segregation.api import SplitRows, drawn
-from octavo.stages.segregation.leaks import Examined, Leak, find_leaks, recorded_later
-from octavo.stages.segregation.parts import divide
+from octavo.stages.segregation.leaks import Examined, Leak, Whole, find_leaks, recorded_later
 from octavo.stores.catalog import Row
-from octavo.stores.raw import RawStore
+from octavo.stores.raw import STAMPS, RawStore
 
 SAMPLE = 20_000
 """Raw rows of a dataset whose times are compared with their stamps."""
-_STAMPS = (EVENT_ID, EVENT_TIME, KNOWN_AT, POSITION, "_batch_id")
-
-
-LOOKED = 1_000_000
-"""Rows that are looked at; of more, so many drawn from all of them."""
 
 
 def leaks_in(rows: SplitRows) -> list[Leak]:
     """Return what looks like a leak in a data version."""
-    pipeline = rows.pipeline
+    pipeline, parts = rows.pipeline, _parts(rows)
     places = drawn(np.arange(rows.height), LOOKED)
     frame, dated = _with_dates(rows, rows.rows_at(places, pipeline.features))
     timeless = pipeline.rows.is_static
@@ -41,11 +36,12 @@ def leaks_in(rows: SplitRows) -> list[Leak]:
             label=pipeline.label.name,
             features=pipeline.features,
             is_number=pipeline.problem.kind == "regression",
-            parts=_parts(rows)[places],
+            parts=parts[places],
             time=None if timeless else KNOWN_AT,
             entity=entity,
             grouped=grouped,
             dated=dated,
+            whole=_whole(rows, parts),
         )
     )
     return [*found, *_known_too_early(rows)]
@@ -53,25 +49,38 @@ def leaks_in(rows: SplitRows) -> list[Leak]:
 
 def _parts(rows: SplitRows) -> pl.Series:
     """Return the part of each row; null for those in none."""
-    split, label = rows.pipeline.split, rows.pipeline.label.name
     found = pl.repeat(None, rows.height, dtype=pl.String, eager=True)
     for part in PARTS:
-        inside = divide(split, rows.document, rows.every_row, label, part, rows.folds)
-        found = found.set(inside, part)
+        found = found.set(rows.inside(part, rows.folds), part)
     return found
+
+
+def _whole(rows: SplitRows, parts: pl.Series) -> Whole:
+    features = rows.pipeline.features
+    keys = [name for name in rows.every_row.columns if name.startswith("key:")]
+
+    def column(name: str) -> pl.Series:
+        if name in keys:
+            return rows.every_row[name]
+        return rows.features_at(np.arange(rows.height), [name])[name]
+
+    return Whole(rows.every_row[rows.pipeline.label.name], parts, [*keys, *features], column)
 
 
 def _with_dates(rows: SplitRows, frame: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, str]]:
     """Add the times of what was looked up in static datasets, and say of which features."""
     dated: dict[str, str] = {}
+    known: dict[str, pl.DataFrame] = {}
     for view, window in _windows(rows):
-        if not window.dataset.is_static:
+        dataset = window.dataset
+        if not dataset.is_static:
             continue
-        facts = RawStore(rows.home).events(window.dataset, _batches(rows, window.dataset))
-        for name in _times(facts):
-            column = f"_dated:{view.name}:{window.dataset.name}.{name}"
+        if dataset.name not in known:
+            known[dataset.name] = RawStore(rows.home).events(dataset, _batches(rows, dataset))
+        for name in _times(known[dataset.name]):
+            column = f"_dated:{view.name}:{dataset.name}.{name}"
             if column not in frame.columns:
-                frame = _looked_up(frame, facts, view, name, column)
+                frame = _looked_up(frame, known[dataset.name], view, name, column)
             if recorded_later(frame[column], frame[KNOWN_AT]) > 0:
                 dated |= {feature.name: column for feature in window.features(view.name)}
     return frame, dated
@@ -126,5 +135,5 @@ def _times(facts: pl.DataFrame) -> list[str]:
     return [
         name
         for name, dtype in facts.schema.items()
-        if isinstance(dtype, pl.Datetime) and name not in _STAMPS
+        if isinstance(dtype, pl.Datetime) and name not in STAMPS
     ]

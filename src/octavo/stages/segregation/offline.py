@@ -58,7 +58,7 @@ def run(context: Context) -> Outcome:
     folds = [_fold_count(rows, fold) for fold in range(1, rows.folds + 1)]
     learns_from = pipeline.problem.learns_from
     each = "labeled" if learns_from == "with" else "rows"
-    left_out = rows.data("all", learns_from, []).height - sum(counts[p][each] for p in PARTS)
+    left_out = rows.outcomes("all", learns_from).len() - sum(counts[p][each] for p in PARTS)
     leaks = [asdict(leak) for leak in leaks_in(rows)]
     _store(context, document | {"counts": counts, "folds": folds, "leaks": leaks})
     return Outcome(
@@ -112,17 +112,17 @@ def _check_label(context: Context, rows: SplitRows) -> None:
     if not context.pipeline.problem.needs_labels:
         return
     name = context.pipeline.label.name
-    labeled = rows.data("all", "with", [])
-    if not labeled.height:
+    labels = rows.outcomes("all", "with")
+    if labels.is_empty():
         raise DataError(
             f"no row has a known {name!r}.",
             where=f"label {name!r} of dataset {context.pipeline.label.of.name!r}",
             fix="Check label.on and label.value: event IDs must be the same in both datasets.",
         )
-    target_numbers(labeled[name], context.pipeline, classes_of(labeled[name], context.pipeline))
-    if labeled[name].n_unique() < 2:
+    target_numbers(labels, context.pipeline, classes_of(labels, context.pipeline))
+    if labels.n_unique() < 2:
         raise DataError(
-            f"the target {name!r} is constant: {labeled[name][0]} in all {labeled.height} rows.",
+            f"the target {name!r} is constant: {labels[0]} in all {labels.len()} rows.",
             where=f"label {name!r}",
             fix="There is nothing to learn; check label.value.",
         )
@@ -140,12 +140,11 @@ def _used(rows: SplitRows, part: str) -> str:
 
 
 def _count(rows: SplitRows, part: str) -> dict[str, Any]:
-    frame = rows.data(part, labels="both", columns=[])
-    label = frame[rows.pipeline.label.name]
+    label = rows.outcomes(part, "both")
     labeled = label.drop_nulls()
-    if rows.data(part, _used(rows, part), []).is_empty():
+    if (labeled if _used(rows, part) == "with" else label).is_empty():
         raise _empty(rows, part, rows.folds)
-    counts: dict[str, Any] = {"rows": frame.height, "labeled": labeled.len()}
+    counts: dict[str, Any] = {"rows": label.len(), "labeled": labeled.len()}
     if rows.pipeline.problem.kind in ("binary", "anomaly") and labeled.len():
         counts["base_rate"] = labeled.cast(bool).mean()
     return counts
@@ -154,12 +153,13 @@ def _count(rows: SplitRows, part: str) -> dict[str, Any]:
 def _fold_count(rows: SplitRows, fold: int) -> dict[str, int]:
     """Return how many rows a fold trains and validates on."""
     found = {
-        part: rows.data(part, _used(rows, part), [], fold=fold) for part in ("train", "validation")
+        part: rows.outcomes(part, _used(rows, part), fold=fold).len()
+        for part in ("train", "validation")
     }
-    for part, frame in found.items():
-        if not frame.height:
+    for part, count in found.items():
+        if not count:
             raise _empty(rows, part, fold)
-    return {part: frame.height for part, frame in found.items()}
+    return found
 
 
 def _empty(rows: SplitRows, part: str, fold: int) -> DataError:

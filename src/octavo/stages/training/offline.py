@@ -90,7 +90,7 @@ def run(context: Context) -> Outcome:
 def _drawn(context: Context, segregation: Segregation) -> dict[str, int]:
     """Return how many rows the parts have of which not all were used."""
     learns_from = context.pipeline.problem.learns_from
-    rows = {p: segregation.data(p, learns_from, []).height for p in ("train", "validation")}
+    rows = {p: segregation.outcomes(p, learns_from).len() for p in ("train", "validation")}
     return {part: height for part, height in rows.items() if height > context.settings["rows"]}
 
 

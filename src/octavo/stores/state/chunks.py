@@ -107,11 +107,7 @@ def read(value: bytes | memoryview) -> tuple[memoryview, int]:
     Damaged
         The value is not as it was written, or of another format version.
     """
-    body = verified(value)
-    version, _, count, newest = HEADER.unpack_from(body)
-    if version != FORMAT:
-        raise Damaged(f"a chunk is of format version {version}; this Octavo reads {FORMAT}")
-    observations = body[HEADER.size :]
+    observations, count, newest = opened(value, "chunk")
     if len(observations) != count * PAIR.itemsize:
         raise Damaged("a chunk has another length than it says")
     return observations, newest
@@ -138,6 +134,15 @@ def verified(value: bytes | memoryview) -> memoryview:
     if xxhash.xxh3_64_intdigest(body) != int.from_bytes(value[:8], "little"):
         raise Damaged("a checksum does not match")
     return body
+
+
+def opened(value: bytes | memoryview, what: str) -> tuple[memoryview, int, int]:
+    """Return what follows a value's header, and the two numbers in it, or raise `Damaged`."""
+    body = verified(value)
+    version, _, count, number = HEADER.unpack_from(body)
+    if version != FORMAT:
+        raise Damaged(f"a {what} is of format version {version}; this Octavo reads {FORMAT}")
+    return body[HEADER.size :], count, number
 
 
 def time_at(observations: bytes | memoryview, row: int) -> int:

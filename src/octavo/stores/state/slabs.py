@@ -18,7 +18,7 @@ from typing import NamedTuple, Self
 
 import numpy as np
 
-from octavo.stores.state.chunks import FORMAT, HEADER, PAIR, Damaged, as_bytes, checked, verified
+from octavo.stores.state.chunks import FORMAT, HEADER, PAIR, Damaged, as_bytes, checked, opened
 
 MOST = 16_000
 """Bytes from which a slab is cut into several."""
@@ -82,13 +82,10 @@ def read(value: bytes | memoryview) -> Slab:
     Damaged
         The value is not as it was written, or of another format version.
     """
-    body = verified(value)
-    version, _, loose, tiles = HEADER.unpack_from(body)
-    if version != FORMAT:
-        raise Damaged(f"a slab is of format version {version}; this Octavo reads {FORMAT}")
-    start = HEADER.size + loose * PAIR.itemsize
-    pairs = np.frombuffer(body[HEADER.size : start], PAIR)
-    numbers = np.frombuffer(body[start:], "<i8")
+    arrays, loose, tiles = opened(value, "slab")
+    start = loose * PAIR.itemsize
+    pairs = np.frombuffer(arrays[:start], PAIR)
+    numbers = np.frombuffer(arrays[start:], "<i8")
     slab = Slab(pairs, *np.split(numbers, [tiles, 2 * tiles + 1]))
     if slab.at[-1] != slab.words.size:
         raise Damaged("a slab has another length than it says")

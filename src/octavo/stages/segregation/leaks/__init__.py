@@ -5,10 +5,14 @@ reason, not a proof: only who knows the data can say when a value was written. N
 
 What single columns give away is looked at in training rows alone, so that test stays unread; that
 rows are in two parts, or that an encoding knows all of them, can only be seen in all.
+
+Of a large table a sample may be given (`Examined.frame`). What holds over all rows alone, encodings
+and scaling, is then looked for in `Examined.whole`, one float column at a time, and only in columns
+that the sample does not rule out; rows and entities in two parts are those of the sample.
 """
 
 from octavo.stages.segregation.leaks.afterwards import recorded_later
 from octavo.stages.segregation.leaks.find import find_leaks
-from octavo.stages.segregation.leaks.finding import KINDS, Examined, Leak
+from octavo.stages.segregation.leaks.finding import KINDS, Examined, Leak, Whole
 
-__all__ = ["KINDS", "Examined", "Leak", "find_leaks", "recorded_later"]
+__all__ = ["KINDS", "Examined", "Leak", "Whole", "find_leaks", "recorded_later"]

@@ -6,14 +6,9 @@ import numpy as np
 import polars as pl
 
 from octavo.stages.segregation.leaks.afterwards import future_dated, post_event
-from octavo.stages.segregation.leaks.encoded import (
-    categories,
-    encodable,
-    is_mean_of_others,
-    is_target_mean,
-)
+from octavo.stages.segregation.leaks.encoded import encodings
 from octavo.stages.segregation.leaks.finding import Examined, Leak
-from octavo.stages.segregation.leaks.scaled import is_standardised
+from octavo.stages.segregation.leaks.scaled import is_standardised, may_be_standardised
 from octavo.stages.segregation.leaks.skill import Target, codes_of, joint_skill, kinship, skill
 
 SAMPLE = 20_000
@@ -28,30 +23,26 @@ ORDERED = 0.2
 """Skill of a row's number from which it is of use to a model; half of that for numbers."""
 
 
-def of_columns(table: Examined, frame: pl.DataFrame, trained: pl.DataFrame) -> Iterator[Leak]:
+def of_columns(table: Examined, trained: pl.DataFrame) -> Iterator[Leak]:
     """Give what single columns are suspected of, surest first for each of them.
 
     Parameters
     ----------
-    frame, trained
-        All labeled rows; those of the training part.
+    trained
+        The labeled rows of the training part.
     """
     yield from future_dated(table, trained)
     sample = trained[_sample(trained[table.label], is_number=table.is_number)]
     target = Target.of(sample[table.label], is_number=table.is_number)
     codes = {name: codes_of(sample[name]) for name in table.features}
-    averaged = encodable(frame[table.label], is_number=table.is_number)
-    groups = list(categories(frame.drop(table.label)))
-    arrays = [each.to_numpy() for each in averaged]
+    encoded = encodings(table)
     for name in table.features:
         alone = skill(codes[name], target)
         pairs = [(rows[name], rows[table.label]) for rows in (sample, trained)]
         if alone > 0.5 and all(_is_copy(*pair, table.is_number) for pair in pairs):
             yield _copy(table, name)
-        elif is_target_mean(frame[name], averaged):
-            yield _encoding(table, name)
-        elif is_mean_of_others(frame[name], arrays, groups):
-            yield _encoding(table, name, " without the row itself")
+        elif name in encoded:
+            yield _encoding(table, name, encoded[name])
         elif reason := post_event(table, sample, name, target):
             yield _written_later(name, reason)
         elif number := _order_skill(sample[name], target):
@@ -60,11 +51,14 @@ def of_columns(table: Examined, frame: pl.DataFrame, trained: pl.DataFrame) -> I
             yield _implausible(table, name, alone, reason)
 
 
-def scaled(table: Examined, parts: pl.Series) -> Iterator[Leak]:
+def scaled(table: Examined) -> Iterator[Leak]:
     """Give the columns that were scaled before the rows were divided."""
-    train = (parts == "train").fill_null(False).to_numpy()
+    rows = table.all_rows
+    if rows.parts is None:
+        return
+    train = (rows.parts == "train").fill_null(False).to_numpy()
     for name in table.features:
-        if is_standardised(table.frame[name], train):
+        if may_be_standardised(table.frame[name]) and is_standardised(rows.column(name), train):
             yield Leak(
                 "scaling fitted on all rows",
                 (name,),
@@ -83,7 +77,7 @@ def _copy(table: Examined, name: str) -> Leak:
     )
 
 
-def _encoding(table: Examined, name: str, how: str = "") -> Leak:
+def _encoding(table: Examined, name: str, how: str) -> Leak:
     return Leak(
         "encoding fitted on all rows",
         (name,),

@@ -3,7 +3,8 @@
 The category itself need not be there: if the column is such a mean, then the rows of each of its
 values have just that mean. If each row's own target is left out of it, the category is needed: in
 each of its groups of n rows the value is a straight line of the own target, with slope
-−1 ÷ (n − 1 + m). This module knows nothing of parts.
+−1 ÷ (n − 1 + m). Either holds over all labeled rows alone; only the columns whose mean is near that
+of the target are read for it. This module knows nothing of parts.
 """
 
 from collections.abc import Iterator, Sequence
@@ -12,24 +13,65 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from octavo.stages.segregation.leaks.finding import Examined
+
 _CLASSES = 10
 _TRIED = 5_000
 """Rows, of whole groups, on which a category is tried before all are looked at."""
+_GROUPS = 10
+"""Groups that these are at the least."""
 _CATEGORIES = 20
 _FEWEST = 3
 """Rows from which a group shows a straight line, and groups from which that means something."""
+_NEAR = 0.1
+"""Deviations of the target within which the mean of a column is that of the target, nearly."""
 
 
-def encodable(label: pl.Series, *, is_number: bool) -> list[pl.Series]:
+def encodings(table: Examined) -> dict[str, str]:
+    """Return the features that are a mean of the target, each with how it was taken, in words."""
+    known = table.frame.filter(pl.col(table.label).is_not_null())
+    looked_at = _encodable(known[table.label], is_number=table.is_number)
+    spreads = [float(target.cast(pl.Float64).std() or 0.0) for target in looked_at]  # type: ignore[arg-type]
+    near = [name for name in table.features if _is_near(known[name], looked_at, spreads)]
+    if not near:
+        return {}
+    rows = table.all_rows
+    labeled = rows.label.is_not_null()
+    targets = _encodable(rows.label.filter(labeled), is_number=table.is_number)
+    categories = list(_categories(table, labeled))
+    found: dict[str, str] = {}
+    for name in near:
+        column = rows.column(name).filter(labeled)
+        if _is_target_mean(column, targets):
+            found[name] = ""
+        elif any(category.encodes(column, targets) for category in categories):
+            found[name] = " without the row itself"
+    return found
+
+
+def _is_near(column: pl.Series, targets: Sequence[pl.Series], spreads: Sequence[float]) -> bool:
+    """Say whether a column has the mean of a target, nearly: an average of it has, by whatever."""
+    if not column.dtype.is_float():
+        return False
+    known = column.is_finite().fill_null(False)
+    centre = column.filter(known).mean()
+    means = (target.filter(known).mean() for target in targets)
+    return centre is not None and any(
+        abs(centre - mean) <= _NEAR * spread  # type: ignore[operator]
+        for mean, spread in zip(means, spreads, strict=True)
+    )
+
+
+def _encodable(label: pl.Series, *, is_number: bool) -> list[pl.Series]:
     """Return what could be averaged of a label: the number, or for each class whether it is it."""
     if is_number:
         return [label.cast(pl.Float64)]
     text = label.cast(pl.String)
     classes = text.value_counts(sort=True)[label.name].head(_CLASSES)
-    return [(text == name).cast(pl.Float64) for name in classes]
+    return [text == name for name in classes]
 
 
-def is_target_mean(column: pl.Series, targets: Sequence[pl.Series]) -> bool:
+def _is_target_mean(column: pl.Series, targets: Sequence[pl.Series]) -> bool:
     """Say whether a column equals a target's mean over the rows of each of its values.
 
     Also if the means were drawn towards the overall one, as ``(sum + m · mean) ÷ (n + m)``.
@@ -37,17 +79,17 @@ def is_target_mean(column: pl.Series, targets: Sequence[pl.Series]) -> bool:
     Parameters
     ----------
     column, targets
-        Of all labeled rows; the targets from `encodable`.
+        Of all labeled rows; the targets from `_encodable`.
     """
-    if not column.dtype.is_float() or not 3 <= column.head(20_000).n_unique() < column.len() / 4:
+    if not 3 <= column.head(20_000).n_unique() < column.len() / 4:
         return False
     centre = column.mean()
-    return any(_is_mean(column, target, centre) for target in targets)  # type: ignore[arg-type]
+    return any(_is_mean(column, target.cast(pl.Float64), centre) for target in targets)  # type: ignore[arg-type]
 
 
 def _is_mean(column: pl.Series, target: pl.Series, centre: float | None) -> bool:
     mean, spread = float(target.mean()), float(target.std())  # type: ignore[arg-type]
-    if centre is None or not abs(centre - mean) <= 0.1 * spread:
+    if centre is None or not abs(centre - mean) <= _NEAR * spread:
         return False
     groups = pl.DataFrame({"value": column, "target": target}).drop_nulls().group_by("value")
     found = groups.agg(pl.len().alias("n"), pl.mean("target").alias("mean"), pl.std("target"))
@@ -80,48 +122,43 @@ class Category:
     """A column whose groups may have been encoded."""
 
     codes: np.ndarray
-    """int64, a number for each group; shape (rows,)."""
+    """uint32, a number for each group; shape (rows,)."""
     tried: np.ndarray
     """The rows of the first few groups."""
 
+    def encodes(self, column: pl.Series, targets: Sequence[pl.Series]) -> bool:
+        """Say whether a column is a target's mean over the other rows of the category.
 
-def categories(frame: pl.DataFrame) -> Iterator[Category]:
+        Also if the means were drawn towards the overall one, as ``(sum + m · mean) ÷ (n − 1 + m)``.
+
+        Parameters
+        ----------
+        column, targets
+            Of all labeled rows; floats, and the targets from `_encodable`.
+        """
+        values, some = column.fill_null(np.nan).to_numpy(), self.tried
+        return any(
+            _is_line(values[some], target[some].cast(pl.Float64).to_numpy(), self.codes[some])
+            and _is_line(values, target.cast(pl.Float64).to_numpy(), self.codes)
+            for target in targets
+        )
+
+
+def _categories(table: Examined, labeled: pl.Series) -> Iterator[Category]:
     """Give the columns that may be categories: text or whole numbers that come again and again."""
-    found = 0
-    for column in frame.get_columns():
-        if found == _CATEGORIES or not (column.dtype == pl.String or column.dtype.is_integer()):
+    rows, found = table.all_rows, 0
+    for name in rows.columns:
+        dtype = table.frame.schema[name]
+        if found == _CATEGORIES or not (dtype == pl.String or dtype.is_integer()):
             continue
+        column = rows.column(name).filter(labeled)
         if not _FEWEST <= column.n_unique() <= column.len() / _FEWEST:
             continue
-        codes = column.rank("dense").fill_null(0).to_numpy().astype(np.int64)
+        codes = column.rank("dense").fill_null(0).cast(pl.UInt32).to_numpy()
         sizes = np.cumsum(np.bincount(codes))
         found += 1
-        yield Category(codes, np.flatnonzero(codes <= np.searchsorted(sizes, _TRIED)))
-
-
-def is_mean_of_others(
-    column: pl.Series, targets: Sequence[np.ndarray], known: Sequence[Category]
-) -> bool:
-    """Say whether a column is a target's mean over the other rows of some category.
-
-    Also if the means were drawn towards the overall one, as ``(sum + m · mean) ÷ (n − 1 + m)``.
-
-    Parameters
-    ----------
-    column, targets
-        Of all labeled rows; the targets from `encodable`, as float64.
-    known
-        The categories.
-    """
-    if not column.dtype.is_float():
-        return False
-    values = column.fill_null(np.nan).to_numpy()
-    return any(
-        _is_line(values[category.tried], target[category.tried], category.codes[category.tried])
-        and _is_line(values, target, category.codes)
-        for category in known
-        for target in targets
-    )
+        last = max(np.searchsorted(sizes, _TRIED), _GROUPS)
+        yield Category(codes, np.flatnonzero(codes <= last))
 
 
 def _is_line(values: np.ndarray, target: np.ndarray, codes: np.ndarray) -> bool:

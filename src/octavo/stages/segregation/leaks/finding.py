@@ -1,6 +1,6 @@
 """What is examined for leaks, and what is found."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import polars as pl
@@ -37,11 +37,26 @@ class Leak:
 
 
 @dataclass(frozen=True)
+class Whole:
+    """All rows of a table, for what holds over all of them alone; read a column at a time."""
+
+    label: pl.Series
+    """Of each row; null where it is not known."""
+    parts: pl.Series | None
+    """As `Examined.parts`."""
+    columns: Sequence[str]
+    """Those that can be read, features among them; all are in ``frame`` too."""
+    column: Callable[[str], pl.Series]
+    """Reads one of them, of all rows."""
+
+
+@dataclass(frozen=True)
 class Examined:
     """A table to look for leaks in."""
 
     frame: pl.DataFrame
-    """Labeled and unlabeled rows, in the order in which they came or happened."""
+    """Labeled and unlabeled rows, in the order in which they came or happened; of a large table
+    some that were drawn."""
     label: str
     features: Sequence[str]
     """Columns that a model would see."""
@@ -57,3 +72,11 @@ class Examined:
     """Whether the split promises that they do."""
     dated: Mapping[str, str] = field(default_factory=dict)
     """For features joined from elsewhere: the column with the time of what was joined."""
+    whole: Whole | None = None
+    """All rows; None: those of ``frame``."""
+
+    @property
+    def all_rows(self) -> Whole:
+        """All rows, wherever they are."""
+        frame = self.frame
+        return self.whole or Whole(frame[self.label], self.parts, frame.columns, frame.get_column)

@@ -10,7 +10,20 @@ import polars as pl
 
 FEWEST = 100
 """Rows from which a mean of 0 is no chance."""
+_FAR = 20  # deviations: never reached by chance, however the values are distributed
 _EXACT = 1e-6  # of a deviation: what was written with seven digits is off by less
+
+
+def may_be_standardised(drawn: pl.Series) -> bool:
+    """Say whether a column's mean may be 0, by rows that were drawn from all.
+
+    The mean of n values out of those with mean 0 and deviation 1 has a deviation of 1 ÷ √n at the
+    most.
+    """
+    if not drawn.dtype.is_float():
+        return False
+    known = drawn.filter(drawn.is_finite())
+    return known.len() > 0 and abs(float(known.mean())) <= _FAR / known.len() ** 0.5  # type: ignore[arg-type]
 
 
 def is_standardised(column: pl.Series, train: np.ndarray) -> bool:
@@ -19,12 +32,10 @@ def is_standardised(column: pl.Series, train: np.ndarray) -> bool:
     Parameters
     ----------
     column
-        Of all rows, labeled or not.
+        Floats, of all rows, labeled or not.
     train
         Which of them are of train.
     """
-    if not column.dtype.is_float():
-        return False
     values = column.fill_null(np.nan).to_numpy()
     known = np.isfinite(values)
     inside, everywhere = values[known & train], values[known]

@@ -14,7 +14,12 @@ import numpy as np
 
 from octavo.bundle import ForestModel
 from octavo.definition.problem import Kind
-from octavo.stages.training.algorithms.contract import Task, count_classes, settings
+from octavo.stages.training.algorithms.contract import (
+    Task,
+    count_classes,
+    least_in_leaf,
+    settings,
+)
 from octavo.stages.training.algorithms.singles import highest_up_to, within
 from octavo.stages.training.algorithms.trees import Tree, forest
 
@@ -55,6 +60,7 @@ class _Forest:
         count_classes(self, y, kind)
         suffix = "Regressor" if kind == "regression" else "Classifier"
         chosen = settings(self, params, {"random_state": task.seed, "n_jobs": task.threads})
+        chosen["min_samples_leaf"] = least_in_leaf(chosen["min_samples_leaf"], len(y))
         estimator = getattr(ensemble, self.estimator + suffix)(**chosen)
         estimator.fit(np.clip(X, -_LARGEST, _LARGEST), y)
         return FittedForest(estimator.set_params(n_jobs=1), kind)
