@@ -20,6 +20,7 @@ from octavo.services import corrections
 from octavo.services.config import ConfigService, check
 from octavo.services.mirror import Mirror
 from octavo.services.profiles import load_profile
+from octavo.services.reproduce import Reproduction, reproduce
 from octavo.services.rows import RowService
 from octavo.services.serving import Scorer
 from octavo.stages.prep.online import OnlineFeatures
@@ -122,6 +123,10 @@ class Project:
         mirror = self.mirror
         told = {"due": mirror.due, "error": mirror.error} if mirror else None
         return document | {"mirror": told}
+
+    def reproduce(self, candidate_id: str) -> Reproduction:
+        """Train a candidate once more from what was recorded, and say whether it is the same."""
+        return reproduce(self.definition, self.folder, self.home, self.catalog, candidate_id)
 
     def withdraw(self, batch_id: str, reason: str) -> list[dict[str, Any]]:
         """Take a batch back, and return the marks of what is stale by that."""

@@ -1,7 +1,9 @@
 """One trial: encode, fit, check the arrays against the native model, measure, store."""
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -106,7 +108,7 @@ def run_trial(
     """
     earlier = range(1, segregation.folds)
     figures = [_earlier(context, proposal, segregation, fold) for fold in earlier]
-    bundle = _fit(context, proposal, material, segregation)
+    bundle = fit(context.pipeline, context.settings, proposal, material, segregation)
     predicted = bundle.predict(material.validation)
     metric = context.pipeline.problem.metric
     figures.append(figure(metric, material.validation_truth, predicted))
@@ -121,14 +123,20 @@ def run_trial(
 def _earlier(context: Context, proposal: Proposal, segregation: Segregation, fold: int) -> float:
     # Read anew for each trial: the rows of all folds together are several times those of train.
     material = Material.of(context.pipeline, segregation, context.settings["rows"], fold)
-    predicted = _fit(context, proposal, material, segregation).predict(material.validation)
+    bundle = fit(context.pipeline, context.settings, proposal, material, segregation)
+    predicted = bundle.predict(material.validation)
     return figure(context.pipeline.problem.metric, material.validation_truth, predicted)
 
 
-def _fit(
-    context: Context, proposal: Proposal, material: Material, segregation: Segregation
+def fit(
+    pipeline: Pipeline,
+    settings: Mapping[str, Any],
+    proposal: Proposal,
+    material: Material,
+    segregation: Segregation,
 ) -> Bundle:
-    pipeline, settings, algorithm = context.pipeline, context.settings, proposal.algorithm
+    """Fit a model on the training part, and put it into a bundle."""
+    algorithm = proposal.algorithm
     began = time.monotonic()
     encoder = ENCODERS[algorithm.encoder].fit(material.train, texts=_texts(pipeline, material))
     matrix = encoder.transform(material.train)
