@@ -11,6 +11,7 @@ import uuid
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -60,8 +61,8 @@ class Display(Protocol):
     def began(self, stage: str, reason: str) -> None:
         """Say that a stage begins, and why."""
 
-    def progress(self, stage: str, task: str, done: float, total: float) -> None:
-        """Say how far a task of a stage is."""
+    def progress(self, stage: str, task: str, done: float, total: float, note: str = "") -> None:
+        """Say how far a task of a stage is, and what is best to know of it."""
 
     def ended(self, stage: str, outcome: Outcome, seconds: float) -> None:
         """Say what a stage did."""
@@ -202,7 +203,7 @@ class Runner:
             settings=self.held.training,
             config_version=self.held.version,
             segregation=self._segregation,
-            progress=lambda task, done, total: self.display.progress(stage, task, done, total),
+            progress=partial(self.display.progress, stage),
             now=self.now,
         )
 

@@ -35,12 +35,13 @@ def test_a_failed_trial_is_a_result(tmp_path, make_project, octavo):
     folder = make_project(tmp_path / "shop", edits=edits)
     done = octavo("run", folder, "--json")
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["verdict"]["algorithm"] == "logistic"
+    assert json.loads(done.stdout)["verdict"]["answered"]
     trials = load(folder).catalog.rows(sa.select(tables.trials).order_by("number"))
     states = [(trial["algorithm"], trial["state"]) for trial in trials]
-    assert states == [("broken", "failed"), ("logistic", "complete")] * 2
+    tried = [("broken", "failed")] + [("logistic", "complete")] * 3
+    assert states[:4] == tried, "what succeeds has more of the trials"
     assert "no such thing" in trials[0]["error"]
-    assert trials[1]["params"] != trials[3]["params"], "the second is a suggestion, not defaults"
+    assert trials[1]["params"] != trials[2]["params"], "the second is a suggestion, not defaults"
 
 
 def test_no_candidate_answers(tmp_path, make_project, octavo):

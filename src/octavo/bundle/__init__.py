@@ -3,6 +3,7 @@
 Needs polars, numpy and, from the first prediction on, numba; no training library.
 """
 
+from octavo.bundle.blend import BlendModel, JoinedEncoder, blended
 from octavo.bundle.bundle import FORMAT, Bundle
 from octavo.bundle.columns import ColumnKind
 from octavo.bundle.encoders import ENCODERS, Encoder, LinearEncoder, OrdinalEncoder
@@ -11,14 +12,17 @@ from octavo.bundle.model import ForestModel, LinearModel, Model, TailModel, Tree
 __all__ = [
     "ENCODERS",
     "FORMAT",
+    "BlendModel",
     "Bundle",
     "ColumnKind",
     "Encoder",
     "ForestModel",
+    "JoinedEncoder",
     "LinearEncoder",
     "LinearModel",
     "Model",
     "OrdinalEncoder",
     "TailModel",
     "TreeModel",
+    "blended",
 ]

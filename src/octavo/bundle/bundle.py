@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from octavo.bundle.blend import JoinedEncoder
 from octavo.bundle.encoders import Encoder
 from octavo.bundle.model import Model
 from octavo.errors import DataError, ResourceError
@@ -36,7 +37,7 @@ class Bundle:
     """A trained model with its encoder and its origin. Everything in it is plain JSON or arrays."""
 
     model: Model
-    encoder: Encoder
+    encoder: Encoder | JoinedEncoder
     target: str
     """The label the model predicts."""
     algorithm: str
@@ -197,7 +198,7 @@ class Bundle:
         arrays = _read_arrays(folder / _ARRAYS, document["checksums"][_ARRAYS])
         return cls(
             model=Model.of(document["model"], arrays),
-            encoder=Encoder.from_dict(document["encoder"]),
+            encoder=_encoder(document["encoder"]),
             target=document["target"],
             algorithm=document["algorithm"],
             classes=tuple(document["classes"]),
@@ -208,6 +209,12 @@ class Bundle:
             data_version=document["data_version"],
             timings=document["timings"],
         )
+
+
+def _encoder(document: Mapping[str, Any]) -> Encoder | JoinedEncoder:
+    if document.get("flavour") == JoinedEncoder.flavour:
+        return JoinedEncoder.of_parts(document)
+    return Encoder.from_dict(document)
 
 
 def _hash(document: Mapping[str, Any]) -> str:

@@ -6,10 +6,11 @@ Knows nothing of the libraries that train them, of columns or of files.
 import abc
 import dataclasses
 import os
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -50,7 +51,7 @@ class Model(abc.ABC):
             object.__setattr__(self, name, array)
         self._check()
         if not self.n_outputs or (self.kind == "multiclass") != (self.n_outputs > 1):
-            raise _broken(f"{self.n_outputs} outputs do not make a {self.kind} model")
+            raise broken(f"{self.n_outputs} outputs do not make a {self.kind} model")
 
     @property
     @abc.abstractmethod
@@ -157,9 +158,16 @@ class Model(abc.ABC):
         """
         parts = {**meta, **arrays}
         form = FORMS.get(parts.pop("form", ""))
-        if form is None or {field.name for field in dataclasses.fields(form)} != parts.keys():
-            raise _broken(f"{sorted(parts)} are not its parts")
-        return form(**parts)
+        if form is None:
+            raise broken(f"there is no form {meta.get('form')!r}")
+        return form.of_parts(parts)
+
+    @classmethod
+    def of_parts(cls, parts: Mapping[str, Any]) -> Self:
+        """Build one of this form; see `of`."""
+        if {field.name for field in dataclasses.fields(cls)} != parts.keys():
+            raise broken(f"{sorted(parts)} are not its parts")
+        return cls(**parts)
 
 
 @dataclass(frozen=True, eq=False)
@@ -201,17 +209,17 @@ class _Trees(Model):
         nodes, leaves = len(self.feature), len(self.leaf_value)
         of_nodes = (self.feature, self.threshold, self.left, self.right, self.default_left)
         if any(array.ndim != 1 for array in (*of_nodes, self.roots)):
-            raise _broken("an array has more than one dimension")
+            raise broken("an array has more than one dimension")
         if any(len(array) != nodes for array in of_nodes):
-            raise _broken("the arrays of the nodes differ in length")
+            raise broken("the arrays of the nodes differ in length")
         for children in (self.left, self.right, self.roots):
             if children.size and not (-leaves <= children.min() and children.max() < nodes):
-                raise _broken("a child is outside the trees")
+                raise broken("a child is outside the trees")
         for children in (self.left, self.right):
             if ((children >= 0) & (children <= np.arange(nodes))).any():
-                raise _broken("a node comes after its child")
+                raise broken("a node comes after its child")
         if nodes and not set(np.unique(self.feature)) <= set(range(self.n_features)):
-            raise _broken("a node asks for a feature that does not exist")
+            raise broken("a node asks for a feature that does not exist")
 
     @property
     def _walk(self) -> tuple[Any, Any, Any, Any, Any, Any, Any]:
@@ -242,7 +250,7 @@ class TreeModel(_Trees):
     def _check(self) -> None:
         super()._check()
         if self.leaf_value.ndim != 1 or self.base_score.ndim != 1:
-            raise _broken("an array has more than one dimension")
+            raise broken("an array has more than one dimension")
 
     @cached_property
     def _questions(self) -> "Questions | None":
@@ -280,7 +288,7 @@ class ForestModel(_Trees):
     def _check(self) -> None:
         super()._check()
         if self.leaf_value.ndim != 2 or not self.roots.size:
-            raise _broken("there is no tree, or a leaf has no row of its own")
+            raise broken("there is no tree, or a leaf has no row of its own")
 
     def _fill(self, X: np.ndarray, out: np.ndarray) -> None:
         from octavo.bundle import evaluator
@@ -310,7 +318,7 @@ class LinearModel(Model):
 
     def _check(self) -> None:
         if self.intercept.ndim != 1 or self.coef.shape != (self.n_outputs, self.n_features):
-            raise _broken(f"coefficients of shape {self.coef.shape} do not fit")
+            raise broken(f"coefficients of shape {self.coef.shape} do not fit")
 
     def _fill(self, X: np.ndarray, out: np.ndarray) -> None:
         from octavo.bundle import evaluator
@@ -348,12 +356,12 @@ class TailModel(Model):
     def _check(self) -> None:
         rows = self.n_features + 1
         if self.knots.shape != (rows, self.surprise.size) or self.slope.shape != (rows,):
-            raise _broken(f"knots of shape {self.knots.shape} do not fit")
+            raise broken(f"knots of shape {self.knots.shape} do not fit")
         rising = (self.knots[:, 1:] >= self.knots[:, :-1]).all() and (self.slope > 0).all()
         if not self.surprise.size or self.surprise[0] or not (np.diff(self.surprise) >= 0).all():
-            raise _broken("surprise does not rise from 0")
+            raise broken("surprise does not rise from 0")
         if not rising:
-            raise _broken("knots or tails do not rise")
+            raise broken("knots or tails do not rise")
 
     def _fill(self, X: np.ndarray, out: np.ndarray) -> None:
         from octavo.bundle import evaluator
@@ -367,7 +375,8 @@ FORMS: dict[str, type[Model]] = {
 """The forms of models a bundle can hold."""
 
 
-def _broken(what: str) -> DataError:
+def broken(what: str) -> DataError:
+    """Make the error for arrays that make no model."""
     return DataError(
         f"the model's arrays are not consistent: {what}.",
         where="model",

@@ -49,11 +49,16 @@ class TerminalDisplay:
             "": self.progress_bars.add_task(f"[bold]{stage:<12}[/] {escape(reason)}", total=None)
         }
 
-    def progress(self, stage: str, task: str, done: float, total: float) -> None:
+    def progress(self, stage: str, task: str, done: float, total: float, note: str = "") -> None:
         """Move a task's bar."""
         if task not in self.tasks:
             self.tasks[task] = self.progress_bars.add_task(f"  {task:<14}", total=total)
-        self.progress_bars.update(self.tasks[task], completed=done, total=total)
+        self.progress_bars.update(
+            self.tasks[task],
+            completed=done,
+            total=total,
+            description=f"  {task:<14}{escape(note)}",
+        )
 
     def ended(self, stage: str, outcome: Outcome, seconds: float) -> None:
         """Replace the bars by what was done."""

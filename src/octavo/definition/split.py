@@ -11,6 +11,18 @@ from octavo.errors import DefinitionError
 PARTS = ("train", "validation", "test")
 
 
+def _check_folds(split: "Split") -> None:
+    where = type(split).__name__
+    whole_number(split.folds, least=1, where=f"{where}.folds")
+    if split.train - (split.folds - 1) * split.validation <= 1e-9:
+        raise DefinitionError(
+            f"{split.folds} folds begin before there is anything to train on: each takes "
+            f"{split.validation:g} off train, which is {split.train:g}.",
+            where=f"{where}.folds",
+            fix="Use fewer folds, or a smaller share for validation.",
+        )
+
+
 def _check_shares(split: "Split") -> None:
     where = type(split).__name__
     shares = (split.train, split.validation, split.test)
@@ -53,14 +65,7 @@ class SplitByTime(Declaration):
         _check_shares(self)
         object.__setattr__(self, "gap", written(self.gap, where="SplitByTime.gap"))
         instance(self.purge, bool, where="SplitByTime.purge")
-        whole_number(self.folds, least=1, where="SplitByTime.folds")
-        if self.train - (self.folds - 1) * self.validation <= 1e-9:
-            raise DefinitionError(
-                f"{self.folds} folds begin before there is anything to train on: each takes "
-                f"{self.validation:g} off train, which is {self.train:g}.",
-                where="SplitByTime.folds",
-                fix="Use fewer folds, or a smaller share for validation.",
-            )
+        _check_folds(self)
         if self.sliding is not None:
             sliding = written(self.sliding, where="SplitByTime.sliding")
             object.__setattr__(self, "sliding", sliding)
@@ -86,9 +91,13 @@ class SplitByHash(Declaration):
     test: float = 0.15
     salt: str = ""
     """Another salt gives another division."""
+    folds: int = 1
+    """How many times the search validates: the last fold is train and validation; in each earlier
+    one as many of the entities of train, others each time, change places with validation."""
 
     def __post_init__(self) -> None:
         _check_shares(self)
+        _check_folds(self)
         entity = columns(self.entity, where="SplitByHash.entity")
         if not entity:
             raise DefinitionError("no entity is named.", where="SplitByHash", fix="Name a column.")
@@ -115,9 +124,13 @@ class SplitStratified(Declaration):
     bin of its mean), and the shares of rows are as equal as entities allow."""
     salt: str = ""
     """Another salt gives another division."""
+    folds: int = 1
+    """How many times the search validates: the last fold is train and validation; in each earlier
+    one as many rows of train, others each time, change places with validation."""
 
     def __post_init__(self) -> None:
         _check_shares(self)
+        _check_folds(self)
         whole_number(self.bins, least=2, where="SplitStratified.bins")
         entity = columns(self.entity, where="SplitStratified.entity")
         object.__setattr__(self, "entity", entity)

@@ -24,11 +24,22 @@ class Training(Declaration):
     """Names from the library, or objects with its protocol
     (``octavo.stages.training.algorithms.Algorithm``); None: gradient boosting and a linear model,
     as suit the problem's kind."""
-    trials: int = 12
-    """Trials at the most, over all algorithms. Each algorithm begins with its defaults."""
+    trials: int | None = None
+    """Trials at the most, over all algorithms. None: twelve, if one of them answers the problem;
+    while none does, the search goes on, among all algorithms there are, until one answers or the
+    budget is spent. Each algorithm begins with its defaults."""
     budget: Duration = "10m"
-    """No trial is begun after this long. A run that must be repeated exactly ends by ``trials``;
-    in any case the number of trials done is recorded, and a resumed run does that many."""
+    """How long training may take; trials that still run then are stopped. A run that must be
+    repeated exactly ends by ``trials``; in any case the number of trials done is recorded, and a
+    resumed run does that many."""
+    parallel: int = 1
+    """Trials that run side by side, each in a process and with ``threads`` of its own."""
+    blend: bool = True
+    """Whether the best candidates are also averaged, with weights chosen on validation."""
+    refit: bool = True
+    """Whether what is best on validation is trained once more, with the parameters found, on train
+    and validation together. How good it is there stays to be what it was before, and test is seen
+    by neither."""
     rows: int = 1_000_000
     """Rows of train, and of validation, that a search uses at the most. Of a larger part so many
     are drawn, always the same; test is judged on all rows."""
@@ -53,7 +64,11 @@ class Training(Declaration):
             raise DefinitionError(
                 "no trial could begin.", where="Training.budget", fix='budget="10m".'
             )
-        whole_number(self.trials, least=1, where="Training.trials")
+        if self.trials is not None:
+            whole_number(self.trials, least=1, where="Training.trials")
+        whole_number(self.parallel, least=1, where="Training.parallel")
+        instance(self.blend, bool, where="Training.blend")
+        instance(self.refit, bool, where="Training.refit")
         whole_number(self.rows, least=1, where="Training.rows")
         whole_number(self.threads, least=1, where="Training.threads")
         whole_number(self.seed, least=0, where="Training.seed")

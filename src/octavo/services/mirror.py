@@ -233,11 +233,12 @@ class _Server:
             f"{trial['study']}/{trial['number']}",
             start=at - int(took * 1000),
             name=f"{trial['algorithm']} #{trial['number']}",
+            octavo__role=trial["role"],
             mlflow__parentRunId=parent,
             octavo__candidate=trial["candidate_id"],
             octavo__error=trial["error"],
         )
-        params = {"algorithm": trial["algorithm"], **trial["params"]}
+        params = {"algorithm": trial["algorithm"], **(trial["found"] or trial["params"])}
         metrics = [Metric("seconds", took, at, 0)]
         if trial["figure"] is not None:
             metrics.append(Metric("validation", trial["figure"], at, 0))

@@ -4,6 +4,7 @@ Recorded are the data version, the settings as they held, the trial's parameters
 libraries. Nothing is stored, and nothing that is live is touched.
 """
 
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,7 +20,7 @@ from octavo.definition.versions import feature_fingerprints, table_fingerprints
 from octavo.errors import DataError, DefinitionError
 from octavo.services.provenance import BEGAN, code_version, libraries
 from octavo.stages.segregation.api import SplitRows
-from octavo.stages.training.again import train_again
+from octavo.stages.training.again import Again
 from octavo.stores import catalog as tables
 from octavo.stores.catalog import Catalog, Row
 from octavo.stores.home import Home
@@ -68,15 +69,17 @@ def reproduce(
     row = _candidate(catalog, candidate_id)
     bundle = Bundle.load(home.candidate(candidate_id))
     began = _began(catalog, row)
-    trial = _trial(catalog, row)
+    trials = _trials(catalog, row)
     document = catalog.data_version(row["data_version"])
     if document is None:
         raise _missing(candidate_id, f"its data version {row['data_version']}")
     _check_definition(pipeline, catalog, bundle, row)
     then = restricted(pipeline, list(bundle.schema))
     rows = SplitRows(then, home, catalog, document)
-    again, material = train_again(then, began["settings"], trial, rows)
-    kept, made = bundle.predict(material.validation), again.predict(material.validation)
+    with tempfile.TemporaryDirectory(prefix="again-", dir=home.path) as encoded:
+        study = Again(then, began["settings"], rows, trials, Path(encoded))
+        again = study.bundle(_number(trials, candidate_id))
+        kept, made = (each.predict(study.material.validation) for each in (bundle, again))
     differing = ~((kept == made) | (np.isnan(kept) & np.isnan(made)))
     return Reproduction(
         candidate_id=candidate_id,
@@ -101,14 +104,17 @@ def _candidate(catalog: Catalog, candidate_id: str) -> Row:
     return found
 
 
-def _trial(catalog: Catalog, row: Row) -> Row:
-    """Return the trial that the candidate's row is of."""
-    table = tables.trials
-    query = sa.select(table).where(table.c.candidate_id == row["candidate_id"])
-    found = catalog.one(query.where(table.c.study == row["study"]).order_by(table.c.number.desc()))
-    if found is None:
-        raise _missing(row["candidate_id"], f"its trial in {row['study']}")
-    return found
+def _trials(catalog: Catalog, row: Row) -> dict[int, Row]:
+    """Return all rows of the candidate's study, by their numbers."""
+    query = sa.select(tables.trials).where(tables.trials.c.study == row["study"])
+    return {trial["number"]: trial for trial in catalog.rows(query.order_by("number"))}
+
+
+def _number(trials: Mapping[int, Row], candidate_id: str) -> int:
+    numbers = [n for n, trial in trials.items() if trial["candidate_id"] == candidate_id]
+    if not numbers:
+        raise _missing(candidate_id, "its trial")
+    return numbers[0]
 
 
 def _began(catalog: Catalog, row: Row) -> dict[str, Any]:

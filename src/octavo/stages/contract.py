@@ -21,8 +21,11 @@ LOOKED = 1_000_000
 class Progress(Protocol):
     """Where a stage tells how far it is."""
 
-    def __call__(self, task: str, done: float, total: float) -> None:
-        """Say that ``done`` of ``total`` (in any unit, the same for both) of a task is done."""
+    def __call__(self, task: str, done: float, total: float, note: str = "") -> None:
+        """Say that ``done`` of ``total`` (in any unit, the same for both) of a task is done.
+
+        ``note``: what is best to know of it so far.
+        """
 
 
 class Segregation(Protocol):

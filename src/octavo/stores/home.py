@@ -57,7 +57,16 @@ class Home:
 
     def candidate(self, candidate_id: str) -> Path:
         """Folder of a candidate's bundle, profile and timings."""
-        return self.path / "candidates" / candidate_id
+        return self.candidates / candidate_id
+
+    @property
+    def candidates(self) -> Path:
+        """Folder of all candidates."""
+        return self.path / "candidates"
+
+    def scratch(self, study: str) -> Path:
+        """Folder of what the trials of a study share, until it is finished."""
+        return self.path / "scratch" / study
 
     @property
     def predictions(self) -> Path:

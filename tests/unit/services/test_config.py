@@ -49,7 +49,8 @@ def test_the_definition_holds_until_something_is_set(catalog):
     held = ConfigService(pipeline(), catalog).held()
     assert held.version == 0
     assert held.training["algorithms"] == ["lightgbm", "logistic"]
-    assert held.values["training.trials"] == 12
+    assert held.values["training.trials"] is None
+    assert held.values["training.refit"] is True
     assert set(held.origins.values()) == {"pipeline.py"}
 
 
@@ -159,6 +160,7 @@ WRONG = [
     ("training.trials", "true", "True is not a whole number"),
     ("training.trials", "1.5", "1.5 is not a whole number"),
     ("training.trials", "null", "'null' is not a whole number"),
+    ("training.refit", "yes", "'yes' is not of the kind bool"),
     ("training.budget", "soon", "'soon' is not a duration"),
     ("training.budget", "10", "10 is not a duration"),
     ("training.budget", "0s", "no trial could begin"),
@@ -188,7 +190,8 @@ def test_what_cannot_be_set_is_refused_and_makes_no_version(catalog, name, value
 
 
 DECLARED = {
-    "trials": [0, "many", True, 1.5, None],
+    "trials": [0, "many", True, 1.5],
+    "refit": ["yes", 1],
     "budget": ["soon", 10, "0s"],
     "algorithms": [[], "lightgbm", ["lightgmb"], ["linear"]],
     "rows": [0],
@@ -206,8 +209,6 @@ def test_definition_and_settings_refuse_the_same(tmp_path, catalog, make_project
     folder = make_project(tmp_path / "shop", orders=5, edits=edit)
     with pytest.raises(DefinitionError):
         load_definition(folder)
-    if value is None:  # in a change it means: no longer set
-        return
     with pytest.raises(DefinitionError):
         ConfigService(pipeline(), catalog).change({f"training.{field}": value})
 

@@ -32,6 +32,8 @@ _RUN = 8  # columns numbered one after the other from which they are written as 
 
 FEW = 200
 """Labeled rows below which validation and test get larger shares, to measure anything at all."""
+MANY = 10_000
+"""Labeled rows from which one validation part tells candidates apart; of fewer, several do."""
 
 
 def script(draft: Draft, folder: Path) -> str:
@@ -274,6 +276,8 @@ def _split(draft: Draft) -> Code:
     shares = {"train": "0.6", "validation": "0.2", "test": "0.2"} if few else {}
     if few and draft.target.kind == "regression":
         shares["bins"] = str(max(labeled // 20, 2))
+    if labeled < MANY:
+        shares["folds"] = "3" if few else "5"
     entity = None if draft.split == "stratified" else text(draft.split)
     return call("ov.SplitStratified", entity=entity, **shares)
 

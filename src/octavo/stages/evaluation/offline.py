@@ -108,17 +108,22 @@ def run(context: Context) -> Outcome:
 
 
 def _ranking(context: Context) -> list[Row]:
-    """Return the study's candidates, best on validation first; equal ones by age."""
+    """Return the study's candidates, best on validation first; equal ones by age.
+
+    What was trained once more on all rows comes before what it repeats.
+    """
     trials, candidates = tables.trials, tables.candidates
     query = (
-        sa.select(candidates, trials.c.number, trials.c.folds)
+        sa.select(candidates, trials.c.number, trials.c.folds, trials.c.role)
         .join(trials, trials.c.candidate_id == candidates.c.candidate_id)
         .where(trials.c.study == _study(context))
         .order_by(trials.c.number)
     )
     rows = list({row["candidate_id"]: row for row in context.catalog.rows(query)}.values())
     sign = -1 if context.pipeline.problem.more_is_better else 1
-    return sorted(rows, key=lambda row: (sign * row["validation"], row["number"]))
+    return sorted(
+        rows, key=lambda row: (sign * row["validation"], row["role"] != "refit", row["number"])
+    )
 
 
 def _truths(

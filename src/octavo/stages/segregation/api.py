@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from octavo.definition import PARTS, Label, Pipeline, SplitByTime
+from octavo.definition import PARTS, Label, Pipeline
 from octavo.definition.arguments import whole_number
 from octavo.definition.durations import microseconds
 from octavo.definition.events import (
@@ -80,8 +80,7 @@ class SplitRows:
     @property
     def folds(self) -> int:
         """How often the search validates; the last fold is train and validation."""
-        split = self.pipeline.split
-        return split.folds if isinstance(split, SplitByTime) else 1
+        return self.pipeline.split.folds
 
     def data(
         self,

@@ -76,15 +76,20 @@ def divide(
     if isinstance(split, SplitByTime):
         return _time_part(split, version, rows, part, fold)
     share = _hash_share(split, rows)
-    train, validation = split.train, split.train + split.validation
+    starts: list[Any] = _nominal(split)
     if isinstance(split, SplitStratified):
-        train, validation = _bounds(split, version["cuts"], rows, label)
-    found = {
-        "train": share < train,
-        "validation": (share >= train) & (share < validation),
-        "test": share >= validation,
-    }
+        starts = _bounds(split, version["cuts"], rows, label)
+    start, end, test = starts[fold - 1], starts[fold], starts[-1]
+    held = (share >= start) & (share < end)
+    found = {"train": (share < test) & ~held, "validation": held, "test": share >= test}
     return pl.Series(found[part])
+
+
+def _nominal(split: SplitByHash | SplitStratified) -> list[float]:
+    """Return the shares at which validation begins in every fold, and at which test does."""
+    earlier = range(split.folds - 1, -1, -1)
+    first = [split.train - back * split.validation for back in earlier]
+    return [*first, split.train + split.validation]
 
 
 def _time_cuts(split: SplitByTime, settled: pl.DataFrame) -> Cuts:
@@ -158,7 +163,7 @@ def _hash_share(split: SplitByHash | SplitStratified, rows: pl.DataFrame) -> np.
 def _stratified_cuts(
     split: SplitStratified, labeled: pl.DataFrame, label: str, *, regression: bool
 ) -> Cuts:
-    """Return, for each class, the places at which validation and test begin."""
+    """Return, for each class, where validation begins in every fold, and where test does."""
     cuts: Cuts = {"strata": {}}
     if regression:
         value = _mean(split, labeled, label)
@@ -169,27 +174,23 @@ def _stratified_cuts(
     ).unique()
     for (stratum,), unit in units.partition_by("stratum", as_dict=True).items():
         places = unit["share"].sort()
-        first = max(1, round(places.len() * split.train))  # no class is missing in train
-        second = max(first, round(places.len() * (split.train + split.validation)))
-        ends = [float(places[n]) if n < places.len() else 2.0 for n in (first, second)]
-        cuts["strata"][stratum] = ends
+        # No class is missing in train.
+        starts = [max(1, round(places.len() * share)) for share in _nominal(split)]
+        cuts["strata"][stratum] = [float(places[n]) if n < places.len() else 2.0 for n in starts]
     return cuts
 
 
-def _bounds(
-    split: SplitStratified, cuts: Cuts, rows: pl.DataFrame, label: str
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return for each row where validation and test begin; unlabeled rows: as if all were one."""
+def _bounds(split: SplitStratified, cuts: Cuts, rows: pl.DataFrame, label: str) -> list[np.ndarray]:
+    """Return for each row what `_nominal` says of all; unlabeled rows: as if all were one."""
     strata = _strata(split, cuts, rows, label)
-    first, second = (
+    return [
         strata.replace_strict(
             {stratum: ends[which] for stratum, ends in cuts["strata"].items()},
             default=nominal,
             return_dtype=pl.Float64,
         ).to_numpy()
-        for which, nominal in enumerate((split.train, split.train + split.validation))
-    )
-    return first, second
+        for which, nominal in enumerate(_nominal(split))
+    ]
 
 
 def _strata(split: SplitStratified, cuts: Cuts, rows: pl.DataFrame, label: str) -> pl.Series:

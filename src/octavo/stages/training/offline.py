@@ -1,22 +1,32 @@
-"""Search: trial after trial, each a candidate, until the trials or the budget are spent.
+"""Search: trial after trial, each a candidate, until one answers or the budget is spent.
 
 Trial k's parameters are a function of the trials before it alone, so that a search killed and
 resumed proposes what the undisturbed one would have.
 """
 
 import os
-import time
+import shutil
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import sqlalchemy as sa
 
-from octavo.definition import Problem, fingerprint
+from octavo.bundle.metrics import figure, trivial
+from octavo.definition import Pipeline, fingerprint
 from octavo.definition.durations import microseconds
-from octavo.errors import DataError, OctavoError
+from octavo.errors import DataError
 from octavo.stages.contract import Context, Outcome, Segregation
-from octavo.stages.training.search import Proposal, propose
-from octavo.stages.training.trial import Material, run_trial
+from octavo.stages.training.algorithms import admits
+from octavo.stages.training.material import Material
+from octavo.stages.training.search import Search, chosen
+from octavo.stages.training.study import Study
+from octavo.stages.training.trial import Terms
 from octavo.stores import catalog as tables
+from octavo.stores.catalog import Row
+
+WARM = 2
+"""Parameters of an algorithm that a new study takes over from earlier ones, at the most."""
 
 # Threads of a fit that wait for each other by spinning multiply its time on a busy machine. Read
 # when the first training library is loaded, which happens within a trial.
@@ -30,130 +40,147 @@ def inputs(context: Context) -> Any:
         context.segregation().data_version,
         dict(context.settings),
         pipeline.features,
-        fingerprint([pipeline.row, pipeline.derived, pipeline.inputs, _asked(pipeline.problem)]),
+        fingerprint([pipeline.row, pipeline.derived, pipeline.inputs, _asked(pipeline)]),
+        fingerprint(_needed(context)),
         fingerprint(pipeline.texts),
         [getattr(a, "name", a) for a in pipeline.algorithms],
     ]
 
 
-def _asked(problem: Problem) -> list[Any]:
+def _asked(pipeline: Pipeline) -> list[Any]:
+    problem = pipeline.problem
     return [problem.kind, problem.metric, problem.budget]
 
 
+def _needed(context: Context) -> list[Any]:
+    """Return the figure that ends the search, if one does."""
+    problem = context.pipeline.problem
+    return [problem.at_least, problem.at_most] if context.settings["trials"] is None else []
+
+
 def run(context: Context) -> Outcome:
-    """Run the trials that are not done yet."""
-    study = "study-" + fingerprint(inputs(context))[:12]
-    _begin(context, study)
-    segregation = context.segregation()
-    settings = context.settings
-    material = Material.of(context.pipeline, segregation, settings["rows"])
-    if material.left_out:
-        context.catalog.emit(
-            "no model input",
-            ", ".join(material.left_out),
-            run_id=context.run_id,
-            reason="times can only be used in derived features, such as the duration between two",
-        )
-    budget = microseconds(settings["budget"], where="training.budget") / 1e6
-    done = _done(context, study)
-    context.progress("trials", len(done), settings["trials"])
-    for number in range(len(done), settings["trials"]):
-        if sum(trial["seconds"] for trial in done) >= budget:
-            break
-        proposal = propose(number, done, context.pipeline, settings)
-        done.append(_tried(context, study, proposal, material, segregation))
-        context.progress("trials", len(done), settings["trials"])
-    good = [trial for trial in done if trial["state"] == "complete"]
-    if not good:
+    """Run the trials that are not done yet, and make the most of the best."""
+    name = "study-" + fingerprint(inputs(context))[:12]
+    segregation, settings = context.segregation(), context.settings
+    scratch = context.home.scratch(name)
+    folds, first = _materials(context, segregation, scratch)
+    study = Study(
+        context,
+        name,
+        Terms.of(context.pipeline, settings, segregation, context.home.candidates, folds),
+        Search(
+            searched=chosen(context.pipeline, settings),
+            seed=settings["seed"],
+            more_is_better=context.pipeline.problem.more_is_better,
+            at_once=settings["parallel"],
+            warm=_begin(context, name),
+        ),
+        microseconds(settings["budget"], where="training.budget") / 1e6,
+        lambda found: context.pipeline.problem.answers(found, first),
+    )
+    study.run()
+    rows = study.rows
+    if study.best() is None:
         raise DataError(
-            f"all {len(done)} trials failed; the last: {done[-1]['error']}",
+            f"all {len(rows)} trials failed; the last: {rows[-1]['error']}",
             where="training",
             fix="See `octavo candidates --trials`, and check the features.",
         )
+    told = _told(name, rows)
     with context.catalog.transaction() as connection:
         table = tables.studies
-        finished = table.update().where(table.c.study == study)
-        connection.execute(finished.values(trials=len(done), finished_at=context.now()))
+        finished = table.update().where(table.c.study == name)
+        connection.execute(finished.values(trials=told["trials"], finished_at=context.now()))
+    counted = Material.load(folds[-1])
+    shutil.rmtree(scratch, ignore_errors=True)
     return Outcome(
-        rows_in=material.train.height + material.validation.height,
-        rows_out=len(good),
-        outputs={
-            "study": study,
-            "trials": len(done),
-            "failed": len(done) - len(good),
-            "most": settings["rows"],
-            "drawn": _drawn(context, segregation),
-        },
+        rows_in=counted.train.height + counted.validation.height,
+        rows_out=sum(row["state"] == "complete" for row in rows),
+        outputs=told | {"most": settings["rows"], "drawn": _drawn(context)},
     )
 
 
-def _drawn(context: Context, segregation: Segregation) -> dict[str, int]:
+def _materials(
+    context: Context, segregation: Segregation, scratch: Path
+) -> tuple[tuple[Path, ...], float]:
+    """Write the material of every fold, and return where, and the trivial baseline's figure."""
+    for left in scratch.parent.glob("*"):
+        if left != scratch:
+            shutil.rmtree(left, ignore_errors=True)  # of a search that was killed and not taken up
+    problem, folds, baseline, left_out = context.pipeline.problem, [], [], []
+    for fold in range(1, segregation.folds + 1):
+        folder = scratch / f"fold-{fold}"
+        if not folder.exists():
+            most = context.settings["rows"]
+            material = Material.of(context.pipeline, segregation, most, fold)
+            draft = folder.with_name(".draft")
+            shutil.rmtree(draft, ignore_errors=True)
+            material.save(draft).rename(folder)
+        material = Material.load(folder)
+        truth = material.validation_truth
+        guess = trivial(problem.kind, material.truth, truth.size)
+        baseline.append(figure(problem.metric, truth, guess))
+        folds.append(folder)
+        left_out = material.left_out
+    if left_out:
+        context.catalog.emit(
+            "no model input",
+            ", ".join(left_out),
+            run_id=context.run_id,
+            reason="times can only be used in derived features, such as the duration between two",
+        )
+    return tuple(folds), float(np.mean(baseline))
+
+
+def _begin(context: Context, name: str) -> dict[str, list[dict[str, Any]]]:
+    """Record the study, if it is new, with what it takes over from earlier ones; return that."""
+    table = tables.studies
+    known = context.catalog.one(sa.select(table).where(table.c.study == name))
+    if known is not None:
+        return known["warm"] or {}
+    problem = fingerprint([_asked(context.pipeline), context.pipeline.label.name])
+    warm = _warm(context, problem)
+    context.catalog.put(table, study=name, problem=problem, warm=warm, started_at=context.now())
+    return warm
+
+
+def _warm(context: Context, problem: str) -> dict[str, list[dict[str, Any]]]:
+    """Return, for each algorithm, what did best in finished studies of the same problem."""
+    studies, trials = tables.studies, tables.trials
+    query = (
+        sa.select(trials)
+        .join(studies, studies.c.study == trials.c.study)
+        .where(studies.c.problem == problem, studies.c.finished_at.is_not(None))
+        .where(trials.c.state == "complete", trials.c.role == "trial")
+        .order_by(studies.c.started_at.desc(), trials.c.number)
+    )
+    sign = -1 if context.pipeline.problem.more_is_better else 1
+    rows = sorted(context.catalog.rows(query), key=lambda row: sign * row["figure"])
+    warm: dict[str, list[dict[str, Any]]] = {}
+    for algorithm in chosen(context.pipeline, context.settings):
+        found: list[dict[str, Any]] = []
+        for row in rows:
+            new = row["params"] != algorithm.defaults() and row["params"] not in found
+            if row["algorithm"] == algorithm.name and new and admits(algorithm, row["params"]):
+                found.append(row["params"])
+        warm[algorithm.name] = found[:WARM]
+    return warm
+
+
+def _told(name: str, rows: list[Row]) -> dict[str, Any]:
+    """Return what the run keeps of its search."""
+    states = [row["state"] for row in rows]
+    return {
+        "study": name,
+        "trials": sum(row["role"] == "trial" for row in rows),
+        "failed": states.count("failed"),
+        "pruned": states.count("pruned"),
+        "stopped": states.count("stopped"),
+    }
+
+
+def _drawn(context: Context) -> dict[str, int]:
     """Return how many rows the parts have of which not all were used."""
-    learns_from = context.pipeline.problem.learns_from
+    segregation, learns_from = context.segregation(), context.pipeline.problem.learns_from
     rows = {p: segregation.outcomes(p, learns_from).len() for p in ("train", "validation")}
     return {part: height for part, height in rows.items() if height > context.settings["rows"]}
-
-
-def _begin(context: Context, study: str) -> None:
-    known = context.catalog.one(sa.select(tables.studies).where(tables.studies.c.study == study))
-    if known is None:
-        context.catalog.put(tables.studies, study=study, started_at=context.now())
-
-
-def _done(context: Context, study: str) -> list[dict[str, Any]]:
-    table = tables.trials
-    return context.catalog.rows(sa.select(table).where(table.c.study == study).order_by("number"))
-
-
-def _tried(
-    context: Context, study: str, proposal: Proposal, material: Material, segregation: Segregation
-) -> dict[str, Any]:
-    """Run one trial and record it; a failure is a result, not an end."""
-    began = time.monotonic()
-    trial: dict[str, Any] = {
-        "study": study,
-        "number": proposal.number,
-        "algorithm": proposal.algorithm.name,
-        "params": proposal.params,
-        "figure": None,
-        "folds": None,
-        "candidate_id": None,
-        "error": None,
-    }
-    try:
-        found = run_trial(context, proposal, material, segregation)
-        trial |= {"state": "complete", "figure": found.figure, "folds": found.figures}
-        trial["candidate_id"] = found.candidate_id
-    except OctavoError:
-        raise
-    except Exception as error:  # noqa: BLE001  a library's or the user's own code runs here
-        trial |= {"state": "failed", "error": f"{type(error).__name__}: {error}"}
-    trial["seconds"] = time.monotonic() - began
-    with context.catalog.transaction() as connection:
-        tables.put(connection, tables.trials, **trial)
-        if trial["state"] == "complete":
-            tables.put(
-                connection,
-                tables.candidates,
-                candidate_id=trial["candidate_id"],
-                study=study,
-                run_id=context.run_id,
-                algorithm=trial["algorithm"],
-                params=trial["params"],
-                data_version=segregation.data_version,
-                config_version=context.config_version,
-                validation=trial["figure"],
-                seconds=trial["seconds"],
-                created_at=context.now(),
-            )
-        tables.emit(
-            connection,
-            "trial finished",
-            f"{trial['algorithm']} #{proposal.number}",
-            severity="info" if trial["state"] == "complete" else "warning",
-            run_id=context.run_id,
-            figure=trial["figure"],
-            folds=trial["folds"],
-            error=trial["error"],
-        )
-    return trial

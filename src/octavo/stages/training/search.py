@@ -1,11 +1,24 @@
-"""What to try next: defaults first, then Optuna's tree-structured Parzen estimator."""
+"""What to try next: whose turn it is, and with which parameters.
+
+Trial k is a function of the trials that had to be over before it, and of the seed. It knows
+nothing of how trials are run, or of time.
+"""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from octavo.definition import Pipeline
+from octavo.errors import ResourceError
+from octavo.stages.training import algorithms
 from octavo.stages.training.algorithms import Algorithm, get, narrowed
+
+FIRST = 12
+"""Trials of a search without a number of its own, if one of them answers the problem."""
+_HOPELESS = 3
+"""Failures after which an algorithm that has never succeeded is tried no more."""
+
+Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -15,51 +28,131 @@ class Proposal:
     number: int
     algorithm: Algorithm
     params: dict[str, Any]
+    rivals: list[dict[int, float]] = field(default_factory=list)
+    """Losses, by step, of the same algorithm's trials so far."""
 
 
 def chosen(pipeline: Pipeline, settings: Mapping[str, Any]) -> list[Algorithm]:
     """Return the algorithms that the settings name, the user's own among them."""
     own = {getattr(a, "name", a): a for a in pipeline.algorithms}
     given = settings["params"]
-    return [
-        narrowed(get(own.get(name, name)), given.get(name, {})) for name in settings["algorithms"]
-    ]
+    return [narrowed(get(own.get(n, n)), given.get(n, {})) for n in settings["algorithms"]]
 
 
-def propose(
-    number: int, done: Sequence[Mapping[str, Any]], pipeline: Pipeline, settings: Mapping[str, Any]
-) -> Proposal:
-    """Return trial ``number``, a function of the trials before it and the seed.
+def widened(
+    searched: Sequence[Algorithm], kind: str, given: Mapping[str, Mapping[str, Any]]
+) -> list[Algorithm]:
+    """Return all that can learn such a problem and is installed, those that are searched first.
 
-    Algorithms take turns; each begins with its defaults. Source of the sampler: Bergstra et al.,
-    Algorithms for Hyper-Parameter Optimization (2011), as in Optuna.
+    Parameters
+    ----------
+    given
+        For each algorithm, parameters that are fixed or bounded.
     """
-    searched = chosen(pipeline, settings)
-    algorithm = searched[number % len(searched)]
-    if number < len(searched):
-        return Proposal(number, algorithm, algorithm.defaults())
-    return Proposal(number, algorithm, _suggested(number, algorithm, done, pipeline, settings))
+    known = {algorithm.name for algorithm in searched}
+    others = [narrowed(get(n), given.get(n, {})) for n in algorithms.names() if n not in known]
+    return [*searched, *(a for a in others if _helps(a, kind))]
 
 
-def _suggested(
-    number: int,
-    algorithm: Algorithm,
-    done: Sequence[Mapping[str, Any]],
-    pipeline: Pipeline,
-    settings: Mapping[str, Any],
-) -> dict[str, Any]:
-    import optuna  # only a search of some length pays for loading it
+def _helps(algorithm: Algorithm, kind: str) -> bool:
+    if kind not in algorithm.kinds:
+        return False
+    try:
+        algorithms.require(algorithm)
+    except ResourceError:
+        return False
+    return True
 
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    more = pipeline.problem.more_is_better
-    study = optuna.create_study(
-        direction="maximize" if more else "minimize",
-        sampler=optuna.samplers.TPESampler(seed=settings["seed"] + number, n_startup_trials=3),
-    )
-    for trial in done:
-        if trial["algorithm"] == algorithm.name and trial["state"] == "complete":
-            study.enqueue_trial(trial["params"])
-            asked = study.ask()
-            algorithm.space(asked)
-            study.tell(asked, trial["figure"])
-    return algorithm.space(study.ask())
+
+@dataclass(frozen=True)
+class Search:
+    """The rules of one study."""
+
+    searched: Sequence[Algorithm]
+    seed: int
+    more_is_better: bool
+    at_once: int
+    """Trials that run side by side: so many, less one, may still run when a next one begins."""
+    warm: Mapping[str, list[dict[str, Any]]]
+    """For each algorithm what did best in earlier studies of the problem, the best first."""
+
+    def propose(self, number: int, rows: Sequence[Row], begun: Sequence[str]) -> Proposal | None:
+        """Return a trial; None if every algorithm has proved hopeless.
+
+        An algorithm begins with its defaults, then takes what did best before; later parameters
+        come from a tree-structured Parzen estimator. Source: Bergstra et al., Algorithms for
+        Hyper-Parameter Optimization (2011), as in Optuna.
+
+        Parameters
+        ----------
+        rows
+            Trials as the catalog has them; those that need not be over yet are not looked at.
+        begun
+            The algorithms of trials 0 … number − 1.
+        """
+        done = [row for row in rows if row["number"] <= number - self.at_once]
+        turn = self._turn(done, begun)
+        if turn is None:
+            return None
+        of_it = [row for row in done if row["algorithm"] == turn.name]
+        rivals = [{int(k): v for k, v in (row["steps"] or {}).items()} for row in of_it]
+        params = self._params(turn, number, begun.count(turn.name), of_it)
+        return Proposal(number, turn, params, rivals)
+
+    def _turn(self, done: Sequence[Row], begun: Sequence[str]) -> Algorithm | None:
+        """Return whose turn it is: every algorithm once, then the better ones more often.
+
+        The best one's share is a half, the next one's a quarter, and so on.
+        """
+        able = [a for a in self.searched if not _is_hopeless(a.name, done)]
+        for algorithm in able:
+            if algorithm.name not in begun:
+                return algorithm
+        worst = float("-inf") if self.more_is_better else float("inf")
+        best = {a.name: self._best(a.name, done, worst) for a in able}
+        ranked = sorted(able, key=lambda a: best[a.name], reverse=self.more_is_better)
+        due = [(0.5**rank / (begun.count(a.name) + 1), a) for rank, a in enumerate(ranked)]
+        return max(due, key=lambda pair: pair[0])[1] if due else None
+
+    def _best(self, name: str, done: Sequence[Row], worst: float) -> float:
+        figures = [row["figure"] for row in done if _is_of(row, name, "complete")]
+        return (max if self.more_is_better else min)(figures, default=worst)
+
+    def _params(
+        self, algorithm: Algorithm, number: int, nth: int, of_it: Sequence[Row]
+    ) -> dict[str, Any]:
+        warm = self.warm.get(algorithm.name, [])
+        if nth == 0:
+            return algorithm.defaults()
+        if nth <= len(warm):
+            return warm[nth - 1]
+        return self._suggested(algorithm, number, of_it)
+
+    def _suggested(self, algorithm: Algorithm, number: int, of_it: Sequence[Row]) -> dict[str, Any]:
+        import optuna  # only a search of some length pays for loading it
+
+        optuna.logging.set_verbosity(optuna.logging.ERROR)
+        sampler = optuna.samplers.TPESampler(
+            seed=self.seed + number, n_startup_trials=5, multivariate=True
+        )
+        direction = "maximize" if self.more_is_better else "minimize"
+        study = optuna.create_study(direction=direction, sampler=sampler)
+        for row in of_it:
+            if row["state"] == "complete":
+                study.enqueue_trial(row["params"])
+                asked = study.ask()
+                algorithm.space(asked)
+                study.tell(asked, row["figure"])
+        return algorithm.space(study.ask())
+
+
+def _is_hopeless(name: str, done: Sequence[Row]) -> bool:
+    """Say whether an algorithm that never succeeded ran out of time, or has failed often."""
+    if any(_is_of(row, name, "complete") for row in done):
+        return False
+    failures = sum(_is_of(row, name, "failed") for row in done)
+    return failures >= _HOPELESS or any(_is_of(row, name, "stopped") for row in done)
+
+
+def _is_of(row: Row, name: str, state: str) -> bool:
+    return row["algorithm"] == name and row["state"] == state

@@ -1,181 +1,228 @@
-"""One trial: encode, fit, check the arrays against the native model, measure, store."""
+"""One trial: encode, fit, check the arrays against the native model, measure, store.
 
+It runs in a process of its own, on what `octavo.stages.training.material` wrote; it knows nothing
+of catalogs, and whatever the algorithm does there is a result.
+"""
+
+import errno
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
 
-from octavo.bundle import ENCODERS, Bundle
+from octavo.bundle import Bundle
 from octavo.bundle.metrics import figure
 from octavo.bundle.profile import Profile, profile, save_profile
-from octavo.bundle.targets import classes_of, target_numbers
-from octavo.definition import Ngrams, Pipeline, fingerprint
-from octavo.definition.events import EVENT_TIME
-from octavo.errors import DefinitionError
-from octavo.stages.contract import Context, Segregation
-from octavo.stages.training.algorithms import Task, take_over
-from octavo.stages.training.search import Proposal
+from octavo.definition import Ngrams, Pipeline, Problem, fingerprint
+from octavo.errors import ResourceError
+from octavo.stages.contract import Segregation
+from octavo.stages.training.algorithms import Algorithm, Pruned, Task, Watch, take_over
+from octavo.stages.training.material import Material
+from octavo.stages.training.pruning import Pruner
+
+Params = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
-class Material:
-    """What all trials of a search share; it stays in memory while they run."""
+class Terms:
+    """What is the same for all trials of a study."""
 
-    train: pl.DataFrame
-    validation: pl.DataFrame
-    truth: np.ndarray
-    """Shape (train rows,): see `octavo.bundle.targets.target_numbers`."""
-    validation_truth: np.ndarray
-    classes: list[str]
-    trained_until: int
-    """Newest event time the search sees, microseconds."""
-    left_out: list[str]
-    """Features that can be no model input: times, which are there to derive durations from."""
+    problem: Problem
+    target: str
+    """The label's name."""
+    label: str
+    """The label's fingerprint."""
+    texts: Mapping[str, Ngrams]
+    features: Mapping[str, str]
+    """Every feature's fingerprint."""
+    data_version: Mapping[str, Any]
+    seed: int
+    threads: int
+    candidates: Path
+    """Where bundles are put."""
+    folds: tuple[Path, ...]
+    """Where the material of each fold is, oldest first; candidates are of the last."""
 
     @classmethod
     def of(
-        cls, pipeline: Pipeline, segregation: Segregation, most: int, fold: int | None = None
-    ) -> "Material":
-        """Read a fold's training and validation parts and turn labels into numbers.
-
-        Of a part with more than ``most`` rows so many are drawn.
-        """
-        train, validation = (
-            segregation.data(part, pipeline.problem.learns_from, fold=fold, most=most)
-            for part in ("train", "validation")
-        )
-        name = pipeline.label.name
-        seen_by_model = pipeline.features if pipeline.inputs is None else pipeline.inputs
-        times = [f for f in seen_by_model if train.schema[f].is_temporal()]
-        features = [f for f in seen_by_model if f not in times]
-        if pipeline.problem.kind == "anomaly":
-            train = _telling(train, features)
-        classes = classes_of(train[name], pipeline)
-        seen = pl.concat([train[EVENT_TIME], validation[EVENT_TIME]]).cast(pl.Int64)
+        cls,
+        pipeline: Pipeline,
+        settings: Mapping[str, Any],
+        segregation: Segregation,
+        candidates: Path,
+        folds: tuple[Path, ...],
+    ) -> "Terms":
+        """Return those of a definition, settings and a data version."""
         return cls(
-            train.select(features),
-            validation.select(features),
-            target_numbers(train[name], pipeline, classes),
-            target_numbers(validation[name], pipeline, classes),
-            classes,
-            int(np.max(seen.to_numpy())),
-            times,
+            problem=pipeline.problem,
+            target=pipeline.label.name,
+            label=fingerprint([pipeline.label, pipeline.problem.kind]),
+            texts=dict(pipeline.texts),
+            features=segregation.features,
+            data_version={"id": segregation.data_version, "positions": segregation.positions},
+            seed=settings["seed"],
+            threads=settings["threads"],
+            candidates=candidates,
+            folds=folds,
         )
-
-
-def _telling(train: pl.DataFrame, features: list[str]) -> pl.DataFrame:
-    """Leave out rows of which no input is known: a series that has just begun is not usual.
-
-    Raises
-    ------
-    DefinitionError
-        If an input is no number, so that more of it cannot be more unusual.
-    """
-    for name in features:
-        if not (train.schema[name].is_numeric() or train.schema[name] == pl.Boolean):
-            raise DefinitionError(
-                f"the input {name!r} is {train.schema[name]}, and more of it means nothing.",
-                where="Pipeline.inputs",
-                fix="Name numbers that say how unusual a row is.",
-            )
-    return train.filter(pl.any_horizontal(pl.col(features).is_not_null()))
 
 
 @dataclass(frozen=True)
-class Trained:
-    """A candidate on disk and how it does on validation, in the problem's metric."""
+class Trial:
+    """One to be run."""
 
-    candidate_id: str
-    figures: list[float]
-    """One for each fold, oldest first; the last is that of the candidate itself."""
-
-    @property
-    def figure(self) -> float:
-        """The mean over the folds."""
-        return float(np.mean(self.figures))
+    terms: Terms
+    number: int
+    algorithm: Algorithm
+    params: Params
+    rivals: Sequence[Mapping[int, float]] = ()
+    """Losses, by step, of the same algorithm's trials so far."""
 
 
-def run_trial(
-    context: Context, proposal: Proposal, material: Material, segregation: Segregation
-) -> Trained:
+@dataclass
+class Tried:
+    """How it went."""
+
+    state: str = "complete"
+    """``complete``, ``pruned`` or ``failed``."""
+    figures: list[float] = field(default_factory=list)
+    """In the problem's metric, on each fold's validation part; the last is the candidate's own."""
+    candidate_id: str | None = None
+    steps: dict[int, float] = field(default_factory=dict)
+    """Losses on the way, by which later trials are pruned."""
+    found: dict[str, Any] = field(default_factory=dict)
+    """The parameters as they turned out."""
+    error: str | None = None
+
+
+def ready(_: None) -> None:
+    """Load what every trial needs."""
+    import sklearn.metrics  # noqa: F401
+
+    from octavo.bundle import evaluator  # noqa: F401
+
+
+def run(trial: Trial) -> Tried:
     """Fit one candidate and store it under the hash of what it computes.
 
-    It is trained on the last fold. What the same proposal learns from earlier ones is measured
+    It is trained on the last fold. What the same parameters learn from earlier ones is measured
     and forgotten.
+
+    Raises
+    ------
+    ResourceError
+        If the disk is full: no other trial would do better.
     """
-    earlier = range(1, segregation.folds)
-    figures = [_earlier(context, proposal, segregation, fold) for fold in earlier]
-    bundle = fit(context.pipeline, context.settings, proposal, material, segregation)
+    tried = Tried()
+    try:
+        _run(trial, tried)
+    except Pruned:
+        tried.state = "pruned"
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+            raise ResourceError.disk_full(where=str(trial.terms.candidates)) from error
+        tried.state, tried.error = "failed", f"{type(error).__name__}: {error}"
+    return tried
+
+
+def _run(trial: Trial, tried: Tried) -> None:
+    terms = trial.terms
+    pruner = Pruner(trial.rivals, tried.steps)
+    sign = -1 if terms.problem.more_is_better else 1
+    for folder in terms.folds[:-1]:
+        _validated(trial, folder, pruner, tried)
+        pruner.next_fold(sign * float(np.mean(tried.figures)))
+    bundle, predicted = _validated(trial, terms.folds[-1], pruner, tried)
+    tried.found = dict(bundle.params)
+    train = Material.load(terms.folds[-1]).train
+    tried.candidate_id = store(bundle, train, predicted, terms.candidates)
+
+
+def _validated(
+    trial: Trial, folder: Path, pruner: Pruner, tried: Tried
+) -> tuple[Bundle, np.ndarray]:
+    """Fit on one fold, and note how good it is there."""
+    material = Material.load(folder)
+    bundle = fit(trial, material, folder, pruner)
     predicted = bundle.predict(material.validation)
-    metric = context.pipeline.problem.metric
-    figures.append(figure(metric, material.validation_truth, predicted))
+    np.save(predictions(folder, trial.number), predicted)
+    metric = trial.terms.problem.metric
+    tried.figures.append(figure(metric, material.validation_truth, predicted))
+    return bundle, predicted
+
+
+def predictions(fold: Path, number: int) -> Path:
+    """Return where the predictions are that a trial made for a fold's validation part."""
+    return fold / f"predicted-{number}.npy"
+
+
+def store(bundle: Bundle, train: pl.DataFrame, predicted: np.ndarray, candidates: Path) -> str:
+    """Put a candidate on disk with its profile, and return its ID.
+
+    Parameters
+    ----------
+    train
+        The features it was trained on.
+    predicted
+        What was predicted for the validation part, not having seen it.
+    """
     candidate_id = f"candidate-{bundle.content_hash[:12]}"
-    folder = context.home.candidate(candidate_id)
+    folder = candidates / candidate_id
     if not folder.exists():
         bundle.save(folder)
-    save_profile(_profile(material, bundle, predicted), folder)
-    return Trained(candidate_id, figures)
+    save_profile(_profile(bundle, train, predicted), folder)
+    return candidate_id
 
 
-def _earlier(context: Context, proposal: Proposal, segregation: Segregation, fold: int) -> float:
-    # Read anew for each trial: the rows of all folds together are several times those of train.
-    material = Material.of(context.pipeline, segregation, context.settings["rows"], fold)
-    bundle = fit(context.pipeline, context.settings, proposal, material, segregation)
-    predicted = bundle.predict(material.validation)
-    return figure(context.pipeline.problem.metric, material.validation_truth, predicted)
+def fit(trial: Trial, material: Material, folder: Path, pruner: Pruner | None = None) -> Bundle:
+    """Fit a model on the training part, and put it into a bundle.
 
-
-def fit(
-    pipeline: Pipeline,
-    settings: Mapping[str, Any],
-    proposal: Proposal,
-    material: Material,
-    segregation: Segregation,
-) -> Bundle:
-    """Fit a model on the training part, and put it into a bundle."""
-    algorithm = proposal.algorithm
+    Parameters
+    ----------
+    folder
+        Where encoded rows are kept.
+    pruner
+        Told how the fit goes on the validation part, which also ends it; None: that part is not
+        looked at, and the parameters say how far it goes.
+    """
+    terms, algorithm = trial.terms, trial.algorithm
     began = time.monotonic()
-    encoder = ENCODERS[algorithm.encoder].fit(material.train, texts=_texts(pipeline, material))
-    matrix = encoder.transform(material.train)
+    encoder, X, beside = material.encoded(algorithm.encoder, terms.texts, folder)
     encoded = time.monotonic()
-    fitted = algorithm.fit(
-        matrix,
-        material.truth,
-        proposal.params,
-        Task(pipeline.problem.kind, settings["seed"], settings["threads"]),
-    )
+    watch = None
+    if pruner is not None and terms.problem.kind != "anomaly":
+        metric = terms.problem.metric
+        watch = Watch(beside, material.validation_truth, metric, pruner.report)
+    task = Task(terms.problem.kind, terms.seed, terms.threads, watch=watch)
+    fitted = algorithm.fit(X, material.truth, trial.params, task)
     ended = time.monotonic()
-    model = take_over(algorithm, fitted, encoder.transform(material.validation))
     known = material.truth[~np.isnan(material.truth)]
     return Bundle(
-        model=model,
+        model=take_over(algorithm, fitted, beside),
         encoder=encoder,
-        target=pipeline.label.name,
+        target=terms.target,
         algorithm=algorithm.name,
         classes=tuple(material.classes),
-        params=proposal.params,
+        params=getattr(fitted, "params", None) or trial.params,
         learned={
-            "label": fingerprint([pipeline.label, pipeline.problem.kind]),
+            "label": terms.label,
             "trained_until": material.trained_until,
             "rows": material.train.height,
             "mean": float(known.mean()) if known.size else None,
         },
-        threshold=None if pipeline.problem.budget is None else 1 - pipeline.problem.budget,
-        fingerprints={name: segregation.features[name] for name in encoder.schema},
-        data_version={"id": segregation.data_version, "positions": segregation.positions},
+        threshold=None if terms.problem.budget is None else 1 - terms.problem.budget,
+        fingerprints={name: terms.features[name] for name in encoder.schema},
+        data_version=terms.data_version,
         timings={"encode": encoded - began, "fit": ended - encoded},
     )
 
 
-def _texts(pipeline: Pipeline, material: Material) -> dict[str, Ngrams]:
-    return {name: how for name, how in pipeline.texts.items() if name in material.train.columns}
-
-
-def _profile(material: Material, bundle: Bundle, predicted: np.ndarray) -> Profile:
+def _profile(bundle: Bundle, train: pl.DataFrame, predicted: np.ndarray) -> Profile:
     """Describe the training features, and the predictions made on validation."""
     output = predicted if predicted.ndim == 1 else predicted.max(axis=1)
-    described = profile(material.train, list(bundle.schema), texts=bundle.encoder.texts)
+    described = profile(train, list(bundle.schema), texts=bundle.encoder.texts)
     return {"features": described} | profile(pl.DataFrame({"prediction": output}), ["prediction"])

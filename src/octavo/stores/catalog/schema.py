@@ -172,25 +172,36 @@ trials = Table(
     metadata,
     Column("study", String, primary_key=True),
     Column("number", Integer, primary_key=True),
+    Column("role", String, nullable=False, server_default="trial"),
     Column("algorithm", String, nullable=False),
     Column("params", JSON, nullable=False),
+    Column("found", JSON),
     Column("state", String, nullable=False),
     Column("figure", Float),
     Column("folds", JSON),
+    Column("steps", JSON),
     Column("seconds", Float),
     Column("candidate_id", String),
     Column("error", Text),
 )
-"""``figure``: the mean over the figures of the folds, ``folds``, oldest first."""
+"""``role``: ``trial``, or ``blend`` and ``refit``, which are made of earlier ones. ``params``: as
+proposed (of a blend the members, of a refit the trial it repeats); ``found``: as they turned out.
+``state``: ``complete``, ``pruned``, ``failed``, or ``stopped`` for want of time. ``figure``: the
+mean over the figures of the folds, ``folds``, oldest first; of a refit that of the trial it
+repeats. ``steps``: losses on the way."""
 
 studies = Table(
     "studies",
     metadata,
     Column("study", String, primary_key=True),
+    Column("problem", String),
+    Column("warm", JSON),
     Column("trials", Integer),
     Column("started_at", BigInteger, nullable=False),
     Column("finished_at", BigInteger),
 )
+"""``problem``: the fingerprint of what is asked, the same for all studies of it. ``warm``: for each
+algorithm the parameters it took over from earlier ones."""
 
 candidates = Table(
     "candidates",

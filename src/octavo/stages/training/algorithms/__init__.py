@@ -20,7 +20,7 @@ from octavo.stages.training.algorithms.forests import ExtraTrees, RandomForest
 from octavo.stages.training.algorithms.hist_gradient_boosting import HistGradientBoosting
 from octavo.stages.training.algorithms.lightgbm import LightGBM
 from octavo.stages.training.algorithms.linear import Logistic, Ridge
-from octavo.stages.training.algorithms.narrowed import narrowed
+from octavo.stages.training.algorithms.narrowed import admits, narrowed
 from octavo.stages.training.algorithms.tails import Tails
 from octavo.stages.training.algorithms.xgboost import XGBoost
 
@@ -115,6 +115,7 @@ __all__ = [
     "Task",
     "Watch",
     "XGBoost",
+    "admits",
     "get",
     "names",
     "narrowed",

@@ -95,6 +95,14 @@ def narrowed(algorithm: Algorithm, given: Mapping[str, Bounds]) -> Algorithm:
     return Narrowed(algorithm, given) if given else algorithm
 
 
+def admits(algorithm: Algorithm, params: Mapping[str, Any]) -> bool:
+    """Say whether parameters, such as those of an earlier study, are as they were given."""
+    fixed, bounds = getattr(algorithm, "fixed", {}), getattr(algorithm, "bounds", {})
+    return all(params.get(key) == value for key, value in fixed.items()) and all(
+        params.get(key) == _moved(params.get(key), within) for key, within in bounds.items()
+    )
+
+
 class Asking:
     """A trial that is asked for what is not fixed, within the bounds that were given.
 

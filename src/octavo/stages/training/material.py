@@ -1,0 +1,150 @@
+"""The rows that the trials of a search share: read once, kept in files, mapped into memory.
+
+Every trial runs in a process of its own; what they map is in memory once. It knows nothing of
+algorithms or searches.
+"""
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from octavo.bundle import ENCODERS, Encoder
+from octavo.bundle.targets import classes_of, target_numbers
+from octavo.definition import Ngrams, Pipeline
+from octavo.definition.events import EVENT_TIME
+from octavo.errors import DefinitionError
+from octavo.stages.contract import Segregation
+
+_ROWS = ("train", "validation")
+_NUMBERS = ("truth", "validation_truth")
+
+
+@dataclass(frozen=True)
+class Material:
+    """What a model is trained and validated on."""
+
+    train: pl.DataFrame
+    """Features."""
+    validation: pl.DataFrame
+    truth: np.ndarray
+    """Shape (train rows,): see `octavo.bundle.targets.target_numbers`."""
+    validation_truth: np.ndarray
+    classes: list[str]
+    trained_until: int
+    """Newest event time the search sees, microseconds."""
+    left_out: list[str]
+    """Features that can be no model input: times, which are there to derive durations from."""
+
+    @classmethod
+    def of(
+        cls, pipeline: Pipeline, segregation: Segregation, most: int, fold: int | None = None
+    ) -> "Material":
+        """Read a fold's training and validation parts and turn labels into numbers.
+
+        Of a part with more than ``most`` rows so many are drawn.
+        """
+        train, validation = (
+            segregation.data(part, pipeline.problem.learns_from, fold=fold, most=most)
+            for part in _ROWS
+        )
+        name = pipeline.label.name
+        seen_by_model = pipeline.features if pipeline.inputs is None else pipeline.inputs
+        times = [f for f in seen_by_model if train.schema[f].is_temporal()]
+        features = [f for f in seen_by_model if f not in times]
+        if pipeline.problem.kind == "anomaly":
+            train = _telling(train, features)
+        classes = classes_of(train[name], pipeline)
+        seen = pl.concat([train[EVENT_TIME], validation[EVENT_TIME]]).cast(pl.Int64)
+        return cls(
+            train.select(features),
+            validation.select(features),
+            target_numbers(train[name], pipeline, classes),
+            target_numbers(validation[name], pipeline, classes),
+            classes,
+            int(np.max(seen.to_numpy())),
+            times,
+        )
+
+    @property
+    def joined(self) -> "Material":
+        """Both parts to train on; the second one still beside it."""
+        return Material(
+            pl.concat([self.train, self.validation]),
+            self.validation,
+            np.concatenate([self.truth, self.validation_truth]),
+            self.validation_truth,
+            self.classes,
+            self.trained_until,
+            self.left_out,
+        )
+
+    def save(self, folder: Path) -> Path:
+        """Write it into a new folder, and return that."""
+        folder.mkdir(parents=True)
+        for name in _ROWS:
+            getattr(self, name).rechunk().write_ipc(folder / f"{name}.arrow")
+        for name in _NUMBERS:
+            np.save(folder / f"{name}.npy", getattr(self, name))
+        told = {name: getattr(self, name) for name in ("classes", "trained_until", "left_out")}
+        (folder / "told.json").write_text(json.dumps(told))
+        return folder
+
+    @classmethod
+    def load(cls, folder: Path) -> "Material":
+        """Map what was saved."""
+        rows = {name: pl.read_ipc(folder / f"{name}.arrow") for name in _ROWS}
+        numbers = {name: np.load(folder / f"{name}.npy") for name in _NUMBERS}
+        told: dict[str, Any] = json.loads((folder / "told.json").read_text())
+        return cls(**rows, **numbers, **told)
+
+    def encoded(
+        self, flavour: str, texts: Mapping[str, Ngrams], folder: Path
+    ) -> tuple[Encoder, np.ndarray, np.ndarray]:
+        """Return an encoder learned from train, and both parts encoded by it.
+
+        It is learned once: what is found in the folder is read.
+        """
+        path = folder / flavour
+        if not path.exists():
+            self._encode(flavour, texts, path)
+        encoder = Encoder.from_dict(json.loads((path / "encoder.json").read_text()))
+        train, validation = (np.load(path / f"{name}.npy", mmap_mode="r") for name in _ROWS)
+        return encoder, train, validation
+
+    def _encode(self, flavour: str, texts: Mapping[str, Ngrams], path: Path) -> None:
+        known = {name: how for name, how in texts.items() if name in self.train.columns}
+        encoder = ENCODERS[flavour].fit(self.train, texts=known)
+        draft = path.with_name(f"{path.name}.{os.getpid()}")
+        draft.mkdir(parents=True)
+        (draft / "encoder.json").write_text(json.dumps(encoder.to_dict()))
+        for name in _ROWS:
+            np.save(draft / f"{name}.npy", encoder.transform(getattr(self, name)))
+        try:
+            draft.rename(path)
+        except OSError:  # another process was quicker, and has written the same
+            if not path.exists():
+                raise
+
+
+def _telling(train: pl.DataFrame, features: list[str]) -> pl.DataFrame:
+    """Leave out rows of which no input is known: a series that has just begun is not usual.
+
+    Raises
+    ------
+    DefinitionError
+        If an input is no number, so that more of it cannot be more unusual.
+    """
+    for name in features:
+        if not (train.schema[name].is_numeric() or train.schema[name] == pl.Boolean):
+            raise DefinitionError(
+                f"the input {name!r} is {train.schema[name]}, and more of it means nothing.",
+                where="Pipeline.inputs",
+                fix="Name numbers that say how unusual a row is.",
+            )
+    return train.filter(pl.any_horizontal(pl.col(features).is_not_null()))

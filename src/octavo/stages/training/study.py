@@ -1,0 +1,349 @@
+"""A study: its trials run side by side in processes of their own, and are recorded one by one.
+
+Whatever happens to it, what was recorded stays: taken up again it goes on as if undisturbed.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import replace
+from queue import SimpleQueue
+from typing import Any
+
+import numpy as np
+import sqlalchemy as sa
+
+from octavo.engines import Apart, LateError, LostError, memory_left
+from octavo.errors import ResourceError
+from octavo.stages.contract import Context
+from octavo.stages.training import finish, trial
+from octavo.stages.training.algorithms import get
+from octavo.stages.training.finish import BLEND, Member
+from octavo.stages.training.search import FIRST, Proposal, Search, chosen, widened
+from octavo.stages.training.trial import Terms, Trial, Tried
+from octavo.stores import catalog as tables
+from octavo.stores.catalog import Row
+
+_MEMORY = 0.8
+"""The share of the memory left that trials may take together."""
+_BLENDED = 12
+"""Candidates that may be part of a blend."""
+_LOOK = 0.2
+"""Seconds between two looks at whether the run was interrupted."""
+_GRACE = 5.0
+"""Seconds of the budget that are kept for what follows the trials, at the least."""
+
+
+class Study:
+    """The trials of one search, and what is made of the best.
+
+    Parameters
+    ----------
+    name
+        The study's key in the catalog.
+    budget
+        Seconds for all of it.
+    answers
+        Says whether a figure on validation answers the problem.
+    """
+
+    def __init__(
+        self,
+        context: Context,
+        name: str,
+        terms: Terms,
+        search: Search,
+        budget: float,
+        answers: Callable[[float], bool],
+    ) -> None:
+        self.context, self.name, self.terms, self.search = context, name, terms, search
+        self.answers = answers
+        self.budget = budget
+        rows = self.rows
+        self._began = time.monotonic() - sum(row["seconds"] for row in rows) / search.at_once
+        left = memory_left()
+        share = None if left is None else int(_MEMORY * left / search.at_once)
+        self._apart = [Apart(share, [str(context.folder)]) for _ in range(search.at_once)]
+        self._free: SimpleQueue[Apart] = SimpleQueue()
+        for process in self._apart:
+            self._free.put(process)
+        self._ended = False
+
+    @property
+    def rows(self) -> list[Row]:
+        """What was recorded so far, in the order of the numbers."""
+        table = tables.trials
+        query = sa.select(table).where(table.c.study == self.name).order_by(table.c.number)
+        return self.context.catalog.rows(query)
+
+    @property
+    def left(self) -> float:
+        """Seconds of the budget that are left."""
+        return self.budget - (time.monotonic() - self._began)
+
+    def run(self) -> None:
+        """Run what is not done yet.
+
+        Raises
+        ------
+        ResourceError
+            If the disk is full.
+        """
+        try:
+            if all(row["role"] == "trial" for row in self.rows):
+                self._run_trials()
+            if self.best() is not None and self.terms.problem.kind != "anomaly":
+                self._finish()
+        finally:
+            self._ended = True
+            for process in self._apart:
+                process.stop()
+
+    def best(self) -> Row | None:
+        """Return the best candidate's row; of equal ones the oldest."""
+        good = [row for row in self.rows if row["state"] == "complete"]
+        return min(good, key=self._rank, default=None)
+
+    def _rank(self, row: Row) -> tuple[float, int]:
+        return (-row["figure"] if self.search.more_is_better else row["figure"], row["number"])
+
+    # --- Trials -------------------------------------------------------------------------------
+
+    def _run_trials(self) -> None:
+        recorded = {row["number"]: row for row in self.rows}
+        begun: list[str] = []
+        with ThreadPoolExecutor(self.search.at_once, thread_name_prefix="trial") as pool:
+            running: dict[Future[None], int] = {}
+            try:
+                while True:
+                    number = len(begun)
+                    if number in recorded:
+                        begun.append(recorded[number]["algorithm"])
+                        continue
+                    self._settle(running, number)
+                    if self._is_over(number):
+                        break
+                    proposal = self.search.propose(number, self.rows, begun)
+                    if proposal is None:
+                        break
+                    begun.append(proposal.algorithm.name)
+                    running[pool.submit(self._try, proposal)] = number
+                self._settle(running, None)
+            except BaseException:
+                self._ended = True
+                for process in self._apart:
+                    process.kill()  # the threads wait for them
+                raise
+
+    def _settle(self, running: dict[Future[None], int], number: int | None) -> None:
+        """Wait until all trials are over that a trial must know of; None: all there are."""
+        at_end = number is None or (self.context.settings["trials"] is None and number >= FIRST)
+
+        def awaited() -> list[Future[None]]:
+            ahead = (number or 0) - self.search.at_once
+            return [f for f, each in running.items() if at_end or each <= ahead]
+
+        while waiting := awaited():
+            # Not for ever: a Ctrl-C is only noticed between two waits, since Polars' handler has
+            # the system restart them.
+            done, _ = wait(waiting, timeout=_LOOK, return_when=FIRST_COMPLETED)
+            for future in done:
+                del running[future]
+                future.result()
+
+    def _is_over(self, number: int) -> bool:
+        """Say whether no further trial is begun; widen the search if nothing answers."""
+        most = self.context.settings["trials"]
+        if number and self.left <= self._reserve() + min(self._seconds(), default=0.0):
+            return True
+        if most is not None:
+            return number >= most
+        if number < FIRST:
+            return False
+        best = self.best()
+        if best is not None and self.answers(best["figure"]):
+            return True
+        self._widen(best)
+        return False
+
+    def _widen(self, best: Row | None) -> None:
+        """Search among all algorithms there are, and say why."""
+        given = self.context.settings["params"]
+        searched = widened(self.search.searched, self.terms.problem.kind, given)
+        if len(searched) == len(self.search.searched):
+            return
+        more = [algorithm.name for algorithm in searched[len(self.search.searched) :]]
+        self.search = replace(self.search, searched=searched)
+        metric = self.terms.problem.metric
+        reached = "no trial succeeded" if best is None else f"{metric} is {best['figure']:.4f}"
+        self.context.catalog.emit(
+            "search widened",
+            ", ".join(more),
+            run_id=self.context.run_id,
+            reason=f"nothing answers on validation yet: {reached}",
+        )
+
+    def _reserve(self) -> float:
+        """Return the seconds that what follows the trials will take."""
+        best = self.best()
+        again = best["seconds"] if best and self.context.settings["refit"] else 0.0
+        return min(_GRACE + 2 * again, self.budget / 3)
+
+    def _try(self, proposal: Proposal) -> None:
+        """Run one trial and record it; a failure is a result, not an end."""
+        if self._ended:
+            return
+        began = time.monotonic()
+        asked = Trial(
+            self.terms, proposal.number, proposal.algorithm, proposal.params, proposal.rivals
+        )
+        tried = self._called(trial.run, asked, self._allowed())
+        if not self._ended:
+            name, params = proposal.algorithm.name, proposal.params
+            self._record(proposal.number, "trial", name, params, tried, began)
+
+    def _allowed(self) -> float:
+        """Return the seconds a trial may take: half of those left.
+
+        So one that hangs leaves some to the others. But no less than twice what any has needed.
+        """
+        left = max(self.left - self._reserve(), 1.0)
+        if len(self.search.searched) == 1:
+            return left
+        return min(left, max(left / 2, 2 * max(self._seconds(), default=0.0)))
+
+    def _seconds(self) -> list[float]:
+        """Return the seconds that complete trials have taken."""
+        rows = self.rows
+        return [r["seconds"] for r in rows if r["role"] == "trial" and r["state"] == "complete"]
+
+    def _called(self, function: Callable[[Any], Tried], argument: Any, seconds: float) -> Tried:
+        process = self._free.get()
+        try:
+            if process.is_new:
+                process.call(trial.ready, None)  # not at the expense of what it is asked
+            return process.call(function, argument, seconds=seconds)
+        except LateError as error:
+            return Tried(state="stopped", error=str(error))
+        except LostError as error:
+            if ResourceError.__name__ in str(error):
+                raise ResourceError.disk_full(where=str(self.context.home.path)) from error
+            return Tried(state="failed", error=str(error).strip().splitlines()[-1])
+        finally:
+            self._free.put(process)
+
+    # --- What follows -------------------------------------------------------------------------
+
+    def _finish(self) -> None:
+        """Blend the best candidates, and train what is best once more on all rows."""
+        settings, roles = self.context.settings, {row["role"] for row in self.rows}
+        members = self._members()
+        if settings["blend"] and "blend" not in roles and len(members) > 1:
+            self._blend(members)
+        if settings["refit"] and "refit" not in roles:
+            self._refit()
+
+    def _members(self) -> list[Member]:
+        """Return the candidates that may be blended, best first."""
+        good = [r for r in self.rows if r["state"] == "complete" and r["role"] == "trial"]
+        by_candidate = {row["candidate_id"]: row for row in sorted(good, key=self._rank)[::-1]}
+        return [self._member(row) for row in list(by_candidate.values())[::-1][:_BLENDED]]
+
+    def _member(self, row: Row, weight: float = 1.0) -> Member:
+        own = {a.name: a for a in chosen(self.context.pipeline, self.context.settings)}
+        algorithm = own.get(row["algorithm"]) or get(row["algorithm"])
+        return Member(row["number"], row["candidate_id"], algorithm, row["found"], weight)
+
+    def _blend(self, members: Sequence[Member]) -> None:
+        began = time.monotonic()
+        tried = self._called(finish.blend, (self.terms, members), max(self.left, _GRACE))
+        if tried.state == "complete" and tried.candidate_id is None:
+            return  # nothing is gained
+        used = tried.found.get("members", [])
+        params = {"members": [{"trial": each["trial"], "weight": each["weight"]} for each in used]}
+        self._record(self.rows[-1]["number"] + 1, "blend", BLEND, params, tried, began)
+
+    def _refit(self) -> None:
+        best = self.best()
+        assert best is not None, "nothing is trained again that was not trained"
+        rows = {row["number"]: row for row in self.rows}
+        listed = best["params"]["members"] if best["role"] == "blend" else None
+        members = (
+            [self._member(best)]
+            if listed is None
+            else [self._member(rows[each["trial"]], each["weight"]) for each in listed]
+        )
+        expected = sum(rows[member.number]["seconds"] for member in members)
+        if expected > self.left + _GRACE:
+            self.context.catalog.emit(
+                "not trained on all rows",
+                best["candidate_id"],
+                severity="warning",
+                run_id=self.context.run_id,
+                reason=f"it would take about {expected:.0f} s, and the budget is spent",
+            )
+            return
+        began = time.monotonic()
+        again = (self.terms, members, best["candidate_id"], self.terms.folds[-1] / "joined")
+        tried = self._called(finish.refit, again, max(self.left, expected) + _GRACE)
+        tried.figures = best["folds"]
+        params = {"trial": best["number"]}
+        self._record(max(rows) + 1, "refit", best["algorithm"], params, tried, began)
+
+    def _record(
+        self, number: int, role: str, algorithm: str, params: Any, tried: Tried, began: float
+    ) -> None:
+        """Write down how a trial went, and its candidate, together."""
+        good = tried.state == "complete"
+        found = float(np.mean(tried.figures)) if good else None
+        row: Row = {
+            "study": self.name,
+            "number": number,
+            "role": role,
+            "algorithm": algorithm,
+            "params": params,
+            "found": tried.found,
+            "state": tried.state,
+            "figure": found,
+            "folds": tried.figures if good else None,
+            "steps": tried.steps,
+            "seconds": time.monotonic() - began,
+            "candidate_id": tried.candidate_id,
+            "error": tried.error,
+        }
+        with self.context.catalog.transaction() as connection:
+            tables.put(connection, tables.trials, **row)
+            if good:
+                tables.put(connection, tables.candidates, **self._candidate(row))
+            tables.emit(
+                connection,
+                "trial finished",
+                f"{algorithm} #{number}",
+                severity="warning" if tried.state in ("failed", "stopped") else "info",
+                run_id=self.context.run_id,
+                figure=found,
+                folds=row["folds"],
+                error=tried.error,
+            )
+        self._show(number)
+
+    def _candidate(self, row: Row) -> Row:
+        return {
+            "candidate_id": row["candidate_id"],
+            "study": self.name,
+            "run_id": self.context.run_id,
+            "algorithm": row["algorithm"],
+            "params": row["found"],
+            "data_version": self.terms.data_version["id"],
+            "config_version": self.context.config_version,
+            "validation": row["figure"],
+            "seconds": row["seconds"],
+            "created_at": self.context.now(),
+        }
+
+    def _show(self, number: int) -> None:
+        most = self.context.settings["trials"] or FIRST
+        share = max(min((number + 1) / most, 1.0), 1 - max(self.left, 0.0) / self.budget)
+        best = self.best()
+        note = "" if best is None else f"best {best['figure']:.4f}, {best['algorithm']}"
+        self.context.progress("trials", share, 1.0, note)

@@ -1,0 +1,186 @@
+"""Whatever an algorithm does, it is a result of its trial, and the others go on."""
+
+import json
+import signal
+import time
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from octavo.bundle import Bundle
+from octavo.project import load
+from octavo.stores import catalog as tables
+
+pytestmark = pytest.mark.xdist_group("trials")
+
+WILD = """
+import os
+import time
+from pathlib import Path
+
+import numpy as np
+
+from octavo.stages.training.algorithms import Logistic
+
+
+class Wild(Logistic):
+    def fit(self, X, y, params, task):
+        print("what is printed here is no answer")
+        return self.act(super().fit(X, y, params, task), X)
+
+
+class Raises(Wild):
+    name = "raises"
+    def act(self, fitted, X):
+        raise KeyError("no such thing")
+
+
+class Hangs(Wild):
+    name = "hangs"
+    def act(self, fitted, X):
+        time.sleep(1000)
+
+
+class Dies(Wild):
+    name = "dies"
+    def act(self, fitted, X):
+        os._exit(7)
+
+
+class Greedy(Wild):
+    name = "greedy"
+    def act(self, fitted, X):
+        return np.ones((10**7, 10**6))
+
+
+class Nothing(Wild):
+    name = "nothing"
+    def act(self, fitted, X):
+        return None
+
+
+class Lies(Wild):
+    name = "lies"
+    def act(self, fitted, X):
+        fitted.estimator.intercept_ = fitted.estimator.intercept_ * np.nan
+        return fitted
+
+
+class Slow(Wild):
+    name = "slow"
+    def act(self, fitted, X):
+        beside = Path(__file__).parent
+        (beside / "fitting").touch()
+        while not (beside / "fast").exists():
+            time.sleep(0.02)
+        return fitted
+
+
+pipeline = """
+TRAINING = 'algorithms=["logistic"], trials=1, budget="1m"'
+
+
+def trials(folder: Path) -> list[tables.Row]:
+    query = sa.select(tables.trials).order_by(tables.trials.c.number)
+    return load(folder).catalog.rows(query)
+
+
+def test_every_way_to_fail_is_told_and_nothing_is_lost(tmp_path, make_project, octavo):
+    listed = (
+        'algorithms=["logistic", Raises(), Dies(), Greedy(), Nothing(), Lies(), Hangs()], '
+        'trials=9, budget="45s"'
+    )
+    folder = make_project(tmp_path / "shop", edits={"pipeline = ": WILD, TRAINING: listed})
+    done = octavo("run", folder, "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["verdict"]["answered"]
+    assert "what is printed here is no answer" in done.stderr
+    rows = trials(folder)
+    first = {row["algorithm"]: (row["state"], row["error"] or "") for row in rows[:7]}
+    assert first["logistic"] == ("complete", "")
+    expected = {
+        "raises": ("failed", "KeyError: 'no such thing'"),
+        "dies": ("failed", "its process died (exit code 7)"),
+        "greedy": ("failed", "Unable to allocate"),
+        "nothing": ("failed", "its fitted model has no array form"),
+        "lies": ("failed", "the array form is off by nan"),
+        "hangs": ("stopped", "it was stopped after"),
+    }
+    for name, (state, says) in expected.items():
+        assert first[name][0] == state
+        assert says in first[name][1]
+    assert [row["algorithm"] for row in rows[7:9]] == ["logistic"] * 2, "what succeeds comes again"
+    assert not list((folder / ".octavo" / "scratch").iterdir())
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+def test_a_search_that_is_ended_goes_on_as_if_it_had_not_been(
+    tmp_path, make_project, octavo, start_octavo, how
+):
+    listed = 'algorithms=["logistic", Slow()], trials=6, parallel=2, budget="2m"'
+    edits = {"pipeline = ": WILD, TRAINING: listed}
+    folder = make_project(tmp_path / "shop", edits=edits)
+    run = start_octavo("run", folder)
+    until = time.monotonic() + 60
+    while not (folder / "fitting").exists() or len(trials(folder)) < 2:
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    run.send_signal(how)
+    said = run.communicate(timeout=60)[1]
+    assert run.returncode == (1 if how == signal.SIGINT else -9), said
+    before = trials(folder)
+    assert {row["algorithm"] for row in before} == {"logistic"}
+    (folder / "fast").touch()
+    again = octavo("run", folder, "--json")
+    assert again.returncode == 0, again.stderr
+    after = trials(folder)
+    assert [row for row in after if row["number"] in {r["number"] for r in before}] == before
+
+    whole = make_project(tmp_path / "whole" / "shop", edits=edits)
+    (whole / "fast").touch()
+    assert octavo("run", whole).returncode == 0
+    told = ("number", "role", "algorithm", "params", "found", "state", "figure", "candidate_id")
+    assert [[r[k] for k in told] for r in after] == [[r[k] for k in told] for r in trials(whole)]
+
+
+def test_the_budget_is_kept_though_a_trial_is_under_way(tmp_path, make_project, octavo):
+    listed = 'algorithms=["logistic", Slow()], trials=100, budget="25s"'
+    folder = make_project(tmp_path / "shop", edits={"pipeline = ": WILD, TRAINING: listed})
+    done = octavo("run", folder, "--json")
+    assert done.returncode == 0, done.stderr
+    stages = {stage["name"]: stage for stage in json.loads(done.stdout)["stages"]}
+    assert stages["training"]["seconds"] < 25 + 10
+    rows = trials(folder)
+    assert [row["state"] for row in rows if row["algorithm"] == "slow"] == ["stopped"]
+    assert sum(row["algorithm"] == "logistic" for row in rows) >= 2, "before and after it"
+
+
+def test_a_blend_and_a_refit_are_made_of_what_was_tried(tmp_path, make_project, octavo):
+    listed = 'algorithms=["lightgbm", "logistic"], trials=6'
+    folder = make_project(tmp_path / "shop", edits={TRAINING: listed})
+    assert octavo("run", folder).returncode == 0
+    *rows, blend, refit = trials(folder)
+    home = load(folder).home
+    assert [row["role"] for row in rows] == ["trial"] * 6
+    assert (blend["role"], refit["role"]) == ("blend", "refit")
+    assert blend["figure"] > max(row["figure"] for row in rows)
+    assert refit["figure"] == blend["figure"]
+    assert refit["params"] == {"trial": blend["number"]}
+    shares = [member["weight"] for member in blend["params"]["members"]]
+    assert sum(shares) == pytest.approx(1)
+    before, after = (Bundle.load(home.candidate(row["candidate_id"])) for row in (blend, refit))
+    parts = [load(folder).data(part) for part in ("train", "validation", "test")]
+    assert before.learned["rows"] == parts[0].height
+    assert after.learned["rows"] == parts[0].height + parts[1].height
+    members = [
+        (member["weight"], Bundle.load(home.candidate(rows[member["trial"]]["candidate_id"])))
+        for member in blend["params"]["members"]
+    ]
+    mean = sum(weight * bundle.predict(parts[2]) for weight, bundle in members)
+    assert before.predict(parts[2]) == pytest.approx(mean, abs=1e-12)
+    alone = [after.predict(parts[2][at : at + 1])[0] for at in range(50)]
+    assert alone == after.predict(parts[2])[:50].tolist()
+    deployed = load(folder).catalog.live_deployment()
+    assert deployed is not None
+    assert deployed["candidate_id"] == refit["candidate_id"]
