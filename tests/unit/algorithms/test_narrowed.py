@@ -5,7 +5,7 @@ import pytest
 
 from octavo.errors import DefinitionError
 from octavo.stages.training import algorithms
-from octavo.stages.training.algorithms import Algorithm, narrowed
+from octavo.stages.training.algorithms import Algorithm, admits, narrowed
 
 LIGHTGBM = algorithms.get("lightgbm")
 
@@ -88,3 +88,14 @@ def test_every_algorithm_of_the_library_can_be_fixed_to_its_defaults(name):
 def test_it_can_go_to_another_process():
     algorithm = pickle.loads(pickle.dumps(narrowed(LIGHTGBM, {"num_leaves": 7})))
     assert algorithm.defaults()["num_leaves"] == 7
+
+
+def test_parameters_of_an_earlier_search_are_admitted_if_they_are_within():
+    algorithm = narrowed(Chooses(), {"rate": [0.1, 0.3], "depth": 2})
+    assert admits(algorithm, {"how": "not", "rate": 0.3, "depth": 2})
+    assert not admits(algorithm, {"how": "not", "rate": 0.31, "depth": 2})
+    assert not admits(algorithm, {"how": "not", "rate": 0.3, "depth": 3})
+    assert admits(Chooses(), {"how": "not", "rate": 9, "depth": 3})
+    chosen = narrowed(Chooses(), {"how": ["badly", "not"]})
+    assert admits(chosen, {"how": "not", "rate": 1.0, "depth": 1})
+    assert not admits(chosen, {"how": "well", "rate": 1.0, "depth": 1})

@@ -94,3 +94,9 @@ def test_widened_takes_all_that_can_learn_it_and_keeps_the_order():
     assert {"extra_trees", "hist_gradient_boosting", "xgboost"} < set(found)
     assert "linear" not in found
     assert len(found) == len(set(found))
+
+
+def test_what_is_given_holds_in_a_widened_search_too():
+    found = widened(SEARCH.searched, "binary", {"random_forest": {"n_estimators": 7}})
+    (forest,) = [algorithm for algorithm in found if algorithm.name == "random_forest"]
+    assert forest.defaults()["n_estimators"] == 7
