@@ -97,6 +97,6 @@ def test_widened_takes_all_that_can_learn_it_and_keeps_the_order():
 
 
 def test_what_is_given_holds_in_a_widened_search_too():
-    found = widened(SEARCH.searched, "binary", {"random_forest": {"n_estimators": 7}})
-    (forest,) = [algorithm for algorithm in found if algorithm.name == "random_forest"]
+    found = widened(SEARCH.searched, "binary", {"extra_trees": {"n_estimators": 7}})
+    (forest,) = [algorithm for algorithm in found if algorithm.name == "extra_trees"]
     assert forest.defaults()["n_estimators"] == 7
