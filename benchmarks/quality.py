@@ -29,8 +29,8 @@ from octavo.definition.events import POSITION
 from octavo.project import Project, load
 
 PEERS = {
-    "flaml": ["flaml[automl]==2.6.*"],
-    "autogluon": ["autogluon.tabular[lightgbm,xgboost,catboost]==1.5.*"],
+    "flaml": ["flaml[automl]==2.7.*"],
+    "autogluon": ["autogluon.tabular[lightgbm,xgboost,catboost]==1.6.*"],
 }
 SCRIPTS = Path(__file__).parent / "peers"
 OCTAVO = [sys.executable, "-m", "octavo"]

@@ -19,7 +19,7 @@ def rows_of(project: Project) -> pl.DataFrame:
 
 
 def outcome(folder: Path) -> dict[str, Any]:
-    """Return candidate, figures, features, predictions and raw rows; no times of day, no IDs."""
+    """Return candidate, figures, features, predictions and raw rows; no times, no IDs."""
     project = load(folder)
     status = project.status()
     verdict = status["verdict"] or {}
@@ -27,7 +27,8 @@ def outcome(folder: Path) -> dict[str, Any]:
     raw = RawStore(project.home)
     return {
         "stages": {s["name"]: (s["state"], s["rows_in"], s["rows_out"]) for s in status["stages"]},
-        "verdict": {k: v for k, v in verdict.items() if k != "ranking"},
+        "verdict": {k: v for k, v in verdict.items() if k not in ("ranking", "servable")},
+        "served": [verdict.get("servable", {}).get(k) for k in ("same_bits", "refused")],
         "ranking": [(r["candidate_id"], r["validation"]) for r in verdict.get("ranking", [])],
         "features": rows_of(project),
         "predictions": predictions.select("_event_id", "prediction").sort("_event_id").collect(),

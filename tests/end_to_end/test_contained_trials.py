@@ -184,3 +184,26 @@ def test_a_blend_and_a_refit_are_made_of_what_was_tried(tmp_path, make_project, 
     deployed = load(folder).catalog.live_deployment()
     assert deployed is not None
     assert deployed["candidate_id"] == refit["candidate_id"]
+
+
+def test_a_search_ends_with_twelve_trials_if_one_answers(tmp_path, make_project, octavo):
+    folder = make_project(tmp_path / "shop", edits={TRAINING: 'algorithms=["logistic"]'})
+    assert octavo("run", folder).returncode == 0
+    assert [row["role"] for row in trials(folder)].count("trial") == 12
+
+
+def test_a_search_that_finds_no_answer_widens_until_the_budget_is_spent(
+    tmp_path, make_project, octavo
+):
+    edits = {TRAINING: 'algorithms=["logistic"], budget="40s"', "ov.Lift(1.3)": "0.99"}
+    folder = make_project(tmp_path / "shop", edits=edits)
+    done = octavo("run", folder, "--json")
+    assert done.returncode == 3
+    assert "search widened" in done.stderr
+    rows = [row for row in trials(folder) if row["role"] == "trial"]
+    assert [row["algorithm"] for row in rows[:13]] == ["logistic"] * 12 + ["lightgbm"]
+    assert len({row["algorithm"] for row in rows}) >= 4
+    document = json.loads(done.stdout)
+    assert "0.9900 is needed" in document["verdict"]["reason"]
+    stages = {stage["name"]: stage["seconds"] for stage in document["stages"]}
+    assert 20 < stages["training"] < 40 + 10

@@ -90,7 +90,8 @@ def test_nested_records_with_prose(tmp_path):
     assert bits[0] == bits[1]
     folder = project.home.candidate(project.scorer().candidate_id)
     document = json.loads((folder / "bundle.json").read_text())
-    (column,) = (c for c in document["encoder"]["columns"] if c["name"] == "text")
+    one = document["encoder"].get("encoders", [document["encoder"]])[0]
+    (column,) = (c for c in one["columns"] if c["name"] == "text")
     assert {"rude", "friendly"} <= set(column["terms"])
     drift = outputs(project.catalog, "monitoring")["drift"]
     assert 0 < drift["text"]["psi"] < 1

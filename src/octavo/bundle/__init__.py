@@ -7,7 +7,9 @@ from octavo.bundle.blend import BlendModel, JoinedEncoder, blended
 from octavo.bundle.bundle import FORMAT, Bundle
 from octavo.bundle.columns import ColumnKind
 from octavo.bundle.encoders import ENCODERS, Encoder, LinearEncoder, OrdinalEncoder
+from octavo.bundle.isolation import IsolationModel
 from octavo.bundle.model import ForestModel, LinearModel, Model, TailModel, TreeModel
+from octavo.bundle.neighbours import NeighboursModel
 
 __all__ = [
     "ENCODERS",
@@ -17,10 +19,12 @@ __all__ = [
     "ColumnKind",
     "Encoder",
     "ForestModel",
+    "IsolationModel",
     "JoinedEncoder",
     "LinearEncoder",
     "LinearModel",
     "Model",
+    "NeighboursModel",
     "OrdinalEncoder",
     "TailModel",
     "TreeModel",

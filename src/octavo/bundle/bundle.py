@@ -20,6 +20,7 @@ import numpy as np
 import polars as pl
 
 from octavo.bundle.blend import JoinedEncoder
+from octavo.bundle.calibration import Calibration
 from octavo.bundle.encoders import Encoder
 from octavo.bundle.model import Model
 from octavo.errors import DataError, ResourceError
@@ -53,6 +54,8 @@ class Bundle:
     threshold: float | None = None
     """Probability (share of less unusual rows) from which a row counts as positive (raises an
     alarm), where one was chosen."""
+    calibration: Calibration | None = None
+    """What the model's probabilities are turned into; None: nothing else."""
     data_version: Mapping[str, Any] = field(default_factory=dict)
     """The batches the training rows came from."""
     timings: Mapping[str, float] = field(default_factory=dict)
@@ -97,24 +100,34 @@ class Bundle:
         DataError
             If a column is missing or of another sort than in training.
         """
-        return self.model.predict(self.encoder.transform(frame))
+        return self.calibrated(self.model.predict(self.encoder.transform(frame)))
 
-    def alarms(self, predicted: np.ndarray) -> dict[str, np.ndarray]:
-        """Return which predictions raise an alarm, by the answer's name; for anomalies only.
+    def calibrated(self, predicted: np.ndarray) -> np.ndarray:
+        """Return what is told where the model alone predicts so."""
+        return predicted if self.calibration is None else self.calibration.apply(predicted)
+
+    def decisions(self, predicted: np.ndarray) -> dict[str, np.ndarray]:
+        """Return yes or no beside each prediction, by the answer's name; none without a threshold.
+
+        The answer is called ``TARGET_alarm`` for anomalies and ``TARGET_yes`` otherwise.
 
         Parameters
         ----------
         predicted
             What `predict` gave.
         """
-        if self.kind != "anomaly" or self.threshold is None:
+        if self.threshold is None:
             return {}
-        return {f"{self.target}_alarm": predicted >= self.threshold}
+        word = "alarm" if self.kind == "anomaly" else "yes"
+        return {f"{self.target}_{word}": predicted >= self.threshold}
 
     @cached_property
     def content_hash(self) -> str:
-        """What the bundle predicts, as a SHA-256: arrays, encoder and kind, and nothing else."""
-        parts = {
+        """What the bundle predicts and decides, as a SHA-256, and nothing else.
+
+        Of arrays, encoder, kind, threshold and calibration, where there are any.
+        """
+        parts: dict[str, Any] = {
             "model": self.model.meta(),
             "encoder": self.encoder.to_dict(),
             "arrays": {
@@ -122,6 +135,10 @@ class Bundle:
                 for name, array in self.model.arrays().items()
             },
         }
+        if self.threshold is not None:
+            parts["threshold"] = self.threshold
+        if self.calibration is not None:
+            parts["calibration"] = self.calibration.to_dict()
         return _hash(parts)
 
     def save(self, folder: str | os.PathLike[str]) -> None:
@@ -165,6 +182,7 @@ class Bundle:
             "algorithm": self.algorithm,
             "params": dict(self.params),
             "threshold": self.threshold,
+            "calibration": None if self.calibration is None else self.calibration.to_dict(),
             "learned": dict(self.learned),
             "schema": self.schema,
             "fingerprints": dict(self.fingerprints),
@@ -206,6 +224,7 @@ class Bundle:
             learned=document["learned"],
             fingerprints=document["fingerprints"],
             threshold=document["threshold"],
+            calibration=Calibration.of(document.get("calibration")),
             data_version=document["data_version"],
             timings=document["timings"],
         )

@@ -19,6 +19,8 @@ class ColumnKind(enum.StrEnum):
 
     NUMERIC = "numeric"
     CATEGORICAL = "categorical"
+    TARGET = "target"
+    """Categories, each seen as the mean target of its training rows."""
     BOOLEAN = "boolean"
     TFIDF = "tfidf"
     HASHED = "hashed"
@@ -45,6 +47,7 @@ _INFERRED = {
 _DECLARABLE = {
     ColumnKind.NUMERIC: {"integer", "real", "duration", "time", "boolean"},
     ColumnKind.CATEGORICAL: {"text", "integer", "boolean"},
+    ColumnKind.TARGET: {"text", "integer", "boolean"},
     ColumnKind.BOOLEAN: {"boolean"},
     ColumnKind.TFIDF: {"text"},
     ColumnKind.HASHED: {"text"},

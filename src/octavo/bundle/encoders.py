@@ -6,21 +6,21 @@ JSON. A row is encoded to the same bits alone or among others. Knows nothing of 
 
 import abc
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, ClassVar, Self
 
 import numpy as np
 import polars as pl
 
+from octavo.bundle.categories import CategoryCode, OneHot, TargetMean
 from octavo.bundle.columns import Column, ColumnKind, EncodedColumn
 from octavo.bundle.texts import HashedText, TfidfText
 from octavo.definition.ngrams import Ngrams
 from octavo.errors import DataError, DefinitionError
 
-ONE_HOT_CATEGORIES = 50
-"""Most categories of a column that get a place of their own in a `LinearEncoder`."""
+MANY = 50
+"""Categories from which on a column is seen as the mean target of each."""
 FARTHEST = 1e6
 """Scaled numbers end here, so that every score is finite. No training value is that far out: among
 n values none is more than √(n − 1) standard deviations from their mean."""
@@ -43,46 +43,6 @@ class PlainNumber(EncodedColumn):
     def fill(self, frame: pl.DataFrame, out: np.ndarray) -> None:
         """Copy the numbers."""
         out[:, 0] = self.numbers(frame)
-
-
-@dataclass(frozen=True)
-class _Categories(EncodedColumn):
-    """A column of categories known from training."""
-
-    categories: tuple[str, ...]
-    """The most frequent first, equals by name."""
-
-    @cached_property
-    def _enum(self) -> pl.Enum:
-        return pl.Enum(self.categories)
-
-    def codes(self, texts: pl.Series) -> np.ndarray:
-        """Return each text's place among the categories; NaN where it is not one."""
-        return texts.cast(self._enum, strict=False).to_physical().cast(pl.Float64).to_numpy()
-
-
-def _by_frequency(texts: pl.Series) -> list[str]:
-    counts = texts.drop_nulls().value_counts().rows()
-    return [text for text, _ in sorted(counts, key=lambda row: (-row[1], row[0]))]
-
-
-@dataclass(frozen=True)
-class CategoryCode(_Categories):
-    """The category's place by frequency in training; null and unseen are NaN."""
-
-    @classmethod
-    def fit(cls, column: Column, frame: pl.DataFrame) -> Self:
-        """Learn the categories."""
-        return cls(**vars(column), categories=tuple(_by_frequency(column.texts(frame))))
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The column's own name."""
-        return (self.name,)
-
-    def fill(self, frame: pl.DataFrame, out: np.ndarray) -> None:
-        """Write the codes."""
-        out[:, 0] = self.codes(self.texts(frame))
 
 
 @dataclass(frozen=True)
@@ -133,37 +93,6 @@ class ScaledNumber(EncodedColumn):
 
 
 @dataclass(frozen=True)
-class OneHot(_Categories):
-    """One column of 0 and 1 for each frequent category, one for all others, one for null.
-
-    Null has a column if it occurred in training; otherwise it counts among the others.
-    """
-
-    indicator: bool
-
-    @classmethod
-    def fit(cls, column: Column, frame: pl.DataFrame) -> Self:
-        """Learn the frequent categories."""
-        texts = column.texts(frame)
-        frequent = tuple(_by_frequency(texts)[:ONE_HOT_CATEGORIES])
-        return cls(**vars(column), categories=frequent, indicator=texts.null_count() > 0)
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """``column=category`` for each."""
-        others = ("<other>", "<missing>") if self.indicator else ("<other>",)
-        return tuple(f"{self.name}={category}" for category in (*self.categories, *others))
-
-    def fill(self, frame: pl.DataFrame, out: np.ndarray) -> None:
-        """Write a 1 into each row."""
-        texts = self.texts(frame)
-        place = np.nan_to_num(self.codes(texts), nan=len(self.categories)).astype(np.intp)
-        if self.indicator:
-            place[texts.is_null().to_numpy()] += 1
-        out[np.arange(len(out)), place] = 1.0
-
-
-@dataclass(frozen=True)
 class Encoder(abc.ABC):
     """Encoded columns side by side. See `OrdinalEncoder` and `LinearEncoder`."""
 
@@ -176,8 +105,8 @@ class Encoder(abc.ABC):
 
     @classmethod
     def _encoding(cls, kind: ColumnKind) -> type[EncodedColumn]:
-        if kind in _OF_TEXTS:
-            return _OF_TEXTS[kind]
+        if kind in _ALIKE:
+            return _ALIKE[kind]
         return cls.category if kind is ColumnKind.CATEGORICAL else cls.number
 
     @classmethod
@@ -186,6 +115,7 @@ class Encoder(abc.ABC):
         frame: pl.DataFrame,
         kinds: Mapping[str, ColumnKind | str] | None = None,
         texts: Mapping[str, Ngrams] | None = None,
+        y: np.ndarray | None = None,
     ) -> Self:
         """Learn an encoder from the feature columns of the training split.
 
@@ -194,9 +124,14 @@ class Encoder(abc.ABC):
         frame
             The features, in the order the model will see them.
         kinds
-            Kinds of columns whose dtype does not say it: ``{"route_code": "categorical"}``.
+            Kinds of columns whose dtype does not say it, or is not meant:
+            ``{"route_code": "categorical", "supplier": "target"}``.
         texts
             Columns of text that are read as n-grams, not as categories.
+        y
+            What is to be predicted, shape (n, targets): 0 or 1, a value, or for each of several
+            classes 0 or 1. Given it, a column of more than `MANY` categories is seen as
+            `TargetMean`, and training rows are encoded by `fit_transform`. None: no column is.
 
         Raises
         ------
@@ -215,8 +150,40 @@ class Encoder(abc.ABC):
                 continue
             declared = ColumnKind(kinds[series.name]) if series.name in kinds else None
             column = Column.of(series, declared)
-            columns.append(cls._encoding(column.kind).fit(column, frame))
+            if declared is None and y is not None and _has_many(column, frame):
+                column = dataclasses.replace(column, kind=ColumnKind.TARGET)
+            columns.append(_fitted(cls._encoding(column.kind), column, frame, y))
         return cls(tuple(columns))
+
+    @classmethod
+    def fit_transform(
+        cls,
+        frame: pl.DataFrame,
+        kinds: Mapping[str, ColumnKind | str] | None = None,
+        texts: Mapping[str, Ngrams] | None = None,
+        y: np.ndarray | None = None,
+    ) -> tuple[Self, np.ndarray]:
+        """Learn an encoder and encode the training rows, none of which sees its own target.
+
+        Returns
+        -------
+        tuple
+            The encoder, and what `transform` returns of new rows.
+        """
+        encoder = cls.fit(frame, kinds, texts, y)
+        out = encoder.transform(frame)
+        for column, part in encoder._parts(out):
+            if isinstance(column, TargetMean) and y is not None:
+                column.fill_training(frame, y, part)
+        return encoder, out
+
+    def _parts(self, out: np.ndarray) -> Iterator[tuple[EncodedColumn, np.ndarray]]:
+        """Give each column with its part of the encoded rows."""
+        start = 0
+        for column in self.columns:
+            stop = start + len(column.names)
+            yield column, out[:, start:stop]
+            start = stop
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -247,11 +214,8 @@ class Encoder(abc.ABC):
             If a column is missing or of another sort than in training.
         """
         out = np.zeros((frame.height, len(self.names)))
-        start = 0
-        for column in self.columns:
-            stop = start + len(column.names)
-            column.fill(frame, out[:, start:stop])
-            start = stop
+        for column, part in self._parts(out):
+            column.fill(frame, part)
         return out
 
     def to_dict(self) -> dict[str, Any]:
@@ -280,12 +244,36 @@ class Encoder(abc.ABC):
 
     @classmethod
     def _column(cls, *, kind: str, **values: Any) -> EncodedColumn:
-        values = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+        values = {name: _frozen(value) for name, value in values.items()}
         return cls._encoding(ColumnKind(kind))(kind=ColumnKind(kind), **values)
 
 
 _OF_TEXTS = {ColumnKind.TFIDF: TfidfText, ColumnKind.HASHED: HashedText}
+_ALIKE = {**_OF_TEXTS, ColumnKind.TARGET: TargetMean}
 """The same for all models."""
+
+
+def _frozen(value: Any) -> Any:
+    """Return lists, as JSON has them, as tuples."""
+    return tuple(map(_frozen, value)) if isinstance(value, list) else value
+
+
+def _has_many(column: Column, frame: pl.DataFrame) -> bool:
+    return column.kind is ColumnKind.CATEGORICAL and column.read(frame).n_unique() > MANY
+
+
+def _fitted(
+    encoding: type[EncodedColumn], column: Column, frame: pl.DataFrame, y: np.ndarray | None
+) -> EncodedColumn:
+    if encoding is not TargetMean:
+        return encoding.fit(column, frame)
+    if y is None:
+        raise DefinitionError(
+            "there is no target whose mean it could be seen as.",
+            where=f"feature {column.name!r}",
+            fix='Declare it "categorical".',
+        )
+    return TargetMean.fit(column, frame, y)
 
 
 def _of_text(series: pl.Series, frame: pl.DataFrame, asked: Ngrams) -> EncodedColumn:

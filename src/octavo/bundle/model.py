@@ -171,7 +171,7 @@ class Model(abc.ABC):
 
 
 @dataclass(frozen=True, eq=False)
-class _Trees(Model):
+class Trees(Model):
     """Decision trees.
 
     Inner nodes of all trees lie in one set of arrays, shape (nodes,), leaves in another. A child
@@ -229,7 +229,7 @@ class _Trees(Model):
 
 
 @dataclass(frozen=True, eq=False)
-class TreeModel(_Trees):
+class TreeModel(Trees):
     """A sum of decision trees, of which each has one number in a leaf.
 
     ``leaf_value`` has the shape (leaves,). Trees take turns over the outputs: tree t adds to output
@@ -240,7 +240,7 @@ class TreeModel(_Trees):
     """Shape (n_outputs,): the score before the first tree."""
 
     form = "trees"
-    dtypes: ClassVar = {**_Trees.dtypes, "base_score": np.float64}
+    dtypes: ClassVar = {**Trees.dtypes, "base_score": np.float64}
 
     @property
     def n_outputs(self) -> int:
@@ -271,7 +271,7 @@ class TreeModel(_Trees):
 
 
 @dataclass(frozen=True, eq=False)
-class ForestModel(_Trees):
+class ForestModel(Trees):
     """A mean of decision trees, of which each tells all outputs.
 
     ``leaf_value`` has the shape (leaves, n_outputs): the share of the positive class, of each

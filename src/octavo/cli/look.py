@@ -6,8 +6,11 @@ from typing import Any
 
 import click
 
-from octavo.cli.arguments import DIR, FOLDER, HOME, JSON, OUTPUT, Group
+from octavo.cli.arguments import DIR, FOLDER, HOME, JSON, OUTPUT, PATH, Group
 from octavo.errors import DefinitionError, ExitCode
+
+_CHECKED = 10_000
+"""Validation rows that an exported candidate is checked on, at the most."""
 
 features = Group("features", help="Features at request time.")
 
@@ -184,23 +187,93 @@ def _batch_rows(project: Any, known: list[dict[str, Any]], batch: str, rejected:
 @HOME
 @JSON
 def candidates(folder: Path, trials: bool, home: Path | None, as_json: bool) -> int:
-    """List candidates, newest first."""
+    """List candidates, the newest search first, best on validation first."""
     import sqlalchemy as sa
 
     from octavo.cli.tables import print_rows
     from octavo.project import Project
     from octavo.stores import catalog as tables
 
-    catalog = Project(folder, home).catalog
+    project = Project(folder, home)
+    catalog = project.catalog
     if trials:
         rows = catalog.rows(sa.select(tables.trials))
         columns = ["study", "number", "algorithm", "state", "figure", "seconds", "error"]
     else:
-        table = tables.candidates
-        rows = catalog.rows(sa.select(table).order_by(table.c.created_at.desc()))
-        columns = ["candidate_id", "algorithm", "validation", "seconds", "data_version", "params"]
+        rows = _ranked(project)
+        columns = ["candidate_id", "algorithm", "validation", "test", "state", "seconds"]
     print_rows(rows, columns, as_json)
     return ExitCode.DONE
 
 
-COMMANDS = (batches, candidates, features)
+def _ranked(project: Any) -> list[dict[str, Any]]:
+    """Return candidates with what became of them, and of judged ones the figure on test."""
+    import sqlalchemy as sa
+
+    from octavo.stores import catalog as tables
+
+    catalog, studies = project.catalog, tables.studies
+    query = sa.select(tables.candidates).join(studies, studies.c.study == tables.candidates.c.study)
+    better = tables.candidates.c.validation
+    better = better.desc() if project.definition.problem.more_is_better else better
+    found = catalog.rows(
+        query.order_by(studies.c.started_at.desc(), better, tables.candidates.c.created_at.desc())
+    )
+    verdicts = catalog.rows(sa.select(tables.verdicts).order_by(tables.verdicts.c.id))
+    judged = {row["candidate_id"]: row["document"] for row in verdicts}
+    live = catalog.live_deployment()
+    return [
+        row
+        | {
+            "test": judged.get(row["candidate_id"], {}).get("test"),
+            "state": _state(row["candidate_id"], judged, live),
+        }
+        for row in found
+    ]
+
+
+def _state(candidate: str, judged: dict[str, Any], live: Any) -> str | None:
+    if live and live["candidate_id"] == candidate:
+        return "deployed"
+    verdict = judged.get(candidate)
+    if verdict is None:
+        return None
+    return "replaced" if verdict["promoted"] else "refused" if verdict["answered"] else "missed"
+
+
+@click.command()
+@click.argument("candidate", metavar="CANDIDATE", help="Its ID; see `octavo candidates`.")
+@click.option(
+    "--onnx", "path", metavar="FILE", type=PATH, required=True, help="The ONNX file to write."
+)
+@DIR
+@HOME
+@JSON
+def export(candidate: str, path: Path, folder: Path, home: Path | None, as_json: bool) -> int:
+    """Write a candidate as ONNX, checked on validation rows."""
+    import sqlalchemy as sa
+
+    from octavo.bundle import Bundle
+    from octavo.project import Project
+    from octavo.services.exporting import export_onnx
+    from octavo.stores import catalog as tables
+
+    project = Project(folder, home)
+    known = {row["candidate_id"] for row in project.catalog.rows(sa.select(tables.candidates))}
+    if candidate not in known:
+        raise DefinitionError.unknown("candidate", candidate, sorted(known))
+    bundle = Bundle.load(project.home.candidate(candidate))
+    rows = project.data("validation", "both", list(bundle.schema), limit=_CHECKED)
+    difference = export_onnx(bundle, rows, path)
+    told = {"candidate": candidate, "file": str(path), "rows": rows.height, "off": difference}
+    if as_json:
+        click.echo(json.dumps(told))
+    else:
+        click.echo(
+            f"{path}: predicts what {candidate} does, on {rows.height:,} validation rows to "
+            f"{difference:.1g}."
+        )
+    return ExitCode.DONE
+
+
+COMMANDS = (batches, candidates, export, features)

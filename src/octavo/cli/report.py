@@ -15,7 +15,7 @@ def print_report(project: Project, document: dict[str, Any]) -> None:
     console = Console(highlight=False)
     console.print()
     console.print(f"[bold]{escape(document['problem']['question'])}[/]")
-    for part in (_answer, _stages, _data, _candidates, _drift, _mirror):
+    for part in (_answer, _stages, _data, _candidates, _judged, _drift, _mirror):
         part(console, project, document)
     console.print(f"\nEverything is stored in {project.home.path}")
     console.print("Next: " + _next(project, document))
@@ -31,12 +31,17 @@ def _answer(console: Console, project: Project, document: dict[str, Any]) -> Non
     low, high = verdict["test_interval"]
     word = "[green]Answered[/]" if verdict["answered"] else "[yellow]Not answered[/]"
     console.print(
-        f"{word}: {verdict['metric']} on test [bold]{verdict['test']:.3f}[/] "
-        f"(95 % interval {low:.3f} to {high:.3f}, {verdict['test_rows']:,} rows); "
-        f"needed {verdict['threshold']:.3f}, trivial baseline {verdict['baseline']:.3f}."
+        f"{word}: {verdict['metric']} on test [bold]{_figure(verdict['test'])}[/] "
+        f"(95 % interval {_figure(low)} to {_figure(high)}, {verdict['test_rows']:,} rows); "
+        f"needed {_figure(verdict['threshold'])}, trivial baseline {_figure(verdict['baseline'])}."
     )
     if not verdict["promoted"]:
         console.print(f"  Why: {escape(verdict['reason'])}.")
+
+
+def _figure(value: float) -> str:
+    """Write a figure as far as its digits say something: shares to three places, costs to units."""
+    return f"{value:,.3f}" if abs(value) < 100 else f"{value:,.0f}"
 
 
 def _stages(console: Console, project: Project, document: dict[str, Any]) -> None:
@@ -136,9 +141,42 @@ def _candidates(console: Console, project: Project, document: dict[str, Any]) ->
     console.print(table)
     champion = verdict["champion"]
     if champion and "champion" in champion:
+        chance = f" (p = {champion['gain']['p']:.3f})" if "gain" in champion else ""
         console.print(
             f"Champion {champion['candidate']}: {champion['champion']:.4f}, challenger "
-            f"{champion['challenger']:.4f} on the same {champion['rows']:,} later rows."
+            f"{champion['challenger']:.4f} on the same {champion['rows']:,} later rows{chance}."
+        )
+
+
+def _judged(console: Console, project: Project, document: dict[str, Any]) -> None:
+    """Say in a line each what else was found of the candidate on test."""
+    verdict = document["verdict"]
+    if verdict is None or "servable" not in verdict:  # an earlier Octavo's told less
+        return
+    console.print()
+    if costs := verdict["costs"]:
+        low, high = costs["saved"]["interval"]
+        console.print(
+            f"[bold]Costs[/]     {costs['per_1000']:,.0f} for 1,000 rows of test, yes from "
+            f"{costs['threshold']:.3f} on ({costs['yes']:.1%} of them); always "
+            f"{costs['always']:,.0f}, never {costs['never']:,.0f}; saved "
+            f"{costs['saved']['gain']:,.0f} ({low:,.0f} to {high:,.0f})"
+        )
+    for group in verdict["worst"][:2]:
+        told, true, rows = f"{group['told']:.3g}", f"{group['true']:.3g}", f"{group['rows']:,}"
+        console.print(
+            f"[bold]Off[/]       {group['off']} where {escape(group['group'])}: on average of "
+            f"{rows} rows told {told}, came true {true}"
+        )
+    for feature, found in verdict["fairness"].items():
+        gaps = [f"{rate} {gap:.3f}" for rate, gap in found["gaps"].items() if gap is not None]
+        console.print(f"[bold]Gaps[/]      between groups of {escape(feature)}: {', '.join(gaps)}")
+    served = verdict["servable"]
+    if served["refused"] is None:
+        console.print(
+            f"[bold]Served[/]    from {served['load_seconds']:.1f} s after a start, a row in "
+            f"{served['p50_ms']:.1f} ms (p99 {served['p99_ms']:.1f}), "
+            f"{served['rows_per_second']:,.0f} rows a second, {served['memory_mb']:,.0f} MB"
         )
 
 
@@ -159,12 +197,13 @@ def _drift(console: Console, project: Project, document: dict[str, Any]) -> None
     if performance:
         told = " whose label has come" if project.definition.problem.needs_labels else ""
         console.print(
-            f"[bold]Since[/]     {performance['metric']} {performance['figure']:.3f} on the "
+            f"[bold]Since[/]     {performance['metric']} {_figure(performance['figure'])} on the "
             f"{performance['labeled']:,} rows of that time{told}"
         )
     if alarms := found.get("alarms"):
+        word = "Alarms" if project.definition.problem.kind == "anomaly" else "Yes   "
         console.print(
-            f"[bold]Alarms[/]    {alarms['raised']:,} of {alarms['rows']:,} rows of that time"
+            f"[bold]{word}[/]    {alarms['raised']:,} of {alarms['rows']:,} rows of that time"
         )
 
 

@@ -2,31 +2,36 @@
 
 from octavo.definition.aggregates import AGGREGATES
 from octavo.definition.calendar import calendar
+from octavo.definition.costs import Costs
 from octavo.definition.dataset import Check, Csv, Dataset, Files
 from octavo.definition.deviations import Deviations
+from octavo.definition.evaluation import Evaluation, Gate
 from octavo.definition.features import View, Window, WindowFeature
 from octavo.definition.fingerprint import document, fingerprint
 from octavo.definition.label import Label
 from octavo.definition.nested import Nested
 from octavo.definition.ngrams import Ngrams
 from octavo.definition.pipeline import Pipeline
-from octavo.definition.problem import METRICS, Lift, Problem
+from octavo.definition.problem import DECIDED, METRICS, Lift, Problem
 from octavo.definition.schedule import Schedule
 from octavo.definition.split import PARTS, SplitByHash, SplitByTime, SplitStratified, split_entity
-from octavo.definition.training import Gate, Monitor, Replace, Training
+from octavo.definition.training import Monitor, Replace, Training
 from octavo.definition.treatments import AsNumber, AsTime, Clip, Normalize, Null, Treatment
 
 __all__ = [
     "AGGREGATES",
+    "DECIDED",
     "METRICS",
     "PARTS",
     "AsNumber",
     "AsTime",
     "Check",
     "Clip",
+    "Costs",
     "Csv",
     "Dataset",
     "Deviations",
+    "Evaluation",
     "Files",
     "Gate",
     "Label",

@@ -8,6 +8,7 @@ import polars as pl
 
 from octavo.definition.arguments import columns, instance, listed
 from octavo.definition.dataset import Dataset
+from octavo.definition.evaluation import Evaluation, Gate
 from octavo.definition.expressions import check_row_expression, output_name
 from octavo.definition.features import View
 from octavo.definition.fingerprint import BY_NAME, Declaration, beside, fingerprint
@@ -18,7 +19,7 @@ from octavo.definition.notify import notify_urls, redacted
 from octavo.definition.problem import Problem
 from octavo.definition.schedule import Schedule
 from octavo.definition.split import Split, SplitByHash, SplitByTime, SplitStratified
-from octavo.definition.training import Gate, Monitor, Replace, Training
+from octavo.definition.training import Monitor, Replace, Training
 from octavo.errors import DefinitionError
 
 
@@ -50,6 +51,7 @@ class Pipeline(Declaration):
     """Features of free text, and how they are read; other texts are categories."""
     split: Split = field(default_factory=SplitByTime)
     training: Training = field(default_factory=Training)
+    evaluation: Evaluation = field(default_factory=Evaluation)
     gate: Gate = field(default_factory=Gate)
     deployment: Replace = field(default_factory=Replace)
     monitor: Monitor = field(default_factory=Monitor)
@@ -70,6 +72,8 @@ class Pipeline(Declaration):
         self._check_features()
         self._check_inputs()
         self._check_texts()
+        self._check_groups()
+        self._check_training()
         self._check_target()
         fingerprint(self)  # fails if anything in it has no fixed meaning
 
@@ -95,6 +99,7 @@ class Pipeline(Declaration):
             "label": Label,
             "split": (SplitByTime, SplitByHash, SplitStratified),
             "training": Training,
+            "evaluation": Evaluation,
             "gate": Gate,
             "deployment": Replace,
             "monitor": Monitor,
@@ -216,6 +221,47 @@ class Pipeline(Declaration):
                     "feature", name, self.features, where="Pipeline.texts"
                 )
 
+    def _check_groups(self) -> None:
+        for name in ("slices", "fairness"):
+            for feature in getattr(self.evaluation, name):
+                if feature not in self.features:
+                    raise DefinitionError.unknown(
+                        "feature", feature, self.features, where=f"Evaluation.{name}"
+                    )
+        if self.evaluation.fairness and self.problem.kind != "binary":
+            raise DefinitionError(
+                f"gaps between groups are those of yes and no; the problem is {self.problem.kind}.",
+                where="Evaluation.fairness",
+                fix="Name the features in slices instead.",
+            )
+
+    def _check_training(self) -> None:
+        """Refuse columns that training is told of and that are not there, or mean nothing."""
+        training, kind = self.training, self.problem.kind
+        weights = [] if training.weights in (None, "balanced") else [training.weights]
+        named = {"weights": weights, "monotone": training.monotone, "encodings": training.encodings}
+        for field_, names in named.items():
+            for name in names:
+                if name not in self.features:
+                    where = f"Training.{field_}"
+                    raise DefinitionError.unknown("feature", name, self.features, where=where)
+        if training.weights == "balanced" and kind not in ("binary", "multiclass"):
+            raise DefinitionError(
+                f"a {kind} problem has no classes that could weigh the same.",
+                where="Training.weights",
+                fix="Name a feature of positive numbers, or leave it out.",
+            )
+        if training.monotone and kind not in ("binary", "regression"):
+            raise DefinitionError(
+                f"the answer to a {kind} problem does not rise or fall.",
+                where="Training.monotone",
+                fix="Leave it out.",
+            )
+        if not self.seen:
+            raise DefinitionError(
+                "the only feature is what rows weigh.", where="Pipeline", fix="Add another."
+            )
+
     def _check_target(self) -> None:
         if self.problem.target != self.label.name:
             raise DefinitionError.unknown(
@@ -257,6 +303,12 @@ class Pipeline(Declaration):
         """Names of all features, in the order a model sees them."""
         windows = [feature.name for view in self.views for feature in view.features]
         return [*self.row_features, *windows, *self.derived_features]
+
+    @property
+    def seen(self) -> list[str]:
+        """Names of the features that a model sees, unless their type is none for a model."""
+        names = self.features if self.inputs is None else self.inputs
+        return [name for name in names if name != self.training.weights]
 
     @property
     def algorithms(self) -> Sequence[Any]:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from octavo.definition.arguments import instance
+from octavo.definition.costs import Costs
 from octavo.definition.fingerprint import Declaration
 from octavo.definition.names import check_name, one_of
 from octavo.errors import DefinitionError
@@ -11,13 +12,44 @@ from octavo.errors import DefinitionError
 Kind = Literal["binary", "multiclass", "regression", "anomaly"]
 
 METRICS: dict[str, dict[str, bool]] = {
-    "binary": {"average_precision": True, "roc_auc": True, "log_loss": False, "brier": False},
-    "multiclass": {"accuracy": True, "balanced_accuracy": True, "log_loss": False},
-    "regression": {"r2": True, "mae": False, "rmse": False},
+    "binary": {
+        "average_precision": True,
+        "roc_auc": True,
+        "precision_at_k": True,
+        "recall_at_k": True,
+        "f1": True,
+        "accuracy": True,
+        "balanced_accuracy": True,
+        "mcc": True,
+        "log_loss": False,
+        "brier": False,
+        "cost": False,
+    },
+    "multiclass": {
+        "accuracy": True,
+        "balanced_accuracy": True,
+        "f1_macro": True,
+        "roc_auc": True,
+        "log_loss": False,
+    },
+    "regression": {
+        "r2": True,
+        "mae": False,
+        "median_absolute_error": False,
+        "mape": False,
+        "rmse": False,
+    },
     "anomaly": {"alarm_ratio": False, "average_precision": True, "roc_auc": True},
 }
 """For each kind of problem its metrics, and whether more is better. ``alarm_ratio`` needs no
-labels: how many times more, or fewer, rows raise an alarm than the budget says."""
+labels: how many times more, or fewer, rows raise an alarm than the budget says. ``cost`` is that of
+1,000 rows."""
+
+DECIDED = ("f1", "accuracy", "balanced_accuracy", "mcc", "cost")
+"""The metrics of a binary problem that look at yes or no, so that a threshold must be chosen."""
+
+_AT_K = ("precision_at_k", "recall_at_k")
+_ZERO_FOR_TRIVIAL = ("r2", "mcc")
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,12 +95,20 @@ class Problem(Declaration):
     """The same for a metric where less is better."""
     budget: float | None = None
     """For anomalies: the share of rows that may raise an alarm, such as 0.001."""
+    k: float | None = None
+    """For ``precision_at_k`` and ``recall_at_k``: how many rows of a part, those with the highest
+    probabilities, are looked at: a whole number, or a share of them, such as 0.01."""
+    costs: Costs | None = None
+    """What right and wrong answers cost: the threshold from which a row counts as positive is then
+    that of the least cost on validation, and the verdict tells what it costs on test."""
 
     def __post_init__(self) -> None:
         check_name(self.target, where="Problem.target")
         one_of(self.kind, METRICS, where="Problem.kind")
         one_of(self.metric, METRICS[self.kind], where="Problem.metric")
         self._check_budget()
+        self._check_k()
+        self._check_costs()
         if (self.at_least is None) == (self.at_most is None):
             raise DefinitionError(
                 "the figure that answers the question is not said exactly once.",
@@ -105,13 +145,59 @@ class Problem(Declaration):
                     fix="Give a fraction such as 0.001.",
                 )
 
+    def _check_k(self) -> None:
+        if (self.metric in _AT_K) != (self.k is not None):
+            raise DefinitionError(
+                f"k and a metric of the first k rows belong together, not k={self.k!r} and "
+                f"{self.metric}.",
+                where="Problem.k",
+                fix='Give metric="precision_at_k" and k=100 (or a share, k=0.01), or neither.',
+            )
+        if self.k is not None:
+            instance(self.k, (int, float), where="Problem.k")
+            whole = isinstance(self.k, int) and not isinstance(self.k, bool)
+            if not (self.k >= 1 if whole else 0 < self.k < 1):
+                raise DefinitionError(
+                    f"{self.k!r} is neither a number of rows nor a share of them.",
+                    where="Problem.k",
+                    fix="Give a whole number from 1 on, or a fraction such as 0.01.",
+                )
+
+    def _check_costs(self) -> None:
+        if self.costs is not None:
+            instance(self.costs, Costs, where="Problem.costs")
+        if self.metric == "cost" and self.costs is None:
+            raise DefinitionError(
+                "the metric is cost, and no costs are told.",
+                where="Problem.costs",
+                fix="Give costs=ov.Costs(false_positive=5, false_negative=100).",
+            )
+        if self.costs is not None and self.kind != "binary":
+            raise DefinitionError(
+                f"costs are those of yes and no; the problem is {self.kind}.",
+                where="Problem.costs",
+                fix="Leave them out.",
+            )
+        if self.costs is not None and self.metric in DECIDED and self.metric != "cost":
+            raise DefinitionError(
+                f"the threshold is asked to be best for {self.metric} and for costs at once.",
+                where="Problem.costs",
+                fix='Use metric="cost", a metric without threshold, or no costs.',
+            )
+
     def _check_at_least(self) -> None:
         if isinstance(self.at_least, Lift):
-            if self.metric == "r2":
+            if self.metric in _ZERO_FOR_TRIVIAL:
                 raise DefinitionError(
-                    "the trivial baseline's r2 is 0, and so is any multiple of it.",
+                    f"the trivial baseline's {self.metric} is 0, and so is any multiple of it.",
                     where="Problem.at_least",
                     fix="Give a number, such as 0.3.",
+                )
+            if self.metric == "cost" and self.costs is not None and self.costs.has_gains:
+                raise DefinitionError(
+                    "a part of a cost is no target where some outcomes are gains.",
+                    where="Problem.at_least",
+                    fix="Give at_most=…, in units of cost per 1,000 rows.",
                 )
             return
         if not self.more_is_better:
@@ -139,6 +225,11 @@ class Problem(Declaration):
     def needs_labels(self) -> bool:
         """Whether its metric compares with what came true."""
         return self.metric != "alarm_ratio"
+
+    @property
+    def decides(self) -> bool:
+        """Whether yes or no is said beside a probability, so that a threshold is chosen."""
+        return self.kind == "binary" and (self.metric in DECIDED or self.costs is not None)
 
     @property
     def more_is_better(self) -> bool:

@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Sequence
 
+from octavo.definition.evaluation import Evaluation
 from octavo.definition.expressions import output_name
 from octavo.definition.pipeline import Pipeline
 from octavo.definition.versions import needed_columns
@@ -26,16 +27,24 @@ def restricted(pipeline: Pipeline, features: Sequence[str]) -> Pipeline:
     features
         Some of the definition's, in the order in which models see them.
     """
-    needed = set(features) | needed_columns(pipeline, features)
+    training = pipeline.training
+    wanted = {*features, *(f for f in pipeline.features if f == training.weights)}
+    needed = wanted | needed_columns(pipeline, wanted)
     kept = [name for name in pipeline.features if name in needed]
     views = [v for v in pipeline.views if needed & {feature.name for feature in v.features}]
     changed = {
         "row": [e for e in pipeline.row if output_name(e, where="Pipeline.row") in kept],
         "derived": [
-            e for e in pipeline.derived if output_name(e, where="Pipeline.derived") in features
+            e for e in pipeline.derived if output_name(e, where="Pipeline.derived") in wanted
         ],
         "views": views,
         "inputs": list(features),
+        "evaluation": Evaluation(),
+        "training": dataclasses.replace(
+            training,
+            monotone={name: sign for name, sign in training.monotone.items() if name in needed},
+            encodings={name: how for name, how in training.encodings.items() if name in needed},
+        ),
         "texts": {name: how for name, how in pipeline.texts.items() if name in kept},
     }
     given = {field.name: getattr(pipeline, field.name) for field in dataclasses.fields(Pipeline)}

@@ -22,11 +22,13 @@ Values = dict[str, Any]
 
 @cache
 def _types() -> dict[str, tuple[Any, ...]]:
-    """Return field to its type and that type's parts; what is declared itself is no setting."""
+    """Return field to its type and that type's parts.
+
+    What is declared itself, and what tells of features, is no setting.
+    """
     hints = get_type_hints(Training)
-    types = {
-        f.name: (hints[f.name], *get_args(hints[f.name])) for f in dataclasses.fields(Training)
-    }
+    fields = [f.name for f in dataclasses.fields(Training) if f.metadata.get("setting", True)]
+    types = {name: (hints[name], *get_args(hints[name])) for name in fields}
     return {
         name: parts
         for name, parts in types.items()

@@ -1,4 +1,4 @@
-"""Stages 5 and 6: what is tried, for how long, and what a candidate must do to pass."""
+"""Stages 5, 7 and 8: what is tried and for how long, how it goes live, what is watched."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,13 +11,23 @@ from octavo.definition.parameters import Bounds, parameters
 from octavo.definition.schedule import Schedule, check_schedule
 from octavo.errors import DefinitionError
 
+ENCODINGS = ("numeric", "categorical", "target")
+"""A number (of a date or time the seconds since 1970, or since midnight); a category (of a whole
+number, too); a category by the mean target of its training rows."""
+
+
+OF_FEATURES = {"setting": False}
+"""Metadata of fields that tell of features, which are prepped and checked by them: these belong to
+``pipeline.py`` and are no settings."""
+
 
 @dataclass(frozen=True, eq=False)
 class Training(Declaration):
     """Which algorithms are searched, and how far.
 
-    Every value is the default of a setting of the config service (``octavo config set
-    training.trials 30``); the version of the settings used is recorded with each run.
+    Every value but those that tell of features is the default of a setting of the config service
+    (``octavo config set training.trials 30``); the version of the settings used is recorded with
+    each run.
     """
 
     algorithms: Sequence[Any] | None = None
@@ -49,6 +59,15 @@ class Training(Declaration):
     params: Mapping[str, Mapping[str, Bounds]] = field(default_factory=dict)
     """Parameters that are not searched, or within other bounds than the algorithm's own:
     ``{"lightgbm": {"num_leaves": 31, "learning_rate": [0.01, 0.1]}}``."""
+    weights: str | None = field(default=None, metadata=OF_FEATURES)
+    """What a training row weighs: ``"balanced"``, so that every class weighs the same, or the name
+    of a feature of positive numbers, which no model then sees. None: all rows the same."""
+    monotone: Mapping[str, int] = field(default_factory=dict, metadata=OF_FEATURES)
+    """Features of which more may only raise the answer (1), or only lower it (−1), all else being
+    the same. Algorithms that cannot promise it are refused."""
+    encodings: Mapping[str, str] = field(default_factory=dict, metadata=OF_FEATURES)
+    """How models see a feature, where its type does not say it or is not meant: one of
+    `ENCODINGS`."""
     schedule: Schedule | None = beside(None)
     """When a search is begun; see `Schedule`: nothing acts on it yet."""
 
@@ -73,22 +92,23 @@ class Training(Declaration):
         whole_number(self.threads, least=1, where="Training.threads")
         whole_number(self.seed, least=0, where="Training.seed")
         object.__setattr__(self, "params", parameters(self.params, where="Training.params"))
+        self._check_columns()
         check_schedule(self.schedule, where="Training.schedule")
 
-
-@dataclass(frozen=True, eq=False)
-class Gate(Declaration):
-    """What the chosen candidate must do on test besides answering the problem."""
-
-    beat_champion_by: float = 0.0
-    """By how much its figure must be better than the deployed champion's, on test rows later
-    than both trainings; in units of the problem's metric."""
-    refuse_leaks: bool = False
-    """Whether a suspected leak in its data version keeps it from being deployed."""
-
-    def __post_init__(self) -> None:
-        instance(self.beat_champion_by, (int, float), where="Gate.beat_champion_by")
-        instance(self.refuse_leaks, bool, where="Gate.refuse_leaks")
+    def _check_columns(self) -> None:
+        if self.weights is not None:
+            instance(self.weights, str, where="Training.weights")
+        for name, allowed in (("monotone", (1, -1)), ("encodings", ENCODINGS)):
+            told = getattr(self, name)
+            instance(told, Mapping, where=f"Training.{name}")
+            object.__setattr__(self, name, dict(told))
+            for feature, value in told.items():
+                if value not in allowed:
+                    raise DefinitionError(
+                        f"{value!r} is none of {', '.join(map(repr, allowed))}.",
+                        where=f"Training.{name}[{feature!r}]",
+                        fix="Write one of them.",
+                    )
 
 
 @dataclass(frozen=True, eq=False)

@@ -29,6 +29,8 @@ BROADCAST = {
     "hot entity",
     "leak suspected",
     "no model input",
+    "not trained on all rows",
+    "search widened",
     "batch withdrawn",
     "features stale",
     "features cut over",

@@ -92,10 +92,10 @@ class Scorer:
             self.score(source)
 
     def as_table(self, scored: Scored) -> pl.DataFrame:
-        """Return event ID, event time and prediction (one column for each class), any alarm."""
+        """Return event ID, event time and prediction (one column for each class), yes or no."""
         found = scored.predictions
         if found.ndim == 1:
-            columns = {self.bundle.target: found, **self.bundle.alarms(found)}
+            columns = {self.bundle.target: found, **self.bundle.decisions(found)}
         else:
             names = [f"{self.bundle.target}={name}" for name in self.bundle.classes]
             columns = {name: found[:, i] for i, name in enumerate(names)}

@@ -8,6 +8,7 @@ from octavo.stages.training import algorithms
 from octavo.stages.training.algorithms import Task
 
 SMALL = {
+    "catboost": {"iterations": 12, "depth": 3},
     "lightgbm": {"num_iterations": 12, "num_leaves": 8, "min_data_in_leaf": 5},
     "xgboost": {"num_boost_round": 12, "max_depth": 3, "min_child_weight": 1.0},
     "hist_gradient_boosting": {"max_iter": 12, "max_leaf_nodes": 8, "min_samples_leaf": 5},
@@ -15,6 +16,10 @@ SMALL = {
     "extra_trees": {"n_estimators": 12, "min_samples_leaf": 5},
     "logistic": {},
     "linear": {},
+    "elastic_net": {},
+    "isolation_forest": {"n_estimators": 20, "max_samples": 100},
+    "naive": {},
+    "nearest_neighbours": {"n_neighbors": 9},
     "tails": {"tail": 0.05},
 }
 CASES = [(name, kind) for name in algorithms.names() for kind in sorted(algorithms.get(name).kinds)]

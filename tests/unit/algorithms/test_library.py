@@ -16,11 +16,16 @@ from octavo.stages.training.algorithms import Task
 
 def test_the_library():
     assert algorithms.names() == [
+        "catboost",
+        "elastic_net",
         "extra_trees",
         "hist_gradient_boosting",
+        "isolation_forest",
         "lightgbm",
         "linear",
         "logistic",
+        "naive",
+        "nearest_neighbours",
         "random_forest",
         "tails",
         "xgboost",
@@ -207,7 +212,8 @@ def test_scores_of_another_shape_are_refused():
 def test_importing_the_library_loads_no_training_library():
     script = (
         "import sys, octavo.stages.training.algorithms\n"
-        "loaded = {'sklearn', 'lightgbm', 'xgboost', 'optuna', 'numba', 'scipy'} & {*sys.modules}\n"
+        "libraries = {'sklearn', 'lightgbm', 'xgboost', 'catboost', 'optuna', 'numba', 'scipy'}\n"
+        "loaded = libraries & {*sys.modules}\n"
         "assert not loaded, loaded"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)

@@ -6,7 +6,8 @@ import polars as pl
 import pytest
 
 from octavo.bundle import ENCODERS, Encoder, LinearEncoder, OrdinalEncoder
-from octavo.bundle.encoders import FARTHEST, ONE_HOT_CATEGORIES
+from octavo.bundle.categories import ONE_HOT_CATEGORIES
+from octavo.bundle.encoders import FARTHEST
 from octavo.errors import DataError, DefinitionError
 
 TRAIN = pl.DataFrame(

@@ -1,9 +1,8 @@
 import numpy as np
 import polars as pl
 import pytest
-from sklearn import metrics as sklearn_metrics
 
-from octavo.bundle.metrics import figure, interval, resampled, trivial
+from octavo.bundle.metrics import figure, trivial
 from octavo.bundle.profile import (
     jensen_shannon,
     kolmogorov_smirnov,
@@ -13,7 +12,6 @@ from octavo.bundle.profile import (
     save_profile,
     shares,
 )
-from octavo.definition import METRICS
 
 
 @pytest.fixture
@@ -23,36 +21,10 @@ def binary():
     return truth, np.clip(truth * 0.3 + rng.random(800) * 0.7, 0, 1)
 
 
-def test_every_declared_metric_can_be_measured(binary):
-    truth, score = binary
-    classes = np.stack([1 - score, score], axis=1)
-    for kind, names in METRICS.items():
-        predicted = classes if kind == "multiclass" else score
-        for name in names:
-            assert np.isfinite(figure(name, truth, predicted)), name
-
-
 def test_the_trivial_baseline_of_average_precision_is_the_base_rate(binary):
     truth, _ = binary
     assert figure("average_precision", truth, trivial("binary", truth, 800)) == truth.mean()
     assert figure("r2", truth, trivial("regression", truth, 800)) == pytest.approx(0)
-
-
-def test_resampling_by_weights_is_resampling_rows(binary):
-    truth, score = binary
-    rng = np.random.default_rng(3)
-    rows = rng.integers(0, 800, 800)
-    expected = sklearn_metrics.average_precision_score(truth[rows], score[rows])
-    found = resampled("average_precision", truth, [score], resamples=1, seed=3)[0, 0]
-    assert found == pytest.approx(expected, abs=1e-12)
-
-
-def test_the_interval_holds_the_figure_and_narrows_with_rows(binary):
-    truth, score = binary
-    low, high = interval("roc_auc", truth, score)
-    assert low < figure("roc_auc", truth, score) < high
-    wide = interval("roc_auc", truth[:100], score[:100])
-    assert wide[1] - wide[0] > high - low
 
 
 @pytest.mark.parametrize(("raised", "ratio"), [(3, 1.0), (0, 4.0), (7, 2.0), (1000, 1001 / 4)])

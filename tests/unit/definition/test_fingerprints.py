@@ -85,7 +85,20 @@ OTHER = {
     "salt": lambda: pipeline(split=ov.SplitByHash("customer", salt="x")),
     "trials": lambda: pipeline(training=ov.Training(algorithms=["logistic"], trials=3)),
     "algorithms": lambda: pipeline(training=ov.Training(algorithms=["lightgbm"])),
+    "weights": lambda: pipeline(training=ov.Training(algorithms=["logistic"], weights="balanced")),
+    "monotone": lambda: pipeline(
+        training=ov.Training(algorithms=["logistic"], monotone={"amount": 1})
+    ),
+    "encodings": lambda: pipeline(
+        training=ov.Training(algorithms=["logistic"], encodings={"hour": "categorical"})
+    ),
     "gate": lambda: pipeline(gate=ov.Gate(beat_champion_by=0.01)),
+    "gate's limit": lambda: pipeline(gate=ov.Gate(slowest_answer="10ms")),
+    "evaluation": lambda: pipeline(evaluation=ov.Evaluation(slices=["hour"])),
+    "k": lambda: pipeline(problem=problem(metric="recall_at_k", k=10)),
+    "k, a share": lambda: pipeline(problem=problem(metric="recall_at_k", k=0.1)),
+    "costs": lambda: pipeline(problem=problem(costs=ov.Costs(1, 2))),
+    "other costs": lambda: pipeline(problem=problem(costs=ov.Costs(1, 2, 0.5))),
     "monitor": lambda: pipeline(monitor=ov.Monitor(drift="ks")),
 }
 

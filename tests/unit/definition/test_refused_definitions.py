@@ -343,6 +343,27 @@ MESSAGES = [
         'Training: algorithms is not a list. algorithms=["lightgbm"].',
     ),
     (
+        lambda: ov.Training(monotone={"amount": 2}),
+        "Training.monotone['amount']: 2 is none of 1, -1. Write one of them.",
+    ),
+    (
+        lambda: ov.Training(encodings={"zip": "onehot"}),
+        "Training.encodings['zip']: 'onehot' is none of 'numeric', 'categorical', 'target'. "
+        "Write one of them.",
+    ),
+    (
+        lambda: ov.Training(weights=2),  # type: ignore[arg-type]
+        "Training.weights: 2 is not of the kind str. Give one.",
+    ),
+    (
+        lambda: pipeline(training=ov.Training(weights="amuont")),
+        "Training.weights: there is no feature 'amuont'. Did you mean 'amount'?",
+    ),
+    (
+        lambda: pipeline(training=ov.Training(monotone={"amuont": 1})),
+        "Training.monotone: there is no feature 'amuont'. Did you mean 'amount'?",
+    ),
+    (
         lambda: ov.Training(trials=0),
         "Training.trials: 0 is not a whole number from 1 on. Use one.",
     ),
@@ -454,6 +475,82 @@ MESSAGES = [
         lambda: problem(budget=0.001),
         "Problem.budget: a budget of alarms and a problem of kind anomaly belong together. "
         'Give kind="anomaly" and budget=0.001 (one row in a thousand), or neither.',
+    ),
+    (
+        lambda: problem(metric="precision_at_k"),
+        "Problem.k: k and a metric of the first k rows belong together, not k=None and "
+        'precision_at_k. Give metric="precision_at_k" and k=100 (or a share, k=0.01), or neither.',
+    ),
+    (
+        lambda: problem(k=100),
+        "Problem.k: k and a metric of the first k rows belong together, not k=100 and "
+        'roc_auc. Give metric="precision_at_k" and k=100 (or a share, k=0.01), or neither.',
+    ),
+    *(
+        (
+            lambda k=k: problem(metric="recall_at_k", k=k),
+            f"Problem.k: {k!r} is neither a number of rows nor a share of them. "
+            "Give a whole number from 1 on, or a fraction such as 0.01.",
+        )
+        for k in (0, -1, 1.0, 100.0, True)
+    ),
+    (
+        lambda: problem(metric="cost", at_least=None, at_most=100),
+        "Problem.costs: the metric is cost, and no costs are told. "
+        "Give costs=ov.Costs(false_positive=5, false_negative=100).",
+    ),
+    (
+        lambda: problem(kind="regression", metric="r2", costs=ov.Costs(1, 1)),
+        "Problem.costs: costs are those of yes and no; the problem is regression. Leave them out.",
+    ),
+    (
+        lambda: problem(metric="f1", costs=ov.Costs(1, 1)),
+        "Problem.costs: the threshold is asked to be best for f1 and for costs at once. "
+        'Use metric="cost", a metric without threshold, or no costs.',
+    ),
+    (
+        lambda: problem(metric="cost", costs=ov.Costs(1, 1, true_positive=-5), at_least=ov.Lift(2)),
+        "Problem.at_least: a part of a cost is no target where some outcomes are gains. "
+        "Give at_most=…, in units of cost per 1,000 rows.",
+    ),
+    (
+        lambda: problem(metric="mcc", at_least=ov.Lift(2)),
+        "Problem.at_least: the trivial baseline's mcc is 0, and so is any multiple of it. "
+        "Give a number, such as 0.3.",
+    ),
+    (
+        lambda: ov.Costs(false_positive=1, false_negative=2, true_positive=2),
+        "Costs: false_negative costs no more than true_positive, so one answer is always best. "
+        "Make false_negative larger than true_positive.",
+    ),
+    (
+        lambda: ov.Costs(false_positive=float("inf"), false_negative=2),
+        "Costs.false_positive: inf is no cost. Give a number.",
+    ),
+    (
+        lambda: ov.Evaluation(slices=["a", "a"]),
+        "Evaluation.slices: the feature 'a' is declared twice. Rename one of them.",
+    ),
+    (
+        lambda: pipeline(evaluation=ov.Evaluation(fairness=["amuont"])),
+        "Evaluation.fairness: there is no feature 'amuont'. Did you mean 'amount'?",
+    ),
+    (
+        lambda: pipeline(
+            problem=problem(kind="regression", metric="r2"),
+            evaluation=ov.Evaluation(fairness=["amount"]),
+        ),
+        "Evaluation.fairness: gaps between groups are those of yes and no; the problem is "
+        "regression. Name the features in slices instead.",
+    ),
+    (
+        lambda: ov.Gate(most_memory=0),
+        "Gate.most_memory: nothing runs in no memory. Give megabytes, such as 500.",
+    ),
+    (
+        lambda: ov.Gate(slowest_answer="fast"),
+        "Gate.slowest_answer: 'fast' is not a duration. "
+        'Write number and unit (us, ms, s, m, h, d, w): "30m", "1h", "7d", "1d12h".',
     ),
     (
         lambda: unusual(budget=None),

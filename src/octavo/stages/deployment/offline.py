@@ -152,9 +152,9 @@ def _predicted(context: Context, live: Row, bundle: Bundle, rows: pl.DataFrame) 
 
 
 def outputs(bundle: Bundle, found: np.ndarray) -> pl.Series:
-    """Return predictions as JSON objects: one number, or one for each class; and any alarm."""
+    """Return predictions as JSON objects: one number, or one for each class; and yes or no."""
     if found.ndim == 1:
-        columns = {bundle.target: found, **bundle.alarms(found)}
+        columns = {bundle.target: found, **bundle.decisions(found)}
         return pl.DataFrame(columns).to_struct().struct.json_encode()
     columns = {str(name): found[:, i] for i, name in enumerate(bundle.classes)}
     return pl.DataFrame(columns).to_struct().struct.json_encode()

@@ -6,7 +6,7 @@ import polars as pl
 import sqlalchemy as sa
 
 from octavo.bundle import Bundle
-from octavo.bundle.metrics import figure
+from octavo.bundle.metrics import measured
 from octavo.bundle.profile import MEASURES, Profile, load_profile, shares
 from octavo.bundle.targets import target_numbers
 from octavo.definition import fingerprint
@@ -87,8 +87,8 @@ def _drift(reference: Profile, newest: pl.DataFrame) -> dict[str, dict[str, floa
 
 
 def _alarms(bundle: Bundle, predictions: pl.DataFrame) -> dict[str, Any] | None:
-    """Return how many rows of the window raised an alarm; None where nothing raises any."""
-    raised = list(bundle.alarms(predictions["prediction"].to_numpy()).values())
+    """Return how many rows of the window raised an alarm (got a yes); None if none can."""
+    raised = list(bundle.decisions(predictions["prediction"].to_numpy()).values())
     return {"raised": int(raised[0].sum()), "rows": predictions.height} if raised else None
 
 
@@ -106,7 +106,9 @@ def _performance(
     verdict = context.catalog.one(sa.select(tables.verdicts).order_by(tables.verdicts.c.id.desc()))
     return {
         "metric": problem.metric,
-        "figure": figure(problem.metric, truth, joined["prediction"].to_numpy()),
+        "figure": measured(
+            problem, truth, joined["prediction"].to_numpy(), threshold=bundle.threshold
+        ),
         "test": verdict["document"]["test"] if verdict else None,
         "labeled": joined.height,
         "base_rate": float(truth.mean()) if problem.kind == "binary" else None,

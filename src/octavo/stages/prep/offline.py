@@ -14,7 +14,7 @@ from typing import Any
 import polars as pl
 import sqlalchemy as sa
 
-from octavo.bundle.columns import Column
+from octavo.bundle.columns import Column, ColumnKind
 from octavo.definition import Pipeline
 from octavo.definition.events import EVENT_ID, evaluate
 from octavo.definition.expressions import sample_disagreement
@@ -381,4 +381,5 @@ def _check_features(context: Context, batches: list[Row]) -> None:
     )
     sample = with_derived(pipeline, sample, pipeline.derived_features)
     for name in (*pipeline.row_features, *pipeline.derived_features):
-        Column.of(sample[name])
+        declared = pipeline.training.encodings.get(name)
+        Column.of(sample[name], ColumnKind(declared) if declared else None)

@@ -4,11 +4,13 @@ What trials, blends and refits are made of is told by their rows in the catalog.
 are taken as they were found: choosing them again would need all trials of its study.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from octavo.bundle import Bundle
+from octavo.bundle.finishing import finished
 from octavo.definition import Pipeline
 from octavo.stages.contract import Segregation
 from octavo.stages.training.finish import Member, put_together
@@ -55,18 +57,24 @@ class Again:
             If an algorithm is none of the definition or the library any more.
         """
         row = self.rows[number]
-        if row["role"] == "blend":
-            return self._blend(row, refitted=False)
         if row["role"] == "trial":
-            return self._trial(number)
-        again = self.rows[row["params"]["trial"]]
-        if again["role"] == "blend":
-            return self._blend(again, refitted=True)
-        return self._refit(again["number"])
+            return self._finished(self._trial(number))
+        if row["role"] == "blend":
+            return self._finished(self._blend(row, self._trial))
+        repeated = self.rows[row["params"]["trial"]]
+        before = self.bundle(repeated["number"])
+        if repeated["role"] == "blend":
+            bundle = self._blend(repeated, self._refit)
+        else:
+            bundle = self._refit(repeated["number"])
+        return replace(bundle, calibration=before.calibration, threshold=before.threshold)
 
-    def _blend(self, row: Row, *, refitted: bool) -> Bundle:
+    def _finished(self, bundle: Bundle) -> Bundle:
+        predicted = bundle.predict(self.material.validation)
+        return finished(bundle, predicted, self.material.validation_truth, self.terms.problem)
+
+    def _blend(self, row: Row, each: Callable[[int], Bundle]) -> Bundle:
         members = row["params"]["members"]
-        each = self._refit if refitted else self._trial
         return put_together(
             [each(member["trial"]) for member in members],
             [self._member(member["trial"], member["weight"]) for member in members],

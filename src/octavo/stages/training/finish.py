@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from octavo.bundle import Bundle, blended
-from octavo.bundle.metrics import figure
+from octavo.bundle.finishing import finished
+from octavo.bundle.metrics import measured
 from octavo.stages.training.algorithms import Algorithm
 from octavo.stages.training.material import Material
 from octavo.stages.training.trial import Terms, Trial, Tried, fit, predictions, store
@@ -64,12 +65,12 @@ def blend(request: tuple[Terms, Sequence[Member]]) -> Tried:
     if len(used) < 2:
         return Tried()
     bundles = [Bundle.load(terms.candidates / member.candidate_id) for member in used]
-    bundle = put_together(bundles, used)
     means = [np.tensordot(weights, np.array(of_fold), axes=1) for of_fold in predicted]
-    metric = terms.problem.metric
-    figures = [figure(metric, truth, mean) for truth, mean in zip(truths, means, strict=True)]
+    problem = terms.problem
+    figures = [measured(problem, truth, mean) for truth, mean in zip(truths, means, strict=True)]
+    bundle = finished(put_together(bundles, used), means[-1], truths[-1], problem)
     train = Material.load(terms.folds[-1]).train
-    candidate_id = store(bundle, train, means[-1], terms.candidates)
+    candidate_id = store(bundle, train, bundle.calibrated(means[-1]), terms.candidates)
     return Tried(figures=figures, candidate_id=candidate_id, found=dict(bundle.params))
 
 
@@ -85,7 +86,7 @@ def _weights(
     def score(counts: np.ndarray) -> float:
         means = [np.tensordot(counts / counts.sum(), found, axes=1) for found in each]
         pairs = zip(truths, means, strict=True)
-        return sign * float(np.mean([figure(terms.problem.metric, t, m) for t, m in pairs]))
+        return sign * float(np.mean([measured(terms.problem, t, m) for t, m in pairs]))
 
     members = len(predicted[0])
     counts, best, kept = np.zeros(members), -np.inf, np.zeros(members)
@@ -127,9 +128,9 @@ def put_together(bundles: Sequence[Bundle], members: Sequence[Member]) -> Bundle
 def refit(request: tuple[Terms, Sequence[Member], str, Path]) -> Tried:
     """Train what is best once more, on the training and the validation part together.
 
-    With the parameters as they turned out, such as the number of rounds, nothing is left to be
-    chosen on the validation part. How good it is stays to be what it was before, on rows it had not
-    seen.
+    With the parameters as they turned out, such as the number of rounds, and the calibration and
+    threshold of what it repeats, nothing is left to be chosen on the validation part. How good it
+    is stays to be what it was before, on rows it had not seen.
 
     Parameters
     ----------
@@ -146,6 +147,7 @@ def refit(request: tuple[Terms, Sequence[Member], str, Path]) -> Tried:
         for member in members
     ]
     bundle = bundles[0] if len(bundles) == 1 else put_together(bundles, members)
+    bundle = replace(bundle, calibration=before.calibration, threshold=before.threshold)
     predicted = before.predict(apart.validation)
     stored = store(bundle, material.train, predicted, terms.candidates)
     return Tried(candidate_id=stored, found=dict(bundle.params))

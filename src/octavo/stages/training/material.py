@@ -20,9 +20,10 @@ from octavo.definition import Ngrams, Pipeline
 from octavo.definition.events import EVENT_TIME
 from octavo.errors import DefinitionError
 from octavo.stages.contract import Segregation
+from octavo.stages.training.weighing import column
 
 _ROWS = ("train", "validation")
-_NUMBERS = ("truth", "validation_truth")
+_NUMBERS = ("truth", "validation_truth", "weights", "validation_weights")
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,9 @@ class Material:
     truth: np.ndarray
     """Shape (train rows,): see `octavo.bundle.targets.target_numbers`."""
     validation_truth: np.ndarray
+    weights: np.ndarray
+    """Shape (train rows,): the feature that rows weigh, NaN where it is null; (0,) if none is."""
+    validation_weights: np.ndarray
     classes: list[str]
     trained_until: int
     """Newest event time the search sees, microseconds."""
@@ -54,9 +58,9 @@ class Material:
             for part in _ROWS
         )
         name = pipeline.label.name
-        seen_by_model = pipeline.features if pipeline.inputs is None else pipeline.inputs
-        times = [f for f in seen_by_model if train.schema[f].is_temporal()]
-        features = [f for f in seen_by_model if f not in times]
+        told = pipeline.training.encodings
+        times = [f for f in pipeline.seen if train.schema[f].is_temporal() and f not in told]
+        features = [f for f in pipeline.seen if f not in times]
         if pipeline.problem.kind == "anomaly":
             train = _telling(train, features)
         classes = classes_of(train[name], pipeline)
@@ -66,6 +70,8 @@ class Material:
             validation.select(features),
             target_numbers(train[name], pipeline, classes),
             target_numbers(validation[name], pipeline, classes),
+            column(pipeline.training.weights, train),
+            column(pipeline.training.weights, validation),
             classes,
             int(np.max(seen.to_numpy())),
             times,
@@ -79,6 +85,8 @@ class Material:
             self.validation,
             np.concatenate([self.truth, self.validation_truth]),
             self.validation_truth,
+            np.concatenate([self.weights, self.validation_weights]),
+            self.validation_weights,
             self.classes,
             self.trained_until,
             self.left_out,
@@ -104,7 +112,11 @@ class Material:
         return cls(**rows, **numbers, **told)
 
     def encoded(
-        self, flavour: str, texts: Mapping[str, Ngrams], folder: Path
+        self,
+        flavour: str,
+        kinds: Mapping[str, str],
+        texts: Mapping[str, Ngrams],
+        folder: Path,
     ) -> tuple[Encoder, np.ndarray, np.ndarray]:
         """Return an encoder learned from train, and both parts encoded by it.
 
@@ -112,24 +124,38 @@ class Material:
         """
         path = folder / flavour
         if not path.exists():
-            self._encode(flavour, texts, path)
+            self._encode(flavour, kinds, texts, path)
         encoder = Encoder.from_dict(json.loads((path / "encoder.json").read_text()))
         train, validation = (np.load(path / f"{name}.npy", mmap_mode="r") for name in _ROWS)
         return encoder, train, validation
 
-    def _encode(self, flavour: str, texts: Mapping[str, Ngrams], path: Path) -> None:
-        known = {name: how for name, how in texts.items() if name in self.train.columns}
-        encoder = ENCODERS[flavour].fit(self.train, texts=known)
+    def _encode(
+        self, flavour: str, kinds: Mapping[str, str], texts: Mapping[str, Ngrams], path: Path
+    ) -> None:
+        here = self.train.columns
+        encoder, train = ENCODERS[flavour].fit_transform(
+            self.train,
+            {name: kind for name, kind in kinds.items() if name in here},
+            {name: how for name, how in texts.items() if name in here},
+            self._targets,
+        )
         draft = path.with_name(f"{path.name}.{os.getpid()}")
         draft.mkdir(parents=True)
         (draft / "encoder.json").write_text(json.dumps(encoder.to_dict()))
-        for name in _ROWS:
-            np.save(draft / f"{name}.npy", encoder.transform(getattr(self, name)))
+        np.save(draft / "train.npy", train)
+        np.save(draft / "validation.npy", encoder.transform(self.validation))
         try:
             draft.rename(path)
         except OSError:  # another process was quicker, and has written the same
             if not path.exists():
                 raise
+
+    @property
+    def _targets(self) -> np.ndarray | None:
+        """What categories may have means of, shape (n, targets); None if rows have no outcome."""
+        if self.classes:
+            return np.eye(len(self.classes))[self.truth.astype(int)]
+        return None if np.isnan(self.truth).any() else self.truth[:, None]
 
 
 def _telling(train: pl.DataFrame, features: list[str]) -> pl.DataFrame:

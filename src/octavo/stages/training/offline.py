@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import sqlalchemy as sa
 
-from octavo.bundle.metrics import figure, trivial
+from octavo.bundle.metrics import measured, trivial
 from octavo.definition import Pipeline, fingerprint
 from octavo.definition.durations import microseconds
 from octavo.errors import DataError
@@ -42,14 +42,20 @@ def inputs(context: Context) -> Any:
         pipeline.features,
         fingerprint([pipeline.row, pipeline.derived, pipeline.inputs, _asked(pipeline)]),
         fingerprint(_needed(context)),
-        fingerprint(pipeline.texts),
+        fingerprint([pipeline.texts, *_columns(pipeline)]),
         [getattr(a, "name", a) for a in pipeline.algorithms],
     ]
 
 
+def _columns(pipeline: Pipeline) -> list[Any]:
+    """Return what training is told of columns."""
+    training = pipeline.training
+    return [training.weights, training.monotone, training.encodings]
+
+
 def _asked(pipeline: Pipeline) -> list[Any]:
     problem = pipeline.problem
-    return [problem.kind, problem.metric, problem.budget]
+    return [problem.kind, problem.metric, problem.budget, problem.k, problem.costs]
 
 
 def _needed(context: Context) -> list[Any]:
@@ -119,7 +125,7 @@ def _materials(
         material = Material.load(folder)
         truth = material.validation_truth
         guess = trivial(problem.kind, material.truth, truth.size)
-        baseline.append(figure(problem.metric, truth, guess))
+        baseline.append(measured(problem, truth, guess))
         folds.append(folder)
         left_out = material.left_out
     if left_out:

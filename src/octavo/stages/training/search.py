@@ -9,9 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from octavo.definition import Pipeline
-from octavo.errors import ResourceError
-from octavo.stages.training import algorithms
-from octavo.stages.training.algorithms import Algorithm, get, narrowed
+from octavo.definition.problem import Kind
+from octavo.stages.training.algorithms import Algorithm, get, narrowed, to_try
 
 FIRST = 12
 """Trials of a search without a number of its own, if one of them answers the problem."""
@@ -40,7 +39,7 @@ def chosen(pipeline: Pipeline, settings: Mapping[str, Any]) -> list[Algorithm]:
 
 
 def widened(
-    searched: Sequence[Algorithm], kind: str, given: Mapping[str, Mapping[str, Any]]
+    searched: Sequence[Algorithm], kind: Kind, given: Mapping[str, Mapping[str, Any]]
 ) -> list[Algorithm]:
     """Return all that can learn such a problem and is installed, those that are searched first.
 
@@ -50,18 +49,8 @@ def widened(
         For each algorithm, parameters that are fixed or bounded.
     """
     known = {algorithm.name for algorithm in searched}
-    others = [narrowed(get(n), given.get(n, {})) for n in algorithms.names() if n not in known]
-    return [*searched, *(a for a in others if _helps(a, kind))]
-
-
-def _helps(algorithm: Algorithm, kind: str) -> bool:
-    if kind not in algorithm.kinds:
-        return False
-    try:
-        algorithms.require(algorithm)
-    except ResourceError:
-        return False
-    return True
+    others = [narrowed(a, given.get(a.name, {})) for a in to_try(kind) if a.name not in known]
+    return [*searched, *others]
 
 
 @dataclass(frozen=True)

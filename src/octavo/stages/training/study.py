@@ -156,15 +156,23 @@ class Study:
         most = self.context.settings["trials"]
         if number and self.left <= self._reserve() + min(self._seconds(), default=0.0):
             return True
-        if most is not None:
-            return number >= most
+        if most is not None and number >= most:
+            return True
         if number < FIRST:
             return False
         best = self.best()
-        if best is not None and self.answers(best["figure"]):
+        if most is None and best is not None and self.answers(best["figure"]):
             return True
-        self._widen(best)
+        if most is None or not self._are_named:
+            self._widen(best)
         return False
+
+    @property
+    def _are_named(self) -> bool:
+        """Whether somebody has said among which algorithms to search."""
+        pipeline, names = self.context.pipeline, self.context.settings["algorithms"]
+        usual = [getattr(algorithm, "name", algorithm) for algorithm in pipeline.algorithms]
+        return pipeline.training.algorithms is not None or names != usual
 
     def _widen(self, best: Row | None) -> None:
         """Search among all algorithms there are, and say why."""
@@ -174,13 +182,13 @@ class Study:
             return
         more = [algorithm.name for algorithm in searched[len(self.search.searched) :]]
         self.search = replace(self.search, searched=searched)
-        metric = self.terms.problem.metric
-        reached = "no trial succeeded" if best is None else f"{metric} is {best['figure']:.4f}"
+        reason = "there is time for more trials than the usual algorithms need"
+        if best is None or not self.answers(best["figure"]):
+            metric = self.terms.problem.metric
+            reached = "no trial succeeded" if best is None else f"{metric} is {best['figure']:.4f}"
+            reason = f"nothing answers on validation yet: {reached}"
         self.context.catalog.emit(
-            "search widened",
-            ", ".join(more),
-            run_id=self.context.run_id,
-            reason=f"nothing answers on validation yet: {reached}",
+            "search widened", ", ".join(more), run_id=self.context.run_id, reason=reason
         )
 
     def _reserve(self) -> float:

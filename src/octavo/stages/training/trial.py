@@ -15,11 +15,13 @@ import numpy as np
 import polars as pl
 
 from octavo.bundle import Bundle
-from octavo.bundle.metrics import figure
+from octavo.bundle.finishing import finished
+from octavo.bundle.metrics import measured
 from octavo.bundle.profile import Profile, profile, save_profile
 from octavo.definition import Ngrams, Pipeline, Problem, fingerprint
 from octavo.errors import ResourceError
 from octavo.stages.contract import Segregation
+from octavo.stages.training import weighing
 from octavo.stages.training.algorithms import Algorithm, Pruned, Task, Watch, take_over
 from octavo.stages.training.material import Material
 from octavo.stages.training.pruning import Pruner
@@ -37,6 +39,9 @@ class Terms:
     label: str
     """The label's fingerprint."""
     texts: Mapping[str, Ngrams]
+    encodings: Mapping[str, str]
+    weights: str | None
+    monotone: Mapping[str, int]
     features: Mapping[str, str]
     """Every feature's fingerprint."""
     data_version: Mapping[str, Any]
@@ -62,6 +67,9 @@ class Terms:
             target=pipeline.label.name,
             label=fingerprint([pipeline.label, pipeline.problem.kind]),
             texts=dict(pipeline.texts),
+            encodings=pipeline.training.encodings,
+            weights=pipeline.training.weights,
+            monotone=pipeline.training.monotone,
             features=segregation.features,
             data_version={"id": segregation.data_version, "positions": segregation.positions},
             seed=settings["seed"],
@@ -138,8 +146,10 @@ def _run(trial: Trial, tried: Tried) -> None:
         pruner.next_fold(sign * float(np.mean(tried.figures)))
     bundle, predicted = _validated(trial, terms.folds[-1], pruner, tried)
     tried.found = dict(bundle.params)
-    train = Material.load(terms.folds[-1]).train
-    tried.candidate_id = store(bundle, train, predicted, terms.candidates)
+    material = Material.load(terms.folds[-1])
+    bundle = finished(bundle, predicted, material.validation_truth, terms.problem)
+    told = bundle.calibrated(predicted)
+    tried.candidate_id = store(bundle, material.train, told, terms.candidates)
 
 
 def _validated(
@@ -150,8 +160,7 @@ def _validated(
     bundle = fit(trial, material, folder, pruner)
     predicted = bundle.predict(material.validation)
     np.save(predictions(folder, trial.number), predicted)
-    metric = trial.terms.problem.metric
-    tried.figures.append(figure(metric, material.validation_truth, predicted))
+    tried.figures.append(measured(trial.terms.problem, material.validation_truth, predicted))
     return bundle, predicted
 
 
@@ -168,7 +177,7 @@ def store(bundle: Bundle, train: pl.DataFrame, predicted: np.ndarray, candidates
     train
         The features it was trained on.
     predicted
-        What was predicted for the validation part, not having seen it.
+        What was predicted for the validation part, not having seen it; calibrated.
     """
     candidate_id = f"candidate-{bundle.content_hash[:12]}"
     folder = candidates / candidate_id
@@ -191,13 +200,20 @@ def fit(trial: Trial, material: Material, folder: Path, pruner: Pruner | None = 
     """
     terms, algorithm = trial.terms, trial.algorithm
     began = time.monotonic()
-    encoder, X, beside = material.encoded(algorithm.encoder, terms.texts, folder)
+    encoder, X, beside = material.encoded(algorithm.encoder, terms.encodings, terms.texts, folder)
     encoded = time.monotonic()
     watch = None
     if pruner is not None and terms.problem.kind != "anomaly":
         metric = terms.problem.metric
         watch = Watch(beside, material.validation_truth, metric, pruner.report)
-    task = Task(terms.problem.kind, terms.seed, terms.threads, watch=watch)
+    task = Task(
+        terms.problem.kind,
+        terms.seed,
+        terms.threads,
+        weighing.weights(terms.weights, material.truth, material.weights),
+        weighing.monotone(terms.monotone, encoder),
+        watch,
+    )
     fitted = algorithm.fit(X, material.truth, trial.params, task)
     ended = time.monotonic()
     known = material.truth[~np.isnan(material.truth)]

@@ -7,6 +7,7 @@ from importlib.util import find_spec
 
 from octavo.definition.problem import Kind
 from octavo.errors import DefinitionError, ResourceError
+from octavo.stages.training.algorithms.catboost import CatBoost
 from octavo.stages.training.algorithms.contract import (
     TOLERANCE,
     Algorithm,
@@ -18,30 +19,60 @@ from octavo.stages.training.algorithms.contract import (
 )
 from octavo.stages.training.algorithms.forests import ExtraTrees, RandomForest
 from octavo.stages.training.algorithms.hist_gradient_boosting import HistGradientBoosting
+from octavo.stages.training.algorithms.isolation_forest import IsolationForest
 from octavo.stages.training.algorithms.lightgbm import LightGBM
-from octavo.stages.training.algorithms.linear import Logistic, Ridge
+from octavo.stages.training.algorithms.linear import ElasticNet, Logistic, Ridge
+from octavo.stages.training.algorithms.naive import Naive
 from octavo.stages.training.algorithms.narrowed import admits, narrowed
+from octavo.stages.training.algorithms.nearest_neighbours import NearestNeighbours
 from octavo.stages.training.algorithms.tails import Tails
 from octavo.stages.training.algorithms.xgboost import XGBoost
 
 _LIBRARY: dict[str, Algorithm] = {
     algorithm.name: algorithm
     for algorithm in (
-        ExtraTrees(),
-        HistGradientBoosting(),
         LightGBM(),
         Logistic(),
-        RandomForest(),
         Ridge(),
         Tails(),
         XGBoost(),
+        ExtraTrees(),
+        CatBoost(),
+        RandomForest(),
+        HistGradientBoosting(),
+        NearestNeighbours(),
+        ElasticNet(),
+        IsolationForest(),
+        Naive(),
     )
 }
+"""In the order in which a search that is free to choose takes them up: what helps most tables, and
+what is unlike what was there, comes first."""
+
+BASELINE = "naive"
+"""The one that learns nothing of rows: it is there to be named, not to be tried."""
 
 
 def names() -> list[str]:
     """List the algorithms of the library."""
     return sorted(_LIBRARY)
+
+
+def to_try(kind: Kind) -> list[Algorithm]:
+    """Return those that learn such problems and are installed, what helps most tables first."""
+    return [
+        algorithm
+        for name, algorithm in _LIBRARY.items()
+        if kind in algorithm.kinds and name != BASELINE and _is_installed(algorithm)
+    ]
+
+
+def _is_installed(algorithm: Algorithm) -> bool:
+    try:
+        require(algorithm)
+    except ResourceError:
+        return False
+    return True
 
 
 def get(algorithm: str | Algorithm) -> Algorithm:
@@ -95,19 +126,26 @@ def require(algorithm: str | Algorithm) -> None:
         Naming the extra to install.
     """
     found = get(algorithm)
-    if found.name == XGBoost.name and find_spec("xgboost") is None:
-        where = f"algorithm {found.name!r}"
-        raise ResourceError.not_installed("XGBoost", extra="xgboost", where=where)
+    for own, library in ((XGBoost, "XGBoost"), (CatBoost, "CatBoost")):
+        if found.name == own.name and find_spec(found.name) is None:
+            where = f"algorithm {found.name!r}"
+            raise ResourceError.not_installed(library, extra=found.name, where=where)
 
 
 __all__ = [
+    "BASELINE",
     "TOLERANCE",
     "Algorithm",
+    "CatBoost",
+    "ElasticNet",
     "ExtraTrees",
     "Fitted",
     "HistGradientBoosting",
+    "IsolationForest",
     "LightGBM",
     "Logistic",
+    "Naive",
+    "NearestNeighbours",
     "Pruned",
     "RandomForest",
     "Ridge",
@@ -122,4 +160,5 @@ __all__ = [
     "require",
     "suited",
     "take_over",
+    "to_try",
 ]

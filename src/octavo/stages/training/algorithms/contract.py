@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 TOLERANCE = 1e-5
 """Largest difference allowed between a model and its native form, relative to the largest score
 (at least 1). XGBoost adds up in float32; the others agree to the last bit or nearly so."""
+CHECKED = 2_000
+"""Rows that a model is compared with its native form on: so many, or nearly twice as many."""
 
 
 class Pruned(Exception):
@@ -39,9 +41,10 @@ class Watch:
     y: np.ndarray
     metric: str
     """The problem's metric; see `octavo.definition.METRICS`."""
-    report: Callable[[int, float], None]
-    """Takes a number of rounds and the loss (less is better) after them. It raises `Pruned` if the
-    fit is not worth going on."""
+    report: Callable[[int, float], bool | None]
+    """Takes a number of rounds and the loss (less is better; comparable within one algorithm) after
+    them. It raises `Pruned` if the fit is not worth going on; True says that it should end with the
+    best round so far."""
 
 
 @dataclass(frozen=True)
@@ -165,6 +168,42 @@ def of_two_classes(score: np.ndarray, axis: int = -1) -> np.ndarray:
     return np.stack([-score / 2, score / 2], axis=axis)
 
 
+MONOTONE = ("catboost", "hist_gradient_boosting", "lightgbm", "xgboost")
+"""The algorithms of the library that can keep to `Task.monotone`."""
+
+
+def unconstrained(algorithm: Algorithm, task: Task) -> None:
+    """Refuse a task that asks for a monotone answer.
+
+    Raises
+    ------
+    DefinitionError
+        Naming those that can give one.
+    """
+    if task.monotone is not None:
+        raise DefinitionError(
+            f"{algorithm.name!r} cannot promise a monotone answer.",
+            where="Training.monotone",
+            fix=f"Leave it out of the algorithms, or choose among {', '.join(MONOTONE)}.",
+        )
+
+
+def unweighed(algorithm: Algorithm, task: Task) -> None:
+    """Refuse weights of rows where they mean nothing.
+
+    Raises
+    ------
+    DefinitionError
+        If the task has some.
+    """
+    if task.weights is not None:
+        raise DefinitionError(
+            f"weights mean nothing to {algorithm.name!r}.",
+            where="Training.weights",
+            fix="Leave them out, or the algorithm.",
+        )
+
+
 PARTS = 20
 """Into how many leaves a table must at least be able to be divided."""
 
@@ -203,7 +242,7 @@ def take_over(algorithm: Algorithm, fitted: Fitted, X: np.ndarray) -> Model:
     fitted
         What `Algorithm.fit` returned.
     X
-        Encoded rows to check on, such as those of the validation split.
+        Encoded rows to check on, such as those of the validation split; of many some are taken.
 
     Raises
     ------
@@ -219,7 +258,8 @@ def take_over(algorithm: Algorithm, fitted: Fitted, X: np.ndarray) -> Model:
             where=where,
             fix="Let model() return an octavo.bundle.TreeModel or LinearModel.",
         )
-    native, own = np.asarray(fitted.native_raw(X), np.float64), model.raw(X)
+    some = X[:: max(len(X) // CHECKED, 1)]
+    native, own = np.asarray(fitted.native_raw(some), np.float64), model.raw(some)
     if native.shape != own.shape:
         raise DefinitionError(
             f"native scores have shape {native.shape}, those of the array form {own.shape}.",

@@ -19,6 +19,7 @@ from octavo.stages.training.algorithms.contract import (
     count_classes,
     least_in_leaf,
     settings,
+    unconstrained,
 )
 from octavo.stages.training.algorithms.singles import highest_up_to, within
 from octavo.stages.training.algorithms.trees import Tree, forest
@@ -58,11 +59,12 @@ class _Forest:
 
         kind = task.kind
         count_classes(self, y, kind)
+        unconstrained(self, task)
         suffix = "Regressor" if kind == "regression" else "Classifier"
         chosen = settings(self, params, {"random_state": task.seed, "n_jobs": task.threads})
         chosen["min_samples_leaf"] = least_in_leaf(chosen["min_samples_leaf"], len(y))
         estimator = getattr(ensemble, self.estimator + suffix)(**chosen)
-        estimator.fit(np.clip(X, -_LARGEST, _LARGEST), y)
+        estimator.fit(np.clip(X, -_LARGEST, _LARGEST), y, task.weights)
         return FittedForest(estimator.set_params(n_jobs=1), kind)
 
 

@@ -21,6 +21,7 @@ from octavo.stages.training.algorithms.contract import (
     of_two_classes,
     settings,
 )
+from octavo.stages.training.algorithms.rounds import EVERY, MOST, Rounds
 from octavo.stages.training.algorithms.trees import Tree, join
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ class HistGradientBoosting:
     kinds: frozenset[Kind] = frozenset({"binary", "multiclass", "regression"})
 
     def defaults(self) -> dict[str, Any]:
-        """Return parameters that do well on 10⁴ to 10⁶ rows."""
+        """Return parameters that do well on 10³ to 10⁶ rows."""
         return {
             "max_iter": 300,
             "learning_rate": 0.05,
@@ -49,14 +50,14 @@ class HistGradientBoosting:
         }
 
     def space(self, trial: BaseTrial) -> dict[str, Any]:
-        """Draw parameters."""
+        """Draw parameters; the number of rounds is left to watched rows."""
         return {
-            "max_iter": trial.suggest_int("max_iter", 100, 400, step=50),
-            "learning_rate": trial.suggest_float("learning_rate", 0.02, 0.2, log=True),
-            "max_leaf_nodes": trial.suggest_int("max_leaf_nodes", 15, 127, log=True),
-            "min_samples_leaf": trial.suggest_int("min_samples_leaf", 5, 300, log=True),
+            "max_iter": 300,
+            "learning_rate": trial.suggest_float("learning_rate", 0.01, 0.3, log=True),
+            "max_leaf_nodes": trial.suggest_int("max_leaf_nodes", 4, 256, log=True),
+            "min_samples_leaf": trial.suggest_int("min_samples_leaf", 2, 256, log=True),
             "l2_regularization": trial.suggest_float("l2_regularization", 1e-3, 100.0, log=True),
-            "max_features": trial.suggest_float("max_features", 0.3, 1.0),
+            "max_features": trial.suggest_float("max_features", 0.2, 1.0),
         }
 
     def fit(
@@ -74,6 +75,8 @@ class HistGradientBoosting:
             "early_stopping": False,
             "categorical_features": None,
         }
+        if task.monotone is not None:
+            fixed["monotonic_cst"] = task.monotone
         form = (
             HistGradientBoostingRegressor
             if kind == "regression"
@@ -85,8 +88,35 @@ class HistGradientBoosting:
         X = np.clip(X, -_LARGEST, _LARGEST)
         X[:, np.isnan(X).all(axis=0)] = 0.0  # scikit-learn cannot bin a column without a value
         with threadpool_limits(threads):
-            estimator.fit(X, y)
-        return FittedHistGradientBoosting(estimator, kind, threads)
+            if task.watch is None:
+                estimator.fit(X, y, task.weights)
+                return FittedHistGradientBoosting(estimator, kind, threads, dict(params))
+            watched = Rounds(kind, task.watch, chosen["learning_rate"])
+            estimator = _following(form, watched)(
+                **{**chosen, "max_iter": MOST, "early_stopping": True, "scoring": "loss"}
+            )
+            beside = np.clip(task.watch.X, -_LARGEST, _LARGEST)
+            estimator.fit(X, y, task.weights, X_val=beside, y_val=task.watch.y)
+        del estimator._predictors[watched.best :]
+        return FittedHistGradientBoosting(
+            estimator, kind, threads, {**params, "max_iter": watched.best}
+        )
+
+
+def _following(form: Any, watched: Rounds) -> Any:
+    """Make the form of an estimator that shows its figures to a watch."""
+
+    class Following(form):
+        def _check_early_stopping_loss(self, *, raw_predictions_val: np.ndarray, **_: Any) -> bool:
+            rounds = len(self._predictors)
+            if not rounds or rounds % EVERY:
+                return False
+            # Of two classes scikit-learn has learned one score.
+            pairs = watched.kind == "multiclass" and raw_predictions_val.shape[1] == 1
+            raw = of_two_classes(raw_predictions_val[:, 0]) if pairs else raw_predictions_val
+            return watched.after(rounds, watched.value(raw))
+
+    return Following
 
 
 @dataclass(frozen=True)
@@ -96,6 +126,8 @@ class FittedHistGradientBoosting:
     estimator: Any
     kind: Kind
     threads: int
+    params: dict[str, Any]
+    """As they turned out: with the number of rounds that watched rows asked for."""
 
     def native_raw(self, X: np.ndarray) -> np.ndarray:
         """Compute raw scores with scikit-learn."""

@@ -6,7 +6,7 @@ Its model text is read as its own predictor reads it (LightGBM ``include/LightGB
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,14 +16,23 @@ from octavo.bundle import TreeModel
 from octavo.definition.problem import Kind
 from octavo.errors import DefinitionError
 from octavo.stages.training.algorithms.contract import Task, count_classes, least_in_leaf, settings
+from octavo.stages.training.algorithms.rounds import MOST, Rounds
 from octavo.stages.training.algorithms.trees import Tree, join
 
 if TYPE_CHECKING:
     from lightgbm import Booster
+    from lightgbm.callback import CallbackEnv
     from optuna.trial import BaseTrial
 
 _DEFAULT_LEFT = 2  # bits of decision_type; the two above them are the missing type
 _MISSING_NONE, _MISSING_NAN = 0, 2
+_METRICS = {
+    "average_precision": "average_precision",
+    "roc_auc": "auc",
+    "brier": "l2",
+    "rmse": "rmse",
+    "mae": "l1",
+}
 _ZERO = float(np.float32(1e-35))  # kZeroThreshold: values this near to 0 are read as 0
 
 
@@ -35,7 +44,7 @@ class LightGBM:
     kinds: frozenset[Kind] = frozenset({"binary", "multiclass", "regression"})
 
     def defaults(self) -> dict[str, Any]:
-        """Return parameters that do well on 10⁴ to 10⁷ rows with few positives."""
+        """Return parameters that do well on 10³ to 10⁷ rows with few positives."""
         return {
             "num_iterations": 300,
             "learning_rate": 0.05,
@@ -44,20 +53,26 @@ class LightGBM:
             "feature_fraction": 0.5,
             "bagging_fraction": 0.8,
             "bagging_freq": 1,
+            "lambda_l1": 1e-3,
             "lambda_l2": 1.0,
+            "max_bin": 255,
+            "extra_trees": False,
         }
 
     def space(self, trial: BaseTrial) -> dict[str, Any]:
-        """Draw parameters."""
+        """Draw parameters; the number of rounds is left to watched rows."""
         return {
-            "num_iterations": trial.suggest_int("num_iterations", 100, 300, step=50),
-            "learning_rate": trial.suggest_float("learning_rate", 0.02, 0.2, log=True),
-            "num_leaves": trial.suggest_int("num_leaves", 15, 63, log=True),
-            "min_data_in_leaf": trial.suggest_int("min_data_in_leaf", 5, 500, log=True),
-            "feature_fraction": trial.suggest_float("feature_fraction", 0.3, 1.0),
+            "num_iterations": 300,
+            "learning_rate": trial.suggest_float("learning_rate", 0.01, 0.3, log=True),
+            "num_leaves": trial.suggest_int("num_leaves", 4, 512, log=True),
+            "min_data_in_leaf": trial.suggest_int("min_data_in_leaf", 2, 256, log=True),
+            "feature_fraction": trial.suggest_float("feature_fraction", 0.2, 1.0),
             "bagging_fraction": trial.suggest_float("bagging_fraction", 0.5, 1.0),
             "bagging_freq": 1,
+            "lambda_l1": trial.suggest_float("lambda_l1", 1e-3, 10.0, log=True),
             "lambda_l2": trial.suggest_float("lambda_l2", 1e-3, 100.0, log=True),
+            "max_bin": trial.suggest_int("max_bin", 31, 511, log=True),
+            "extra_trees": trial.suggest_categorical("extra_trees", [False, True]),
         }
 
     def fit(
@@ -77,11 +92,36 @@ class LightGBM:
             "force_row_wise": True,
             "verbosity": -1,
         }
+        if task.monotone is not None:
+            fixed["monotone_constraints"] = task.monotone.tolist()
         chosen = settings(self, params, fixed)
         chosen["min_data_in_leaf"] = least_in_leaf(chosen["min_data_in_leaf"], len(y))
         rounds = chosen.pop("num_iterations")
-        data = lightgbm.Dataset(X, y, params=chosen)
-        return FittedLightGBM(lightgbm.train(chosen, data, rounds), kind, threads)
+        data = lightgbm.Dataset(X, y, weight=task.weights, params=chosen)
+        if task.watch is None:
+            booster = lightgbm.train(chosen, data, rounds)
+            return FittedLightGBM(booster, kind, threads, dict(params))
+        watched = Rounds(kind, task.watch, chosen["learning_rate"])
+        logarithmic = "multi_logloss" if kind == "multiclass" else "binary_logloss"
+        chosen["metric"] = _METRICS.get(watched.metric, logarithmic)
+        beside = data.create_valid(task.watch.X, task.watch.y)
+        booster = lightgbm.train(
+            chosen, data, MOST, valid_sets=[beside], callbacks=[_following(watched)]
+        )
+        booster.best_iteration = watched.best
+        return FittedLightGBM(booster, kind, threads, {**params, "num_iterations": watched.best})
+
+
+def _following(watched: Rounds) -> Callable[[CallbackEnv], None]:
+    """Make the callback that shows each round's figure to a watch."""
+    from lightgbm.callback import EarlyStopException
+
+    def follow(env: CallbackEnv) -> None:
+        figures: Any = env.evaluation_result_list
+        if watched.after(env.iteration + 1, figures[0][2]):
+            raise EarlyStopException(watched.best - 1, figures)
+
+    return follow
 
 
 @dataclass(frozen=True)
@@ -91,6 +131,8 @@ class FittedLightGBM:
     booster: Booster
     kind: Kind
     threads: int
+    params: dict[str, Any]
+    """As they turned out: with the number of rounds that watched rows asked for."""
 
     def native_raw(self, X: np.ndarray) -> np.ndarray:
         """Compute raw scores with LightGBM."""
@@ -98,7 +140,8 @@ class FittedLightGBM:
 
     def model(self) -> TreeModel:
         """Read the trees from the model text, which holds every number exactly."""
-        head, *trees = self.booster.model_to_string(num_iteration=-1).split("\nTree=")
+        text = self.booster.model_to_string()  # up to the best round
+        head, *trees = text.split("\nTree=")
         if "\naverage_output" in head:
             raise _unsupported("boosting=rf (averaged trees)")
         outputs = self.booster.num_model_per_iteration()

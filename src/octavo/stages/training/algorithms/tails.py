@@ -22,7 +22,7 @@ from octavo.bundle import TailModel
 from octavo.bundle.model import MOST_SURPRISE
 from octavo.definition.problem import Kind
 from octavo.errors import DataError, DefinitionError
-from octavo.stages.training.algorithms.contract import Task, settings
+from octavo.stages.training.algorithms.contract import Task, settings, unconstrained, unweighed
 
 if TYPE_CHECKING:
     from optuna.trial import BaseTrial
@@ -55,6 +55,8 @@ class Tails:
         self, X: np.ndarray, y: np.ndarray, params: Mapping[str, Any], task: Task
     ) -> FittedTails:
         """Train; see `octavo.stages.training.algorithms.Algorithm`. ``y`` is not looked at."""
+        unconstrained(self, task)
+        unweighed(self, task)
         tail = settings(self, params, {})["tail"]
         if not 0 < tail < 1:
             raise DefinitionError(
@@ -62,21 +64,32 @@ class Tails:
                 where=f"parameters of {self.name!r}",
                 fix="Give a fraction such as 0.01.",
             )
-        if len(X) < LEAST_ROWS:
-            raise DataError(
-                f"{len(X)} rows do not tell what is rare.",
-                where="training rows",
-                fix=f"Give at least {LEAST_ROWS}.",
-            )
+        enough_rows(X)
         rows = max(int(tail * len(X)), LEAST_TAIL)
         levels = np.geomspace(1.0, rows / len(X), KNOTS)
-        columns = [_Tail.of(column, rows, levels, np.arcsinh) for column in X.T]
+        columns = [Tail.of(column, rows, levels, np.arcsinh) for column in X.T]
         total = FittedTails(levels, columns).total(X)
-        return FittedTails(levels, [*columns, _Tail.of(total, rows, levels, np.positive)])
+        return FittedTails(levels, [*columns, Tail.of(total, rows, levels, np.positive)])
+
+
+def enough_rows(X: np.ndarray) -> None:
+    """Refuse rows too few to tell what is rare.
+
+    Raises
+    ------
+    DataError
+        If there are fewer than `LEAST_ROWS`.
+    """
+    if len(X) < LEAST_ROWS:
+        raise DataError(
+            f"{len(X)} rows do not tell what is rare.",
+            where="training rows",
+            fix=f"Give at least {LEAST_ROWS}.",
+        )
 
 
 @dataclass(frozen=True)
-class _Tail:
+class Tail:
     """One column: the values that given shares of the rows reach, and what lies beyond."""
 
     knots: np.ndarray
@@ -91,7 +104,7 @@ class _Tail:
         rows: int,
         levels: np.ndarray,
         scale: Callable[[np.ndarray], np.ndarray],
-    ) -> _Tail:
+    ) -> Tail:
         """Learn from a column; NaN and infinite values are reached by none."""
         highest = np.sort(column[np.isfinite(column)])[::-1]
         if not highest.size:
@@ -119,7 +132,7 @@ class FittedTails:
     """Learned tails: of the features and, last, of the sum of their surprises."""
 
     levels: np.ndarray
-    columns: list[_Tail]
+    columns: list[Tail]
 
     def total(self, X: np.ndarray) -> np.ndarray:
         """Add up the surprises of the features, to 9 digits."""

@@ -55,16 +55,22 @@ def join(
     trees: Sequence[Tree], base_score: np.ndarray, *, kind: Kind, n_features: int
 ) -> TreeModel:
     """Put trees into a sum. They take turns over the outputs, as `TreeModel` says."""
-    return TreeModel(kind=kind, n_features=n_features, base_score=base_score, **_together(trees))
+    return TreeModel(kind=kind, n_features=n_features, base_score=base_score, **together(trees))
 
 
 def forest(trees: Sequence[Tree], *, kind: Kind, n_features: int) -> ForestModel:
     """Put trees, whose leaves tell all outputs, into a mean."""
-    return ForestModel(kind=kind, n_features=n_features, **_together(trees))
+    return ForestModel(kind=kind, n_features=n_features, **together(trees))
 
 
-def _together(trees: Sequence[Tree]) -> dict[str, np.ndarray]:
-    """Put the arrays of trees one after the other, and number nodes and leaves anew."""
+def together(trees: Sequence[Tree]) -> dict[str, np.ndarray]:
+    """Put the arrays of trees one after the other, and number nodes and leaves anew.
+
+    Returns
+    -------
+    dict
+        The arrays by which `octavo.bundle.model.Trees` calls them.
+    """
     nodes = np.cumsum([0, *(len(tree.feature) for tree in trees)])
     leaves = np.cumsum([0, *(len(tree.leaf_value) for tree in trees)])
 

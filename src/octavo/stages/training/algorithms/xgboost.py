@@ -18,17 +18,26 @@ from octavo.bundle import TreeModel
 from octavo.definition.problem import Kind
 from octavo.errors import DefinitionError
 from octavo.stages.training.algorithms.contract import Task, count_classes, settings
+from octavo.stages.training.algorithms.rounds import MOST, Rounds
 from octavo.stages.training.algorithms.singles import highest_below, within
 from octavo.stages.training.algorithms.trees import Tree, join
 
 if TYPE_CHECKING:
     from optuna.trial import BaseTrial
     from xgboost import Booster, DMatrix
+    from xgboost.callback import TrainingCallback
 
 _OBJECTIVES = {
     "binary": "binary:logistic",
     "multiclass": "multi:softprob",
     "regression": "reg:squarederror",
+}
+_METRICS = {
+    "average_precision": "aucpr",
+    "roc_auc": "auc",
+    "brier": "rmse",
+    "rmse": "rmse",
+    "mae": "mae",
 }
 
 
@@ -40,7 +49,7 @@ class XGBoost:
     kinds: frozenset[Kind] = frozenset({"binary", "multiclass", "regression"})
 
     def defaults(self) -> dict[str, Any]:
-        """Return parameters that do well on 10⁴ to 10⁷ rows with few positives."""
+        """Return parameters that do well on 10³ to 10⁷ rows with few positives."""
         return {
             "num_boost_round": 200,
             "learning_rate": 0.08,
@@ -48,19 +57,21 @@ class XGBoost:
             "min_child_weight": 5.0,
             "subsample": 0.8,
             "colsample_bytree": 0.5,
+            "reg_alpha": 1e-3,
             "reg_lambda": 1.0,
         }
 
     def space(self, trial: BaseTrial) -> dict[str, Any]:
-        """Draw parameters."""
+        """Draw parameters; the number of rounds is left to watched rows."""
         return {
-            "num_boost_round": trial.suggest_int("num_boost_round", 100, 400, step=50),
-            "learning_rate": trial.suggest_float("learning_rate", 0.02, 0.3, log=True),
-            "max_depth": trial.suggest_int("max_depth", 3, 8),
-            "min_child_weight": trial.suggest_float("min_child_weight", 0.5, 100.0, log=True),
+            "num_boost_round": 200,
+            "learning_rate": trial.suggest_float("learning_rate", 0.01, 0.3, log=True),
+            "max_depth": trial.suggest_int("max_depth", 2, 10),
+            "min_child_weight": trial.suggest_float("min_child_weight", 1e-2, 100.0, log=True),
             "subsample": trial.suggest_float("subsample", 0.5, 1.0),
-            "colsample_bytree": trial.suggest_float("colsample_bytree", 0.3, 1.0),
-            "reg_lambda": trial.suggest_float("reg_lambda", 1e-2, 100.0, log=True),
+            "colsample_bytree": trial.suggest_float("colsample_bytree", 0.2, 1.0),
+            "reg_alpha": trial.suggest_float("reg_alpha", 1e-3, 10.0, log=True),
+            "reg_lambda": trial.suggest_float("reg_lambda", 1e-3, 100.0, log=True),
         }
 
     def fit(
@@ -80,17 +91,48 @@ class XGBoost:
         }
         if kind == "multiclass":
             fixed["num_class"] = classes
+        if task.monotone is not None:
+            fixed["monotone_constraints"] = tuple(task.monotone.tolist())
         chosen = settings(self, params, fixed)
         rounds = chosen.pop("num_boost_round")
-        booster = xgboost.train(chosen, _matrix(X, threads, y), rounds)
-        return FittedXGBoost(booster, kind, threads)
+        data = _matrix(X, threads, label=y, weight=task.weights)
+        if task.watch is None:
+            booster = xgboost.train(chosen, data, rounds)
+            return FittedXGBoost(booster, kind, threads, dict(params))
+        watched = Rounds(kind, task.watch, chosen["learning_rate"])
+        logarithmic = "mlogloss" if kind == "multiclass" else "logloss"
+        chosen["eval_metric"] = _METRICS.get(watched.metric, logarithmic)
+        beside = _matrix(task.watch.X, threads, label=task.watch.y)
+        booster = xgboost.train(
+            chosen,
+            data,
+            MOST,
+            evals=[(beside, "watched")],
+            callbacks=[_following(watched)],
+            verbose_eval=False,
+        )
+        return FittedXGBoost(
+            booster[: watched.best], kind, threads, {**params, "num_boost_round": watched.best}
+        )
 
 
-def _matrix(X: np.ndarray, threads: int, y: np.ndarray | None = None) -> DMatrix:
+def _following(watched: Rounds) -> TrainingCallback:
+    """Make the callback that shows each round's figure to a watch."""
+    from xgboost.callback import TrainingCallback
+
+    class Following(TrainingCallback):
+        def after_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:
+            ((values,),) = (figures.values() for figures in evals_log.values())
+            return watched.after(epoch + 1, values[-1])
+
+    return Following()
+
+
+def _matrix(X: np.ndarray, threads: int, **more: np.ndarray | None) -> DMatrix:
     """Hand rows over, values beyond float32 as its largest: XGBoost refuses infinite ones."""
     import xgboost
 
-    return xgboost.DMatrix(within(X), label=y, missing=np.nan, nthread=threads)
+    return xgboost.DMatrix(within(X), missing=np.nan, nthread=threads, **more)
 
 
 @dataclass(frozen=True)
@@ -100,6 +142,8 @@ class FittedXGBoost:
     booster: Booster
     kind: Kind
     threads: int
+    params: dict[str, Any]
+    """As they turned out: with the number of rounds that watched rows asked for."""
 
     def native_raw(self, X: np.ndarray) -> np.ndarray:
         """Compute margins with XGBoost."""
