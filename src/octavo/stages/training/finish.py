@@ -13,6 +13,7 @@ import numpy as np
 from octavo.bundle import Bundle, blended
 from octavo.bundle.finishing import finished
 from octavo.bundle.metrics import measured
+from octavo.definition import Problem
 from octavo.stages.training.algorithms import Algorithm
 from octavo.stages.training.material import Material
 from octavo.stages.training.trial import Terms, Trial, Tried, fit, predictions, store
@@ -60,7 +61,7 @@ def blend(request: tuple[Terms, Sequence[Member]]) -> Tried:
     predicted = [
         [np.load(predictions(fold, member.number)) for member in members] for fold in terms.folds
     ]
-    weights = _weights(terms, truths, predicted)
+    weights = weights_of(terms.problem, truths, predicted, terms.seed)
     used = [replace(m, weight=float(w)) for m, w in zip(members, weights, strict=True) if w > 0]
     if len(used) < 2:
         return Tried()
@@ -74,19 +75,38 @@ def blend(request: tuple[Terms, Sequence[Member]]) -> Tried:
     return Tried(figures=figures, candidate_id=candidate_id, found=dict(bundle.params))
 
 
-def _weights(
-    terms: Terms, truths: Sequence[np.ndarray], predicted: Sequence[Sequence[np.ndarray]]
+def weights_of(
+    problem: Problem,
+    truths: Sequence[np.ndarray],
+    predicted: Sequence[Sequence[np.ndarray]],
+    seed: int = 0,
 ) -> np.ndarray:
-    """Return a weight for each member, of sum 1; predictions are given by fold and member."""
-    sign = 1 if terms.problem.more_is_better else -1
-    looked = [_some(truth.size, terms.seed) for truth in truths]
+    """Return what each member should weigh in a mean of their predictions.
+
+    Parameters
+    ----------
+    truths
+        For each fold the outcomes of its validation part.
+    predicted
+        For each fold what each member predicts there.
+    seed
+        For drawing the rows that are looked at, of many.
+
+    Returns
+    -------
+    numpy.ndarray
+        float64, shape (members,), of sum 1.
+    """
+    sign = 1 if problem.more_is_better else -1
+    looked = [_some(truth.size, seed) for truth in truths]
     truths = [truth[at] for truth, at in zip(truths, looked, strict=True)]
     each = [np.array(found)[:, at] for found, at in zip(predicted, looked, strict=True)]
 
     def score(counts: np.ndarray) -> float:
         means = [np.tensordot(counts / counts.sum(), found, axes=1) for found in each]
-        pairs = zip(truths, means, strict=True)
-        return sign * float(np.mean([measured(terms.problem, t, m) for t, m in pairs]))
+        return sign * float(
+            np.mean([measured(problem, t, m) for t, m in zip(truths, means, strict=True)])
+        )
 
     members = len(predicted[0])
     counts, best, kept = np.zeros(members), -np.inf, np.zeros(members)
