@@ -21,6 +21,14 @@ TOGETHER = 16
 
 
 @njit(nogil=True, cache=True)
+def _add(distances, x, values):
+    """Add the squared differences of one feature."""
+    for j in range(distances.size):
+        apart = x - values[j]
+        distances[j] += apart * apart
+
+
+@njit(nogil=True, cache=True)
 def _keep(found, rows, distances, begin):
     """Put a block's distances among the nearest found so far, which are kept in order."""
     last = found.size - 1
@@ -70,12 +78,10 @@ def mean(X, points, told, weights, k, by_distance, out):
         for begin in range(0, known, BLOCK):
             size = min(BLOCK, known - begin)
             for i in range(start, stop):
-                distances[:size] = 0.0
+                near = distances[:size]
+                near[:] = 0.0
                 for feature in range(features):
-                    x = X[i, feature]
-                    for j in range(size):
-                        apart = x - points[feature, begin + j]
-                        distances[j] += apart * apart
-                _keep(found[i - start], rows[i - start], distances[:size], begin)
+                    _add(near, X[i, feature], points[feature, begin : begin + size])
+                _keep(found[i - start], rows[i - start], near, begin)
         for i in range(start, stop):
             _mean(found[i - start], rows[i - start], told, weights, by_distance, out[i])

@@ -103,3 +103,19 @@ def test_small_steps_are_given_more_time():
         return next(n for n in range(2, MOST) if counted.after(n, 0.8)) - 1
 
     assert [taken(rate) for rate in (0.01, 0.05, 0.07, 0.3)] == [100, 100, 71, 50]
+
+
+@pytest.mark.parametrize(("metric", "sign"), [("roc_auc", 1), ("log_loss", -1)])
+def test_the_best_round_is_the_first_of_the_best(metric, sign):
+    watch = Watch(np.zeros((2, 1)), np.array([0.0, 1.0]), metric, lambda rounds, loss: None)
+    counted = Rounds("binary", watch, 0.1)
+    for rounds, value in enumerate([0.1, 0.4, 0.3, 0.4, 0.2], start=1):
+        assert not counted.after(rounds, sign * value)
+    assert counted.best == 2
+
+
+def test_the_model_has_the_trees_of_its_best_round():
+    seen = {}
+    result = watched("hist_gradient_boosting", "binary", "log_loss", seen.__setitem__)
+    best = min(seen, key=seen.get)  # it looks whenever it reports
+    assert result.params["max_iter"] == best == len(result.model().roots)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 TOLERANCE = 1e-5
 """Largest difference allowed between a model and its native form, relative to the largest score
 (at least 1). XGBoost adds up in float32; the others agree to the last bit or nearly so."""
-CHECKED = 2_000
+CHECKED = 1_000
 """Rows that a model is compared with its native form on: so many, or nearly twice as many."""
 
 
