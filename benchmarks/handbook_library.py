@@ -15,15 +15,18 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from tests.handbook.protocol import INPUTS, Figures, Fold, figures
 
 import octavo as ov
-from handbook import FILE, TEST, VALIDATION, payments, weeks
+from handbook import FILE, ROOT, TEST, VALIDATION, payments, weeks
 from octavo.bundle import ENCODERS
 from octavo.bundle.metrics import figure
 from octavo.stages.training.algorithms import Algorithm, Task, get
 from octavo.stages.training.finish import weights_of
 from octavo.stages.training.search import Search
+
+sys.path.insert(0, str(ROOT))
+
+from tests.handbook.protocol import INPUTS, Figures, Fold, figures
 
 FAMILIES = ("lightgbm", "xgboost", "logistic", "extra_trees", "random_forest", "catboost")
 GOALS = Figures(0.88, 0.70, 0.306)

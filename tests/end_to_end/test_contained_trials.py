@@ -89,7 +89,7 @@ def trials(folder: Path) -> list[tables.Row]:
 def test_every_way_to_fail_is_told_and_nothing_is_lost(tmp_path, make_project, octavo):
     listed = (
         'algorithms=["logistic", Raises(), Dies(), Greedy(), Nothing(), Lies(), Hangs()], '
-        'trials=9, budget="45s"'
+        'trials=9, budget="36s"'
     )
     folder = make_project(tmp_path / "shop", edits={"pipeline = ": WILD, TRAINING: listed})
     done = octavo("run", folder, "--json")
@@ -114,12 +114,24 @@ def test_every_way_to_fail_is_told_and_nothing_is_lost(tmp_path, make_project, o
     assert not list((folder / ".octavo" / "scratch").iterdir())
 
 
+SIDE_BY_SIDE = 'algorithms=["logistic", Slow()], trials=6, parallel=2, budget="2m"'
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory, make_project, octavo):
+    """Give the trials of a search that nobody ended."""
+    edits = {"pipeline = ": WILD, TRAINING: SIDE_BY_SIDE}
+    folder = make_project(tmp_path_factory.mktemp("whole") / "shop", edits=edits)
+    (folder / "fast").touch()
+    assert octavo("run", folder).returncode == 0
+    return trials(folder)
+
+
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
 def test_a_search_that_is_ended_goes_on_as_if_it_had_not_been(
-    tmp_path, make_project, octavo, start_octavo, how
+    tmp_path, make_project, octavo, start_octavo, undisturbed, how
 ):
-    listed = 'algorithms=["logistic", Slow()], trials=6, parallel=2, budget="2m"'
-    edits = {"pipeline = ": WILD, TRAINING: listed}
+    edits = {"pipeline = ": WILD, TRAINING: SIDE_BY_SIDE}
     folder = make_project(tmp_path / "shop", edits=edits)
     run = start_octavo("run", folder)
     until = time.monotonic() + 60
@@ -136,21 +148,17 @@ def test_a_search_that_is_ended_goes_on_as_if_it_had_not_been(
     assert again.returncode == 0, again.stderr
     after = trials(folder)
     assert [row for row in after if row["number"] in {r["number"] for r in before}] == before
-
-    whole = make_project(tmp_path / "whole" / "shop", edits=edits)
-    (whole / "fast").touch()
-    assert octavo("run", whole).returncode == 0
     told = ("number", "role", "algorithm", "params", "found", "state", "figure", "candidate_id")
-    assert [[r[k] for k in told] for r in after] == [[r[k] for k in told] for r in trials(whole)]
+    assert [[r[k] for k in told] for r in after] == [[r[k] for k in told] for r in undisturbed]
 
 
 def test_the_budget_is_kept_though_a_trial_is_under_way(tmp_path, make_project, octavo):
-    listed = 'algorithms=["logistic", Slow()], trials=100, budget="25s"'
+    listed = 'algorithms=["logistic", Slow()], trials=100, budget="18s"'
     folder = make_project(tmp_path / "shop", edits={"pipeline = ": WILD, TRAINING: listed})
     done = octavo("run", folder, "--json")
     assert done.returncode == 0, done.stderr
     stages = {stage["name"]: stage for stage in json.loads(done.stdout)["stages"]}
-    assert stages["training"]["seconds"] < 25 + 10
+    assert stages["training"]["seconds"] < 18 + 10
     rows = trials(folder)
     assert [row["state"] for row in rows if row["algorithm"] == "slow"] == ["stopped"]
     assert sum(row["algorithm"] == "logistic" for row in rows) >= 2, "before and after it"
@@ -200,7 +208,7 @@ def test_a_search_ends_with_twelve_trials_if_one_answers(tmp_path, make_project,
 def test_a_search_that_finds_no_answer_widens_until_the_budget_is_spent(
     tmp_path, make_project, octavo
 ):
-    edits = {TRAINING: 'algorithms=["logistic"], budget="40s"', "ov.Lift(1.3)": "0.99"}
+    edits = {TRAINING: 'algorithms=["logistic"], budget="30s"', "ov.Lift(1.3)": "0.99"}
     folder = make_project(tmp_path / "shop", edits=edits)
     done = octavo("run", folder, "--json")
     assert done.returncode == 3
@@ -211,4 +219,4 @@ def test_a_search_that_finds_no_answer_widens_until_the_budget_is_spent(
     document = json.loads(done.stdout)
     assert "0.9900 is needed" in document["verdict"]["reason"]
     stages = {stage["name"]: stage["seconds"] for stage in document["stages"]}
-    assert 20 < stages["training"] < 40 + 10
+    assert 15 < stages["training"] < 30 + 10
