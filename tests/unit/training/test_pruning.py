@@ -1,5 +1,7 @@
 """Which trials are given up."""
 
+import time
+
 import pytest
 
 from octavo.stages.training.algorithms import Pruned
@@ -52,3 +54,12 @@ def test_folds_are_compared_with_the_same_fold_and_by_their_figures():
     late.next_fold(-0.9)
     with pytest.raises(Pruned):
         late.report(100, 0.8)
+
+
+def test_a_fit_whose_time_is_up_is_told_to_end_and_every_fold_has_its_own_time():
+    pruner = Pruner([], {}, seconds=0.05)
+    assert pruner.report(10, 0.5) is False
+    time.sleep(0.06)
+    assert pruner.report(20, 0.4) is True
+    pruner.next_fold(0.4)
+    assert pruner.report(10, 0.5) is False

@@ -15,7 +15,6 @@ from octavo.definition import Pipeline
 from octavo.stages.contract import Segregation
 from octavo.stages.training.finish import Member, put_together
 from octavo.stages.training.material import Material
-from octavo.stages.training.pruning import Pruner
 from octavo.stages.training.search import chosen
 from octavo.stages.training.trial import Terms, Trial, fit
 from octavo.stores.catalog import Row
@@ -86,11 +85,10 @@ class Again:
         return Member(number, row["candidate_id"], algorithm, row["found"], weight)
 
     def _trial(self, number: int) -> Bundle:
-        """Train on train, as far as validation says."""
-        trial = Trial(
-            self.terms, number, self._member(number).algorithm, self.rows[number]["params"]
-        )
-        return fit(trial, self.material, self.folder / "apart", Pruner((), {}))
+        """Train on train, as far as the trial went."""
+        member = self._member(number)
+        trial = Trial(self.terms, number, member.algorithm, member.found)
+        return fit(trial, self.material, self.folder / "apart")
 
     def _refit(self, number: int) -> Bundle:
         """Train on train and validation, as far as the trial went."""

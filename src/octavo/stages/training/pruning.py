@@ -1,5 +1,6 @@
 """Which trials are given up early: those that are well behind the others at the same step."""
 
+import time
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -29,14 +30,24 @@ class Pruner:
         For each trial of the same algorithm its losses by step.
     steps
         Where this one's are noted.
+    seconds
+        For each fold how long it may take, so that a fit whose time is up ends with the rounds it
+        has, and is not stopped without any; None: for ever.
     """
 
-    def __init__(self, rivals: Sequence[Mapping[int, float]], steps: dict[int, float]) -> None:
+    def __init__(
+        self,
+        rivals: Sequence[Mapping[int, float]],
+        steps: dict[int, float],
+        seconds: float | None = None,
+    ) -> None:
         self._rivals = rivals
         self._steps = steps
+        self._seconds = float("inf") if seconds is None else seconds
+        self._until = time.monotonic() + self._seconds
         self._begin = 0
 
-    def report(self, rounds: int, loss: float) -> None:
+    def report(self, rounds: int, loss: float) -> bool:
         """Take the loss after some rounds; see `octavo.stages.training.algorithms.Watch`.
 
         Raises
@@ -47,12 +58,14 @@ class Pruner:
         self._steps[self._begin + rounds] = float(loss)
         if rounds >= _WARM_UP:
             self._judge(self._begin + rounds, self._begin)
+        return time.monotonic() >= self._until
 
     def next_fold(self, loss: float) -> None:
         """Take the mean loss over the folds so far, in the problem's metric, and go on."""
         self._begin += _FOLD
         self._steps[self._begin - 1] = float(loss)
         self._judge(self._begin - 1, self._begin - 1)
+        self._until += self._seconds
 
     def _judge(self, step: int, begin: int) -> None:
         best = _best(self._steps, begin, step)

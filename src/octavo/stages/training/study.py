@@ -28,8 +28,12 @@ _MEMORY = 0.8
 """The share of the memory left that trials may take together."""
 _BLENDED = 12
 """Candidates that may be part of a blend."""
+_FITTING = 0.7
+"""The share of a trial's time after which its fit should end by itself."""
 _LOOK = 0.2
 """Seconds between two looks at whether the run was interrupted."""
+_LIKELY = 3
+"""Members that a blend is expected to have."""
 _GRACE = 5.0
 """Seconds of the budget that are kept for what follows the trials, at the least."""
 
@@ -59,8 +63,11 @@ class Study:
         self.context, self.name, self.terms, self.search = context, name, terms, search
         self.answers = answers
         self.budget = budget
-        rows = self.rows
-        self._began = time.monotonic() - sum(row["seconds"] for row in rows) / search.at_once
+        table = tables.trials
+        recorded = context.catalog.rows(sa.select(table).where(table.c.study == name))
+        self._rows = {row["number"]: row for row in recorded}
+        spent = sum(row["seconds"] for row in recorded) / search.at_once
+        self._began = time.monotonic() - spent
         left = memory_left()
         share = None if left is None else int(_MEMORY * left / search.at_once)
         self._apart = [Apart(share, [str(context.folder)]) for _ in range(search.at_once)]
@@ -72,9 +79,7 @@ class Study:
     @property
     def rows(self) -> list[Row]:
         """What was recorded so far, in the order of the numbers."""
-        table = tables.trials
-        query = sa.select(table).where(table.c.study == self.name).order_by(table.c.number)
-        return self.context.catalog.rows(query)
+        return [row for _, row in sorted(self._rows.items())]
 
     @property
     def left(self) -> float:
@@ -193,19 +198,31 @@ class Study:
 
     def _reserve(self) -> float:
         """Return the seconds that what follows the trials will take."""
-        best = self.best()
-        again = best["seconds"] if best and self.context.settings["refit"] else 0.0
-        return min(_GRACE + 2 * again, self.budget / 3)
+        again = 0.0
+        if self.context.settings["refit"]:
+            good = [row for row in self.rows if row["state"] == "complete"]
+            best = sorted(good, key=self._rank)[: _LIKELY if self.context.settings["blend"] else 1]
+            again = sum(self._again(row) for row in best)
+        return min(_GRACE + again, self.budget / 3)
+
+    def _again(self, row: Row) -> float:
+        """Return the seconds that it may take to train a trial's model on all rows."""
+        return 2 * row["seconds"] / len(self.terms.folds)
 
     def _try(self, proposal: Proposal) -> None:
         """Run one trial and record it; a failure is a result, not an end."""
         if self._ended:
             return
-        began = time.monotonic()
+        began, allowed = time.monotonic(), self._allowed()
         asked = Trial(
-            self.terms, proposal.number, proposal.algorithm, proposal.params, proposal.rivals
+            self.terms,
+            proposal.number,
+            proposal.algorithm,
+            proposal.params,
+            proposal.rivals,
+            _FITTING * allowed,
         )
-        tried = self._called(trial.run, asked, self._allowed())
+        tried = self._called(trial.run, asked, allowed)
         if not self._ended:
             name, params = proposal.algorithm.name, proposal.params
             self._record(proposal.number, "trial", name, params, tried, began)
@@ -281,7 +298,7 @@ class Study:
             if listed is None
             else [self._member(rows[each["trial"]], each["weight"]) for each in listed]
         )
-        expected = sum(rows[member.number]["seconds"] for member in members)
+        expected = sum(self._again(rows[member.number]) for member in members)
         if expected > self.left + _GRACE:
             self.context.catalog.emit(
                 "not trained on all rows",
@@ -333,6 +350,7 @@ class Study:
                 folds=row["folds"],
                 error=tried.error,
             )
+        self._rows[number] = row
         self._show(number)
 
     def _candidate(self, row: Row) -> Row:

@@ -89,6 +89,8 @@ class Trial:
     params: Params
     rivals: Sequence[Mapping[int, float]] = ()
     """Losses, by step, of the same algorithm's trials so far."""
+    seconds: float | None = None
+    """How long the fits may take together."""
 
 
 @dataclass
@@ -139,7 +141,8 @@ def run(trial: Trial) -> Tried:
 
 def _run(trial: Trial, tried: Tried) -> None:
     terms = trial.terms
-    pruner = Pruner(trial.rivals, tried.steps)
+    each = None if trial.seconds is None else trial.seconds / len(terms.folds)
+    pruner = Pruner(trial.rivals, tried.steps, each)
     sign = -1 if terms.problem.more_is_better else 1
     for folder in terms.folds[:-1]:
         _validated(trial, folder, pruner, tried)
