@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from octavo.pages.html import Markup, paragraph, section, table
+from octavo.pages.html import Figure, Markup, paragraph, section, table
 from octavo.pages.plots import Axis, Plot, plots
 
 Known = Mapping[str, Any]
@@ -83,7 +83,7 @@ def _confusion(found: Known) -> Markup:
             names[at],
             *(_shaded(counts[at][other], sizes[at], at == other) for other in shown),
             sizes[at],
-            f"{counts[at][at] / sizes[at]:.1%}" if sizes[at] else None,
+            Figure(f"{counts[at][at] / sizes[at]:.1%}") if sizes[at] else None,
         ]
         for at in shown
     ]

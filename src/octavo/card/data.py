@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from octavo.pages.html import Markup, code, moment, paragraph, section, table
+from octavo.pages.html import Figure, Markup, code, moment, paragraph, section, table
 
 Known = Mapping[str, Any]
 
@@ -39,7 +39,7 @@ def _parts(known: Known) -> str:
                 part,
                 counts["rows"],
                 counts["labeled"],
-                None if rate is None else f"{rate:.2%}",
+                None if rate is None else Figure(f"{rate:.2%}"),
                 moment(begin),
                 moment(end),
             )
@@ -77,7 +77,7 @@ def _datasets(batches: list[Known]) -> str:
         counts = [
             sum(batch[key] or 0 for batch in own) for key in ("rows", "rejected", "duplicates")
         ]
-        newest = max((b["newest"] for b in own if b["newest"] is not None), default=None)
+        newest = max((b["newest"] for b in own if b["newest"]), default=None)
         rows.append((name, len(own), *counts, moment(newest)))
     head = ("dataset", "batches", "rows", "rejected", "duplicates", "newest known (UTC)")
     return f"<h3>Data sets</h3>{table(head, rows)}" if rows else ""

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from html import escape
 from typing import Any
 
-from octavo.pages.html import Markup, code, facts, paragraph, section, table
+from octavo.pages.html import Figure, Markup, code, facts, paragraph, section, table
 
 Known = Mapping[str, Any]
 
@@ -17,10 +17,11 @@ def timings(known: Known) -> Markup:
     pairs += [(name, f"{took:.2f} s") for name, took in known["bundle"]["timings"].items()]
     if study and study["finished_at"]:
         took = (study["finished_at"] - study["started_at"]) / 1e6
-        of = f" of {study['trials']} trials" if study["trials"] else ""
-        pairs.append((f"the search{of}", f"{took:.1f} s"))
+        pairs.append(("the search", f"{took:.1f} s"))
+        pairs.append(("its trials", study["trials"]))
     rows = [
-        (row["stage"], row["seconds"], row["rows_in"], row["rows_out"]) for row in known["stages"]
+        (row["stage"], Figure(f"{row['seconds']:.1f}"), row["rows_in"], row["rows_out"])
+        for row in known["stages"]
     ]
     head = ("stage of its run", "seconds", "rows in", "rows out")
     return section("Timings", facts(pairs), table(head, rows))
@@ -59,7 +60,7 @@ def _members(params: Known) -> str:
     rows = [
         (
             member["algorithm"],
-            f"{member['weight']:.1%}",
+            Figure(f"{member['weight']:.1%}"),
             member["trial"],
             Markup("<br>".join(code(f"{k} = {_plain(v)}") for k, v in member["params"].items())),
         )
@@ -78,7 +79,7 @@ def _settings(known: Known) -> str:
     ]
     profile = f", profile {began['profile']}" if began.get("profile") else ""
     said = f"Version {version} of the settings{profile}" + (
-        "." if version else ": nothing was set, what pipeline.py declares holds."
+        "." if version else ": none was set in the config service."
     )
     head = ("setting", "value", "from")
     return f"<h3>Settings of the search</h3>{paragraph(said)}{table(head, rows)}"

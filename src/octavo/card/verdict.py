@@ -4,16 +4,17 @@ from collections.abc import Mapping
 from html import escape
 from typing import Any
 
-from octavo.pages.html import Markup, code, number, paragraph, section, table
+from octavo.pages.html import Figure, Markup, code, number, paragraph, section, table
 
 Known = Mapping[str, Any]
 
 STYLE = """
 .badge { display: inline-block; margin: .7rem 0 0; padding: .1rem .7rem; border-radius: 1rem;
   font-weight: 600; border: 1px solid; } .badge.good { color: var(--good); }
-.badge.note { color: var(--note); } tr.own td { font-weight: 600; }
+.badge.note { color: var(--note); }
 .lead { font-size: 1.05rem; } pre { background: var(--panel); border: 1px solid var(--line);
   padding: .6rem .8rem; overflow-x: auto; white-space: pre-wrap; overflow-wrap: anywhere; }
+table { width: auto; min-width: 50%; }
 .names { columns: 16rem; padding-left: 1.1rem; font-size: 14px; }
 """
 
@@ -72,7 +73,7 @@ def _answer(found: Known) -> str:
     low, high = found["test_interval"]
     word = "Answered" if found["answered"] else "Not answered"
     return Markup(
-        f"<span class='lead'><b>{word}.</b> {escape(found['metric'])} on test is "
+        f"<span class='lead'><b>{word}.</b> On test {escape(found['metric'])} is "
         f"<b>{number(found['test'])}</b> (95 % interval {number(low)} to {number(high)}, "
         f"{found['test_rows']:,} rows); {number(found['threshold'])} was needed. "
         f"The trivial baseline has {number(found['baseline'])}.</span>"
@@ -85,9 +86,8 @@ def _needed(known: Known) -> str:
         return ""
     at_least, at_most = problem["at_least"], problem["at_most"]
     if isinstance(at_least, Mapping):
-        return (
-            f"Asked for was a {problem['metric']} {at_least['times']:g} times as good as trivial."
-        )
+        times = f"{at_least['times']:g} times as good as the trivial baseline's"
+        return f"Asked for was a {problem['metric']} {times}."
     side = f"at most {at_most:g}" if at_least is None else f"at least {at_least:g}"
     return f"Asked for was a {problem['metric']} of {side}."
 
@@ -111,7 +111,7 @@ def _figures(found: Known) -> Markup:
         (
             "test",
             found["test"],
-            f"{number(low)} – {number(high)}",
+            Figure(f"{number(low)} – {number(high)}"),
             found["threshold"],
             found["baseline"],
         ),
@@ -155,7 +155,8 @@ def _readings(known: Known) -> str:
     if not own:
         return "Test was not read for it."
     times = "once" if own == 1 else f"{own} times"
-    return f"Test was read {times} for this candidate, and {every} in all of this data version."
+    others = f"; of all candidates of this data version {every} times" if every > own else ""
+    return f"Test was read {times} for this candidate{others}."
 
 
 def _ranking(known: Known) -> str:
@@ -170,7 +171,7 @@ def _ranking(known: Known) -> str:
             ),
             row["algorithm"],
             row["validation"],
-            row["seconds"],
+            Figure(f"{row['seconds']:.1f}"),
         )
         for row in ranked[:_RANKED]
     ]

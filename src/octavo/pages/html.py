@@ -50,6 +50,12 @@ class Markup(str):
     __slots__ = ()
 
 
+class Figure(str):
+    """A number that is written already, such as one with its unit."""
+
+    __slots__ = ()
+
+
 def document(title: str, body: Iterable[str], style: str = "") -> str:
     """Return a whole page.
 
@@ -115,7 +121,7 @@ def table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> Markup:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
+    return isinstance(value, (int, float, Figure)) and not isinstance(value, bool)
 
 
 def _side(right: bool) -> str:
@@ -147,9 +153,9 @@ def number(value: float | None) -> str:
     if not math.isfinite(value):
         return "not defined" if math.isnan(value) else f"{value}"
     size = abs(value)
-    if size >= 1000:
+    if size == 0 or size >= 1000:
         return f"{value:,.0f}"
-    if size == 0 or size >= 0.001:
+    if size >= 0.001:
         return f"{value:.{1 if size >= 100 else 2 if size >= 10 else 4}f}"
     return f"{value:.2g}"
 

@@ -12,7 +12,7 @@ from octavo.pages.html import Markup, number
 
 STYLE = """
 .plots { display: grid; gap: 1rem 1.5rem;
-  grid-template-columns: repeat(auto-fit, minmax(17rem, 1fr)); }
+  grid-template-columns: repeat(auto-fit, minmax(min(22rem, 100%), 1fr)); }
 figure { margin: 0; } figcaption { font-size: 13px; color: var(--soft); }
 .plot { width: 100%; max-width: 26rem; height: auto; font: 11px system-ui, sans-serif; }
 .plot text { fill: var(--soft); }
