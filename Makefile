@@ -41,4 +41,4 @@ lock:  # needs uv
 	  --no-header --no-annotate --output-file requirements.lock
 
 clean:
-	rm -rf .venv examples/*/.octavo examples/payments/data
+	rm -rf .venv .servers examples/*/.octavo examples/payments/data

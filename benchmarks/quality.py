@@ -22,7 +22,8 @@ import polars as pl
 
 from harness import Claim, environment
 from octavo.bundle import Bundle
-from octavo.bundle.metrics import figure, resampled
+from octavo.bundle.bootstrap import interval, resampled
+from octavo.bundle.metrics import figure, prepared
 from octavo.bundle.targets import classes_of, target_numbers
 from octavo.definition.durations import microseconds
 from octavo.definition.events import POSITION
@@ -136,10 +137,9 @@ def run_peer(name: str, folder: Path, target: str, metric: str, kind: str, secon
 
 def compared(metric: str, more: bool, truth, ours, theirs) -> tuple[float, float]:
     """Return the 95 % interval of how much better ours is, on the same bootstrap samples."""
-    found = resampled(metric, truth, [ours, theirs], resamples=400, seed=1)
-    gains = (found[:, 0] - found[:, 1]) * (1 if more else -1)
-    low, high = np.nanquantile(gains, [0.025, 0.975])
-    return float(low), float(high)
+    both = [prepared(metric, truth, predicted) for predicted in (ours, theirs)]
+    found = resampled(both, truth.size)
+    return interval((found[:, 0] - found[:, 1]) * (1 if more else -1))
 
 
 def judge(name: str, table: pl.DataFrame, arguments: list[str], budget: str) -> dict[str, float]:

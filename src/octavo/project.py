@@ -1,6 +1,7 @@
 """A project: a folder with a ``pipeline.py``, and its home. The door for Python users."""
 
 import importlib.util
+import os
 import shutil
 import sys
 import traceback
@@ -12,15 +13,18 @@ from typing import Any, Literal
 
 from octavo import status
 from octavo.definition import Pipeline
+from octavo.definition.settings import declared
 from octavo.errors import DefinitionError, OctavoError
 from octavo.runner import STAGES, Display, Result, Runner
 from octavo.services import corrections
-from octavo.services.config import ConfigService
+from octavo.services.config import ConfigService, check
+from octavo.services.mirror import Mirror
+from octavo.services.profiles import load_profile
+from octavo.services.reproduce import Reproduction, reproduce
 from octavo.services.rows import RowService
 from octavo.services.serving import Scorer
 from octavo.stages.prep.online import OnlineFeatures
 from octavo.stages.segregation.api import SplitRows
-from octavo.stages.training import algorithms
 from octavo.stores import versions
 from octavo.stores.catalog import Catalog
 from octavo.stores.home import Home
@@ -37,6 +41,8 @@ class Project:
         Holds ``pipeline.py``, whose variable ``pipeline`` is an ``ov.Pipeline``.
     home
         Where data are kept; ``.octavo`` in the folder unless said otherwise.
+    profile
+        One of those in ``octavo.toml``; by default what ``OCTAVO_PROFILE`` says, or ``default``.
 
     Examples
     --------
@@ -44,10 +50,16 @@ class Project:
     >>> train = pipeline.data(split="train", labels="with") # doctest: +SKIP
     """
 
-    def __init__(self, folder: str | Path = ".", home: str | Path | None = None) -> None:
+    def __init__(
+        self,
+        folder: str | Path = ".",
+        home: str | Path | None = None,
+        profile: str | None = None,
+    ) -> None:
         self.folder = Path(folder).resolve()
         self.home = Home(Path(home).resolve() if home else self.folder / ".octavo")
         self.definition = load_definition(self.folder)
+        self.profile = load_profile(self.folder, profile, os.environ)
 
     @property
     def name(self) -> str:
@@ -62,7 +74,13 @@ class Project:
     @property
     def config(self) -> ConfigService:
         """The config service."""
-        return ConfigService(self.definition, self.catalog)
+        return ConfigService(self.definition, self.catalog, self.profile.name, os.environ)
+
+    @property
+    def mirror(self) -> Mirror | None:
+        """What is shown in the profile's MLflow server, if it has one."""
+        url = self.profile.mlflow
+        return Mirror(self.catalog, self.home, url, self.name) if url else None
 
     def run(
         self,
@@ -89,11 +107,26 @@ class Project:
 
     def runner(self, display: Display) -> Runner:
         """Return the runner of this project."""
-        return Runner(self.definition, self.folder, self.home, self.catalog, display)
+        return Runner(
+            self.definition,
+            self.folder,
+            self.home,
+            self.catalog,
+            display,
+            config=self.config,
+            mirror=self.mirror,
+        )
 
     def status(self) -> dict[str, Any]:
-        """Return the state of the eight stages as one document."""
-        return status.status(self.definition, self.name, self.catalog)
+        """Return the state of the eight stages, and of the mirror, as one document."""
+        document = status.status(self.definition, self.name, self.catalog)
+        mirror = self.mirror
+        told = {"due": mirror.due, "error": mirror.error} if mirror else None
+        return document | {"mirror": told}
+
+    def reproduce(self, candidate_id: str) -> Reproduction:
+        """Train a candidate once more from what was recorded, and say whether it is the same."""
+        return reproduce(self.definition, self.folder, self.home, self.catalog, candidate_id)
 
     def withdraw(self, batch_id: str, reason: str) -> list[dict[str, Any]]:
         """Take a batch back, and return the marks of what is stale by that."""
@@ -191,8 +224,7 @@ def load_definition(folder: Path) -> Pipeline:
         raise DefinitionError(
             "it defines no `pipeline = ov.Pipeline(…)`.", where=str(script), fix="Add one."
         )
-    for algorithm in pipeline.algorithms:
-        algorithms.suited(algorithm, pipeline.problem.kind)
+    check(pipeline, declared(pipeline))
     return pipeline
 
 
@@ -226,6 +258,8 @@ def _place(script: Path, error: BaseException) -> str:
     return f"{script.name}:{lines[-1]}" if lines else script.name
 
 
-def load(folder: str | Path = ".", home: str | Path | None = None) -> Project:
-    """Open a project."""
-    return Project(folder, home)
+def load(
+    folder: str | Path = ".", home: str | Path | None = None, profile: str | None = None
+) -> Project:
+    """Open a project; see `Project`."""
+    return Project(folder, home, profile)

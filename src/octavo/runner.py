@@ -5,8 +5,6 @@ succeeded; so a killed run resumes at the stage it was killed in, and a run with
 nothing. Only the runner reacts to what stages wrote; stages do not know of each other.
 """
 
-import os
-import subprocess
 import time
 import traceback
 import uuid
@@ -24,7 +22,9 @@ from octavo.definition import Pipeline, fingerprint
 from octavo.engines import LocalEngine
 from octavo.errors import OctavoError, ResourceError
 from octavo.services.config import ConfigService
+from octavo.services.mirror import Mirror
 from octavo.services.notifications import NotificationService
+from octavo.services.provenance import BEGAN, code_version, libraries
 from octavo.stages.contract import Context, Outcome, Stage
 from octavo.stages.deployment import offline as deployment
 from octavo.stages.evaluation import offline as evaluation
@@ -41,7 +41,6 @@ from octavo.stores import catalog as tables
 from octavo.stores.catalog import Catalog, Row
 from octavo.stores.home import Home
 from octavo.stores.versions import latest
-from octavo.version import __version__
 
 STAGES: dict[str, Stage] = {
     "problem": problem,
@@ -89,6 +88,10 @@ class Runner:
 
     Parameters
     ----------
+    config
+        The config service, which is read here, once: what is changed later is for the next runner.
+    mirror
+        Woken when a run has ended, however that was.
     now
         The clock, microseconds since the epoch.
     """
@@ -100,6 +103,9 @@ class Runner:
         home: Home,
         catalog: Catalog,
         display: Display,
+        *,
+        config: ConfigService,
+        mirror: Mirror | None = None,
         now: Callable[[], int] = tables.now,
     ) -> None:
         self.pipeline = pipeline
@@ -108,7 +114,8 @@ class Runner:
         self.catalog = catalog
         self.display = display
         self.now = now
-        self.config = ConfigService(pipeline, catalog)
+        self.mirror = mirror
+        self.held = config.held()
         self.engine = LocalEngine()
         self._rows: SplitRows | None = None
 
@@ -120,6 +127,13 @@ class Runner:
         OctavoError
             What went wrong, after it was recorded; the next run continues at that stage.
         """
+        try:
+            return self._run(stages)
+        finally:
+            if self.mirror is not None:
+                self.mirror.wake(self.folder)
+
+    def _run(self, stages: Sequence[str]) -> Result:
         with self.home.lock():
             notifications = self._prepared(stages)
             run: Row | None = None
@@ -149,8 +163,10 @@ class Runner:
     def _prepared(self, stages: Sequence[str]) -> NotificationService:
         """Refuse, before any data are read, what lacks a library; return what tells of events."""
         if "training" in stages:
-            for algorithm in chosen(self.pipeline, self.config.training()):
+            for algorithm in chosen(self.pipeline, self.held.training):
                 require(algorithm)
+        if self.mirror is not None:
+            self.mirror.require()
         return NotificationService(
             self.catalog,
             self.home.log,
@@ -184,8 +200,8 @@ class Runner:
             catalog=self.catalog,
             engine=self.engine,
             run_id=run_id,
-            settings=self.config.training(),
-            config_version=self.config.version,
+            settings=self.held.training,
+            config_version=self.held.version,
             segregation=self._segregation,
             progress=partial(self.display.progress, stage),
             now=self.now,
@@ -212,25 +228,37 @@ class Runner:
         return inputs, None if last["inputs"] == inputs else "what it reads has changed"
 
     def _begin_run(self, reason: str) -> Row:
-        """Take up the unfinished run of this definition, or begin a new one."""
-        table = tables.runs
-        last = self.catalog.one(sa.select(table).order_by(table.c.started_at.desc()))
-        same = last is not None and last["definition"] == self.pipeline.fingerprint
-        if last is not None and same and last["state"] != "succeeded":
+        """Take up the unfinished run of this definition, or begin a new one, and say with what."""
+        code, table = code_version(self.folder), tables.runs
+        run = self.catalog.one(sa.select(table).order_by(table.c.started_at.desc()))
+        same = run is not None and run["definition"] == self.pipeline.fingerprint
+        if run is not None and same and run["state"] != "succeeded":
+            values = {"state": "running", "error": None, "finished_at": None}
+            values["config_version"] = self.held.version
             with self.catalog.transaction() as connection:
-                resumed = table.update().where(table.c.run_id == last["run_id"])
-                connection.execute(resumed.values(state="running", error=None, finished_at=None))
-            return last
-        run = {
-            "run_id": f"run-{uuid.uuid4().hex[:10]}",
-            "definition": self.pipeline.fingerprint,
-            "code_version": code_version(self.folder),
-            "config_version": self.config.version,
-            "state": "running",
-            "reason": reason,
-            "started_at": self.now(),
-        }
-        self.catalog.insert(table, **run)
+                resumed = table.update().where(table.c.run_id == run["run_id"])
+                connection.execute(resumed.values(**values))
+        else:
+            run = {
+                "run_id": f"run-{uuid.uuid4().hex[:10]}",
+                "definition": self.pipeline.fingerprint,
+                "code_version": code,
+                "config_version": self.held.version,
+                "state": "running",
+                "reason": reason,
+                "started_at": self.now(),
+            }
+            self.catalog.insert(table, **run)
+        self.catalog.emit(
+            BEGAN,
+            run["run_id"],
+            run_id=run["run_id"],
+            config_version=self.held.version,
+            profile=self.held.profile,
+            settings=self.held.training,
+            code=code,
+            libraries=libraries(),
+        )
         return run
 
     def _run_stage(self, context: Context, name: str, inputs: str, reason: str) -> None:
@@ -304,17 +332,3 @@ def _run_guarded(stage: Stage, context: Context) -> Outcome:
         return stage.run(context)
     except OSError as error:
         raise ResourceError.refused(error, where=str(context.home.path)) from error
-
-
-def code_version(folder: Path) -> str:
-    """Return Octavo's version and, where the folder is under git, its commit."""
-    command = ["git", "-C", str(folder), "describe", "--always", "--dirty"]
-    environment = {**os.environ, "GIT_OPTIONAL_LOCKS": "0"}
-    try:
-        found = subprocess.run(
-            command, capture_output=True, text=True, timeout=5, env=environment, check=False
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return __version__
-    commit = found.stdout.strip()
-    return f"{__version__}+{commit}" if commit else __version__

@@ -31,6 +31,8 @@ def serving(folder: Path) -> Iterator[httpx.Client]:
                     break
                 except httpx.TransportError:
                     time.sleep(0.1)
-            yield client
-        process.send_signal(signal.SIGTERM)
+            try:
+                yield client
+            finally:
+                process.send_signal(signal.SIGTERM)
         assert process.wait(30) == 0

@@ -156,6 +156,10 @@ def test_the_budget_is_kept_though_a_trial_is_under_way(tmp_path, make_project, 
     assert sum(row["algorithm"] == "logistic" for row in rows) >= 2, "before and after it"
 
 
+def uncalibrated(bundle: Bundle, rows):
+    return bundle.model.predict(bundle.encoder.transform(rows))
+
+
 def test_a_blend_and_a_refit_are_made_of_what_was_tried(tmp_path, make_project, octavo):
     listed = 'algorithms=["lightgbm", "logistic"], trials=6'
     folder = make_project(tmp_path / "shop", edits={TRAINING: listed})
@@ -177,8 +181,9 @@ def test_a_blend_and_a_refit_are_made_of_what_was_tried(tmp_path, make_project, 
         (member["weight"], Bundle.load(home.candidate(rows[member["trial"]]["candidate_id"])))
         for member in blend["params"]["members"]
     ]
-    mean = sum(weight * bundle.predict(parts[2]) for weight, bundle in members)
-    assert before.predict(parts[2]) == pytest.approx(mean, abs=1e-12)
+    mean = sum(weight * uncalibrated(bundle, parts[2]) for weight, bundle in members)
+    assert uncalibrated(before, parts[2]) == pytest.approx(mean, abs=1e-12)
+    assert (after.calibration, after.threshold) == (before.calibration, before.threshold)
     alone = [after.predict(parts[2][at : at + 1])[0] for at in range(50)]
     assert alone == after.predict(parts[2])[:50].tolist()
     deployed = load(folder).catalog.live_deployment()

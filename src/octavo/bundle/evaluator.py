@@ -15,6 +15,9 @@ from numba import njit, types
 
 from octavo.bundle.model import MOST_SURPRISE
 
+ROWS = 64
+"""Rows that walk a tree one after the other, while it is in the cache."""
+
 LONG = 16_384
 """Rows from which more than one thread is worth its start."""
 
@@ -56,13 +59,16 @@ def trees(X, feature, threshold, left, right, default_left, leaf_value, roots, b
     See `octavo.bundle.TreeModel` for the arrays.
     """
     n_outputs = base_score.size
-    for i in range(X.shape[0]):
-        for k in range(n_outputs):
-            out[i, k] = base_score[k]
+    for begin in range(0, X.shape[0], ROWS):
+        end = min(begin + ROWS, X.shape[0])
+        for i in range(begin, end):
+            for k in range(n_outputs):
+                out[i, k] = base_score[k]
         k = 0
         for t in range(roots.size):
-            leaf = _leaf(X, i, feature, threshold, left, right, default_left, roots[t])
-            out[i, k] += leaf_value[leaf]
+            for i in range(begin, end):
+                leaf = _leaf(X, i, feature, threshold, left, right, default_left, roots[t])
+                out[i, k] += leaf_value[leaf]
             k += 1
             if k == n_outputs:
                 k = 0
@@ -74,15 +80,17 @@ def forest(X, feature, threshold, left, right, default_left, leaf_value, roots, 
 
     See `octavo.bundle.ForestModel` for the arrays.
     """
-    for i in range(X.shape[0]):
-        for k in range(out.shape[1]):
-            out[i, k] = 0.0
+    for begin in range(0, X.shape[0], ROWS):
+        end = min(begin + ROWS, X.shape[0])
+        out[begin:end] = 0.0
         for t in range(roots.size):
-            leaf = _leaf(X, i, feature, threshold, left, right, default_left, roots[t])
+            for i in range(begin, end):
+                leaf = _leaf(X, i, feature, threshold, left, right, default_left, roots[t])
+                for k in range(out.shape[1]):
+                    out[i, k] += leaf_value[leaf, k]
+        for i in range(begin, end):
             for k in range(out.shape[1]):
-                out[i, k] += leaf_value[leaf, k]
-        for k in range(out.shape[1]):
-            out[i, k] /= roots.size
+                out[i, k] /= roots.size
 
 
 @njit(types.void(MATRIX, MATRIX, VECTOR, SCORES), nogil=True, cache=True)

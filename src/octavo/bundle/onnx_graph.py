@@ -13,6 +13,7 @@ import polars as pl
 
 from octavo.bundle.blend import BlendModel, JoinedEncoder
 from octavo.bundle.bundle import Bundle
+from octavo.bundle.calibration import Calibration, Isotonic, Sigmoid, Temperature
 from octavo.bundle.categories import CategoryCode, OneHot, TargetMean
 from octavo.bundle.columns import EncodedColumn
 from octavo.bundle.encoders import FARTHEST, PlainNumber, ScaledNumber
@@ -90,6 +91,8 @@ def to_onnx(bundle: Bundle) -> "ModelProto":
     encoded = [_encoded(graph, column) for column in _columns(bundle)]
     X = graph.add("Concat", *encoded, axis=1)
     found = _linked(graph, bundle.model, X)
+    if bundle.calibration is not None:
+        found = _calibrated(graph, bundle.calibration, found)
     if bundle.model.n_outputs == 1:
         found = graph.add("Squeeze", found, graph.constant([1], np.int64))
     graph.nodes[-1].output[0] = OUTPUT
@@ -221,6 +224,30 @@ def _blended(graph: _Graph, model: BlendModel, X: str) -> str:
         own = graph.add("Slice", X, *(graph.constant(end, np.int64) for end in ends))
         parts.append(graph.add("Mul", _linked(graph, member, own), graph.constant(weight)))
     return graph.add("Sum", *parts)
+
+
+def _calibrated(graph: _Graph, calibration: Calibration, p: str) -> str:
+    """Add a calibration of probabilities of shape (n, outputs)."""
+    from octavo.bundle.evaluator import CLOSEST
+
+    one = graph.constant(1.0)
+    if isinstance(calibration, Sigmoid):
+        inside = graph.add("Clip", p, graph.constant(CLOSEST), graph.constant(1.0 - CLOSEST))
+        odds = graph.add("Div", inside, graph.add("Sub", one, inside))
+        line = graph.add("Mul", graph.add("Log", odds), graph.constant(calibration.slope))
+        return graph.add("Sigmoid", graph.add("Add", line, graph.constant(calibration.intercept)))
+    if isinstance(calibration, Temperature):
+        axis = graph.constant([1], np.int64)
+        relative = graph.add("Div", p, graph.add("ReduceMax", p, axis))
+        power = graph.add("Pow", relative, graph.constant(1 / calibration.temperature))
+        return graph.add("Div", power, graph.add("ReduceSum", power, axis))
+    if not isinstance(calibration, Isotonic):
+        raise _without_place(f"a calibration of the form {calibration.form!r}")
+    at, told = np.array(calibration.at), np.array(calibration.told)
+    past = graph.add("Max", graph.add("Sub", p, graph.constant(at[:-1])), graph.constant(0.0))
+    steps = graph.add("Min", past, graph.constant(np.diff(at)))
+    rises = graph.add("MatMul", steps, graph.constant((np.diff(told) / np.diff(at))[:, None]))
+    return graph.add("Add", rises, graph.constant(told[0]))
 
 
 def _ensemble(graph: _Graph, model: Trees, X: str) -> str:

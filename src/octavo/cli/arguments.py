@@ -13,6 +13,9 @@ DIR = click.option("--dir", "folder", metavar="DIR", type=PATH, default=Path(), 
 HOME = click.option(
     "--home", metavar="DIR", type=PATH, help="Home folder; .octavo beside pipeline.py by default."
 )
+PROFILE = click.option(
+    "--profile", metavar="NAME", help="One of those in octavo.toml; else OCTAVO_PROFILE says it."
+)
 JSON = click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
 
 OUTPUT = click.option(

@@ -15,7 +15,7 @@ def print_report(project: Project, document: dict[str, Any]) -> None:
     console = Console(highlight=False)
     console.print()
     console.print(f"[bold]{escape(document['problem']['question'])}[/]")
-    for part in (_answer, _stages, _data, _candidates, _judged, _drift):
+    for part in (_answer, _stages, _data, _candidates, _judged, _drift, _mirror):
         part(console, project, document)
     console.print(f"\nEverything is stored in {project.home.path}")
     console.print("Next: " + _next(project, document))
@@ -93,6 +93,15 @@ def _data(console: Console, project: Project, document: dict[str, Any]) -> None:
     for leak in document["leaks"]:
         found = escape(f"{leak['kind']}: {leak['what']} {leak['fix']}")
         console.print(f"[yellow]Leak?[/]     {found}")
+
+
+def _mirror(console: Console, project: Project, document: dict[str, Any]) -> None:
+    mirror = document["mirror"]
+    if mirror and mirror["error"]:
+        console.print(
+            f"[yellow]MLflow[/]    {mirror['due']} events are not mirrored yet: "
+            f"{escape(mirror['error'])}; tried again after each run, and by `octavo mirror`"
+        )
 
 
 def _beside(project: Project) -> list[str]:

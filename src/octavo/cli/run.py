@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from octavo.cli.arguments import FOLDER, HOME, JSON
+from octavo.cli.arguments import FOLDER, HOME, JSON, PROFILE
 from octavo.errors import DefinitionError, ExitCode
 
 VERBS = {
@@ -32,6 +32,7 @@ LAST = click.option(
 @LAST
 @click.option("--dry-run", is_flag=True, help="Say what would run, and why.")
 @click.option("--fresh", is_flag=True, help="Delete the home and start over.")
+@PROFILE
 @HOME
 @JSON
 def run(
@@ -40,24 +41,33 @@ def run(
     last: str,
     dry_run: bool,
     fresh: bool,
+    profile: str | None,
     home: Path | None,
     as_json: bool,
 ) -> int:
     """Run all eight stages; do only what is new."""
+    from octavo.project import Project
+
+    project = Project(folder, home, profile)
     if dry_run:
-        return _explain(folder, first, last, home, as_json)
-    return _run(folder, first, last, home, as_json, fresh=fresh)
+        return _explain(project, first, last, as_json)
+    return _run(project, first, last, as_json, fresh=fresh)
 
 
 @click.command
 @FOLDER
 @FIRST
 @LAST
+@PROFILE
 @HOME
 @JSON
-def explain(folder: Path, first: str, last: str, home: Path | None, as_json: bool) -> int:
+def explain(
+    folder: Path, first: str, last: str, profile: str | None, home: Path | None, as_json: bool
+) -> int:
     """Say what `octavo run` would do, and why."""
-    return _explain(folder, first, last, home, as_json)
+    from octavo.project import Project
+
+    return _explain(Project(folder, home, profile), first, last, as_json)
 
 
 @click.command
@@ -86,11 +96,14 @@ def _single(verb: str, stage: str) -> click.Command:
 
     @click.command(verb, help=f"Run {told}")
     @FOLDER
+    @PROFILE
     @HOME
     @JSON
-    def command(folder: Path, home: Path | None, as_json: bool) -> int:
+    def command(folder: Path, profile: str | None, home: Path | None, as_json: bool) -> int:
+        from octavo.project import Project
+
         first = "segregation" if stage == "training" else stage
-        return _run(folder, first, stage, home, as_json)
+        return _run(Project(folder, home, profile), first, stage, as_json)
 
     return command
 
@@ -104,32 +117,35 @@ def _single(verb: str, stage: str) -> click.Command:
     multiple=True,
     help="With --rebuild: this view (or rows), stale or not; may be repeated.",
 )
+@PROFILE
 @HOME
 @JSON
 def prep(
-    folder: Path, rebuild: bool, view: tuple[str, ...], home: Path | None, as_json: bool
+    folder: Path,
+    rebuild: bool,
+    view: tuple[str, ...],
+    profile: str | None,
+    home: Path | None,
+    as_json: bool,
 ) -> int:
     """Run stage prep alone; with --rebuild replace features that corrections made stale."""
     if view and not rebuild:
         raise DefinitionError("--view says what to rebuild.", fix="Add --rebuild.")
-    if rebuild:
-        from octavo.project import Project
+    from octavo.project import Project
 
-        Project(folder, home).ask_rebuild(list(view))
-    return _run(folder, "prep", "prep", home, as_json)
+    project = Project(folder, home, profile)
+    if rebuild:
+        project.ask_rebuild(list(view))
+    return _run(project, "prep", "prep", as_json)
 
 
 COMMANDS = (run, explain, status, prep, *(_single(verb, stage) for verb, stage in VERBS.items()))
 
 
-def _run(
-    folder: Path, first: str, last: str, home: Path | None, as_json: bool, *, fresh: bool = False
-) -> int:
+def _run(project: Any, first: str, last: str, as_json: bool, *, fresh: bool = False) -> int:
     from octavo.cli.display import TerminalDisplay
     from octavo.cli.report import print_report
-    from octavo.project import Project
 
-    project = Project(folder, home)
     with TerminalDisplay() as display:
         result = project.run(display, first=first, last=last, fresh=fresh)
     document = project.status()
@@ -146,11 +162,10 @@ def _run(
     )
 
 
-def _explain(folder: Path, first: str, last: str, home: Path | None, as_json: bool) -> int:
+def _explain(project: Any, first: str, last: str, as_json: bool) -> int:
     from octavo.cli.display import TerminalDisplay
-    from octavo.project import Project, between
+    from octavo.project import between
 
-    project = Project(folder, home)
     due = project.runner(TerminalDisplay()).plan(between(first, last))
     if as_json:
         _print([{"stage": name, "why": reason} for name, reason in due])

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from octavo.cli.arguments import DIR, FOLDER, HOME, JSON, PATH
+from octavo.cli.arguments import DIR, FOLDER, HOME, JSON, PATH, PROFILE
 from octavo.errors import ExitCode, ResourceError
 
 
@@ -17,8 +17,9 @@ from octavo.errors import ExitCode, ResourceError
 @click.option(
     "--port", metavar="N", default=8080, show_default=True, help="Its port; 0 takes a free one."
 )
+@PROFILE
 @HOME
-def up(folder: Path, host: str, port: int, home: Path | None) -> int:
+def up(folder: Path, host: str, port: int, profile: str | None, home: Path | None) -> int:
     """Serve the live deployment over HTTP until stopped."""
     import signal
     import socket
@@ -30,7 +31,7 @@ def up(folder: Path, host: str, port: int, home: Path | None) -> int:
     from octavo.services.serving import PredictionLog
     from octavo.stores.predictions import PredictionStore
 
-    project = Project(folder, home)
+    project = Project(folder, home, profile)
     scorer = project.scorer()
     scorer.warm_up(project.catalog.committed(scorer.pipeline.rows.name)[-1:], project.home)
     listener = socket.socket()
@@ -45,10 +46,11 @@ def up(folder: Path, host: str, port: int, home: Path | None) -> int:
         ) from error
     address = f"http://{host}:{listener.getsockname()[1]}"
     log = PredictionLog(PredictionStore(project.home))
-    app = App(project.name, scorer, log, project.row_service())
+    app = App(project.name, scorer, log, project.row_service(), project.config)
     click.echo(f"Serving {scorer.candidate_id} ({scorer.bundle.algorithm}), {scorer.deployment_id}")
     click.echo(f"  POST {address}/v1/pipelines/{project.name}/predict")
     click.echo(f"  GET  {address}/v1/pipelines/{project.name}/data")
+    click.echo(f"  GET  {address}/v1/pipelines/{project.name}/settings")
     click.echo(f"  GET  {address}/health   {address}/metrics")
     for stop in (signal.SIGINT, signal.SIGTERM):
         # uvicorn drains, then raises the signal again for whoever was there before: stopping a

@@ -7,6 +7,7 @@ from typing import Any
 from octavo.definition.arguments import instance, whole_number
 from octavo.definition.durations import Duration, written
 from octavo.definition.fingerprint import Declaration, beside
+from octavo.definition.parameters import Bounds, parameters
 from octavo.definition.schedule import Schedule, check_schedule
 from octavo.errors import DefinitionError
 
@@ -15,12 +16,18 @@ ENCODINGS = ("numeric", "categorical", "target")
 number, too); a category by the mean target of its training rows."""
 
 
+OF_FEATURES = {"setting": False}
+"""Metadata of fields that tell of features, which are prepped and checked by them: these belong to
+``pipeline.py`` and are no settings."""
+
+
 @dataclass(frozen=True, eq=False)
 class Training(Declaration):
     """Which algorithms are searched, and how far.
 
-    Every value is the default of a setting of the config service (``octavo config set
-    training.trials 30``); the version of the settings used is recorded with each run.
+    Every value but those that tell of features is the default of a setting of the config service
+    (``octavo config set training.trials 30``); the version of the settings used is recorded with
+    each run.
     """
 
     algorithms: Sequence[Any] | None = None
@@ -49,13 +56,16 @@ class Training(Declaration):
     seed: int = 7
     threads: int = 2
     """Threads of one fit; fixed, since a sum's order, and so its last bit, depends on it."""
-    weights: str | None = None
+    params: Mapping[str, Mapping[str, Bounds]] = field(default_factory=dict)
+    """Parameters that are not searched, or within other bounds than the algorithm's own:
+    ``{"lightgbm": {"num_leaves": 31, "learning_rate": [0.01, 0.1]}}``."""
+    weights: str | None = field(default=None, metadata=OF_FEATURES)
     """What a training row weighs: ``"balanced"``, so that every class weighs the same, or the name
     of a feature of positive numbers, which no model then sees. None: all rows the same."""
-    monotone: Mapping[str, int] = field(default_factory=dict)
+    monotone: Mapping[str, int] = field(default_factory=dict, metadata=OF_FEATURES)
     """Features of which more may only raise the answer (1), or only lower it (−1), all else being
     the same. Algorithms that cannot promise it are refused."""
-    encodings: Mapping[str, str] = field(default_factory=dict)
+    encodings: Mapping[str, str] = field(default_factory=dict, metadata=OF_FEATURES)
     """How models see a feature, where its type does not say it or is not meant: one of
     `ENCODINGS`."""
     schedule: Schedule | None = beside(None)
@@ -81,6 +91,7 @@ class Training(Declaration):
         whole_number(self.rows, least=1, where="Training.rows")
         whole_number(self.threads, least=1, where="Training.threads")
         whole_number(self.seed, least=0, where="Training.seed")
+        object.__setattr__(self, "params", parameters(self.params, where="Training.params"))
         self._check_columns()
         check_schedule(self.schedule, where="Training.schedule")
 

@@ -1,7 +1,8 @@
 """The HTTP server: a bare ASGI application.
 
-``POST /v1/pipelines/{name}/predict`` · ``GET /v1/pipelines/{name}/data`` · ``GET /health`` ·
-``GET /metrics``. An error is ``{"error": …}``, whatever was asked for.
+``POST /v1/pipelines/{name}/predict`` · ``GET /v1/pipelines/{name}/data`` ·
+``/v1/pipelines/{name}/settings`` · ``GET /health`` · ``GET /metrics``.
+An error is ``{"error": …}``, whatever was asked for.
 """
 
 import asyncio
@@ -14,6 +15,8 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from octavo.errors import OctavoError
 from octavo.server.answers import Answer, Refused, as_json
 from octavo.server.rows import rows
+from octavo.server.settings import Asked, settings
+from octavo.services.config import ConfigService
 from octavo.services.rows import RowService
 from octavo.services.serving import PredictionLog, Scorer, score_events
 
@@ -26,7 +29,7 @@ LARGEST_BODY = 16 * 1024 * 1024
 
 
 class App:
-    """Serves one pipeline's live deployment, and the rows it can be trained on.
+    """Serves one pipeline's live deployment, the rows it can be trained on, and its settings.
 
     Parameters
     ----------
@@ -34,11 +37,19 @@ class App:
         The pipeline's name in the address.
     """
 
-    def __init__(self, name: str, scorer: Scorer, log: PredictionLog, data: RowService) -> None:
+    def __init__(
+        self,
+        name: str,
+        scorer: Scorer,
+        log: PredictionLog,
+        data: RowService,
+        config: ConfigService,
+    ) -> None:
         self.name = name
         self.scorer = scorer
         self.log = log
         self.data = data
+        self.config = config
         self.registry = CollectorRegistry()
         self.requests = Counter(
             "octavo_requests", "Requests answered.", ["path", "status"], registry=self.registry
@@ -66,7 +77,7 @@ class App:
             answer = await self._answer(scope, receive)
         except Refused as refused:
             answer = refused.answer
-        paths = ("/health", "/metrics", self._predict_path, self._data_path)
+        paths = ("/health", "/metrics", self._predict_path, self._data_path, self._settings_path)
         self.requests.labels(path if path in paths else "other", answer.status).inc()
         length = str(len(answer.body)).encode()
         headers = [(b"content-type", answer.kind), (b"content-length", length), *answer.headers]
@@ -80,6 +91,10 @@ class App:
     @property
     def _data_path(self) -> str:
         return f"/v1/pipelines/{self.name}/data"
+
+    @property
+    def _settings_path(self) -> str:
+        return f"/v1/pipelines/{self.name}/settings"
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         while True:
@@ -105,7 +120,21 @@ class App:
                 raise Refused(405, "use GET")
             accept = dict(scope["headers"]).get(b"accept", b"*/*").decode("latin-1")
             return await rows(self.data, self.name, scope["query_string"], accept)
+        if path == self._settings_path or path.startswith(f"{self._settings_path}/"):
+            return await self._settings(scope, receive)
         raise Refused(404, f"there is no {path}; try POST {self._predict_path}")
+
+    async def _settings(self, scope: Scope, receive: Receive) -> Answer:
+        headers = {key: value.decode("latin-1") for key, value in scope["headers"]}
+        asked = Asked(
+            method=scope["method"],
+            path=scope["path"].removeprefix(self._settings_path),
+            query=scope["query_string"],
+            kind=headers.get(b"content-type", ""),
+            body=await _read(receive),
+            if_match=headers.get(b"if-match"),
+        )
+        return await settings(self.config, asked)
 
     def _health(self) -> dict[str, Any]:
         return {

@@ -73,6 +73,10 @@ class Home:
         """Delta table of all predictions."""
         return self.path / "predictions"
 
+    def mirror(self, server: str) -> Path:
+        """File that keeps what a server that is mirrored to has."""
+        return self.path / "mirror" / f"{server}.json"
+
     @property
     def log(self) -> Path:
         """The log file."""

@@ -1,6 +1,7 @@
 """Bundles as ONNX graphs, run by ONNX Runtime, against the bundles themselves."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ import polars as pl
 import pytest
 
 from octavo.bundle import ENCODERS, Bundle, TreeModel, blended
+from octavo.bundle.calibration import Isotonic, Sigmoid, Temperature
 from octavo.definition import Ngrams
 from octavo.errors import DefinitionError
 from octavo.stages.training import algorithms
@@ -88,6 +90,21 @@ def test_a_blend_of_members_with_encoders_of_their_own(kind):
     parts = [(member.encoder, member.model) for member in members]
     encoder, model = blended(parts, np.array([0.5, 0.3, 0.2]))
     made = Bundle(model, encoder, "y", "blend")
+    for frame in (FRAME, EDGES):
+        np.testing.assert_allclose(run(to_onnx(made), frame), made.predict(frame), rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("kind", "calibration"),
+    [
+        ("binary", Sigmoid(1.7, -0.3)),
+        ("binary", Isotonic((0.0, 0.2, 0.7, 1.0), (0.01, 0.1, 0.8, 0.99))),
+        ("multiclass", Temperature(1.6)),
+    ],
+)
+def test_a_calibration_is_part_of_the_graph(kind, calibration):
+    made = replace(bundle("lightgbm", kind), calibration=calibration)
+    assert (made.predict(FRAME) != bundle("lightgbm", kind).predict(FRAME)).any()
     for frame in (FRAME, EDGES):
         np.testing.assert_allclose(run(to_onnx(made), frame), made.predict(frame), rtol=1e-12)
 

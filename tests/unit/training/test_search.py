@@ -89,8 +89,14 @@ def test_what_never_succeeds_is_given_up(state, times):
 
 
 def test_widened_takes_all_that_can_learn_it_and_keeps_the_order():
-    found = [algorithm.name for algorithm in widened(SEARCH.searched, "binary")]
+    found = [algorithm.name for algorithm in widened(SEARCH.searched, "binary", {})]
     assert found[:3] == NAMES
     assert {"extra_trees", "hist_gradient_boosting", "xgboost"} < set(found)
     assert "linear" not in found
     assert len(found) == len(set(found))
+
+
+def test_what_is_given_holds_in_a_widened_search_too():
+    found = widened(SEARCH.searched, "binary", {"extra_trees": {"n_estimators": 7}})
+    (forest,) = [algorithm for algorithm in found if algorithm.name == "extra_trees"]
+    assert forest.defaults()["n_estimators"] == 7

@@ -68,7 +68,7 @@ def blend(request: tuple[Terms, Sequence[Member]]) -> Tried:
     means = [np.tensordot(weights, np.array(of_fold), axes=1) for of_fold in predicted]
     problem = terms.problem
     figures = [measured(problem, truth, mean) for truth, mean in zip(truths, means, strict=True)]
-    bundle = finished(_blended(bundles, used), means[-1], truths[-1], problem)
+    bundle = finished(put_together(bundles, used), means[-1], truths[-1], problem)
     train = Material.load(terms.folds[-1]).train
     candidate_id = store(bundle, train, bundle.calibrated(means[-1]), terms.candidates)
     return Tried(figures=figures, candidate_id=candidate_id, found=dict(bundle.params))
@@ -106,7 +106,7 @@ def _some(rows: int, seed: int) -> np.ndarray:
     return np.sort(np.random.default_rng(seed).choice(rows, _LOOKED, replace=False))
 
 
-def _blended(bundles: Sequence[Bundle], members: Sequence[Member]) -> Bundle:
+def put_together(bundles: Sequence[Bundle], members: Sequence[Member]) -> Bundle:
     """Put the bundles of members into one."""
     weights = np.array([member.weight for member in members])
     parts = [(bundle.encoder, bundle.model) for bundle in bundles]
@@ -146,7 +146,7 @@ def refit(request: tuple[Terms, Sequence[Member], str, Path]) -> Tried:
         fit(Trial(terms, member.number, member.algorithm, member.found), material, folder)
         for member in members
     ]
-    bundle = bundles[0] if len(bundles) == 1 else _blended(bundles, members)
+    bundle = bundles[0] if len(bundles) == 1 else put_together(bundles, members)
     bundle = replace(bundle, calibration=before.calibration, threshold=before.threshold)
     predicted = before.predict(apart.validation)
     stored = store(bundle, material.train, predicted, terms.candidates)

@@ -17,6 +17,7 @@ from octavo.definition import Pipeline, fingerprint
 from octavo.definition.durations import microseconds
 from octavo.errors import DataError
 from octavo.stages.contract import Context, Outcome, Segregation
+from octavo.stages.training.algorithms import admits
 from octavo.stages.training.material import Material
 from octavo.stages.training.search import Search, chosen
 from octavo.stages.training.study import Study
@@ -72,7 +73,7 @@ def run(context: Context) -> Outcome:
     study = Study(
         context,
         name,
-        _terms(context, segregation, folds),
+        Terms.of(context.pipeline, settings, segregation, context.home.candidates, folds),
         Search(
             searched=chosen(context.pipeline, settings),
             seed=settings["seed"],
@@ -137,25 +138,6 @@ def _materials(
     return tuple(folds), float(np.mean(baseline))
 
 
-def _terms(context: Context, segregation: Segregation, folds: tuple[Path, ...]) -> Terms:
-    pipeline = context.pipeline
-    return Terms(
-        problem=pipeline.problem,
-        target=pipeline.label.name,
-        label=fingerprint([pipeline.label, pipeline.problem.kind]),
-        texts=dict(pipeline.texts),
-        encodings=pipeline.training.encodings,
-        weights=pipeline.training.weights,
-        monotone=pipeline.training.monotone,
-        features=segregation.features,
-        data_version={"id": segregation.data_version, "positions": segregation.positions},
-        seed=context.settings["seed"],
-        threads=context.settings["threads"],
-        candidates=context.home.candidates,
-        folds=folds,
-    )
-
-
 def _begin(context: Context, name: str) -> dict[str, list[dict[str, Any]]]:
     """Record the study, if it is new, with what it takes over from earlier ones; return that."""
     table = tables.studies
@@ -185,7 +167,7 @@ def _warm(context: Context, problem: str) -> dict[str, list[dict[str, Any]]]:
         found: list[dict[str, Any]] = []
         for row in rows:
             new = row["params"] != algorithm.defaults() and row["params"] not in found
-            if row["algorithm"] == algorithm.name and new:
+            if row["algorithm"] == algorithm.name and new and admits(algorithm, row["params"]):
                 found.append(row["params"])
         warm[algorithm.name] = found[:WARM]
     return warm

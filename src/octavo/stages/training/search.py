@@ -10,7 +10,7 @@ from typing import Any
 
 from octavo.definition import Pipeline
 from octavo.definition.problem import Kind
-from octavo.stages.training.algorithms import Algorithm, get, to_try
+from octavo.stages.training.algorithms import Algorithm, get, narrowed, to_try
 
 FIRST = 12
 """Trials of a search without a number of its own, if one of them answers the problem."""
@@ -34,13 +34,23 @@ class Proposal:
 def chosen(pipeline: Pipeline, settings: Mapping[str, Any]) -> list[Algorithm]:
     """Return the algorithms that the settings name, the user's own among them."""
     own = {getattr(a, "name", a): a for a in pipeline.algorithms}
-    return [get(own.get(name, name)) for name in settings["algorithms"]]
+    given = settings["params"]
+    return [narrowed(get(own.get(n, n)), given.get(n, {})) for n in settings["algorithms"]]
 
 
-def widened(searched: Sequence[Algorithm], kind: Kind) -> list[Algorithm]:
-    """Return all that can learn such a problem and is installed, those that are searched first."""
+def widened(
+    searched: Sequence[Algorithm], kind: Kind, given: Mapping[str, Mapping[str, Any]]
+) -> list[Algorithm]:
+    """Return all that can learn such a problem and is installed, those that are searched first.
+
+    Parameters
+    ----------
+    given
+        For each algorithm, parameters that are fixed or bounded.
+    """
     known = {algorithm.name for algorithm in searched}
-    return [*searched, *(each for each in to_try(kind) if each.name not in known)]
+    others = [narrowed(a, given.get(a.name, {})) for a in to_try(kind) if a.name not in known]
+    return [*searched, *others]
 
 
 @dataclass(frozen=True)

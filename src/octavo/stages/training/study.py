@@ -176,7 +176,8 @@ class Study:
 
     def _widen(self, best: Row | None) -> None:
         """Search among all algorithms there are, and say why."""
-        searched = widened(self.search.searched, self.terms.problem.kind)
+        given = self.context.settings["params"]
+        searched = widened(self.search.searched, self.terms.problem.kind, given)
         if len(searched) == len(self.search.searched):
             return
         more = [algorithm.name for algorithm in searched[len(self.search.searched) :]]

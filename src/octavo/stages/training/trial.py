@@ -18,8 +18,9 @@ from octavo.bundle import Bundle
 from octavo.bundle.finishing import finished
 from octavo.bundle.metrics import measured
 from octavo.bundle.profile import Profile, profile, save_profile
-from octavo.definition import Ngrams, Problem
+from octavo.definition import Ngrams, Pipeline, Problem, fingerprint
 from octavo.errors import ResourceError
+from octavo.stages.contract import Segregation
 from octavo.stages.training import weighing
 from octavo.stages.training.algorithms import Algorithm, Pruned, Task, Watch, take_over
 from octavo.stages.training.material import Material
@@ -50,6 +51,32 @@ class Terms:
     """Where bundles are put."""
     folds: tuple[Path, ...]
     """Where the material of each fold is, oldest first; candidates are of the last."""
+
+    @classmethod
+    def of(
+        cls,
+        pipeline: Pipeline,
+        settings: Mapping[str, Any],
+        segregation: Segregation,
+        candidates: Path,
+        folds: tuple[Path, ...],
+    ) -> "Terms":
+        """Return those of a definition, settings and a data version."""
+        return cls(
+            problem=pipeline.problem,
+            target=pipeline.label.name,
+            label=fingerprint([pipeline.label, pipeline.problem.kind]),
+            texts=dict(pipeline.texts),
+            encodings=pipeline.training.encodings,
+            weights=pipeline.training.weights,
+            monotone=pipeline.training.monotone,
+            features=segregation.features,
+            data_version={"id": segregation.data_version, "positions": segregation.positions},
+            seed=settings["seed"],
+            threads=settings["threads"],
+            candidates=candidates,
+            folds=folds,
+        )
 
 
 @dataclass(frozen=True)

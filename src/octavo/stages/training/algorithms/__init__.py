@@ -23,6 +23,7 @@ from octavo.stages.training.algorithms.isolation_forest import IsolationForest
 from octavo.stages.training.algorithms.lightgbm import LightGBM
 from octavo.stages.training.algorithms.linear import ElasticNet, Logistic, Ridge
 from octavo.stages.training.algorithms.naive import Naive
+from octavo.stages.training.algorithms.narrowed import admits, narrowed
 from octavo.stages.training.algorithms.nearest_neighbours import NearestNeighbours
 from octavo.stages.training.algorithms.tails import Tails
 from octavo.stages.training.algorithms.xgboost import XGBoost
@@ -126,7 +127,7 @@ def require(algorithm: str | Algorithm) -> None:
     """
     found = get(algorithm)
     for own, library in ((XGBoost, "XGBoost"), (CatBoost, "CatBoost")):
-        if isinstance(found, own) and find_spec(found.name) is None:
+        if found.name == own.name and find_spec(found.name) is None:
             where = f"algorithm {found.name!r}"
             raise ResourceError.not_installed(library, extra=found.name, where=where)
 
@@ -152,8 +153,10 @@ __all__ = [
     "Task",
     "Watch",
     "XGBoost",
+    "admits",
     "get",
     "names",
+    "narrowed",
     "require",
     "suited",
     "take_over",

@@ -53,7 +53,7 @@ class CatBoost:
             "depth": 6,
             "l2_leaf_reg": 3.0,
             "random_strength": 1.0,
-            "rsm": 0.8,
+            "rsm": 1.0,
         }
 
     def space(self, trial: BaseTrial) -> dict[str, Any]:

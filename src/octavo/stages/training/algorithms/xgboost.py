@@ -56,7 +56,7 @@ class XGBoost:
             "max_depth": 6,
             "min_child_weight": 5.0,
             "subsample": 0.8,
-            "colsample_bytree": 0.5,
+            "colsample_bytree": 0.8,
             "reg_alpha": 1e-3,
             "reg_lambda": 1.0,
         }

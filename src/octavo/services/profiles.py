@@ -1,0 +1,74 @@
+"""Profiles: one pipeline in several places, such as a laptop and production.
+
+``octavo.toml`` beside ``pipeline.py`` has a table ``[profile.NAME]`` for each; a named profile lies
+over ``[profile.default]``, and variables of the environment over both. Knows nothing of settings of
+training, which are kept in versions (`octavo.services.config`).
+"""
+
+import dataclasses
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from octavo.errors import DefinitionError
+
+FILE = "octavo.toml"
+DEFAULT = "default"
+
+
+@dataclasses.dataclass(frozen=True)
+class Profile:
+    """What differs from place to place."""
+
+    name: str = DEFAULT
+    mlflow: str = dataclasses.field(default="", repr=False)
+    """Address of the MLflow server that runs are mirrored to, which may hold a password; empty:
+    they are not. Variable: ``OCTAVO_MLFLOW``."""
+
+
+def load_profile(folder: Path, name: str | None, environment: Mapping[str, str]) -> Profile:
+    """Return the profile of that name; without a name the one ``OCTAVO_PROFILE`` says.
+
+    Raises
+    ------
+    DefinitionError
+        If there is no such profile, or ``octavo.toml`` cannot be understood.
+    """
+    name = name or environment.get("OCTAVO_PROFILE") or DEFAULT
+    tables = _tables(folder / FILE)
+    if name not in tables and name != DEFAULT:
+        known = sorted({DEFAULT, *tables})
+        error = DefinitionError.unknown("profile", name, known)
+        add = f"{error.fix} A new one is a table [profile.{name}] in {FILE}."
+        raise DefinitionError(error.what, where=FILE, fix=add)
+    values: dict[str, Any] = tables.get(DEFAULT, {}) | tables.get(name, {})
+    fields = [field.name for field in dataclasses.fields(Profile) if field.name != "name"]
+    given = {field: environment.get(f"OCTAVO_{field}".upper()) for field in fields}
+    return Profile(name, **(values | {key: value for key, value in given.items() if value}))
+
+
+def _tables(file: Path) -> dict[str, dict[str, str]]:
+    """Return the tables ``[profile.NAME]`` of a file, checked; none if there is no file."""
+    if not file.exists():
+        return {}
+    try:
+        document = tomllib.loads(file.read_text())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise DefinitionError(f"it is no TOML: {error}.", where=FILE, fix="Correct it.") from error
+    for key in document:
+        if key != "profile":
+            raise DefinitionError.unknown("table", key, ["profile.NAME"], where=FILE)
+    tables = document.get("profile", {})
+    known = [field.name for field in dataclasses.fields(Profile) if field.name != "name"]
+    for name, table in tables.items() if isinstance(tables, dict) else [("profile", tables)]:
+        where = f"{FILE} [profile.{name}]"
+        if not isinstance(table, dict):
+            fix = f"Write [profile.{DEFAULT}] above it."
+            raise DefinitionError("it is no table.", where=where, fix=fix)
+        for key, value in table.items():
+            if key not in known:
+                raise DefinitionError.unknown("key", key, known, where=where)
+            if not isinstance(value, str):
+                raise DefinitionError(f"{key} is no text.", where=where, fix=f'{key} = "…"')
+    return tables
