@@ -127,7 +127,7 @@ def _residuals(quantiles: Known) -> Markup:
         Plot("Residuals", Axis("share of rows", 0, 1), spread)
         .line([0, 1], [0, 0], plain=True)
         .line(quantiles["x"], quantiles["y"])
-        .figure("So many rows have a residual of at most so much. Dashed: none.")
+        .figure("The residual that such a share of the rows does not exceed. Dashed: none.")
     )
 
 

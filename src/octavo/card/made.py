@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from html import escape
 from typing import Any
 
+from octavo.definition.settings import GROUP, flat
 from octavo.pages.html import Figure, Markup, code, facts, paragraph, section, table
 
 Known = Mapping[str, Any]
@@ -72,17 +73,27 @@ def _members(params: Known) -> str:
 
 def _settings(known: Known) -> str:
     began, version = known["began"] or {}, known["candidate"]["config_version"]
-    origins = began.get("origins") or {}
+    values = {
+        name: value
+        for field, declared in (began.get("settings") or {}).items()
+        for name, value in flat(f"{GROUP}.{field}", declared).items()
+    }
     rows = [
-        (code(name), _plain(value), origins.get(name, ""))
-        for name, value in (began.get("settings") or {}).items()
+        (code(name), _plain(value), _origin(known, name, value)) for name, value in values.items()
     ]
-    profile = f", profile {began['profile']}" if began.get("profile") else ""
-    said = f"Version {version} of the settings{profile}" + (
-        "." if version else ": none was set in the config service."
-    )
-    head = ("setting", "value", "from")
-    return f"<h3>Settings of the search</h3>{paragraph(said)}{table(head, rows)}"
+    said = f"Version {version} of the settings, profile {began.get('profile', 'default')}."
+    table_of = table(("setting", "value", "from"), rows)
+    return f"<h3>Settings of the search</h3>{paragraph(said, soft=True)}{table_of}"
+
+
+def _origin(known: Known, name: str, value: Any) -> str:
+    """Say where a value comes from, as far as it is recorded."""
+    profile, version = known["began"]["profile"], known["candidate"]["config_version"]
+    if known["set"].get(profile, {}).get(name) == value and profile != "default":
+        return f"profile {profile}, version {version}"
+    if known["set"].get("default", {}).get(name) == value:
+        return f"config version {version}"
+    return "pipeline.py, or the environment"
 
 
 def _versions(known: Known) -> str:
@@ -96,11 +107,14 @@ def _versions(known: Known) -> str:
 def reproduced(known: Known) -> Markup:
     """Return the commands that lead here again, in the folder of the definition."""
     candidate = known["candidate"]["candidate_id"]
-    lines = [
-        "octavo data --split train -o train.parquet     # rows of the newest data version",
-        "octavo candidates --trials                     # all trials, failed ones too",
-        f"octavo card {candidate} -o card.html",
+    told = [
+        (f"octavo reproduce {candidate}", "trained once more, compared bit by bit"),
+        ("octavo data --split train -o train.parquet", "the rows, of the newest data version"),
+        ("octavo candidates --trials", "all trials, failed ones too"),
+        (f"octavo card {candidate}", "this page, of what is known by then"),
     ]
+    width = max(len(command) for command, _ in told)
+    lines = [f"{command:<{width}}  # {said}" for command, said in told]
     marks = [
         ("data version", known["candidate"]["data_version"]),
         ("study", known["candidate"]["study"]),

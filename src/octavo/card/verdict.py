@@ -73,7 +73,7 @@ def _answer(found: Known) -> str:
     low, high = found["test_interval"]
     word = "Answered" if found["answered"] else "Not answered"
     return Markup(
-        f"<span class='lead'><b>{word}.</b> On test {escape(found['metric'])} is "
+        f"<span class='lead'><b>{word}.</b> On test, {escape(found['metric'])} is "
         f"<b>{number(found['test'])}</b> (95 % interval {number(low)} to {number(high)}, "
         f"{found['test_rows']:,} rows); {number(found['threshold'])} was needed. "
         f"The trivial baseline has {number(found['baseline'])}.</span>"
@@ -87,9 +87,9 @@ def _needed(known: Known) -> str:
     at_least, at_most = problem["at_least"], problem["at_most"]
     if isinstance(at_least, Mapping):
         times = f"{at_least['times']:g} times as good as the trivial baseline's"
-        return f"Asked for was a {problem['metric']} {times}."
+        return f"Asked for was {problem['metric']} {times}."
     side = f"at most {at_most:g}" if at_least is None else f"at least {at_least:g}"
-    return f"Asked for was a {problem['metric']} of {side}."
+    return f"Asked for was {problem['metric']} of {side}."
 
 
 def _by_chance(found: Known) -> str:

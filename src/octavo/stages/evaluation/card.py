@@ -88,6 +88,7 @@ def known(home: Home, catalog: Catalog, candidate_id: str) -> dict[str, Any]:
         "readings": _readings(catalog, candidate),
         "deployed": _newest(catalog, tables.deployments, "candidate_id", candidate_id),
         "began": _began(catalog, candidate),
+        "set": _set(catalog, candidate["config_version"]),
         "stages": _stages(catalog, candidate["run_id"]),
     }
 
@@ -96,7 +97,7 @@ def _read(path: Path) -> dict[str, Any] | None:
     return json.loads(path.read_text()) if path.exists() else None
 
 
-def _newest(catalog: Catalog, table: sa.Table, column: str, value: str) -> Row | None:
+def _newest(catalog: Catalog, table: sa.Table, column: str, value: Any) -> Row | None:
     """Return the newest row of a table with a value."""
     order = sa.literal_column("rowid").desc()
     return catalog.one(sa.select(table).where(table.c[column] == value).order_by(order))
@@ -149,6 +150,12 @@ def _began(catalog: Catalog, candidate: Row) -> dict[str, Any] | None:
     )
     found = catalog.one(query.order_by(table.c.id.desc()))
     return found["document"] if found else None
+
+
+def _set(catalog: Catalog, version: int) -> dict[str, dict[str, Any]]:
+    """Return what a version of the settings had set: profile to setting to value."""
+    found = _newest(catalog, tables.config, "version", version)
+    return found["document"].get("settings", {}) if found else {}
 
 
 def _stages(catalog: Catalog, run_id: str) -> list[Row]:
