@@ -18,9 +18,11 @@ def data(known: Known) -> Markup:
     if document is None:
         said = "which this catalog does not describe."
         return section("Data", paragraph("Data version", version, said))
+    batches = len(document["batches"])
+    of = f"of {batches:,} batch{'' if batches == 1 else 'es'}."
     return section(
         "Data",
-        paragraph("Data version", version, f"of {len(document['batches']):,} batches."),
+        paragraph("Data version", version, of),
         _parts(known),
         _leaks(document.get("leaks") or []),
         _datasets(known["batches"]),
@@ -40,8 +42,8 @@ def _parts(known: Known) -> str:
                 counts["rows"],
                 counts["labeled"],
                 None if rate is None else Figure(f"{rate:.2%}"),
-                moment(begin),
-                moment(end),
+                Figure(moment(begin)),
+                Figure(moment(end)),
             )
         )
     head = ("part", "rows", "labeled", "positive", "first event (UTC)", "last event (UTC)")
@@ -78,7 +80,7 @@ def _datasets(batches: list[Known]) -> str:
             sum(batch[key] or 0 for batch in own) for key in ("rows", "rejected", "duplicates")
         ]
         newest = max((b["newest"] for b in own if b["newest"]), default=None)
-        rows.append((name, len(own), *counts, moment(newest)))
+        rows.append((name, len(own), *counts, Figure(moment(newest))))
     head = ("dataset", "batches", "rows", "rejected", "duplicates", "newest known (UTC)")
     return f"<h3>Data sets</h3>{table(head, rows)}" if rows else ""
 

@@ -45,8 +45,8 @@ def _declared(found: Known) -> str:
 def _listed(found: Known, listed: Sequence[Known]) -> Markup:
     whole = found["test"]
     ends = [each["figure"] for each in listed] + [v for each in listed for v in each["interval"]]
-    known = [whole, *(v for v in ends if v is not None and math.isfinite(v))]
-    scale = min(known), max(known)
+    known = [v for v in (whole, *ends) if v is not None and math.isfinite(v)]
+    scale = min(known, default=0.0), max(known, default=0.0)
     rows = [
         (
             each["group"],

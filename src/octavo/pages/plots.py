@@ -187,11 +187,11 @@ def span(
 ) -> Markup:
     """Return a value with its interval on a scale, and a mark that it is compared with."""
     low, high = scale
-    known = [v for v in (value, *ends) if v is not None and math.isfinite(v)]
-    if len(known) < 3 or high <= low:
+    known = [v for v in (value, *ends, mark) if v is not None and math.isfinite(v)]
+    if len(known) < 4 or not high > low:
         return Markup("")
     inner = width - 8  # dots at the ends are whole
-    at, begin, end, marked = (4 + inner * (v - low) / (high - low) for v in (*known, mark))
+    at, begin, end, marked = (4 + inner * (v - low) / (high - low) for v in known)
     label = f"{number(known[0])}, {number(known[1])} to {number(known[2])}"
     return Markup(
         f'<svg width="{width:.0f}" height="14" role="img" aria-label="{label}">'
