@@ -294,7 +294,7 @@ def test_a_draft_is_short_and_says_why(tmp_path):
     assert source.count("\n") < 45
     assert '# "empty",  # empty in every row' in source
     assert 'event_id="row_id"' in source
-    assert "split=ov.SplitStratified(),  # the rows have no time" in source
+    assert "split=ov.SplitStratified(folds=5),  # the rows have no time" in source
     compile(source, "pipeline.py", "exec")
 
 

@@ -19,7 +19,7 @@ from octavo.bundle.finishing import finished
 from octavo.bundle.metrics import measured
 from octavo.bundle.profile import Profile, profile, save_profile
 from octavo.definition import Ngrams, Pipeline, Problem, fingerprint
-from octavo.errors import ResourceError
+from octavo.errors import DataError, ResourceError
 from octavo.stages.contract import Segregation
 from octavo.stages.training import weighing
 from octavo.stages.training.algorithms import Algorithm, Pruned, Task, Watch, take_over
@@ -160,7 +160,14 @@ def _validated(
     bundle = fit(trial, material, folder, pruner)
     predicted = bundle.predict(material.validation)
     np.save(predictions(folder, trial.number), predicted)
-    tried.figures.append(measured(trial.terms.problem, material.validation_truth, predicted))
+    found = measured(trial.terms.problem, material.validation_truth, predicted)
+    if np.isnan(found):
+        raise DataError(
+            f"{trial.terms.problem.metric} means nothing there: all outcomes are the same.",
+            where=f"validation part of {folder.name}",
+            fix="Give validation a larger share, or use fewer folds.",
+        )
+    tried.figures.append(found)
     return bundle, predicted
 
 
