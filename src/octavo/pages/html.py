@@ -29,7 +29,7 @@ h1 { font-size: 1.6rem; line-height: 1.25; margin: 0; }
 h2 { font-size: 1.15rem; margin: 2.2rem 0 .6rem; }
 h3 { font-size: 1rem; margin: 1.4rem 0 .4rem; } p { margin: .5rem 0; }
 .soft { color: var(--soft); } code, pre { font: 13px/1.45 ui-monospace, monospace; }
-code { overflow-wrap: anywhere; } .facts { display: flex; flex-wrap: wrap; gap: .8rem 2.2rem;
+.facts { display: flex; flex-wrap: wrap; gap: .8rem 2.2rem;
   margin: 1.2rem 0; } .facts b { display: block; font-size: 1.1rem; color: var(--ink);
   overflow-wrap: anywhere; }
 .wide { overflow-x: auto; }

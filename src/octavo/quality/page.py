@@ -18,7 +18,7 @@ _STYLE = """
   margin: .5rem 0; } .finding.fault { border-color: var(--fault); }
 .finding p { margin: 0; } .finding .soft { font-size: 13px; }
 .finding code.line { display: block; background: var(--page); border: 1px solid var(--line);
-  padding: .25rem .5rem; margin-top: .35rem; }
+  padding: .25rem .5rem; margin-top: .35rem; overflow-wrap: anywhere; }
 """
 
 
