@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
+from octavo.card.words import p
 from octavo.pages.html import Markup, paragraph, section, table
 from octavo.pages.plots import span
 
@@ -55,7 +56,7 @@ def _listed(found: Known, listed: Sequence[Known]) -> Markup:
             span(each["figure"], each["interval"], scale, whole),
             each["told"],
             each["true"],
-            None if each["p"] is None else f"{each['p']:.3f}",
+            None if each["p"] is None else p(each["p"]),
             each["off"] or "",
         )
         for each in listed
@@ -67,7 +68,7 @@ def _listed(found: Known, listed: Sequence[Known]) -> Markup:
         "95 % (dashed: all rows)",
         "told",
         "came true",
-        "p",
+        "by chance",
         "off",
     )
     return table(head, rows)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from octavo.card.words import between, sure
 from octavo.pages.html import Markup, facts, number, paragraph, section
 
 Known = Mapping[str, Any]
@@ -13,14 +14,11 @@ def costs(known: Known) -> Markup:
     found = (known["verdict"] or {}).get("costs")
     if not found:
         return Markup("")
-    saved, (low, high) = found["saved"], found["interval"]
-    said = "more than chance" if saved["significant"] else "it may be chance"
+    saved = found["saved"]
     text = (
-        f"1,000 rows of test cost {number(found['per_1000'])} (95 % interval {number(low)} to "
-        f"{number(high)}), with yes from {number(found['threshold'])} on, which {found['yes']:.1%} "
-        f"of them are. Against the cheaper of always and never, {number(saved['gain'])} is saved "
-        f"(95 % interval {number(saved['interval'][0])} to {number(saved['interval'][1])}, "
-        f"p = {saved['p']:.3f}; {said})."
+        f"1,000 rows of test cost {number(found['per_1000'])} ({between(found['interval'])}), with "
+        f"yes from {number(found['threshold'])} on, which {found['yes']:.1%} of them are. Against "
+        f"the cheaper of always and never, {number(saved['gain'])} is saved ({sure(saved)})."
     )
     pairs = [
         ("as told", found["per_1000"]),

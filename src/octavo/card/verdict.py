@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from html import escape
 from typing import Any
 
+from octavo.card.words import between, sure
 from octavo.pages.html import Figure, Markup, code, number, paragraph, section, table
 
 Known = Mapping[str, Any]
@@ -70,11 +71,10 @@ def _not_judged(known: Known) -> str:
 
 
 def _answer(found: Known) -> str:
-    low, high = found["test_interval"]
     word = "Answered" if found["answered"] else "Not answered"
     return Markup(
         f"<span class='lead'><b>{word}.</b> On test, {escape(found['metric'])} is "
-        f"<b>{number(found['test'])}</b> (95 % interval {number(low)} to {number(high)}, "
+        f"<b>{number(found['test'])}</b> ({between(found['test_interval'])}, "
         f"{found['test_rows']:,} rows); {number(found['threshold'])} was needed. "
         f"The trivial baseline has {number(found['baseline'])}.</span>"
     )
@@ -94,12 +94,7 @@ def _needed(known: Known) -> str:
 
 def _by_chance(found: Known) -> str:
     gain = found["gain"]
-    low, high = gain["interval"]
-    said = "that is more than chance" if gain["significant"] else "that may be chance"
-    return (
-        f"It is better than the trivial baseline by {number(gain['gain'])} "
-        f"(95 % interval {number(low)} to {number(high)}, p = {gain['p']:.3f}): {said}."
-    )
+    return f"Its gain over the trivial baseline is {number(gain['gain'])} ({sure(gain)})."
 
 
 def _figures(found: Known) -> Markup:
@@ -127,14 +122,12 @@ def _champion(found: Known) -> Markup:
     if "champion" not in champion:
         return paragraph("The champion", name, f"could not be compared: {champion['why']}.")
     gain = champion["gain"]
-    low, high = gain["interval"]
-    said = "more than chance" if gain["significant"] else "it may be chance"
     return paragraph(
         "The champion",
         name,
         f"has {number(champion['champion'])} and this candidate {number(champion['challenger'])} "
         f"on the same {champion['rows']:,} later rows: a gain of {number(gain['gain'])} "
-        f"(95 % interval {number(low)} to {number(high)}, p = {gain['p']:.3f}; {said}).",
+        f"({sure(gain)}).",
     )
 
 

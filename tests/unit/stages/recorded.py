@@ -103,7 +103,7 @@ def recorded(kind: str, **given: Any) -> dict[str, Any]:
             "baseline": 0.28125,
             "threshold": 0.34375,
             "test_rows": ROWS,
-            "gain": GAIN,
+            "gain": dict(GAIN),
             "champion": None,
             "costs": _costs() if kind == "binary" else None,
             "slices": slices,

@@ -30,7 +30,10 @@ def test_every_kind_is_told(kind):
     assert f"On test, {METRICS[kind]} is 0.7500 (95 % interval" in text
     assert f"{low:.4f} to {high:.4f}, 600 rows); 0.3438 was needed." in text
     assert "The trivial baseline has 0.2812." in text
-    assert "better than the trivial baseline by 0.1250 (95 % interval 0.0625 to 0.2500" in text
+    assert (
+        "Its gain over the trivial baseline is 0.1250 (95 % interval 0.0625 to 0.2500, p = 0.015"
+        in text
+    )
     assert "1,200 1,100 31.25% 2023-11-14 22:13 2024-03-09 16:00" in text
     assert "answer x It tells all." in text
     assert "orders 1 1,200 7 0" in text
@@ -55,6 +58,14 @@ def test_a_figure_that_is_drawn_is_where_it_belongs():
     assert 'class="curve" points="52.0,240.0 52.0,240.0 201.0,24.0 350.0,24.0"' in roc
 
 
+def test_what_is_told_lies_across_and_what_came_true_upwards():
+    known = recorded("binary")
+    known["evaluation"]["curves"]["calibration"] = [{"told": 0.25, "true": 0.75, "rows": 10_000}]
+    drawn = card(known).split('aria-label="Calibration"')[1].split("</svg>")[0]
+    assert 'cx="145.1" cy="37.5"' in drawn  # on axes from 0 to 0.8
+    assert "told 0.25, came true 0.75, of 10,000 rows" in drawn
+
+
 def test_confusion_counts_all_rows():
     known = recorded("multiclass")
     text = told_of(known)
@@ -71,6 +82,20 @@ def test_the_nearest_miss_says_by_how_much():
     text = told_of(known)
     assert "Not answered: the nearest miss" in text
     assert "it is missed by 0.0123" in text
+
+
+@pytest.mark.parametrize(
+    ("gain", "p", "significant", "said"),
+    [
+        (0.25, 0.0001, True, "p < 0.001; more than chance"),
+        (0.25, 0.25, False, "p = 0.250; it may be chance"),
+        (-0.25, 0.0001, False, "p < 0.001; it is no better"),
+    ],
+)
+def test_a_gain_says_how_sure_it_is(gain, p, significant, said):
+    known = recorded("binary")
+    known["verdict"]["gain"] |= {"gain": gain, "p": p, "significant": significant}
+    assert f"is {gain:.4f} (95 % interval 0.0625 to 0.2500, {said})" in told_of(known)
 
 
 def test_a_champion_is_compared():
@@ -111,11 +136,13 @@ def test_with_next_to_nothing_there_is_a_card(kind):
     assert "candidate-0123456789ab" in told_of(known)
 
 
+@pytest.mark.parametrize("unknown", [(), ("verdict", "evaluation")], ids=["judged", "not judged"])
 @pytest.mark.parametrize("kind", METRICS)
-def test_no_text_of_data_is_markup(kind):
+def test_no_text_of_data_is_markup(kind, unknown):
     known = _poisoned(recorded(kind, feature=HOSTILE, group="g" + HOSTILE, values=("a", HOSTILE)))
+    known |= dict.fromkeys(unknown)
     text, tags = read_page(card(known))
-    _, harmless = read_page(card(recorded(kind)))
+    _, harmless = read_page(card(recorded(kind) | dict.fromkeys(unknown)))
     assert "b" not in set(tags) - set(harmless)
     assert text.count(HOSTILE) > 10, "it is shown, as text"
 
