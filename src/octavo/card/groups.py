@@ -6,7 +6,7 @@ from html import escape
 from typing import Any
 
 from octavo.card.words import p
-from octavo.pages.html import Markup, paragraph, section, table
+from octavo.pages.html import Figure, Markup, paragraph, section, table
 from octavo.pages.plots import span
 
 Known = Mapping[str, Any]
@@ -56,7 +56,7 @@ def _listed(found: Known, listed: Sequence[Known]) -> Markup:
             span(each["figure"], each["interval"], scale, whole),
             each["told"],
             each["true"],
-            None if each["p"] is None else p(each["p"]),
+            None if each["p"] is None else Figure(p(each["p"])),
             each["off"] or "",
         )
         for each in listed

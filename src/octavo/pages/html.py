@@ -17,12 +17,6 @@ STYLE = """
 @media (prefers-color-scheme: dark) { :root { --ink: #e4e8ee; --soft: #9aa7b6; --line: #323b47;
   --page: #14181e; --panel: #1c222a; --bar: #6ea3e0; --pale: #47678a; --empty: #262d37;
   --fault: #f28b82; --note: #d9b64a; --gone: #e2a336; --good: #63c58d; } }
-@media print { :root { color-scheme: light; --ink: #000; --soft: #444; --line: #bbb; --page: #fff;
-  --panel: #fff; --bar: #33619a; --pale: #9db8d6; --empty: #eee; --fault: #b3261e; --note: #8a6d1b;
-  --gone: #d98c00; --good: #1d7a46; }
-  body { margin: 0; max-width: none; font-size: 12px; }
-  figure, tr, .finding { break-inside: avoid; }
-  h2, h3 { break-after: avoid; } .wide { overflow: visible; } }
 body { font: 15px/1.5 system-ui, sans-serif; color: var(--ink); margin: 2.5rem auto;
   max-width: 64rem; padding: 0 1.5rem; background: var(--page); overflow-wrap: break-word; }
 h1 { font-size: 1.6rem; line-height: 1.25; margin: 0; }
@@ -41,6 +35,13 @@ th { color: var(--soft); font-weight: 600; } td.number, th.number { text-align: 
 .gone { fill: var(--gone); }
 @media (max-width: 40rem) { body { margin: 1.2rem auto; padding: 0 .9rem; }
   h1 { font-size: 1.3rem; } }
+@media print { :root { color-scheme: light; --ink: #000; --soft: #444; --line: #bbb; --page: #fff;
+  --panel: #fff; --bar: #33619a; --pale: #9db8d6; --empty: #eee; --fault: #b3261e; --note: #8a6d1b;
+  --gone: #d98c00; --good: #1d7a46; }
+  body { margin: 0; padding: 0; max-width: none; font-size: 12px; } .wide { overflow: visible; }
+  td, th { font-size: 10.5px; padding: .2rem .4rem; } th.number { white-space: normal; }
+  code, pre { font-size: 10.5px; } figure, tr, .finding, .facts div { break-inside: avoid; }
+  h2, h3, tr:first-child { break-after: avoid; } }
 """
 
 

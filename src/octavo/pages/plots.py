@@ -22,7 +22,8 @@ figure { margin: 0; } figcaption { font-size: 13px; color: var(--soft); }
 .plot .curve { stroke: var(--bar); stroke-width: 2; fill: none; }
 .plot .plain { stroke: var(--soft); stroke-width: 1.5; stroke-dasharray: 5 4; fill: none; }
 .plot .dot { fill: var(--bar); } .whisker { stroke: var(--bar); stroke-width: 1.5; }
-.mark { stroke: var(--soft); stroke-dasharray: 3 2; } .bad { fill: var(--fault); }
+.mark { stroke: var(--soft); stroke-dasharray: 3 2; }
+@media print { .plots { grid-template-columns: 1fr 1fr; } }
 """
 
 _WIDTH, _HEIGHT = 360.0, 280.0
