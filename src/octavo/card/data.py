@@ -55,8 +55,9 @@ def _beside(known: Known) -> str:
     said = []
     if learned.get("rows") is not None:
         until = learned.get("trained_until")
-        when = f", until {moment(until)} UTC" if until else ""
-        said.append(f"This candidate was trained on {learned['rows']:,} rows{when}.")
+        said.append(f"This candidate was trained on {learned['rows']:,} rows.")
+        if until:  # the end of validation too, which chose its parameters
+            said.append(f"Nothing later than {moment(until)} UTC was used for it.")
     if (known["trial"] or {}).get("role") == "refit":
         said.append("It is the best one trained once more, on train and validation together.")
     if len(folds) > 1:

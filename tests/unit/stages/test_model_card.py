@@ -37,6 +37,7 @@ def test_every_kind_is_told(kind):
     assert "1,200 1,100 31.25% 2023-11-14 22:13 2024-03-09 16:00" in text
     assert "answer x It tells all." in text
     assert "orders 1 1,200 7 0" in text
+    assert "trained on 1,200 rows. Nothing later than 2024-03-09 16:00 UTC was used" in text
     assert "training.trials 4 config version 2" in text
     assert "training.seed 7 pipeline.py, or the environment" in text
     assert "numpy 2.4.6" in text
