@@ -276,4 +276,32 @@ def export(candidate: str, path: Path, folder: Path, home: Path | None, as_json:
     return ExitCode.DONE
 
 
-COMMANDS = (batches, candidates, export, features)
+@click.command()
+@click.argument("candidate", metavar="[CANDIDATE]", default="", help="The newest judged one.")
+@click.option("-o", "--output", metavar="FILE", type=PATH, help="Write the page there: .html.")
+@DIR
+@HOME
+@JSON
+def card(
+    candidate: str, output: Path | None, folder: Path, home: Path | None, as_json: bool
+) -> int:
+    """Draw what is known of a candidate as one page.
+
+    By default of the newest judged one, beside its bundle.
+    """
+    from octavo.project import Project
+    from octavo.stages.evaluation.card import newest_judged, write_card
+
+    if output is not None and output.suffix != ".html":
+        raise DefinitionError.unknown("format", output.suffix, [".html"], where=str(output))
+    project = Project(folder, home)
+    candidate = candidate or newest_judged(project.catalog)
+    path = write_card(project.home, project.catalog, candidate, output)
+    if as_json:
+        click.echo(json.dumps({"candidate": candidate, "file": str(path)}))
+    else:
+        click.echo(f"The card of {candidate} is in {path}")
+    return ExitCode.DONE
+
+
+COMMANDS = (batches, candidates, card, export, features)

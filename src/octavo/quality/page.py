@@ -7,29 +7,18 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
+from octavo.pages.html import document, facts
 from octavo.quality.finding import enumerated, percent
 from octavo.quality.profile import BINS
 
 Document = Mapping[str, Any]
 
 _STYLE = """
-:root { color-scheme: light; --ink: #1c2430; --soft: #5d6a7a; --line: #dde3ea; --bar: #4a7bb5;
-  --fault: #b3261e; --note: #8a6d1b; --none: #d98c00; }
-body { font: 15px/1.5 system-ui, sans-serif; color: var(--ink); margin: 2.5rem auto;
-  max-width: 64rem; padding: 0 1.5rem; background: #fff; }
-h1 { font-size: 1.6rem; margin: 0; } h2 { font-size: 1.15rem; margin: 2.2rem 0 .6rem; }
-.soft { color: var(--soft); } code { font: 13px/1.45 ui-monospace, monospace; }
-.facts { display: flex; gap: 2.2rem; margin: 1.2rem 0; }
-.facts b { display: block; font-size: 1.1rem; color: var(--ink); }
-.finding { border-left: 4px solid var(--note); background: #f8f9fb; padding: .55rem .9rem;
+.finding { border-left: 4px solid var(--note); background: var(--panel); padding: .55rem .9rem;
   margin: .5rem 0; } .finding.fault { border-color: var(--fault); }
 .finding p { margin: 0; } .finding .soft { font-size: 13px; }
-.finding code.line { display: block; background: #fff; border: 1px solid var(--line);
+.finding code.line { display: block; background: var(--page); border: 1px solid var(--line);
   padding: .25rem .5rem; margin-top: .35rem; overflow-wrap: anywhere; }
-table { border-collapse: collapse; width: 100%; } td, th { text-align: left; padding: .35rem .6rem;
-  border-bottom: 1px solid var(--line); vertical-align: middle; font-size: 14px; }
-th { color: var(--soft); font-weight: 600; } td.number { text-align: right;
-  font-variant-numeric: tabular-nums; white-space: nowrap; } svg { display: block; }
 """
 
 
@@ -51,19 +40,15 @@ def page(report: Document, *, title: str, rows: int, about: Sequence[tuple[str, 
     if looked_at < rows:
         about = [("looked at", f"{looked_at:,}"), *about]
     head = [("rows", f"{rows:,}"), *about]
-    facts = "".join(f"<div>{escape(name)}<b>{escape(value)}</b></div>" for name, value in head)
     parts = [
         f"<h1>{escape(title)}</h1>",
-        f'<div class="facts soft">{facts}</div>',
+        facts(head),
         f"<h2>Findings</h2>{_findings(findings)}",
         _counts("Treated", [_treated_line(each) for each in report["treated"]]),
         _counts("Flagged", [f"{n:,} rows fail {c!r}" for c, n in report["flagged"].items()]),
         f"<h2>Columns</h2>{_columns(report['columns'], looked_at, _faulty(findings))}",
     ]
-    head = f'<meta charset="utf-8"><title>{escape(title)}: quality</title><style>{_STYLE}</style>'
-    return (
-        f'<!doctype html><html lang="en"><head>{head}</head><body>{"".join(parts)}</body></html>\n'
-    )
+    return document(f"{title}: quality", parts, _STYLE)
 
 
 def in_order(report: Document) -> list[Document]:
@@ -118,7 +103,7 @@ def _columns(columns: Mapping[str, Document], rows: int, faulty: set[str]) -> st
     head = "<tr><th>column</th><th>type</th><th>distinct</th><th>missing</th><th>where missing</th>"
     head += "<th>distribution</th><th>range or most frequent</th></tr>"
     body = "".join(_column(n, c, rows, n in faulty) for n, c in columns.items())
-    return f"<table>{head}{body}</table>"
+    return f'<div class="wide"><table>{head}{body}</table></div>'
 
 
 def _column(name: str, found: Document, rows: int, is_faulty: bool) -> str:
@@ -153,11 +138,11 @@ def _map(missing: Sequence[float]) -> str:
     width = 120 / len(missing)
     cells = "".join(
         f'<rect x="{n * width:.2f}" width="{width + 0.05:.2f}" height="12" '
-        f'fill="#d98c00" fill-opacity="{0.15 + 0.85 * share:.2f}"/>'
+        f'class="gone" fill-opacity="{0.15 + 0.85 * share:.2f}"/>'
         for n, share in enumerate(missing)
         if share
     )
-    back = '<rect width="120" height="12" fill="#eef1f5"/>'
+    back = '<rect class="empty" width="120" height="12"/>'
     return f'<svg width="120" height="12" role="img" aria-label="missing">{back}{cells}</svg>'
 
 
@@ -168,7 +153,7 @@ def _histogram(found: Document) -> str:
     top, width = max(counts), 144 / BINS
     bars = "".join(
         f'<rect x="{n * width:.1f}" y="{36 - 34 * count / top:.1f}" width="{width - 1:.1f}" '
-        f'height="{34 * count / top:.1f}" fill="#4a7bb5"/>'
+        f'height="{34 * count / top:.1f}" class="fill"/>'
         for n, count in enumerate(counts)
         if count
     )
@@ -184,7 +169,7 @@ def _shares(found: Document) -> str:
         return ""
     top = common[0][1]
     bars = "".join(
-        f'<rect y="{n * 6}" width="{144 * count / top:.1f}" height="5" fill="#9db8d6"/>'
+        f'<rect y="{n * 6}" width="{144 * count / top:.1f}" height="5" class="pale"/>'
         for n, (_, count) in enumerate(common)
     )
     return (

@@ -1,14 +1,16 @@
 """Choose on validation, judge once on test, and say whether the problem is answered."""
 
 import json
-import os
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
+import polars as pl
+
 from octavo.bundle import Bundle
-from octavo.definition import fingerprint
+from octavo.definition import PARTS, fingerprint
+from octavo.definition.events import EVENT_TIME
 from octavo.stages.contract import Context, Outcome
+from octavo.stages.evaluation.card import EVALUATION, write_card, write_whole
 from octavo.stages.evaluation.compared import beside_baseline, beside_champion
 from octavo.stages.evaluation.costs import costs
 from octavo.stages.evaluation.curves import curves
@@ -29,8 +31,6 @@ from octavo.stores import catalog as tables
 from octavo.stores.catalog import Row
 
 _RANKED = ("candidate_id", "algorithm", "validation", "folds", "seconds")
-EVALUATION = "evaluation.json"
-"""Beside a candidate's bundle: what is drawn and listed of it, for which a verdict has no room."""
 
 
 def inputs(context: Context) -> Any:
@@ -58,8 +58,9 @@ def run(context: Context) -> Outcome:
         "test": baseline(problem, trained_on, truth),
     }
     verdict, told = _judge(context, ranked, seen, test, base, beside_baseline(test, trained_on))
-    _write(folder / EVALUATION, _details(context, seen, test))
+    write_whole(folder / EVALUATION, json.dumps(_details(context, seen, test)))
     _record(context, verdict, told)
+    write_card(context.home, context.catalog, verdict.candidate)
     return Outcome(
         rows_in=seen.truth.size + rows.height,
         rows_out=int(verdict.answered),
@@ -129,6 +130,7 @@ def _details(context: Context, seen: Judged, test: Judged) -> dict[str, Any]:
     return {
         "run_id": context.run_id,
         "data_version": context.segregation().data_version,
+        "times": _times(context),
         "metric": test.problem.metric,
         "curves": curves(test),
         "importance": {"rows": some.truth.size, "figure": some.figure, "features": ranked},
@@ -136,14 +138,13 @@ def _details(context: Context, seen: Judged, test: Judged) -> dict[str, Any]:
     }
 
 
-def _write(path: Path, document: dict[str, Any]) -> None:
-    """Write it whole, on disk, or not at all."""
-    draft = path.with_name(f".{path.name}")
-    with draft.open("w") as file:
-        json.dump(document, file)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)
+def _times(context: Context) -> dict[str, list[int]]:
+    """Return of each part the first and the last event time; nothing where rows have none."""
+    if context.pipeline.rows.is_static:
+        return {}
+    segregation, rows = context.segregation(), context.pipeline.problem.learns_from
+    times = {p: segregation.data(p, rows, [])[EVENT_TIME].cast(pl.Int64) for p in PARTS}
+    return {part: [each.min(), each.max()] for part, each in times.items()}  # type: ignore[misc]
 
 
 def _record(context: Context, verdict: Verdict, kind: str) -> None:
