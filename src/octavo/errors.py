@@ -82,7 +82,7 @@ class ResourceError(OctavoError):
     @classmethod
     def refused(cls, error: OSError, *, where: str = "") -> "ResourceError":
         """Make the error for what the operating system refused."""
-        if error.errno == errno.ENOSPC:
+        if is_full(error):
             return cls.disk_full(where=where)
         fix = "Check the path, its permissions and the space on the disk."
         return cls(f"the machine refused: {error}.", where=where, fix=fix)
@@ -95,3 +95,17 @@ class ResourceError(OctavoError):
             where=where,
             fix=f"Install it with: pip install 'octavo[{extra}]'.",
         )
+
+
+_FULL = ("no space left", "os error 28", "disk quota", "requested and", "the disk is full")
+
+
+def is_full(error: BaseException) -> bool:
+    """Say whether an error comes of a full disk: libraries do not keep the system's number.
+
+    NumPy says how many bytes it wished to write and wrote, Polars the number in words.
+    """
+    if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
+        return True
+    text = str(error).lower()
+    return any(words in text for words in _FULL)

@@ -5,6 +5,7 @@ import signal
 import time
 from pathlib import Path
 
+import polars as pl
 import pytest
 import sqlalchemy as sa
 
@@ -64,6 +65,22 @@ class Lies(Wild):
     name = "lies"
     def act(self, fitted, X):
         fitted.estimator.intercept_ = fitted.estimator.intercept_ * np.nan
+        return fitted
+
+
+class Odd(Wild):
+    name = "odd"
+    def space(self, trial):
+        return {"l2": np.int64(trial.suggest_int("l2", 1, 9))}
+    def act(self, fitted, X):
+        return fitted
+
+
+class Lost(Wild):
+    name = "lost"
+    def space(self, trial):
+        raise ValueError("no way from here")
+    def act(self, fitted, X):
         return fitted
 
 
@@ -184,7 +201,17 @@ def test_a_blend_and_a_refit_are_made_of_what_was_tried(tmp_path, make_project, 
     before, after = (Bundle.load(home.candidate(row["candidate_id"])) for row in (blend, refit))
     parts = [load(folder).data(part) for part in ("train", "validation", "test")]
     assert before.learned["rows"] == parts[0].height
-    assert after.learned["rows"] == parts[0].height + parts[1].height
+    decided = pl.read_csv(folder / "data/returns.csv", try_parse_dates=True).select(
+        pl.col("order_id").cast(pl.String).alias("_event_id"),
+        pl.col("decided_at").dt.replace_time_zone(None).dt.epoch("us"),
+    )
+    told = (
+        parts[1]
+        .join(decided, on="_event_id")
+        .filter(pl.col("decided_at") <= load(folder).rows().document["cuts"]["test"])
+    )
+    assert told.height < parts[1].height, "of some the outcome came when test had begun"
+    assert after.learned["rows"] == parts[0].height + told.height
     members = [
         (member["weight"], Bundle.load(home.candidate(rows[member["trial"]]["candidate_id"])))
         for member in blend["params"]["members"]
@@ -220,3 +247,28 @@ def test_a_search_that_finds_no_answer_widens_until_the_budget_is_spent(
     assert "0.9900 is needed" in document["verdict"]["reason"]
     stages = {stage["name"]: stage["seconds"] for stage in document["stages"]}
     assert 15 < stages["training"] < 30 + 10
+
+
+def test_what_an_algorithm_proposes_is_its_own_affair(tmp_path, make_project, octavo):
+    listed = "algorithms=[Odd(), Lost()], trials=6"
+    folder = make_project(tmp_path / "shop", edits={"pipeline = ": WILD, TRAINING: listed})
+    assert octavo("run", folder).returncode == 0
+    rows = [row for row in trials(folder) if row["role"] == "trial"]
+    later = [(row["algorithm"], row["state"], row["error"]) for row in rows[2:]]
+    assert ("lost", "failed", "ValueError: no way from here") in later
+    assert ("odd", "complete", None) in later
+
+
+def test_a_search_in_which_all_failed_begins_anew(tmp_path, make_project, octavo):
+    listed = "algorithms=[Raises()], trials=2"
+    folder = make_project(tmp_path / "shop", edits={"pipeline = ": WILD, TRAINING: listed})
+    failed = octavo("run", folder)
+    assert failed.returncode == 1
+    assert "all 2 trials failed; the last: KeyError: 'no such thing'" in failed.stderr
+    script = folder / "pipeline.py"
+    script.write_text(
+        script.read_text().replace('raise KeyError("no such thing")', "return fitted")
+    )
+    assert octavo("run", folder).returncode in (0, 3)
+    states = {row["state"] for row in trials(folder)}
+    assert states == {"complete", "failed"}, "the mended one is another study"

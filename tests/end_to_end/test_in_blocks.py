@@ -171,7 +171,7 @@ def test_a_search_may_use_few_rows_and_says_so(at_once, tmp_path):
     assert told["most"] == 60 < told["drawn"]["train"]
     candidate = project.status()["verdict"]["candidate"]
     learned = Bundle.load(project.home.candidate(candidate)).learned["rows"]
-    assert learned == 60 + 60, "train's and validation's"
+    assert 60 < learned < 60 + 60, "train's, and those of validation that were settled before test"
     shown = CliRunner().invoke(app, ["status", str(folder)]).stdout
     assert f"used 60 of the {told['drawn']['train']:,} rows of train" in " ".join(shown.split())
 

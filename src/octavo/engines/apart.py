@@ -5,8 +5,10 @@ crashes or takes all memory, a call that never returns. It is a fresh interprete
 unlike ``multiprocessing`` it does not run the caller's main script again.
 """
 
+import contextlib
 import os
 import pickle
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -16,6 +18,9 @@ from pathlib import Path
 from typing import TypeVar
 
 import cloudpickle
+
+_LONGEST = 2e6
+"""Seconds that one wait can take, 23 days; the system counts milliseconds in 32 bits."""
 
 Argument = TypeVar("Argument")
 Result = TypeVar("Result")
@@ -72,7 +77,7 @@ class Apart:
         channel = self._channel or self._start()
         try:
             channel.send_bytes(cloudpickle.dumps((function, argument)))
-            if not channel.poll(seconds):
+            if not channel.poll(None if seconds is None else min(seconds, _LONGEST)):
                 self.stop()
                 raise LateError(f"it was stopped after {seconds:.0f} s")
             good, value = pickle.loads(channel.recv_bytes())
@@ -92,13 +97,14 @@ class Apart:
 
     def kill(self) -> None:
         """Kill the process, if there is one; whoever waits for it, in another thread, loses it."""
-        if self._process is not None:
-            self._process.kill()
+        process = self._process  # another thread may forget it meanwhile
+        if process is not None:
+            _kill(process)
 
     def stop(self) -> None:
         """Kill the process, if there is one, and forget it."""
         if self._process is not None:
-            self._process.kill()
+            _kill(self._process)
             self._process.wait()
         if self._channel is not None:
             self._channel.close()
@@ -128,12 +134,19 @@ class Apart:
         return f"its process died ({f'signal {-code}' if code < 0 else f'exit code {code}'})"
 
 
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    """Kill a process and those it has started: it leads a session of its own."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+
+
 def memory_left() -> int | None:
     """Return the bytes this machine, or the container, has left; None where it does not say."""
     found = [_number(Path("/proc/meminfo"), "MemAvailable:", 1024)]
     groups = Path("/sys/fs/cgroup")
     most, used = _number(groups / "memory.max"), _number(groups / "memory.current")
-    found.append(None if most is None or used is None else most - used)
+    cached = _number(groups / "memory.stat", "inactive_file") or 0  # given back when it is needed
+    found.append(None if most is None or used is None else most - max(used - cached, 0))
     return min((each for each in found if each is not None), default=None)
 
 

@@ -76,6 +76,10 @@ class Segregation(Protocol):
         """Return the label of the rows that `data` gives, null where it is not known."""
         ...
 
+    def settled(self, rows: pl.DataFrame) -> pl.Series:
+        """Return of which of the rows one may learn before test: labels settled by its cut."""
+        ...
+
     def newest(self, most: int | None = None) -> pl.DataFrame:
         """Return the rows that monitoring looks at, labeled or not; or so many drawn from them."""
         ...

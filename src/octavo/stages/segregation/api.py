@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from octavo.definition import PARTS, Label, Pipeline
+from octavo.definition import PARTS, Label, Pipeline, SplitByTime
 from octavo.definition.arguments import whole_number
 from octavo.definition.durations import microseconds
 from octavo.definition.events import (
@@ -206,6 +206,17 @@ class SplitRows:
             found = divide(rule, self.document, self.every_row, label, part, fold)
             self._inside[part, fold] = found
         return self._inside[part, fold]
+
+    def settled(self, rows: pl.DataFrame) -> pl.Series:
+        """Return of which rows one may learn before test: their labels were settled by then.
+
+        As train is purged at the cut of validation. All of them where nothing is purged.
+        """
+        split = self.pipeline.split
+        if not isinstance(split, SplitByTime) or not split.purge:
+            return pl.repeat(True, rows.height, eager=True)
+        late = self.every_row.filter(pl.col(SETTLED_AT) > self.document["cuts"]["test"])
+        return ~rows[POSITION].is_in(late[POSITION].implode())
 
     def newest(self, most: int | None = None) -> pl.DataFrame:
         """Return the rows of the newest monitoring window, labeled or not.

@@ -59,14 +59,15 @@ def blend(request: tuple[Terms, Sequence[Member]]) -> Tried:
     terms, members = request
     truths = [Material.load(fold).validation_truth for fold in terms.folds]
     predicted = [
-        [np.load(predictions(fold, member.number)) for member in members] for fold in terms.folds
+        [np.load(predictions(fold, member.number), mmap_mode="r") for member in members]
+        for fold in terms.folds
     ]
     weights = weights_of(terms.problem, truths, predicted, terms.seed)
     used = [replace(m, weight=float(w)) for m, w in zip(members, weights, strict=True) if w > 0]
     if len(used) < 2:
         return Tried()
     bundles = [Bundle.load(terms.candidates / member.candidate_id) for member in used]
-    means = [np.tensordot(weights, np.array(of_fold), axes=1) for of_fold in predicted]
+    means = [_mean(weights, of_fold) for of_fold in predicted]
     problem = terms.problem
     figures = [measured(problem, truth, mean) for truth, mean in zip(truths, means, strict=True)]
     bundle = finished(put_together(bundles, used), means[-1], truths[-1], problem)
@@ -100,7 +101,10 @@ def weights_of(
     sign = 1 if problem.more_is_better else -1
     looked = [_some(truth.size, seed) for truth in truths]
     truths = [truth[at] for truth, at in zip(truths, looked, strict=True)]
-    each = [np.array(found)[:, at] for found, at in zip(predicted, looked, strict=True)]
+    each = [
+        np.array([member[at] for member in found])
+        for found, at in zip(predicted, looked, strict=True)
+    ]
 
     def score(counts: np.ndarray) -> float:
         means = [np.tensordot(counts / counts.sum(), found, axes=1) for found in each]
@@ -117,6 +121,14 @@ def weights_of(
             best, kept = max(found), counts.copy()
     weights = np.where(kept > _LEAST * kept.sum(), kept, 0.0)
     return weights / weights.sum()
+
+
+def _mean(weights: np.ndarray, predicted: Sequence[np.ndarray]) -> np.ndarray:
+    """Return the weighted mean of predictions; those without weight are not read."""
+    return sum(
+        (weight * each for weight, each in zip(weights, predicted, strict=True) if weight),
+        start=np.zeros_like(predicted[0]),
+    )
 
 
 def _some(rows: int, seed: int) -> np.ndarray:

@@ -5,7 +5,8 @@ algorithms or searches.
 """
 
 import json
-import os
+import shutil
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +24,7 @@ from octavo.stages.contract import Segregation
 from octavo.stages.training.weighing import column
 
 _ROWS = ("train", "validation")
-_NUMBERS = ("truth", "validation_truth", "weights", "validation_weights")
+_NUMBERS = ("truth", "validation_truth", "weights", "validation_weights", "settled")
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,8 @@ class Material:
     weights: np.ndarray
     """Shape (train rows,): the feature that rows weigh, NaN where it is null; (0,) if none is."""
     validation_weights: np.ndarray
+    settled: np.ndarray
+    """Shape (validation rows,), booleans: which of them may be learned from before test."""
     classes: list[str]
     trained_until: int
     """Newest event time the search sees, microseconds."""
@@ -72,6 +75,7 @@ class Material:
             target_numbers(validation[name], pipeline, classes),
             column(pipeline.training.weights, train),
             column(pipeline.training.weights, validation),
+            segregation.settled(validation).to_numpy(),
             classes,
             int(np.max(seen.to_numpy())),
             times,
@@ -79,14 +83,16 @@ class Material:
 
     @property
     def joined(self) -> "Material":
-        """Both parts to train on; the second one still beside it."""
+        """Both parts to train on, but for rows not settled before test; validation beside it."""
+        kept = self.settled
         return Material(
-            pl.concat([self.train, self.validation]),
+            pl.concat([self.train, self.validation.filter(pl.Series(kept))]),
             self.validation,
-            np.concatenate([self.truth, self.validation_truth]),
+            np.concatenate([self.truth, self.validation_truth[kept]]),
             self.validation_truth,
-            np.concatenate([self.weights, self.validation_weights]),
+            np.concatenate([self.weights, _some(self.validation_weights, kept)]),
             self.validation_weights,
+            self.settled,
             self.classes,
             self.trained_until,
             self.left_out,
@@ -139,16 +145,18 @@ class Material:
             {name: how for name, how in texts.items() if name in here},
             self._targets,
         )
-        draft = path.with_name(f"{path.name}.{os.getpid()}")
-        draft.mkdir(parents=True)
-        (draft / "encoder.json").write_text(json.dumps(encoder.to_dict()))
-        np.save(draft / "train.npy", train)
-        np.save(draft / "validation.npy", encoder.transform(self.validation))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft = Path(tempfile.mkdtemp(prefix=".", dir=path.parent))
         try:
+            (draft / "encoder.json").write_text(json.dumps(encoder.to_dict()))
+            np.save(draft / "train.npy", train)
+            np.save(draft / "validation.npy", encoder.transform(self.validation))
             draft.rename(path)
-        except OSError:  # another process was quicker, and has written the same
-            if not path.exists():
+        except OSError:
+            if not path.exists():  # else another process was quicker, and has written the same
                 raise
+        finally:
+            shutil.rmtree(draft, ignore_errors=True)
 
     @property
     def _targets(self) -> np.ndarray | None:
@@ -156,6 +164,10 @@ class Material:
         if self.classes:
             return np.eye(len(self.classes))[self.truth.astype(int)]
         return None if np.isnan(self.truth).any() else self.truth[:, None]
+
+
+def _some(weights: np.ndarray, kept: np.ndarray) -> np.ndarray:
+    return weights[kept] if weights.size else weights
 
 
 def _telling(train: pl.DataFrame, features: list[str]) -> pl.DataFrame:

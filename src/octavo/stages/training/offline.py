@@ -4,6 +4,7 @@ Trial k's parameters are a function of the trials before it alone, so that a sea
 resumed proposes what the undisturbed one would have.
 """
 
+import inspect
 import os
 import shutil
 from pathlib import Path
@@ -43,8 +44,19 @@ def inputs(context: Context) -> Any:
         fingerprint([pipeline.row, pipeline.derived, pipeline.inputs, _asked(pipeline)]),
         fingerprint(_needed(context)),
         fingerprint([pipeline.texts, *_columns(pipeline)]),
-        [getattr(a, "name", a) for a in pipeline.algorithms],
+        [_source(algorithm) for algorithm in pipeline.algorithms],
     ]
+
+
+def _source(algorithm: Any) -> Any:
+    """Return an algorithm's name; of the user's own also what it does, as far as it is written."""
+    if isinstance(algorithm, str):
+        return algorithm
+    functions = [f for _, f in sorted(vars(type(algorithm)).items()) if inspect.isfunction(f)]
+    try:
+        return [algorithm.name, *map(inspect.getsource, functions)]
+    except OSError:
+        return algorithm.name
 
 
 def _columns(pipeline: Pipeline) -> list[Any]:
@@ -118,7 +130,7 @@ def _materials(
         folder = scratch / f"fold-{fold}"
         if not folder.exists():
             most = context.settings["rows"]
-            material = Material.of(context.pipeline, segregation, most, fold)
+            material = _material(context, segregation, most, fold)
             draft = folder.with_name(".draft")
             shutil.rmtree(draft, ignore_errors=True)
             material.save(draft).rename(folder)
@@ -138,9 +150,21 @@ def _materials(
     return tuple(folds), float(np.mean(baseline))
 
 
+def _material(context: Context, segregation: Segregation, most: int, fold: int) -> Material:
+    try:
+        return Material.of(context.pipeline, segregation, most, fold)
+    except DataError as error:
+        if fold == segregation.folds:
+            raise
+        fix = "Use fewer folds, or join rare classes."
+        where = f"{error.where}, fold {fold} of {segregation.folds}"
+        raise DataError(error.what, where=where, fix=fix) from error
+
+
 def _begin(context: Context, name: str) -> dict[str, list[dict[str, Any]]]:
     """Record the study, if it is new, with what it takes over from earlier ones; return that."""
     table = tables.studies
+    _forget_failures(context, name)
     known = context.catalog.one(sa.select(table).where(table.c.study == name))
     if known is not None:
         return known["warm"] or {}
@@ -148,6 +172,15 @@ def _begin(context: Context, name: str) -> dict[str, list[dict[str, Any]]]:
     warm = _warm(context, problem)
     context.catalog.put(table, study=name, problem=problem, warm=warm, started_at=context.now())
     return warm
+
+
+def _forget_failures(context: Context, name: str) -> None:
+    """Let a study in which nothing succeeded begin anew: what it lacked may be there now."""
+    trials = tables.trials
+    known = context.catalog.rows(sa.select(trials.c.state).where(trials.c.study == name))
+    if known and all(row["state"] != "complete" for row in known):
+        with context.catalog.transaction() as connection:
+            connection.execute(trials.delete().where(trials.c.study == name))
 
 
 def _warm(context: Context, problem: str) -> dict[str, list[dict[str, Any]]]:

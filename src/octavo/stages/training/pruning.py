@@ -55,6 +55,7 @@ class Pruner:
         Pruned
             If the trial is not worth going on.
         """
+        rounds = int(rounds)
         self._steps[self._begin + rounds] = float(loss)
         if rounds >= _WARM_UP:
             self._judge(self._begin + rounds, self._begin)

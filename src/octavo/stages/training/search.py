@@ -29,6 +29,8 @@ class Proposal:
     params: dict[str, Any]
     rivals: list[dict[int, float]] = field(default_factory=list)
     """Losses, by step, of the same algorithm's trials so far."""
+    error: str | None = None
+    """What its ``defaults`` or ``space`` raised, if it is the user's own."""
 
 
 def chosen(pipeline: Pipeline, settings: Mapping[str, Any]) -> list[Algorithm]:
@@ -85,8 +87,13 @@ class Search:
             return None
         of_it = [row for row in done if row["algorithm"] == turn.name]
         rivals = [{int(k): v for k, v in (row["steps"] or {}).items()} for row in of_it]
-        params = self._params(turn, number, begun.count(turn.name), of_it)
-        return Proposal(number, turn, params, rivals)
+        try:
+            params = self._params(turn, number, begun.count(turn.name), of_it)
+        except Exception as error:  # noqa: BLE001  the user's own code runs here
+            return Proposal(number, turn, {}, rivals, f"{type(error).__name__}: {error}")
+        return Proposal(
+            number, turn, {name: _plain(value) for name, value in params.items()}, rivals
+        )
 
     def _turn(self, done: Sequence[Row], begun: Sequence[str]) -> Algorithm | None:
         """Return whose turn it is: every algorithm once, then the better ones more often.
@@ -133,6 +140,11 @@ class Search:
                 algorithm.space(asked)
                 study.tell(asked, row["figure"])
         return algorithm.space(study.ask())
+
+
+def _plain(value: Any) -> Any:
+    """Return NumPy's numbers as Python's own, which the catalog can hold."""
+    return value.item() if hasattr(value, "item") else value
 
 
 def _is_hopeless(name: str, done: Sequence[Row]) -> bool:

@@ -14,7 +14,7 @@ import numpy as np
 import sqlalchemy as sa
 
 from octavo.engines import Apart, LateError, LostError, memory_left
-from octavo.errors import ResourceError
+from octavo.errors import ResourceError, is_full
 from octavo.stages.contract import Context
 from octavo.stages.training import finish, trial
 from octavo.stages.training.algorithms import get
@@ -26,6 +26,8 @@ from octavo.stores.catalog import Row
 
 _MEMORY = 0.8
 """The share of the memory left that trials may take together."""
+_LEAST = 10**9
+"""Bytes that a trial may take in any case: libraries alone need a third of that."""
 _BLENDED = 12
 """Candidates that may be part of a blend."""
 _FITTING = 0.7
@@ -69,7 +71,7 @@ class Study:
         spent = sum(row["seconds"] for row in recorded) / search.at_once
         self._began = time.monotonic() - spent
         left = memory_left()
-        share = None if left is None else int(_MEMORY * left / search.at_once)
+        share = None if left is None else max(int(_MEMORY * left / search.at_once), _LEAST)
         self._apart = [Apart(share, [str(context.folder)]) for _ in range(search.at_once)]
         self._free: SimpleQueue[Apart] = SimpleQueue()
         for process in self._apart:
@@ -106,7 +108,10 @@ class Study:
 
     def best(self) -> Row | None:
         """Return the best candidate's row; of equal ones the oldest."""
-        good = [row for row in self.rows if row["state"] == "complete"]
+        return self._best_of(self.rows)
+
+    def _best_of(self, rows: Sequence[Row]) -> Row | None:
+        good = [row for row in rows if row["state"] == "complete"]
         return min(good, key=self._rank, default=None)
 
     def _rank(self, row: Row) -> tuple[float, int]:
@@ -129,6 +134,9 @@ class Study:
                     if self._is_over(number):
                         break
                     proposal = self.search.propose(number, self.rows, begun)
+                    if proposal is None and self._may_widen:
+                        self._widen(self.best())
+                        proposal = self.search.propose(number, self.rows, begun)
                     if proposal is None:
                         break
                     begun.append(proposal.algorithm.name)
@@ -142,7 +150,7 @@ class Study:
 
     def _settle(self, running: dict[Future[None], int], number: int | None) -> None:
         """Wait until all trials are over that a trial must know of; None: all there are."""
-        at_end = number is None or (self.context.settings["trials"] is None and number >= FIRST)
+        at_end = number is None or (self.context.settings["trials"] is None and number == FIRST)
 
         def awaited() -> list[Future[None]]:
             ahead = (number or 0) - self.search.at_once
@@ -165,12 +173,20 @@ class Study:
             return True
         if number < FIRST:
             return False
-        best = self.best()
+        # Of those alone that had to be over: whichever ends first must not decide.
+        over = [
+            r for r in self.rows if number == FIRST or r["number"] <= number - self.search.at_once
+        ]
+        best = self._best_of(over)
         if most is None and best is not None and self.answers(best["figure"]):
             return True
-        if most is None or not self._are_named:
+        if self._may_widen:
             self._widen(best)
         return False
+
+    @property
+    def _may_widen(self) -> bool:
+        return self.context.settings["trials"] is None or not self._are_named
 
     @property
     def _are_named(self) -> bool:
@@ -199,7 +215,7 @@ class Study:
     def _reserve(self) -> float:
         """Return the seconds that what follows the trials will take."""
         again = 0.0
-        if self.context.settings["refit"]:
+        if self.context.settings["refit"] and self.terms.problem.kind != "anomaly":
             good = [row for row in self.rows if row["state"] == "complete"]
             best = sorted(good, key=self._rank)[: _LIKELY if self.context.settings["blend"] else 1]
             again = sum(self._again(row) for row in best)
@@ -214,6 +230,11 @@ class Study:
         if self._ended:
             return
         began, allowed = time.monotonic(), self._allowed()
+        name, params = proposal.algorithm.name, proposal.params
+        if proposal.error:
+            tried = Tried(state="failed", error=proposal.error)
+            self._record(proposal.number, "trial", name, params, tried, began)
+            return
         asked = Trial(
             self.terms,
             proposal.number,
@@ -224,7 +245,6 @@ class Study:
         )
         tried = self._called(trial.run, asked, allowed)
         if not self._ended:
-            name, params = proposal.algorithm.name, proposal.params
             self._record(proposal.number, "trial", name, params, tried, began)
 
     def _allowed(self) -> float:
@@ -251,7 +271,7 @@ class Study:
         except LateError as error:
             return Tried(state="stopped", error=str(error))
         except LostError as error:
-            if ResourceError.__name__ in str(error):
+            if is_full(error):
                 raise ResourceError.disk_full(where=str(self.context.home.path)) from error
             return Tried(state="failed", error=str(error).strip().splitlines()[-1])
         finally:
@@ -270,9 +290,14 @@ class Study:
 
     def _members(self) -> list[Member]:
         """Return the candidates that may be blended, best first."""
-        good = [r for r in self.rows if r["state"] == "complete" and r["role"] == "trial"]
+        good = [r for r in self.rows if r["role"] == "trial" and self._is_told(r)]
         by_candidate = {row["candidate_id"]: row for row in sorted(good, key=self._rank)[::-1]}
         return [self._member(row) for row in list(by_candidate.values())[::-1][:_BLENDED]]
+
+    def _is_told(self, row: Row) -> bool:
+        """Whether a trial's predictions are there: another search may have taken their place."""
+        files = [trial.predictions(fold, row["number"]) for fold in self.terms.folds]
+        return row["state"] == "complete" and all(file.exists() for file in files)
 
     def _member(self, row: Row, weight: float = 1.0) -> Member:
         own = {a.name: a for a in chosen(self.context.pipeline, self.context.settings)}

@@ -4,7 +4,6 @@ It runs in a process of its own, on what `octavo.stages.training.material` wrote
 of catalogs, and whatever the algorithm does there is a result.
 """
 
-import errno
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,7 +18,7 @@ from octavo.bundle.finishing import finished
 from octavo.bundle.metrics import measured
 from octavo.bundle.profile import Profile, profile, save_profile
 from octavo.definition import Ngrams, Pipeline, Problem, fingerprint
-from octavo.errors import DataError, ResourceError
+from octavo.errors import DataError, ResourceError, is_full
 from octavo.stages.contract import Segregation
 from octavo.stages.training import weighing
 from octavo.stages.training.algorithms import Algorithm, Pruned, Task, Watch, take_over
@@ -133,7 +132,7 @@ def run(trial: Trial) -> Tried:
     except Pruned:
         tried.state = "pruned"
     except Exception as error:
-        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        if is_full(error):
             raise ResourceError.disk_full(where=str(trial.terms.candidates)) from error
         tried.state, tried.error = "failed", f"{type(error).__name__}: {error}"
     return tried
@@ -148,11 +147,11 @@ def _run(trial: Trial, tried: Tried) -> None:
         _validated(trial, folder, pruner, tried)
         pruner.next_fold(sign * float(np.mean(tried.figures)))
     bundle, predicted = _validated(trial, terms.folds[-1], pruner, tried)
-    tried.found = dict(bundle.params)
     material = Material.load(terms.folds[-1])
     bundle = finished(bundle, predicted, material.validation_truth, terms.problem)
     told = bundle.calibrated(predicted)
     tried.candidate_id = store(bundle, material.train, told, terms.candidates)
+    tried.found = dict(bundle.params)  # plain values, or they could not have been stored
 
 
 def _validated(
