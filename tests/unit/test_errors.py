@@ -28,6 +28,6 @@ def test_other_errors_are_none(error):
 
 
 def test_numpys_words_are_still_these():
-    with pytest.raises(OSError, match="written|space") as raised, open("/dev/full", "wb") as full:
+    with pytest.raises(OSError, match=r"written|space") as raised, open("/dev/full", "wb") as full:
         np.save(full, np.zeros(1_000_000))
     assert is_full(raised.value)
