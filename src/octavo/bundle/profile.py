@@ -55,7 +55,7 @@ def _describe(column: pl.Series, *, is_prose: bool) -> dict[str, Any]:
 
 def save_profile(found: Profile, folder: Path) -> None:
     """Write a profile beside its bundle, whole or not at all."""
-    draft = folder / ".profile.json"
+    draft = folder / f".profile.{os.getpid()}.json"
     with draft.open("w") as file:
         json.dump(found, file)
         file.flush()

@@ -191,7 +191,11 @@ def store(bundle: Bundle, train: pl.DataFrame, predicted: np.ndarray, candidates
     candidate_id = f"candidate-{bundle.content_hash[:12]}"
     folder = candidates / candidate_id
     if not folder.exists():
-        bundle.save(folder)
+        try:
+            bundle.save(folder)
+        except (OSError, ResourceError):
+            if not folder.exists():  # else a trial beside this one has found the very same
+                raise
     save_profile(_profile(bundle, train, predicted), folder)
     return candidate_id
 
