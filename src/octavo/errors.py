@@ -13,6 +13,7 @@ Anything else that escapes is a bug in Octavo.
 import difflib
 import enum
 import errno
+import re
 from collections.abc import Iterable
 
 
@@ -97,7 +98,11 @@ class ResourceError(OctavoError):
         )
 
 
-_FULL = ("no space left", "os error 28", "disk quota", "requested and", "the disk is full")
+_FULL = re.compile(
+    r"no space left on device|\(os error 28\)|disk quota exceeded|the disk is full"
+    r"|^(.*OSError: )?\d+ requested and \d+ written",
+    re.IGNORECASE | re.MULTILINE,
+)
 
 
 def is_full(error: BaseException) -> bool:
@@ -107,5 +112,4 @@ def is_full(error: BaseException) -> bool:
     """
     if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
         return True
-    text = str(error).lower()
-    return any(words in text for words in _FULL)
+    return _FULL.search(str(error)) is not None

@@ -454,6 +454,24 @@ def test_a_full_disk(tmp_path, make_project, octavo, size):
         assert stored.select(pl.len()).collect().item() == 20_000
 
 
+@pytest.mark.parametrize("left", [60_000, 250_000, 500_000])
+def test_a_full_disk_while_it_trains(tmp_path, make_project, octavo, left):
+    """What meets it differs: rows that trials share, encoded ones, predictions, the catalog."""
+    edits = {'["logistic"], trials=1': '["logistic", "lightgbm"], trials=4'}
+    folder = make_project(tmp_path / "shop", orders=20_000, edits=edits)
+    with small_disk(tmp_path / "disk", "60m") as disk:
+        done = octavo("run", folder, "--to", "segregation", "--home", disk)
+        assert done.returncode == 0, done.stderr
+        (disk / "filling").write_bytes(bytes(shutil.disk_usage(disk).free - left))
+        found = said(octavo("run", folder, "--to", "training", "--home", disk), FAILED)
+        assert "the disk is full. Free some space and run again" in found
+        (disk / "filling").unlink()
+        again = octavo("run", folder, "--to", "training", "--home", disk)
+        assert again.returncode == 0, again.stderr
+        rows = load(folder, disk).catalog.rows(sa.select(tables.trials))
+        assert {row["state"] for row in rows} == {"complete"}
+
+
 def interrupted(start_octavo, folder: Path, ready) -> str:
     """Start a run, press Ctrl-C when it is ready, and return what it said."""
     process = start_octavo("run", folder)

@@ -90,7 +90,8 @@ def prepared(
     """Return a figure as a function of the rows' weights; parameters as for `figure`."""
     unknown = np.isnan(truth)
     if unknown.any():
-        inner = prepared(metric, truth[~unknown], predicted[~unknown], threshold=threshold, k=k)
+        known = {"threshold": threshold, "k": k, "costs": costs}
+        inner = prepared(metric, truth[~unknown], predicted[~unknown], **known)
         return lambda weight: inner(weight[~unknown])
     if predicted.ndim == 2:
         return _of_classes(metric, truth.astype(np.int64), predicted)

@@ -291,8 +291,10 @@ class Study:
     def _members(self) -> list[Member]:
         """Return the candidates that may be blended, best first."""
         good = [r for r in self.rows if r["role"] == "trial" and self._is_told(r)]
-        by_candidate = {row["candidate_id"]: row for row in sorted(good, key=self._rank)[::-1]}
-        return [self._member(row) for row in list(by_candidate.values())[::-1][:_BLENDED]]
+        best: dict[str, Row] = {}
+        for row in sorted(good, key=self._rank):
+            best.setdefault(row["candidate_id"], row)
+        return [self._member(row) for row in list(best.values())[:_BLENDED]]
 
     def _is_told(self, row: Row) -> bool:
         """Whether a trial's predictions are there: another search may have taken their place."""
