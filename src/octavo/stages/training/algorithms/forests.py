@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from optuna.trial import BaseTrial
 
 
-_LARGEST = 1e30
+LARGEST = 1e30
 """Training values end here: scikit-learn adds up a column in float32 to see what is missing."""
 
 
@@ -64,7 +64,7 @@ class _Forest:
         chosen = settings(self, params, {"random_state": task.seed, "n_jobs": task.threads})
         chosen["min_samples_leaf"] = least_in_leaf(chosen["min_samples_leaf"], len(y))
         estimator = getattr(ensemble, self.estimator + suffix)(**chosen)
-        estimator.fit(np.clip(X, -_LARGEST, _LARGEST), y, task.weights)
+        estimator.fit(np.clip(X, -LARGEST, LARGEST), y, task.weights)
         return FittedForest(estimator.set_params(n_jobs=1), kind)
 
 
@@ -100,12 +100,28 @@ class FittedForest:
 
     def model(self) -> ForestModel:
         """Read the trees of the estimators."""
-        trees = [_tree(each.tree_, self.kind) for each in self.estimator.estimators_]
+        trees = [
+            tree_of(each.tree_, _outputs(each.tree_, self.kind))
+            for each in self.estimator.estimators_
+        ]
         return forest(trees, kind=self.kind, n_features=self.estimator.n_features_in_)
 
 
-def _tree(tree: Any, kind: Kind) -> Tree:
-    value = tree.value[:, 0, 1:] if kind == "binary" else tree.value[:, 0, :]
+def _outputs(tree: Any, kind: Kind) -> np.ndarray:
+    """Return what each node tells, shape (nodes, outputs)."""
+    return tree.value[:, 0, 1:] if kind == "binary" else tree.value[:, 0, :]
+
+
+def tree_of(tree: Any, value: np.ndarray) -> Tree:
+    """Read one of scikit-learn's trees.
+
+    Parameters
+    ----------
+    tree
+        Its ``tree_``.
+    value
+        Shape (nodes, outputs): what its leaves tell.
+    """
     return Tree.of_mixed(
         leaf=tree.children_left < 0,
         feature=tree.feature,

@@ -20,15 +20,14 @@ from octavo.stages.training.algorithms.contract import (
     unconstrained,
     unweighed,
 )
-from octavo.stages.training.algorithms.singles import highest_up_to, within
+from octavo.stages.training.algorithms.forests import LARGEST, tree_of
+from octavo.stages.training.algorithms.singles import within
 from octavo.stages.training.algorithms.tails import KNOTS, LEAST_TAIL, Tail, enough_rows
-from octavo.stages.training.algorithms.trees import Tree, together
+from octavo.stages.training.algorithms.trees import together
 
 if TYPE_CHECKING:
     from optuna.trial import BaseTrial
 
-_LARGEST = 1e30
-"""Training values end here: scikit-learn adds up a column in float32 to see what is missing."""
 _TAIL = 0.01
 """The share of rows from which on the tail is a straight line."""
 
@@ -63,7 +62,7 @@ class IsolationForest:
         fixed = {"random_state": task.seed, "n_jobs": task.threads, "max_features": 1.0}
         chosen = settings(self, params, fixed)
         chosen["max_samples"] = min(chosen["max_samples"], len(X))
-        X = np.clip(X, -_LARGEST, _LARGEST)
+        X = np.clip(X, -LARGEST, LARGEST)
         estimator = Estimator(**chosen).fit(X)
         fitted = FittedIsolationForest(estimator.set_params(n_jobs=1), None)
         rows = max(int(_TAIL * len(X)), LEAST_TAIL)
@@ -100,7 +99,7 @@ class FittedIsolationForest:
         """Read the trees of the estimators, and the tail."""
         assert self.tail is not None
         tail, levels = self.tail
-        trees = [_tree(each.tree_) for each in self.estimator.estimators_]
+        trees = [tree_of(each.tree_, _way(each.tree_)) for each in self.estimator.estimators_]
         return IsolationModel(
             kind="anomaly",
             n_features=self.estimator.n_features_in_,
@@ -119,14 +118,7 @@ def _usual_way(rows: np.ndarray) -> np.ndarray:
     return np.where(rows <= 1, 0.0, np.where(rows <= 2, 1.0, way))
 
 
-def _tree(tree: Any) -> Tree:
+def _way(tree: Any) -> np.ndarray:
+    """Return the way to each node, and on through the rows that were not divided further."""
     way = tree.compute_node_depths() - 1 + _usual_way(tree.n_node_samples)
-    return Tree.of_mixed(
-        leaf=tree.children_left < 0,
-        feature=tree.feature,
-        threshold=highest_up_to(tree.threshold),
-        left=tree.children_left,
-        right=tree.children_right,
-        default_left=tree.missing_go_to_left,
-        value=way[:, None],
-    )
+    return way[:, None]
