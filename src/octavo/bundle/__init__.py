@@ -3,11 +3,12 @@
 Needs polars, numpy and, from the first prediction on, numba; no training library.
 """
 
-from octavo.bundle.blend import BlendModel, JoinedEncoder, blended
+from octavo.bundle.blend import BlendModel, JoinedEncoder, StackModel, blended, stacked
 from octavo.bundle.bundle import FORMAT, Bundle
 from octavo.bundle.columns import ColumnKind
 from octavo.bundle.encoders import ENCODERS, Encoder, LinearEncoder, OrdinalEncoder
 from octavo.bundle.isolation import IsolationModel
+from octavo.bundle.last import LastModel
 from octavo.bundle.model import ForestModel, LinearModel, Model, TailModel, TreeModel
 from octavo.bundle.neighbours import NeighboursModel
 
@@ -21,12 +22,15 @@ __all__ = [
     "ForestModel",
     "IsolationModel",
     "JoinedEncoder",
+    "LastModel",
     "LinearEncoder",
     "LinearModel",
     "Model",
     "NeighboursModel",
     "OrdinalEncoder",
+    "StackModel",
     "TailModel",
     "TreeModel",
     "blended",
+    "stacked",
 ]

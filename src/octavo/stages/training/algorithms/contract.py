@@ -63,6 +63,8 @@ class Task:
     """For each encoded column 1 where more of it may not lower the score, −1 where it may not
     raise it, else 0; int8. None: nothing is asked."""
     watch: Watch | None = None
+    last: int | None = None
+    """The column of the encoded rows that is the label's last known value, if one is."""
 
 
 class Fitted(Protocol):

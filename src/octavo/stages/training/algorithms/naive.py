@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from octavo.bundle import TreeModel
+from octavo.bundle.last import constant
 from octavo.definition.problem import Kind
 from octavo.stages.training.algorithms.contract import Task, count_classes, settings
 from octavo.stages.training.algorithms.trees import join
@@ -36,14 +37,7 @@ class Naive:
         """Train; see `octavo.stages.training.algorithms.Algorithm`."""
         count_classes(self, y, task.kind)
         settings(self, params, {})
-        if task.kind == "regression":
-            scores = np.average(y, weights=task.weights)
-        else:
-            shares = np.bincount(y.astype(int), task.weights).astype(float)
-            scores = np.log(shares / shares.sum())
-            if task.kind == "binary":
-                scores = scores[1] - scores[0]
-        return Constant(task.kind, np.atleast_1d(scores), X.shape[1])
+        return Constant(task.kind, constant(task.kind, y, task.weights), X.shape[1])
 
 
 @dataclass(frozen=True)
