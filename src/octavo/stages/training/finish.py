@@ -3,6 +3,7 @@
 Like trials these run in a process of their own, and know nothing of catalogs.
 """
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,7 +17,7 @@ from octavo.bundle.metrics import measured
 from octavo.stages.training.algorithms import Algorithm
 from octavo.stages.training.blending import mean_of, weights_of
 from octavo.stages.training.material import Material
-from octavo.stages.training.stacking import stack, told
+from octavo.stages.training.stacking import PARTS, stack, told
 from octavo.stages.training.trial import Terms, Trial, Tried, fit, predictions, store
 
 Row = Mapping[str, Any]
@@ -100,7 +101,7 @@ def whole_of(row: Row, rows: Mapping[int, Row], algorithm_of: Callable[[str], Al
     )
 
 
-def blend(request: tuple[Terms, Sequence[Member]]) -> Tried:
+def blend(request: tuple[Terms, Sequence[Member], float]) -> Tried:
     """Choose weights for the candidates on the validation part, and store what they make.
 
     That is a blend, or a stack of the same members where it does better.
@@ -108,15 +109,15 @@ def blend(request: tuple[Terms, Sequence[Member]]) -> Tried:
     Parameters
     ----------
     request
-        The terms and the candidates, best first.
+        The terms, the candidates, best first, and the seconds that all of it may take.
 
     Returns
     -------
     Tried
         Without a candidate if one member alone is best.
     """
-    terms, members = request
-    problem = terms.problem
+    terms, members, seconds = request
+    problem, began = terms.problem, time.monotonic()
     truths = [Material.load(fold).validation_truth for fold in terms.folds]
     predicted = [
         [np.load(predictions(fold, member.number), mmap_mode="r") for member in members]
@@ -132,7 +133,10 @@ def blend(request: tuple[Terms, Sequence[Member]]) -> Tried:
     means = [mean_of(weights, of_fold) for of_fold in predicted]
     figures = [measured(problem, truth, mean) for truth, mean in zip(truths, means, strict=True)]
     unseen, intercept = means[-1], None
-    if found := stack(problem, truths, predicted, weights, terms.seed):
+    # A blend is not risked for what may be a little better: a stack takes at most as long for each
+    # of its parts.
+    is_time = (PARTS + 1) * (time.monotonic() - began) < seconds
+    if is_time and (found := stack(problem, truths, predicted, weights, terms.seed)):
         weights, intercept, figures = found.weights, found.intercept.tolist(), found.figures
         unseen = told(problem.kind, predicted[-1], weights, found.intercept)
     used = [replace(m, weight=float(w)) for m, w in zip(members, weights, strict=True) if w > 0]

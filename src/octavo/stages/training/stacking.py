@@ -19,12 +19,15 @@ from octavo.stages.training.blending import figure_of, mean_of, some, weights_of
 
 PARTS = 5
 LOOKED = 20_000
-"""Validation rows of a fold that a stack is learned from, at the most."""
+"""Validation rows, of all folds, that a stack is learned from at the most."""
 LEAST = 100
 """Validation rows, of all folds, from which a stack is tried."""
 SPREAD = 0.3
 """How far weights are believed to lie from the blend's: the standard deviation of a normal prior.
 That of the intercepts is 1, in log-odds or in standard deviations of the blend's errors."""
+
+SURE = 2.0
+"""Standard errors by which a stack must be better than a blend."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,7 @@ def stack(
     """Return a stack of some members, or None if it may be no better than a blend of them.
 
     Both are learned from four fifths of the rows and told of the other fifth, five times. The
-    stack must be better than the blend by more than the standard error of the difference, and
+    stack must be better than the blend by more than two standard errors of the difference, and
     better than the first member alone.
 
     Parameters
@@ -59,7 +62,7 @@ def stack(
     blend
         The weights of the blend, shape (members,).
     """
-    looked = [some(truth.size, LOOKED, seed) for truth in truths]
+    looked = [some(truth.size, LOOKED // len(truths), seed) for truth in truths]
     truths = [truth[at] for truth, at in zip(truths, looked, strict=True)]
     predicted = [
         [member[at] for member in found] for found, at in zip(predicted, looked, strict=True)
@@ -118,7 +121,7 @@ def _is_better(
         for truth, one, other in zip(truths, stacks, blends, strict=True)
     ]
     gains = np.mean([each[:, 0] - each[:, 1] for each in draws], axis=0)
-    return bool(gain > np.nanstd(gains))
+    return bool(gain > SURE * np.nanstd(gains))
 
 
 def told(

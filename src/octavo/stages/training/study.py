@@ -284,7 +284,8 @@ class Study:
 
     def _blend(self, members: Sequence[Member]) -> None:
         began = time.monotonic()
-        tried = self._called(finish.blend, (self.terms, members), max(self.left, _GRACE))
+        seconds = max(self.left, _GRACE)
+        tried = self._called(finish.blend, (self.terms, members, seconds), seconds)
         if tried.state == "complete" and tried.candidate_id is None:
             return  # nothing is gained
         used = tried.found.get("members", [])
