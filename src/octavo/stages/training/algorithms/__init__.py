@@ -8,6 +8,7 @@ from importlib.util import find_spec
 from octavo.definition import LAST_VALUE
 from octavo.definition.problem import Kind
 from octavo.errors import DefinitionError, ResourceError
+from octavo.stages.training.algorithms.baselines import LastValue, Naive
 from octavo.stages.training.algorithms.catboost import CatBoost
 from octavo.stages.training.algorithms.contract import (
     TOLERANCE,
@@ -21,10 +22,8 @@ from octavo.stages.training.algorithms.contract import (
 from octavo.stages.training.algorithms.forests import ExtraTrees, RandomForest
 from octavo.stages.training.algorithms.hist_gradient_boosting import HistGradientBoosting
 from octavo.stages.training.algorithms.isolation_forest import IsolationForest
-from octavo.stages.training.algorithms.last_value import LastValue
 from octavo.stages.training.algorithms.lightgbm import LightGBM
 from octavo.stages.training.algorithms.linear import ElasticNet, Logistic, Ridge
-from octavo.stages.training.algorithms.naive import Naive
 from octavo.stages.training.algorithms.narrowed import admits, narrowed
 from octavo.stages.training.algorithms.nearest_neighbours import NearestNeighbours
 from octavo.stages.training.algorithms.tails import Tails
