@@ -19,7 +19,7 @@ from .server_process import serving
 
 pytestmark = pytest.mark.xdist_group("onnx")
 TUTORIAL = (Path(__file__).parents[2] / "docs" / "tutorial.md").read_text()
-NETWORK = re.search(r"```python\n(from sklearn\.neural_network.*?)\n# …", TUTORIAL, re.DOTALL)
+NETWORK = re.search(r"```python\n(from sklearn\.neural_network.*?)```", TUTORIAL, re.DOTALL)
 APART = f"""
 import sys
 for name in {TRAINING!r}:
