@@ -37,6 +37,7 @@ if TYPE_CHECKING:
         calendar,
     )
     from octavo.project import load
+    from octavo.stages.training.algorithms import OnnxFitted
 
 __all__ = [
     "AsNumber",
@@ -57,6 +58,7 @@ __all__ = [
     "Ngrams",
     "Normalize",
     "Null",
+    "OnnxFitted",
     "Pipeline",
     "Problem",
     "Replace",
@@ -80,6 +82,10 @@ def __getattr__(name: str) -> Any:
         from octavo import project
 
         return project.load
+    if name == "OnnxFitted":
+        from octavo.stages.training import algorithms
+
+        return algorithms.OnnxFitted
     from octavo import definition
 
     return getattr(definition, name)
