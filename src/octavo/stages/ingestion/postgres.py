@@ -249,7 +249,16 @@ _FIXES: Mapping[str, tuple[type[OctavoError], str]] = {
     "42": (DefinitionError, "Correct the query, the table or the columns in pipeline.py."),
     "22": (DataError, "Correct the row, or let the query leave it out or cast it otherwise."),
 }
-_TOLD = {"password authentication failed": "28", "no password supplied": "28", "role ": "28"}
+_TOLD = {
+    "FATAL:  password authentication failed": "28",
+    "FATAL:  role ": "28",
+    "no password supplied": "28",
+    "FATAL:  database ": "3D",
+    "FATAL: ": "57",
+    "ERROR:  canceling ": "57",
+    "ERROR: ": "22",
+}
+"""States where none is told: as a connection is made, and while rows come."""
 _GONE = f"Check {ADDRESS}, and that the server runs; then run again: nothing was half-written."
 
 
@@ -257,16 +266,11 @@ def _meant(error: Exception, place: str, url: str) -> OctavoError:
     message = _without_password(str(error), url)
     found = re.search(r"(?:ERROR|FATAL):\s+(.*)", message)
     said = found[1] if found else re.sub(r"^.*?\[libpq\] ", "", message).splitlines()[0]
-    state = getattr(error, "sqlstate", None) or ""
-    if not state and (stated := re.search(r"SQLSTATE: (\w{5})", message)):
-        state = stated[1]
-    if not state and found:
-        state = next((code for words, code in _TOLD.items() if words in said), "")
-        state = "3D" if said.startswith("database ") and "not exist" in said else state
-    kind, fix = next(
-        (meant for code, meant in _FIXES.items() if state.startswith(code) and state),
-        (ResourceError, _GONE),
-    )
+    state = getattr(error, "sqlstate", None)
+    if not state:
+        state = next((code for words, code in _TOLD.items() if words in message), "")
+    meant = (meaning for code, meaning in _FIXES.items() if state.startswith(code))
+    kind, fix = next(meant, (ResourceError, _GONE))
     return kind(f"the database says: {said}.", where=place, fix=fix)
 
 
@@ -277,7 +281,8 @@ def _without_password(message: str, url: str) -> str:
     except ValueError:
         password = ""
     query = re.findall(r"[?&](?:ssl)?password=([^&]*)", url)
-    for secret in sorted({password, unquote(password), url, *query, *map(unquote, query)}):
+    secrets = {password, unquote(password), url, *query, *map(unquote, query)}
+    for secret in sorted(secrets, key=len, reverse=True):
         if secret:
             message = message.replace(secret, "…")
     return message
