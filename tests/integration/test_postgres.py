@@ -5,6 +5,8 @@ import pwd
 import shutil
 import signal
 import subprocess
+import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,43 +25,41 @@ PROGRAMS = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"))
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory) -> Iterator[str]:
-    """Start a server in a folder of its own; give its address, without user and database."""
+def server() -> Iterator[str]:
+    """Start a server in a folder of its own; give host and port."""
     if not PROGRAMS:
         if os.environ.get("OCTAVO_SERVERS") == "required":
             pytest.fail("there is no PostgreSQL; scripts/servers/install.sh installs it")
         pytest.skip("no PostgreSQL server: scripts/servers/install.sh installs it")
-    programs, port = PROGRAMS[-1].parent, free_port()
-    folder = tmp_path_factory.mktemp("postgres")
+    with tempfile.TemporaryDirectory(prefix="octavo-postgres-") as name:
+        yield from _serving(PROGRAMS[-1].parent, Path(name))
+
+
+def _serving(programs: Path, folder: Path) -> Iterator[str]:
     user = {}
     if os.geteuid() == 0:  # it refuses to run as root
-        for parent in (folder, *folder.parents[:3]):
-            parent.chmod(0o755)
         user = {"user": "nobody", "group": pwd.getpwnam("nobody").pw_gid}
         shutil.chown(folder, "nobody")
-    data, log = folder / "data", (folder / "log").open("w")
-    password = folder / "password"
-    password.write_text("s3cret%")
+    (folder / "password").write_text("s3cret%")
+    data, port = folder / "data", free_port()
     init = [programs / "initdb", "-D", data, "-U", "octavo", "--auth=scram-sha-256", "-N"]
-    subprocess.run(
-        [*init, f"--pwfile={password}", "-E", "UTF8", "--locale=C"],
-        stdout=log, stderr=log, check=True, cwd=folder, **user,
-    )  # fmt: skip
+    init += [f"--pwfile={folder / 'password'}", "-E", "UTF8", "--locale=C"]
     options = ["-D", data, "-p", str(port), "-k", "", "-h", "127.0.0.1", "-F"]
-    process = subprocess.Popen(
-        [programs / "postgres", *options], stdout=log, stderr=log, cwd=folder, **user
-    )
     ready = [programs / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(port), "-t", "1"]
-    try:
-        for _ in range(120):
-            assert process.poll() is None, (folder / "log").read_text()
-            if subprocess.run(ready, check=False, timeout=60).returncode == 0:
-                break
-        yield f"127.0.0.1:{port}"
-    finally:
-        process.send_signal(signal.SIGINT)
-        process.wait(60)
-        log.close()
+    with (folder / "log").open("w") as log:
+        quiet = {"stdout": log, "stderr": log, "cwd": folder, **user}
+        subprocess.run(init, check=True, **quiet)
+        process = subprocess.Popen([programs / "postgres", *options], **quiet)
+        try:
+            for _ in range(120):
+                assert process.poll() is None, (folder / "log").read_text()
+                if subprocess.run(ready, check=False, timeout=60).returncode == 0:
+                    break
+                time.sleep(0.2)
+            yield f"127.0.0.1:{port}"
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.wait(60)
 
 
 @contextmanager

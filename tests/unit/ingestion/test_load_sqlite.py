@@ -161,6 +161,24 @@ def test_the_rows_of_the_last_value_are_read_again(shop):
     assert [(b["rows"], b["duplicates"]) for b in shop.batches] == [(1, 0), (1, 1)]
 
 
+def test_a_rejected_row_that_comes_again_is_kept_once(shop):
+    shop.declare(
+        'table="orders", cursor="id", overlap=5',
+        ', event_id="id", checks=[ov.Check("some", pl.col("amount") > 0)]',
+    )
+    add(shop, (1, 1, "a", "x"), (2, -1, "a", "x"))
+    shop.ingest()
+    add(shop, (3, 1, "a", "x"), (4, -1, "a", "x"))
+    shop.ingest()
+    shop.ingest()
+    assert [(b["rows"], b["rejected"], b["duplicates"]) for b in shop.batches] == [
+        (1, 1, 0),
+        (1, 1, 2),
+    ]
+    assert shop.batches[1]["source"] == "shop: orders, id to 4"
+    assert shop.rejected()["_row"].to_list() == [1, 3]
+
+
 @pytest.mark.parametrize(
     ("cursor", "late", "overlap"),
     [("id", 95, "10"), ("at", 95, '"1h"'), ("at", 95, '"1d"')],

@@ -148,7 +148,10 @@ def _extracted(
     for other in extracts.iterdir():
         if other != path:
             shutil.rmtree(other, ignore_errors=True)  # of loads that were killed, or refused
-    return Offered(path, called(source), path.name, through)
+    name = called(source)
+    if through is not None:
+        name = f"{name}, {through['cursor']} to {through['value']}"
+    return Offered(path, name, path.name, through)
 
 
 def _piece(snapshot: Snapshot, condition: str, folder: Path, numbered: tuple[int, str]) -> Written:
