@@ -5,6 +5,7 @@ import pwd
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -354,3 +355,47 @@ def test_exactly_one_condition_holds(shop):
     parts = selects.exclusive(["a < 3", "a % 2 = 0", "a = a"])
     counts = [shop.say(selects.of("select * from t", "count(*)", [p]))[0][0] for p in parts]
     assert counts == [3, 3, 3, 1]
+
+
+MEASURED = """
+import resource, sys
+from pathlib import Path
+
+from octavo.definition import Sql
+from octavo.engines import LocalEngine
+from octavo.stages.ingestion import sql
+
+url, folder, partition = sys.argv[1], Path(sys.argv[2]), sys.argv[3] or None
+source = Sql("shop", table="orders", partition=partition)
+engine = LocalEngine(workers=2)
+
+
+def peak():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
+
+
+def load(name, source):
+    options = {"after": None, "identified": True}
+    return sql.offered(source, {"shop": url}, folder, folder / name, engine, "x", **options)
+
+
+load("few", Sql("shop", query="select * from orders limit 1000"))
+before = peak()
+path = load("all", source).path
+print(peak() - before, sum(file.stat().st_size for file in path.iterdir()) >> 20)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("partition", ["", "id"])
+def test_memory_does_not_grow_with_the_rows(shop, partition):
+    note = "md5(n::text) || repeat(md5((-n)::text), 20)"
+    shop.say(
+        f"create table orders as select n as id, {note} as note from generate_series(1, 1000000) n"
+    )
+    command = [sys.executable, "-c", MEASURED, shop.url, str(shop.folder), partition]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=900, check=False)
+    assert done.returncode == 0, done.stderr
+    grown, written = map(int, done.stdout.split())
+    assert written > 30, "MB on disk, of 670 MB of text"
+    assert grown < 350, f"it took {grown} MB"
