@@ -69,6 +69,9 @@ def _loaded(context: Context, dataset: Dataset, source: Sql) -> list[Offered]:
         f"dataset {dataset.name!r}",
         after=next((e["value"] for e in reversed(ends) if e["cursor"] == source.cursor), None),
         identified=bool(dataset.event_id),
+        progress=lambda done, total: context.progress(
+            dataset.name, done, max(done, total), f"{done:,} rows read"
+        ),
     )
     if offered is None:
         return []

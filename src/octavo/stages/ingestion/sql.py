@@ -7,8 +7,9 @@ batches, checks or the raw store.
 """
 
 import shutil
+import threading
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
@@ -80,6 +81,7 @@ def offered(
     *,
     after: Mark | None,
     identified: bool,
+    progress: Callable[[int, int], None],
 ) -> Offered | None:
     """Read what is new in a database; None if nothing can be.
 
@@ -97,6 +99,8 @@ def offered(
         The greatest value of the cursor in the batches before, None if there are none.
     identified
         Events have an ID: rows that come again are told.
+    progress
+        Called with the rows read so far and in all, 0 where that is not known.
 
     Raises
     ------
@@ -110,7 +114,7 @@ def offered(
     place = f"{where}, {called(source)}"
     with _opened(source, databases, folder, place) as snapshot:
         _check_names(source, snapshot.names, place)
-        condition, through = "true", None
+        condition, through, rows = "true", None, 0
         if source.cursor is not None:
             overlap: Any = source.overlap
             condition = snapshot.beyond(source.cursor, after, overlap, again=identified)
@@ -120,7 +124,8 @@ def offered(
             if not rows and after is not None:
                 return None
             through = {"cursor": source.cursor, "value": value}
-        return _extracted(source, snapshot, condition, extracts, engine, place, through)
+        tally = _Tally(rows, progress)
+        return _extracted(source, snapshot, condition, extracts, engine, place, through, tally)
 
 
 def _extracted(
@@ -131,12 +136,13 @@ def _extracted(
     engine: Engine,
     place: str,
     through: dict[str, Any] | None,
+    tally: "_Tally",
 ) -> Offered:
     draft = extracts / f"draft-{uuid.uuid4().hex}"
     draft.mkdir(parents=True)
     try:
         pieces = enumerate(_pieces(source, snapshot, condition))
-        read = partial(_piece, snapshot, condition, draft)
+        read = partial(_piece, snapshot, condition, draft, tally)
         parts = engine.map(read, pieces) if snapshot.parallel else map(read, pieces)
         written = sum(parts, Written())
         if not written.rows:
@@ -154,9 +160,27 @@ def _extracted(
     return Offered(path, name, path.name, through)
 
 
-def _piece(snapshot: Snapshot, condition: str, folder: Path, numbered: tuple[int, str]) -> Written:
+class _Tally:
+    """Counts rows over all pieces, and tells of them."""
+
+    def __init__(self, total: int, progress: Callable[[int, int], None]) -> None:
+        self._rows, self._total, self._progress = 0, total, progress
+        self._lock = threading.Lock()
+
+    def passing(self, frames: Iterator[pl.DataFrame]) -> Iterator[pl.DataFrame]:
+        """Give the same frames."""
+        for frame in frames:
+            with self._lock:
+                self._rows += frame.height
+                self._progress(self._rows, self._total)
+            yield frame
+
+
+def _piece(
+    snapshot: Snapshot, condition: str, folder: Path, tally: _Tally, numbered: tuple[int, str]
+) -> Written:
     number, piece = numbered
-    return extract.write(folder, number, snapshot.read([condition, piece]))
+    return extract.write(folder, number, tally.passing(snapshot.read([condition, piece])))
 
 
 def _pieces(source: Sql, snapshot: Snapshot, condition: str) -> list[str]:
