@@ -25,6 +25,12 @@ class Profile:
     mlflow: str = dataclasses.field(default="", repr=False)
     """Address of the MLflow server that runs are mirrored to, which may hold a password; empty:
     they are not. Variable: ``OCTAVO_MLFLOW``."""
+    databases: Mapping[str, str] = dataclasses.field(default_factory=dict, repr=False)
+    """URLs of the databases that `octavo.definition.Sql` names, by the name in small letters; they
+    may hold passwords. Variables: ``OCTAVO_DATABASE_NAME``."""
+
+
+_URL = "OCTAVO_DATABASE_"
 
 
 def load_profile(folder: Path, name: str | None, environment: Mapping[str, str]) -> Profile:
@@ -43,12 +49,14 @@ def load_profile(folder: Path, name: str | None, environment: Mapping[str, str])
         add = f"{error.fix} A new one is a table [profile.{name}] in {FILE}."
         raise DefinitionError(error.what, where=FILE, fix=add)
     values: dict[str, Any] = tables.get(DEFAULT, {}) | tables.get(name, {})
-    fields = [field.name for field in dataclasses.fields(Profile) if field.name != "name"]
-    given = {field: environment.get(f"OCTAVO_{field}".upper()) for field in fields}
-    return Profile(name, **(values | {key: value for key, value in given.items() if value}))
+    named = [tables.get(each, {}).get("databases", {}) for each in (DEFAULT, name)]
+    named += [{k.removeprefix(_URL): url for k, url in environment.items() if k.startswith(_URL)}]
+    databases = {key.lower(): url for urls in named for key, url in urls.items() if url}
+    mlflow = environment.get("OCTAVO_MLFLOW") or values.get("mlflow", "")
+    return Profile(name, mlflow, databases)
 
 
-def _tables(file: Path) -> dict[str, dict[str, str]]:
+def _tables(file: Path) -> dict[str, dict[str, Any]]:
     """Return the tables ``[profile.NAME]`` of a file, checked; none if there is no file."""
     if not file.exists():
         return {}
@@ -69,6 +77,17 @@ def _tables(file: Path) -> dict[str, dict[str, str]]:
         for key, value in table.items():
             if key not in known:
                 raise DefinitionError.unknown("key", key, known, where=where)
-            if not isinstance(value, str):
+            if key == "databases":
+                _check_databases(value, where=f"{FILE} [profile.{name}.databases]")
+            elif not isinstance(value, str):
                 raise DefinitionError(f"{key} is no text.", where=where, fix=f'{key} = "…"')
     return tables
+
+
+def _check_databases(urls: Any, *, where: str) -> None:
+    """Refuse what is no table of URLs; without showing one, since it may hold a password."""
+    if not isinstance(urls, dict):
+        raise DefinitionError("it is no table.", where=where, fix='shop = "postgresql://…"')
+    for name, url in urls.items():
+        if not isinstance(url, str):
+            raise DefinitionError(f"{name} is no text.", where=where, fix=f'{name} = "…"')
