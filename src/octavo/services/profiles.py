@@ -25,6 +25,9 @@ class Profile:
     mlflow: str = dataclasses.field(default="", repr=False)
     """Address of the MLflow server that runs are mirrored to, which may hold a password; empty:
     they are not. Variable: ``OCTAVO_MLFLOW``."""
+    stream: str = "sqlite:"
+    """Where events in motion are, as `octavo.streams.open_stream` takes it. Variable:
+    ``OCTAVO_STREAM``."""
 
 
 def load_profile(folder: Path, name: str | None, environment: Mapping[str, str]) -> Profile:

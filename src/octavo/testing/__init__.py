@@ -1,0 +1,1 @@
+"""Conformance suites, one for each port: what an implementation of one must pass."""
