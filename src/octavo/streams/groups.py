@@ -8,6 +8,7 @@ Times are nanoseconds of a monotonic clock that the processes of one boot share.
 the boot looks like the future, and counts as long ago.
 """
 
+import contextlib
 import time
 import uuid
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -220,8 +221,8 @@ class GroupMember:
             group.members[self.name] = Seen(self._clock(), self._lasts)
 
     def close(self) -> None:
-        """Leave the group."""
-        with self._log.group(self.group) as group:
+        """Leave the group; if it was forgotten, there is nothing to leave."""
+        with contextlib.suppress(DefinitionError), self._log.group(self.group) as group:
             group.leave(self.name)
         self._held, self._leaving = {}, []
 
