@@ -208,7 +208,7 @@ class StreamMachine(RuleBasedStateMachine):
 class MachineSuite(Base):
     """Whatever is done, in whatever order."""
 
-    examples = 30
+    examples = 20
     """How many sequences of calls are tried."""
 
     def test_any_sequence_of_calls(self, new_log: NewLog) -> None:
