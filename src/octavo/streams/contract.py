@@ -49,8 +49,8 @@ lag.
 
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
-from types import TracebackType
-from typing import Any, NamedTuple, Protocol, Self
+from contextlib import AbstractContextManager
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
@@ -222,7 +222,7 @@ class Lease(NamedTuple):
     """The group's committed offset when the lease was last renewed."""
 
 
-class Member(Protocol):
+class Member(AbstractContextManager["Member"], Protocol):
     """One member of a consumer group; belongs to one thread. Closed when a ``with`` ends."""
 
     group: str
@@ -264,19 +264,6 @@ class Member(Protocol):
 
     def close(self) -> None:
         """Release all leases, and leave the group."""
-        ...
-
-    def __enter__(self) -> Self:
-        """Return the member."""
-        ...
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Close it."""
         ...
 
 

@@ -27,8 +27,11 @@ _OF_THE_MACHINE = (
     apsw.PermissionsError,
     apsw.ReadOnlyError,
 )
-WAL_BYTES = 64 << 20
-"""Size to which the write-ahead log is cut back after it was larger."""
+PAGE = 8192
+"""Bytes of a page."""
+WAL, LONG_WAL = 1_000, 4_000
+"""Pages of the write-ahead log from which it is moved into the file, and from which that waits for
+readers to let go of it: readers without a gap between them would let it grow for ever."""
 
 
 def create(path: Path, fill: Callable[[apsw.Connection], None]) -> None:
@@ -52,7 +55,7 @@ def _link(path: Path, fill: Callable[[apsw.Connection], None]) -> None:
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
         new = Path(folder) / path.name
         with contextlib.closing(apsw.Connection(str(new))) as connection:
-            connection.pragma("page_size", 8192)
+            connection.pragma("page_size", PAGE)
             connection.pragma("journal_mode", "wal")
             with transaction(connection, writes=True):
                 fill(connection)
@@ -65,7 +68,8 @@ def connect(path: Path) -> apsw.Connection:
     connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
     connection.set_busy_handler(_waited())
     connection.pragma("synchronous", "full")
-    connection.pragma("journal_size_limit", WAL_BYTES)
+    connection.pragma("journal_size_limit", PAGE * LONG_WAL)
+    connection.set_wal_hook(_checkpointed)
     return connection
 
 
@@ -100,6 +104,17 @@ def explained(path: Path) -> Iterator[None]:
             "Check the disk and the file's permissions.",
         )
         raise ResourceError(what, where=str(path), fix=fix) from error
+
+
+def _checkpointed(connection: apsw.Connection, name: str, pages: int) -> int:
+    """Move the write-ahead log into the file after a commit, which is durable whatever happens."""
+    if pages >= WAL:
+        wait = apsw.SQLITE_CHECKPOINT_RESTART
+        with contextlib.suppress(apsw.Error):  # tried again after the next commit
+            connection.wal_checkpoint(
+                name, mode=wait if pages >= LONG_WAL else apsw.SQLITE_CHECKPOINT_PASSIVE
+            )
+    return apsw.SQLITE_OK
 
 
 def _is_index_full(error: apsw.Error) -> bool:

@@ -1,5 +1,6 @@
 """The embedded log keeps what a stream promises."""
 
+import itertools
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -120,6 +121,34 @@ def test_a_commit_is_on_disk(stream):
     assert writer.pragma("journal_mode") == "wal"
     assert writer.pragma("synchronous") == 2
     assert tuple(map(int, apsw.sqlite_lib_version().split("."))) >= (3, 51, 3)
+
+
+def test_readers_without_a_gap_do_not_let_it_grow(stream, monkeypatch):
+    monkeypatch.setattr(database, "WAL", 10)
+    monkeypatch.setattr(database, "LONG_WAL", 50)
+    stream.create(Topic("big"))
+    done = threading.Event()
+
+    def read():
+        readers = [database.connect(stream.folder / "big.db") for _ in range(2)]
+        for number in itertools.count():
+            reader, before = readers[number % 2], readers[1 - number % 2]
+            reader.execute("begin")
+            assert reader.execute("select count(*) from blocks").get >= 0
+            if before.in_transaction:
+                before.execute("commit")
+            if done.wait(0.001):
+                return
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    largest = 0
+    for _ in range(200):
+        stream.append("big", [Block(rows=1, data=bytes(20_000))])
+        largest = max(largest, (stream.folder / "big.db-wal").stat().st_size)
+    done.set()
+    reader.join()
+    assert 10 * database.PAGE < largest < 100 * database.PAGE
 
 
 def test_a_topic_made_by_several_at_once(tmp_path):
