@@ -31,12 +31,14 @@ if TYPE_CHECKING:
         SplitByHash,
         SplitByTime,
         SplitStratified,
+        Sql,
         Training,
         View,
         Window,
         calendar,
     )
     from octavo.project import load
+    from octavo.stages.training.algorithms import OnnxFitted
 
 __all__ = [
     "AsNumber",
@@ -57,6 +59,7 @@ __all__ = [
     "Ngrams",
     "Normalize",
     "Null",
+    "OnnxFitted",
     "Pipeline",
     "Problem",
     "Replace",
@@ -64,6 +67,7 @@ __all__ = [
     "SplitByHash",
     "SplitByTime",
     "SplitStratified",
+    "Sql",
     "Training",
     "View",
     "Window",
@@ -80,6 +84,10 @@ def __getattr__(name: str) -> Any:
         from octavo import project
 
         return project.load
+    if name == "OnnxFitted":
+        from octavo.stages.training import algorithms
+
+        return algorithms.OnnxFitted
     from octavo import definition
 
     return getattr(definition, name)

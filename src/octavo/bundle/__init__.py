@@ -1,6 +1,7 @@
 """The model bundle: encoder, model arrays, their evaluation and the folder they travel in.
 
-Needs polars, numpy and, from the first prediction on, numba; no training library.
+Needs polars, numpy and, from the first prediction on, numba; no training library. A model that is
+an ONNX graph needs onnxruntime.
 """
 
 from octavo.bundle.blend import BlendModel, JoinedEncoder, StackModel, blended, stacked
@@ -11,6 +12,7 @@ from octavo.bundle.isolation import IsolationModel
 from octavo.bundle.last import LastModel
 from octavo.bundle.model import ForestModel, LinearModel, Model, TailModel, TreeModel
 from octavo.bundle.neighbours import NeighboursModel
+from octavo.bundle.onnx_model import OnnxModel
 
 __all__ = [
     "ENCODERS",
@@ -27,6 +29,7 @@ __all__ = [
     "LinearModel",
     "Model",
     "NeighboursModel",
+    "OnnxModel",
     "OrdinalEncoder",
     "StackModel",
     "TailModel",

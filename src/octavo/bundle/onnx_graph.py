@@ -18,6 +18,7 @@ from octavo.bundle.categories import CategoryCode, OneHot, TargetMean
 from octavo.bundle.columns import EncodedColumn
 from octavo.bundle.encoders import FARTHEST, PlainNumber, ScaledNumber
 from octavo.bundle.model import ForestModel, LinearModel, Model, TreeModel, Trees
+from octavo.bundle.onnx_model import OnnxModel
 from octavo.errors import DefinitionError
 
 if TYPE_CHECKING:
@@ -189,6 +190,8 @@ def _deviation(graph: _Graph, column: TargetMean, value: str) -> str:
 
 def _linked(graph: _Graph, model: Model, X: str) -> str:
     """Add a model from its encoded rows to predictions, shape (n, outputs)."""
+    if isinstance(model, OnnxModel):
+        raise _without_place("a model that is a graph of its own, over encoded rows,")
     if isinstance(model, BlendModel):
         return _together(graph, model, X)
     if isinstance(model, ForestModel):

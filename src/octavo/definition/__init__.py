@@ -16,6 +16,7 @@ from octavo.definition.pipeline import Pipeline
 from octavo.definition.problem import DECIDED, METRICS, Lift, Problem
 from octavo.definition.schedule import Schedule
 from octavo.definition.split import PARTS, SplitByHash, SplitByTime, SplitStratified, split_entity
+from octavo.definition.sql import Sql
 from octavo.definition.training import Monitor, Replace, Training
 from octavo.definition.treatments import AsNumber, AsTime, Clip, Normalize, Null, Treatment
 
@@ -50,6 +51,7 @@ __all__ = [
     "SplitByHash",
     "SplitByTime",
     "SplitStratified",
+    "Sql",
     "Training",
     "Treatment",
     "View",

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Literal
 
 import polars as pl
 
@@ -17,6 +17,8 @@ from octavo.definition.lines import line_pattern
 from octavo.definition.names import check_name, one_of, unique
 from octavo.definition.nested import Nested
 from octavo.definition.schedule import Schedule, check_schedule
+from octavo.definition.source import Source
+from octavo.definition.sql import Sql
 from octavo.definition.treatments import Treatment
 from octavo.errors import DefinitionError
 
@@ -58,7 +60,7 @@ class Csv(Declaration):
 
 
 @dataclass(frozen=True, eq=False)
-class Files(Declaration):
+class Files(Source):
     """Files on disk: CSV, NDJSON, JSON, ARFF, logs, Parquet, Excel, Delta folders.
 
     Every file is one batch. Types are inferred over the whole file; those of the first batch that
@@ -69,8 +71,6 @@ class Files(Declaration):
     """Paths or globs, relative to the folder of ``pipeline.py``."""
     columns: Sequence[str] | None = None
     """The columns to take, None for all of them."""
-    types: Mapping[str, Any] = field(default_factory=dict)
-    """Polars types that win over inference, by column."""
     encoding: str | None = None
     """Of texts, as Python names it (``"latin-1"``); None: told from each file."""
     csv: Csv = field(default_factory=Csv)
@@ -78,11 +78,9 @@ class Files(Declaration):
     lines: str | None = None
     """The pattern that every line fits: one of `LINES`, or a regular expression whose named groups
     are the columns. None: what a file is is told from its name."""
-    renamed: Mapping[str, str] = field(default_factory=dict)
-    """Columns that some files call otherwise: their name there to the name of the dataset's column.
-    The raw store keeps the name that came; events have both as one column."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         single = isinstance(self.patterns, str | Path)
         patterns = (self.patterns,) if single else tuple(self.patterns)  # type: ignore[arg-type]
         if not patterns or not all(isinstance(p, str | Path) and str(p) for p in patterns):
@@ -94,29 +92,13 @@ class Files(Declaration):
         object.__setattr__(self, "patterns", patterns)
         if self.columns is not None:
             object.__setattr__(self, "columns", columns(self.columns, where="Files.columns"))
-        instance(self.types, Mapping, where="Files.types")
         instance(self.csv, Csv, where="Files.csv")
         instance(self.nested, Nested, where="Files.nested")
         instance(self.lines, (str, type(None)), where="Files.lines")
         if self.lines is not None:
             line_pattern(self.lines, where="Files.lines")
-        _check_renamed(self.renamed)
-        object.__setattr__(self, "renamed", dict(self.renamed))
         if self.encoding is not None:
             _check_encoding(self.encoding)
-        object.__setattr__(self, "types", dict(self.types))
-
-
-def _check_renamed(renamed: Any) -> None:
-    """Refuse what leads from one new name to another, or nowhere."""
-    instance(renamed, Mapping, where="Files.renamed")
-    columns([*renamed, *renamed.values()], where="Files.renamed")
-    if chained := sorted(set(renamed) & set(renamed.values())):
-        raise DefinitionError(
-            f"{chained[0]!r} is both a name in files and a name of the dataset.",
-            where="Files.renamed",
-            fix='Map each name in files to the one that the definition uses: {"amt": "amount"}.',
-        )
 
 
 def _check_encoding(name: str) -> None:
@@ -167,7 +149,7 @@ class Dataset(Declaration):
     """
 
     name: str
-    offline: Files
+    offline: Files | Sql
     event_id: str | Sequence[str] | None = None
     """The columns that identify an event; None: every row is an event of its own."""
     event_time: str | pl.Expr | None = None
@@ -191,8 +173,14 @@ class Dataset(Declaration):
     def __post_init__(self) -> None:
         check_name(self.name, where="Dataset.name")
         where = f"Dataset {self.name!r}"
-        instance(self.offline, Files, where=f"{where}.offline")
+        instance(self.offline, (Files, Sql), where=f"{where}.offline")
         ids = columns(self.event_id or (), where=f"{where}.event_id")
+        if isinstance(self.offline, Sql) and self.offline.overlap is not None and not ids:
+            raise DefinitionError(
+                "an overlap reads rows again, and no event_id tells which these are.",
+                where=f"{where}.offline",
+                fix="Declare event_id, or leave overlap out.",
+            )
         object.__setattr__(self, "event_id", ids)
         checks = listed(self.checks, Check, where=f"{where}.checks")
         object.__setattr__(self, "checks", checks)

@@ -15,7 +15,7 @@ from typing import Any
 import polars as pl
 import xxhash
 
-from octavo.definition import Csv, Dataset, Nested
+from octavo.definition import Csv, Dataset, Files, Nested
 from octavo.engines import Engine
 from octavo.errors import DataError
 from octavo.quality import Finding
@@ -78,6 +78,7 @@ def begin(
     renamed: Mapping[str, str] | None = None,
     needed: Mapping[str, str] | None = None,
     naming: Collection[str] | None = None,
+    called: str = "",
     progress: Callable[[int, int], None] | None = None,
 ) -> Reading:
     """Begin to read a file, piece by piece or `whole`.
@@ -107,7 +108,7 @@ def begin(
     lines
         The pattern that its lines fit, by name or as a regular expression; None: what the file is
         is told by its name, and the pattern of a ``.log`` by its lines.
-    renamed, needed, naming
+    renamed, needed, naming, called
         As in `octavo.stages.ingestion.loaded.Wanted`.
     progress
         Called with the bytes of the file read so far and in all.
@@ -129,6 +130,7 @@ def begin(
         renamed or {},
         needed,
         naming,
+        called,
     )
     return Reading(Path(path), where_label, wanted, engine, progress or _silent)
 
@@ -144,6 +146,7 @@ def begin_of(
     columns: Sequence[str] | None = None,
     lines: str | None = None,
     naming: Collection[str] | None = None,
+    called: str = "",
     progress: Callable[[int, int], None] | None = None,
 ) -> Reading:
     """Begin to read a file as a dataset declares its own; parameters as for `begin`.
@@ -157,21 +160,25 @@ def begin_of(
     overrides = {**dict.fromkeys(dataset.kept_as_text, pl.String), **source.types}
     if columns is not None:
         overrides = {name: dtype for name, dtype in overrides.items() if name in columns}
+    texts = {}
+    if isinstance(source, Files):
+        texts = {"encoding": source.encoding, "csv": source.csv}
+        columns = source.columns if columns is None else columns
     return begin(
         path,
         where_label=where_label,
         engine=engine,
-        columns=source.columns if columns is None else columns,
+        columns=columns,
         schema=schema,
         overrides=overrides,
-        encoding=source.encoding,
-        csv=source.csv,
         nested=source.nested,
         lines=lines,
         renamed=source.renamed,
         needed=needed,
         naming=naming,
+        called=called,
         progress=progress,
+        **texts,
     )
 
 

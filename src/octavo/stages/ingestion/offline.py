@@ -1,4 +1,6 @@
-"""Files to the raw store: every dataset at the same time, each on its own, every file one batch.
+"""Sources to the raw store: every dataset at the same time, each on its own.
+
+Every file is one batch, and so is what a load of a database finds.
 
 The plan is made and written first, in the order of datasets and files, so that the sequence of
 batches, and with it the order of the log, does not depend on which thread is faster or on when a
@@ -6,24 +8,27 @@ run was killed.
 """
 
 import os
+import shutil
 import threading
 import time
 import uuid
 from collections.abc import Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
-from pathlib import Path
 from typing import Any
 
 import polars as pl
 import sqlalchemy as sa
 
-from octavo.definition import Dataset, fingerprint
+from octavo.definition import Dataset, Files, Sql, fingerprint
 from octavo.definition.needed import naming_columns, source_columns
 from octavo.errors import DataError, DefinitionError, OctavoError
 from octavo.stages.contract import Context, Outcome
 from octavo.stages.ingestion.accept import Intake
-from octavo.stages.ingestion.files import begin_of, changing, content_hash, expand
+from octavo.stages.ingestion.files import begin_of
+from octavo.stages.ingestion.offered import Offered
 from octavo.stages.ingestion.reading import Reading
+from octavo.stages.ingestion.sources import details as details
+from octavo.stages.ingestion.sources import seen, sources_of
 from octavo.stages.ingestion.types import declared
 from octavo.stores import catalog as tables
 from octavo.stores.catalog import Row
@@ -31,30 +36,25 @@ from octavo.stores.schemas import from_json, joined, to_json
 
 
 def inputs(context: Context) -> Any:
-    """Return the source files with size and time of change, and how rows are stamped."""
+    """Return the source files with size and time of change, and how rows are stamped.
+
+    A database does not tell whether anything is new: it is asked every time.
+    """
     return {
         dataset.name: {
             "stamps": dataset.stamps_fingerprint,
             "text": dataset.kept_as_text,
-            "files": _seen(context, dataset),
+            "files": seen(context, dataset),
         }
         for dataset in context.pipeline.datasets
     }
 
 
-def _seen(context: Context, dataset: Dataset) -> list[Any] | str:
-    try:
-        files = [(path, changing(path).stat()) for path in _files(context, dataset)]
-    except DataError as error:
-        return str(error)  # the run says so, after it has ingested the other datasets
-    return [[str(path), stat.st_size, stat.st_mtime_ns] for path, stat in files]
-
-
 def run(context: Context) -> Outcome:
-    """Ingest all new files; those ingested before are recognized by content."""
+    """Ingest all that is new; what was ingested before is recognized by content."""
     for dataset in context.pipeline.datasets:
         _check_stamps(context, dataset)
-    sources, failed = _sources(context)
+    sources, failed = sources_of(context)
     planned = _plan(context, sources)
     stop = threading.Event()
     with ThreadPoolExecutor(
@@ -94,14 +94,6 @@ def _together(failed: list[OctavoError]) -> OctavoError:
     return kind(" And ".join(str(error) for error in failed))
 
 
-def _files(context: Context, dataset: Dataset) -> list[Path]:
-    try:
-        return expand(dataset.offline.patterns, Path(context.folder))  # type: ignore[arg-type]
-    except DataError as error:
-        where = f"dataset {dataset.name!r}, {error.where}"
-        raise DataError(error.what, where=where, fix=error.fix) from error
-
-
 def _check_stamps(context: Context, dataset: Dataset) -> None:
     """Refuse to mix rows stamped under two definitions of identity and time in one raw store."""
     table = tables.datasets
@@ -137,27 +129,11 @@ def _check_types(dataset: Dataset, schema: dict[str, pl.DataType]) -> None:
             )
 
 
-def _sources(context: Context) -> tuple[dict[str, dict[Path, str]], list[OctavoError]]:
-    """Return every dataset's files with the hashes of their content, and which have none."""
-    sources: dict[str, dict[Path, str]] = {}
-    failed: list[OctavoError] = []
-    hashes: dict[Path, str] = {}
-    for dataset in context.pipeline.datasets:
-        sources[dataset.name] = {}
-        try:
-            paths = _files(context, dataset)
-            hashes |= {path: content_hash(path) for path in paths if path not in hashes}
-            sources[dataset.name] = {path: hashes[path] for path in paths}
-        except DataError as error:
-            failed.append(error)
-    return sources, failed
-
-
 def _plan(
-    context: Context, sources: dict[str, dict[Path, str]]
-) -> dict[str, list[tuple[Row, Path]]]:
-    """Give every new file a batch ID, a sequence and a clock; return what is to be ingested."""
-    plan: dict[str, list[tuple[Row, Path]]] = {}
+    context: Context, sources: dict[str, list[Offered]]
+) -> dict[str, list[tuple[Row, Offered]]]:
+    """Give all that is new a batch ID, a sequence and a clock; return what is to be ingested."""
+    plan: dict[str, list[tuple[Row, Offered]]] = {}
     table = tables.batches
     with context.catalog.transaction() as connection:
         known = {
@@ -166,11 +142,11 @@ def _plan(
         }
         prepped = _prepped(context)
         newest = context.catalog.next_place() - 1
-        for name, files in sources.items():
+        for name, offers in sources.items():
             plan[name] = []
             clock = _clock(context, name, list(known.values()))
-            for path, content in files.items():
-                batch = known.get((name, content))
+            for offered in offers:
+                batch = known.get((name, offered.content))
                 if batch and batch["state"] == "planned" and batch["sequence"] <= prepped:
                     # Prep went on without it: it comes later in the log, and as another batch,
                     # since rows of the failed one may be in the raw store.
@@ -178,11 +154,11 @@ def _plan(
                     batch = None
                 if batch is None:
                     newest += 1
-                    batch = _planned(context, name, path, content, newest, clock)
+                    batch = _planned(context, name, offered, newest, clock)
                     connection.execute(table.insert().values(**batch))
-                    known[name, content] = batch
+                    known[name, offered.content] = batch
                 if batch["state"] == "planned" and batch not in [b for b, _ in plan[name]]:
-                    plan[name].append((batch, path))
+                    plan[name].append((batch, offered))
     return plan
 
 
@@ -205,14 +181,15 @@ def _prepped(context: Context) -> int:
 
 
 def _planned(
-    context: Context, dataset: str, path: Path, content: str, sequence: int, clock: int | None
+    context: Context, dataset: str, offered: Offered, sequence: int, clock: int | None
 ) -> Row:
     return {
         "batch_id": _uuid7(context.now()),
         "dataset": dataset,
         "sequence": sequence,
-        "source": str(path),
-        "content_hash": content,
+        "source": offered.source,
+        "content_hash": offered.content,
+        "through": offered.through,
         "state": "planned",
         "run_id": context.run_id,
         "clock": clock,
@@ -228,18 +205,18 @@ def _uuid7(at: int) -> str:
 
 
 def _ingest_dataset(
-    context: Context, dataset: Dataset, plan: list[tuple[Row, Path]], stop: threading.Event
+    context: Context, dataset: Dataset, plan: list[tuple[Row, Offered]], stop: threading.Event
 ) -> OctavoError | None:
     """Ingest a dataset's batches in order, up to one that fails; return why it did."""
-    for batch, path in plan:
+    for batch, offered in plan:
         if stop.is_set():
             break
         try:
-            _ingest_batch(context, dataset, batch, path)
+            _ingest_batch(context, dataset, batch, offered)
         except OctavoError as error:
             context.catalog.emit(
                 "batch failed",
-                f"{dataset.name}: {path.name}",
+                f"{dataset.name}: {offered.name}",
                 severity="error",
                 run_id=context.run_id,
                 error=str(error),
@@ -248,27 +225,43 @@ def _ingest_dataset(
     return None
 
 
-def _ingest_batch(context: Context, dataset: Dataset, batch: Row, path: Path) -> None:
+def _ingest_batch(context: Context, dataset: Dataset, batch: Row, offered: Offered) -> None:
     began = time.monotonic()
     known = context.catalog.schemas().get(dataset.name)
-    reading = _begun(context, dataset, path, known)
+    reading = _begun(context, dataset, offered, known)
     written = None
     while written is None:  # again, if the file is not what it began as
         written = _written(context, dataset, batch, reading, known)
     intake, version = written
-    _commit(context, dataset, batch, path, reading, intake, version, time.monotonic() - began)
+    if version is None:
+        _forget(context, batch)
+    else:
+        seconds = time.monotonic() - began
+        _commit(context, dataset, batch, offered, reading, intake, version, seconds)
+    if isinstance(dataset.offline, Sql):
+        shutil.rmtree(offered.path)  # a database is not asked for it again
 
 
-def _begun(context: Context, dataset: Dataset, path: Path, known: dict[str, str] | None) -> Reading:
+def _forget(context: Context, batch: Row) -> None:
+    """Take a planned batch back in which nothing was new."""
+    table = tables.batches
+    with context.catalog.transaction() as connection:
+        connection.execute(table.delete().where(table.c.batch_id == batch["batch_id"]))
+
+
+def _begun(
+    context: Context, dataset: Dataset, offered: Offered, known: dict[str, str] | None
+) -> Reading:
     """Begin to read a file as what is declared, and as what is known from earlier batches."""
     return begin_of(
         dataset,
-        path,
+        offered.path,
         engine=context.engine,
         where_label=f"dataset {dataset.name!r}",
         schema=from_json(known) if known else None,
         needed=source_columns(context.pipeline, dataset) if known else None,
-        lines=dataset.offline.lines,
+        lines=dataset.offline.lines if isinstance(dataset.offline, Files) else None,
+        called=offered.source if isinstance(dataset.offline, Sql) else "",
         naming=naming_columns(context.pipeline, dataset),
         progress=lambda done, total: context.progress(dataset.name, done, total),
     )
@@ -276,8 +269,11 @@ def _begun(context: Context, dataset: Dataset, path: Path, known: dict[str, str]
 
 def _written(
     context: Context, dataset: Dataset, batch: Row, reading: Reading, known: dict[str, str] | None
-) -> tuple[Intake, int] | None:
-    """Go through a file and write its rows; nothing, and None, if types are not settled by that."""
+) -> tuple[Intake, int | None] | None:
+    """Go through a file and write its rows; nothing, and None, if types are not settled by that.
+
+    What a database gave is not written either if nothing in it is new: there is no version then.
+    """
     refused: OctavoError | None = None
     with context.raw.receive(dataset.name, batch["batch_id"]) as incoming:
         earlier = context.catalog.committed(dataset.name)
@@ -295,6 +291,8 @@ def _written(
         if refused is not None:
             raise refused
         intake.finish()
+        if isinstance(dataset.offline, Sql) and not (intake.rows or intake.rules.total()):
+            return intake, None
         return intake, incoming.commit()
 
 
@@ -302,7 +300,7 @@ def _commit(
     context: Context,
     dataset: Dataset,
     batch: Row,
-    path: Path,
+    offered: Offered,
     reading: Reading,
     intake: Intake,
     version: int,
@@ -343,7 +341,7 @@ def _commit(
         tables.emit(
             connection,
             "batch committed",
-            f"{dataset.name}: {path.name}",
+            f"{dataset.name}: {offered.name}",
             run_id=context.run_id,
             batch_id=batch["batch_id"],
             rows=intake.rows,
@@ -353,7 +351,7 @@ def _commit(
             tables.emit(
                 connection,
                 "rows rejected",
-                f"{dataset.name}: {path.name}",
+                f"{dataset.name}: {offered.name}",
                 severity="warning",
                 run_id=context.run_id,
                 batch_id=batch["batch_id"],

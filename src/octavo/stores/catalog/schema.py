@@ -56,6 +56,7 @@ batches = Table(
     Column("newest", BigInteger),
     Column("schema_fingerprint", String),
     Column("delta_version", BigInteger),
+    Column("through", JSON),
     Column("seconds", Float),
     Column("quality", JSON),
     Column("planned_at", BigInteger, nullable=False),
@@ -64,8 +65,10 @@ batches = Table(
     Column("withdrawn_why", Text),
     UniqueConstraint("dataset", "content_hash", name="one_batch_per_content"),
 )
-"""``restated``: rows with other content than an earlier one of the same event. ``withdrawn``: the
-withdrawal's own place in the order of sequences, null for a batch that stands."""
+"""``through``: how far a database was read, the ``cursor`` and its greatest ``value`` as text; null
+for what is read as a whole. ``restated``: rows with other content than an earlier one of the same
+event. ``withdrawn``: the withdrawal's own place in the order of sequences, null for a batch that
+stands."""
 
 feature_groups = Table(
     "feature_groups",

@@ -26,6 +26,7 @@ from octavo.stages.training.algorithms.lightgbm import LightGBM
 from octavo.stages.training.algorithms.linear import ElasticNet, Logistic, Ridge
 from octavo.stages.training.algorithms.narrowed import admits, narrowed
 from octavo.stages.training.algorithms.nearest_neighbours import NearestNeighbours
+from octavo.stages.training.algorithms.onnx_fitted import OnnxFitted
 from octavo.stages.training.algorithms.tails import Tails
 from octavo.stages.training.algorithms.xgboost import XGBoost
 
@@ -149,6 +150,7 @@ __all__ = [
     "Logistic",
     "Naive",
     "NearestNeighbours",
+    "OnnxFitted",
     "Pruned",
     "RandomForest",
     "Ridge",
