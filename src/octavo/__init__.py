@@ -38,6 +38,7 @@ if TYPE_CHECKING:
         calendar,
     )
     from octavo.project import load
+    from octavo.stages.training.algorithms import OnnxFitted
 
 __all__ = [
     "AsNumber",
@@ -58,6 +59,7 @@ __all__ = [
     "Ngrams",
     "Normalize",
     "Null",
+    "OnnxFitted",
     "Pipeline",
     "Problem",
     "Replace",
@@ -82,6 +84,10 @@ def __getattr__(name: str) -> Any:
         from octavo import project
 
         return project.load
+    if name == "OnnxFitted":
+        from octavo.stages.training import algorithms
+
+        return algorithms.OnnxFitted
     from octavo import definition
 
     return getattr(definition, name)

@@ -28,6 +28,7 @@ from octavo.stages.segregation.api import SplitRows
 from octavo.stores import versions
 from octavo.stores.catalog import Catalog
 from octavo.stores.home import Home
+from octavo.streams import Stream, open_stream
 
 SCRIPT = "pipeline.py"
 
@@ -186,6 +187,10 @@ class Project:
     def scorer(self) -> Scorer:
         """Return what the live deployment answers with, online and for files."""
         return Scorer(self.definition, self.home, self.catalog)
+
+    def stream(self) -> Stream:
+        """Open the stream of the profile; whoever asked for it closes it."""
+        return open_stream(self.profile.stream, self.home.streams)
 
     def features(self) -> OnlineFeatures:
         """Return the online features, as of the newest prep."""

@@ -9,6 +9,7 @@ from octavo.definition.evaluation import Evaluation, Gate
 from octavo.definition.features import View, Window, WindowFeature
 from octavo.definition.fingerprint import document, fingerprint
 from octavo.definition.label import Label
+from octavo.definition.last_value import LAST_VALUE, check_last_value, last_value_feature
 from octavo.definition.nested import Nested
 from octavo.definition.ngrams import Ngrams
 from octavo.definition.pipeline import Pipeline
@@ -22,6 +23,7 @@ from octavo.definition.treatments import AsNumber, AsTime, Clip, Normalize, Null
 __all__ = [
     "AGGREGATES",
     "DECIDED",
+    "LAST_VALUE",
     "METRICS",
     "PARTS",
     "AsNumber",
@@ -56,7 +58,9 @@ __all__ = [
     "Window",
     "WindowFeature",
     "calendar",
+    "check_last_value",
     "document",
     "fingerprint",
+    "last_value_feature",
     "split_entity",
 ]

@@ -28,8 +28,12 @@ class Profile:
     databases: Mapping[str, str] = dataclasses.field(default_factory=dict, repr=False)
     """URLs of the databases that `octavo.definition.Sql` names, by the name in small letters; they
     may hold passwords. Variables: ``OCTAVO_DATABASE_NAME``."""
+    stream: str = "sqlite:"
+    """Where events in motion are, as `octavo.streams.open_stream` takes it. Variable:
+    ``OCTAVO_STREAM``."""
 
 
+_KEYS = [field.name for field in dataclasses.fields(Profile) if field.name != "name"]
 _URL = "OCTAVO_DATABASE_"
 
 
@@ -52,8 +56,10 @@ def load_profile(folder: Path, name: str | None, environment: Mapping[str, str])
     named = [tables.get(each, {}).get("databases", {}) for each in (DEFAULT, name)]
     named += [{k.removeprefix(_URL): url for k, url in environment.items() if k.startswith(_URL)}]
     databases = {key.lower(): url for urls in named for key, url in urls.items() if url}
-    mlflow = environment.get("OCTAVO_MLFLOW") or values.get("mlflow", "")
-    return Profile(name, mlflow, databases)
+    texts = [key for key in _KEYS if key != "databases"]
+    given = {key: environment.get(f"OCTAVO_{key}".upper()) or values.get(key) for key in texts}
+    found = {key: value for key, value in given.items() if value}
+    return Profile(name, databases=databases, **found)
 
 
 def _tables(file: Path) -> dict[str, dict[str, Any]]:
@@ -68,15 +74,14 @@ def _tables(file: Path) -> dict[str, dict[str, Any]]:
         if key != "profile":
             raise DefinitionError.unknown("table", key, ["profile.NAME"], where=FILE)
     tables = document.get("profile", {})
-    known = [field.name for field in dataclasses.fields(Profile) if field.name != "name"]
     for name, table in tables.items() if isinstance(tables, dict) else [("profile", tables)]:
         where = f"{FILE} [profile.{name}]"
         if not isinstance(table, dict):
             fix = f"Write [profile.{DEFAULT}] above it."
             raise DefinitionError("it is no table.", where=where, fix=fix)
         for key, value in table.items():
-            if key not in known:
-                raise DefinitionError.unknown("key", key, known, where=where)
+            if key not in _KEYS:
+                raise DefinitionError.unknown("key", key, _KEYS, where=where)
             if key == "databases":
                 _check_databases(value, where=f"{FILE} [profile.{name}.databases]")
             elif not isinstance(value, str):

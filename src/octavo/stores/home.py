@@ -77,6 +77,11 @@ class Home:
         """Delta table of all predictions."""
         return self.path / "predictions"
 
+    @property
+    def streams(self) -> Path:
+        """Folder of the embedded log, one file for each topic."""
+        return self.path / "streams"
+
     def mirror(self, server: str) -> Path:
         """File that keeps what a server that is mirrored to has."""
         return self.path / "mirror" / f"{server}.json"
