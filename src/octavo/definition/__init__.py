@@ -3,7 +3,7 @@
 from octavo.definition.aggregates import AGGREGATES
 from octavo.definition.calendar import calendar
 from octavo.definition.costs import Costs
-from octavo.definition.dataset import Check, Csv, Dataset, Files
+from octavo.definition.dataset import Check, Dataset
 from octavo.definition.deviations import Deviations
 from octavo.definition.evaluation import Evaluation, Gate
 from octavo.definition.features import View, Window, WindowFeature
@@ -14,6 +14,7 @@ from octavo.definition.ngrams import Ngrams
 from octavo.definition.pipeline import Pipeline
 from octavo.definition.problem import DECIDED, METRICS, Lift, Problem
 from octavo.definition.schedule import Schedule
+from octavo.definition.sources import Csv, Files, Source, Stream
 from octavo.definition.split import PARTS, SplitByHash, SplitByTime, SplitStratified, split_entity
 from octavo.definition.training import Monitor, Replace, Training
 from octavo.definition.treatments import AsNumber, AsTime, Clip, Normalize, Null, Treatment
@@ -45,9 +46,11 @@ __all__ = [
     "Problem",
     "Replace",
     "Schedule",
+    "Source",
     "SplitByHash",
     "SplitByTime",
     "SplitStratified",
+    "Stream",
     "Training",
     "Treatment",
     "View",

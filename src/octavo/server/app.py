@@ -1,7 +1,8 @@
 """The HTTP server: a bare ASGI application.
 
-``POST /v1/pipelines/{name}/predict`` · ``GET /v1/pipelines/{name}/data`` ·
-``/v1/pipelines/{name}/settings`` · ``GET /health`` · ``GET /metrics``.
+``POST /v1/datasets/{name}/events`` · ``POST /v1/pipelines/{name}/predict`` ·
+``GET /v1/pipelines/{name}/data`` · ``/v1/pipelines/{name}/settings`` · ``GET /health`` ·
+``GET /metrics``.
 An error is ``{"error": …}``, whatever was asked for.
 """
 
@@ -13,7 +14,9 @@ from typing import Any
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from octavo.errors import OctavoError
+from octavo.server import events
 from octavo.server.answers import Answer, Refused, as_json
+from octavo.server.events import Events
 from octavo.server.rows import rows
 from octavo.server.settings import Asked, settings
 from octavo.services.config import ConfigService
@@ -29,27 +32,33 @@ LARGEST_BODY = 16 * 1024 * 1024
 
 
 class App:
-    """Serves one pipeline's live deployment, the rows it can be trained on, and its settings.
+    """Serves one pipeline: its live deployment, its rows, its settings; and takes what is sent.
 
     Parameters
     ----------
     name
         The pipeline's name in the address.
+    scorer
+        The live deployment; None: there is none.
+    events
+        Takes the rows of datasets that come by a stream.
     """
 
     def __init__(
         self,
         name: str,
-        scorer: Scorer,
+        scorer: Scorer | None,
         log: PredictionLog,
         data: RowService,
         config: ConfigService,
+        events: Events,
     ) -> None:
         self.name = name
         self.scorer = scorer
         self.log = log
         self.data = data
         self.config = config
+        self.events = events
         self.registry = CollectorRegistry()
         self.requests = Counter(
             "octavo_requests", "Requests answered.", ["path", "status"], registry=self.registry
@@ -61,6 +70,9 @@ class App:
             registry=self.registry,
         )
         self.predicted = Counter("octavo_predictions", "Rows predicted.", registry=self.registry)
+        self.received = Counter(
+            "octavo_received_rows", "Rows on disk.", ["dataset"], registry=self.registry
+        )
         for label, help_ in (("logged", "Predictions on disk."), ("lost", "Not logged.")):
             gauge = Gauge(f"octavo_predictions_{label}", help_, registry=self.registry)
             gauge.set_function(lambda label=label: getattr(log, label))
@@ -77,12 +89,18 @@ class App:
             answer = await self._answer(scope, receive)
         except Refused as refused:
             answer = refused.answer
-        paths = ("/health", "/metrics", self._predict_path, self._data_path, self._settings_path)
-        self.requests.labels(path if path in paths else "other", answer.status).inc()
+        self.requests.labels(self._label(path), answer.status).inc()
         length = str(len(answer.body)).encode()
         headers = [(b"content-type", answer.kind), (b"content-length", length), *answer.headers]
         await send({"type": "http.response.start", "status": answer.status, "headers": headers})
         await send({"type": "http.response.body", "body": answer.body})
+
+    def _label(self, path: str) -> str:
+        """Return what requests of a path are counted under."""
+        if events.PATH.fullmatch(path):
+            return "/v1/datasets/{name}/events"
+        paths = ("/health", "/metrics", self._predict_path, self._data_path, self._settings_path)
+        return path if path in paths else "other"
 
     @property
     def _predict_path(self) -> str:
@@ -122,7 +140,17 @@ class App:
             return await rows(self.data, self.name, scope["query_string"], accept)
         if path == self._settings_path or path.startswith(f"{self._settings_path}/"):
             return await self._settings(scope, receive)
+        if found := events.PATH.fullmatch(path):
+            if method != "POST":
+                raise Refused(405, "use POST")
+            return await self._take(found[1], dict(scope["headers"]), receive)
         raise Refused(404, f"there is no {path}; try POST {self._predict_path}")
+
+    async def _take(self, dataset: str, headers: dict[bytes, bytes], receive: Receive) -> Answer:
+        self.events.check(dataset, headers)
+        answer, rows = await self.events.take(dataset, headers, await _read(receive))
+        self.received.labels(dataset).inc(rows)
+        return answer
 
     async def _settings(self, scope: Scope, receive: Receive) -> Answer:
         headers = {key: value.decode("latin-1") for key, value in scope["headers"]}
@@ -140,23 +168,25 @@ class App:
         return {
             "status": "ok",
             "pipeline": self.name,
-            "deployment": self.scorer.deployment_id,
-            "candidate": self.scorer.candidate_id,
-            "positions": self.scorer.features.positions,
+            "deployment": self.scorer.deployment_id if self.scorer else None,
+            "candidate": self.scorer.candidate_id if self.scorer else None,
+            "positions": self.scorer.features.positions if self.scorer else None,
         }
 
     async def _predict(self, receive: Receive) -> bytes:
-        body = await _read(receive)
+        body, scorer = await _read(receive), self.scorer
+        if scorer is None:
+            raise Refused(503, "no deployment is served; run `octavo run`, then start this again")
         began = time.perf_counter()
         try:
-            events = self.scorer.decoder.decode(body)
+            rows = scorer.decoder.decode(body)
             # Off the event loop: Polars and the kernel release the interpreter lock.
-            answers = await asyncio.to_thread(score_events, self.scorer, self.log, events)
+            answers = await asyncio.to_thread(score_events, scorer, self.log, rows)
         except OctavoError as error:
             raise Refused(422, str(error)) from error
         self.latency.observe(time.perf_counter() - began)
         self.predicted.inc(answers.height)
-        rows = [
+        found = [
             {
                 "event_id": row[0],
                 "event_time": row[1],
@@ -167,9 +197,9 @@ class App:
         return as_json(
             {
                 "pipeline": self.name,
-                "deployment": self.scorer.deployment_id,
-                "candidate": self.scorer.candidate_id,
-                "predictions": rows,
+                "deployment": scorer.deployment_id,
+                "candidate": scorer.candidate_id,
+                "predictions": found,
             }
         )
 

@@ -33,7 +33,8 @@ def withdraw(
     DataError
         If it was withdrawn before.
     """
-    with home.lock():
+    notifications = NotificationService(catalog, home.log, console=lambda *_: None)
+    with home.lock(), catalog.transaction(alone=True) as connection:
         batches = catalog.batches()
         known = {batch["batch_id"]: batch for batch in batches}
         if batch_id not in known:
@@ -48,22 +49,20 @@ def withdraw(
         folded = {g["name"] for g in catalog.live_groups() if g["position"] >= batch["sequence"]}
         names = [name for name in (ROWS, *(v.name for v in pipeline.views)) if name in folded]
         found = marks(pipeline, RawStore(home), batches, correction, names)
-        notifications = NotificationService(catalog, home.log, console=lambda *_: None)
-        table, now = tables.batches, tables.now()
-        with catalog.transaction() as connection:
-            taken = table.update().where(table.c.batch_id == batch_id)
-            connection.execute(taken.values(state=WITHDRAWN, withdrawn=place, withdrawn_why=reason))
-            tables.emit(
-                connection,
-                "batch withdrawn",
-                f"{batch['dataset']}: {Path(batch['source']).name}",
-                severity="warning",
-                reason=reason,
-                batch_id=batch_id,
-                rows=batch["rows"],
-            )
-            write_marks(connection, found, now, None)
-        notifications.tell()
+        table = tables.batches
+        taken = table.update().where(table.c.batch_id == batch_id)
+        connection.execute(taken.values(state=WITHDRAWN, withdrawn=place, withdrawn_why=reason))
+        tables.emit(
+            connection,
+            "batch withdrawn",
+            f"{batch['dataset']}: {Path(batch['source']).name}",
+            severity="warning",
+            reason=reason,
+            batch_id=batch_id,
+            rows=batch["rows"],
+        )
+        write_marks(connection, found, tables.now(), None)
+    notifications.tell()
     return found
 
 

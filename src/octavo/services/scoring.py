@@ -45,6 +45,7 @@ def score_file(scorer: Scorer, home: Home, path: Path) -> ScoredFile:
         If the file cannot be read or lacks a column.
     """
     dataset = scorer.pipeline.rows
+    files = dataset.offline
     reading = begin_of(
         dataset,
         path,
@@ -53,7 +54,7 @@ def score_file(scorer: Scorer, home: Home, path: Path) -> ScoredFile:
         schema=scorer.schema,
         needed=source_columns(scorer.pipeline, dataset),
         columns=tuple(scorer.schema),
-        lines=dataset.offline.lines if _may_be_log(path, dataset) else None,
+        lines=files.lines if files and _may_be_log(path, dataset) else None,
     )
     store, writer, version = PredictionStore(home), f"score-{uuid.uuid4().hex[:12]}", 0
     nothing = pl.DataFrame(schema=scorer.schema)
@@ -71,7 +72,7 @@ def score_file(scorer: Scorer, home: Home, path: Path) -> ScoredFile:
 
 def _may_be_log(path: Path, dataset: Dataset) -> bool:
     """Return whether a file is called as logs are, or as those of the dataset."""
-    patterns = dataset.offline.patterns
+    patterns = dataset.offline.patterns if dataset.offline else ()
     called = {Path(each).suffix for each in patterns}  # type: ignore[union-attr]
     return told_kind(path.name) in (None, "lines") or path.suffix in called
 

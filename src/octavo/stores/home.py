@@ -88,6 +88,27 @@ class Home:
         return self.path / "octavo.log"
 
     @contextlib.contextmanager
+    def receiving(self, dataset: str, *, wait: bool = True) -> Iterator[bool]:
+        """Take in a batch of a dataset alone: what came before is known then, of files and streams.
+
+        The lock goes with the process, however that ends.
+
+        Parameters
+        ----------
+        wait
+            Until nobody else takes one in; if not, False is given in that case.
+        """
+        folder = self.path / "locks"
+        folder.mkdir(parents=True, exist_ok=True)
+        with (folder / f"receiving.{dataset}").open("a+") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+            except BlockingIOError:
+                yield False
+                return
+            yield True
+
+    @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
         """Hold the home for one run; the lock goes with the process, however that ends.
 

@@ -9,6 +9,7 @@ import glob
 from bisect import bisect_right
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from octavo.quality import Finding
 from octavo.stages.ingestion import types
 from octavo.stages.ingestion.loaded import Wanted
 from octavo.stages.ingestion.opening import file_of, inside, is_delta
-from octavo.stages.ingestion.reading import Reading
+from octavo.stages.ingestion.reading import Opens, Reading, open_file
 
 _CHUNK = 1 << 20
 
@@ -64,7 +65,7 @@ class Parsed:
 
 
 def begin(
-    path: str | Path,
+    source: str | Path | Opens,
     *,
     where_label: str,
     engine: Engine,
@@ -84,10 +85,10 @@ def begin(
 
     Parameters
     ----------
-    path
+    source
         ``.csv``, ``.tsv``, ``.txt``, ``.ndjson``, ``.jsonl``, ``.json``, ``.arff``, ``.log``
         (plain, with ``.gz``, or alone in a ``.zip``), ``.parquet``, ``.xlsx``, ``.xls``, ``.ods``
-        or a folder with a Delta table.
+        or a folder with a Delta table; or what opens rows that are in no file.
     where_label
         The dataset, named in errors.
     engine
@@ -130,12 +131,13 @@ def begin(
         needed,
         naming,
     )
-    return Reading(Path(path), where_label, wanted, engine, progress or _silent)
+    opens = source if callable(source) else partial(open_file, Path(source), where_label)
+    return Reading(opens, wanted, engine, progress or _silent)
 
 
 def begin_of(
     dataset: Dataset,
-    path: Path,
+    source: Path | Opens,
     *,
     engine: Engine,
     where_label: str,
@@ -153,22 +155,22 @@ def begin_of(
     columns
         The columns to take, if not those declared; types of others do not matter then.
     """
-    source = dataset.offline
-    overrides = {**dict.fromkeys(dataset.kept_as_text, pl.String), **source.types}
+    told, files = dataset.source, dataset.offline
+    overrides = {**dict.fromkeys(dataset.kept_as_text, pl.String), **told.types}
     if columns is not None:
         overrides = {name: dtype for name, dtype in overrides.items() if name in columns}
     return begin(
-        path,
+        source,
         where_label=where_label,
         engine=engine,
-        columns=source.columns if columns is None else columns,
+        columns=told.columns if columns is None else columns,
         schema=schema,
         overrides=overrides,
-        encoding=source.encoding,
-        csv=source.csv,
-        nested=source.nested,
+        encoding=files and files.encoding,
+        csv=files and files.csv,
+        nested=told.nested,
         lines=lines,
-        renamed=source.renamed,
+        renamed=told.renamed,
         needed=needed,
         naming=naming,
         progress=progress,

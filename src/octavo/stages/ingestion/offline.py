@@ -8,26 +8,32 @@ run was killed.
 import os
 import threading
 import time
-import uuid
 from collections.abc import Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import polars as pl
 import sqlalchemy as sa
 
-from octavo.definition import Dataset, fingerprint
+from octavo.definition import Dataset
 from octavo.definition.needed import naming_columns, source_columns
 from octavo.errors import DataError, DefinitionError, OctavoError
 from octavo.stages.contract import Context, Outcome
 from octavo.stages.ingestion.accept import Intake
+from octavo.stages.ingestion.batches import (
+    Written,
+    check_stamps,
+    commit,
+    earlier,
+    is_passed,
+    planned,
+)
 from octavo.stages.ingestion.files import begin_of, changing, content_hash, expand
 from octavo.stages.ingestion.reading import Reading
-from octavo.stages.ingestion.types import declared
 from octavo.stores import catalog as tables
 from octavo.stores.catalog import Row
-from octavo.stores.schemas import from_json, joined, to_json
+from octavo.stores.schemas import from_json, to_json
 
 
 def inputs(context: Context) -> Any:
@@ -53,7 +59,7 @@ def _seen(context: Context, dataset: Dataset) -> list[Any] | str:
 def run(context: Context) -> Outcome:
     """Ingest all new files; those ingested before are recognized by content."""
     for dataset in context.pipeline.datasets:
-        _check_stamps(context, dataset)
+        check_stamps(context.catalog, dataset)
     sources, failed = _sources(context)
     planned = _plan(context, sources)
     stop = threading.Event()
@@ -95,6 +101,8 @@ def _together(failed: list[OctavoError]) -> OctavoError:
 
 
 def _files(context: Context, dataset: Dataset) -> list[Path]:
+    if dataset.offline is None:
+        return _streamed(context, dataset)
     try:
         return expand(dataset.offline.patterns, Path(context.folder))  # type: ignore[arg-type]
     except DataError as error:
@@ -102,39 +110,15 @@ def _files(context: Context, dataset: Dataset) -> list[Path]:
         raise DataError(error.what, where=where, fix=error.fix) from error
 
 
-def _check_stamps(context: Context, dataset: Dataset) -> None:
-    """Refuse to mix rows stamped under two definitions of identity and time in one raw store."""
-    table = tables.datasets
-    known = context.catalog.one(sa.select(table).where(table.c.dataset == dataset.name))
-    if known and known["stamps"] != dataset.stamps_fingerprint:
-        raise DefinitionError(
-            "event_id, event_time, available or where, or a treatment of what they use, changed "
-            "since its batches were ingested.",
-            where=f"dataset {dataset.name!r}",
-            fix="Run `octavo run --fresh` to ingest everything anew under the new definition.",
-        )
-    if known:
-        _check_types(dataset, from_json(known["schema"]))
-
-
-def _check_types(dataset: Dataset, schema: dict[str, pl.DataType]) -> None:
-    """Refuse a type of a column that the raw store holds as something else."""
-    where = f"dataset {dataset.name!r}"
-    for name, given in declared(dataset.offline.types, where=where).items():
-        held = schema.get(name, given.dtype)
-        if held != given.dtype and not (held.is_numeric() and given.dtype == pl.Float64()):
-            raise DefinitionError(
-                f"{name!r} is declared as {given.dtype}, and was ingested as {held}.",
-                where=f"{where}, types",
-                fix="Run `octavo run --fresh`: it is ingested anew, as declared.",
-            )
-    for name in dataset.kept_as_text:
-        if schema.get(name, pl.String()) != pl.String():
-            raise DefinitionError(
-                f"a treatment reads the text of {name!r}, which was ingested as {schema[name]}.",
-                where=f"{where}, treat",
-                fix="Run `octavo run --fresh`: it is ingested anew, as text.",
-            )
+def _streamed(context: Context, dataset: Dataset) -> list[Path]:
+    """Return no file, of a dataset that comes by its stream alone, if something came."""
+    if dataset.name in context.catalog.schemas():
+        return []
+    raise DataError(
+        "nothing has come in by its stream that can be used.",
+        where=f"dataset {dataset.name!r}",
+        fix=f"Start `octavo up`, and POST its rows to /v1/datasets/{dataset.name}/events.",
+    )
 
 
 def _sources(context: Context) -> tuple[dict[str, dict[Path, str]], list[OctavoError]]:
@@ -159,26 +143,33 @@ def _plan(
     """Give every new file a batch ID, a sequence and a clock; return what is to be ingested."""
     plan: dict[str, list[tuple[Row, Path]]] = {}
     table = tables.batches
-    with context.catalog.transaction() as connection:
+    with context.catalog.transaction(alone=True) as connection:
         known = {
             (row.dataset, row.content_hash): dict(row._mapping)
             for row in connection.execute(sa.select(table))
         }
-        prepped = _prepped(context)
         newest = context.catalog.next_place() - 1
         for name, files in sources.items():
             plan[name] = []
             clock = _clock(context, name, list(known.values()))
             for path, content in files.items():
                 batch = known.get((name, content))
-                if batch and batch["state"] == "planned" and batch["sequence"] <= prepped:
+                if batch and batch["state"] == "planned" and is_passed(connection, batch):
                     # Prep went on without it: it comes later in the log, and as another batch,
                     # since rows of the failed one may be in the raw store.
                     connection.execute(table.delete().where(table.c.batch_id == batch["batch_id"]))
                     batch = None
                 if batch is None:
                     newest += 1
-                    batch = _planned(context, name, path, content, newest, clock)
+                    batch = planned(
+                        name,
+                        str(path),
+                        content=content,
+                        sequence=newest,
+                        clock=clock,
+                        run_id=context.run_id,
+                        at=context.now(),
+                    )
                     connection.execute(table.insert().values(**batch))
                     known[name, content] = batch
                 if batch["state"] == "planned" and batch not in [b for b, _ in plan[name]]:
@@ -204,29 +195,6 @@ def _prepped(context: Context) -> int:
     return -1 if position is None else position
 
 
-def _planned(
-    context: Context, dataset: str, path: Path, content: str, sequence: int, clock: int | None
-) -> Row:
-    return {
-        "batch_id": _uuid7(context.now()),
-        "dataset": dataset,
-        "sequence": sequence,
-        "source": str(path),
-        "content_hash": content,
-        "state": "planned",
-        "run_id": context.run_id,
-        "clock": clock,
-        "planned_at": context.now(),
-    }
-
-
-def _uuid7(at: int) -> str:
-    """Return a UUIDv7 (RFC 9562) for a time in microseconds."""
-    value = ((at // 1000) << 80) | (uuid.uuid4().int & ((1 << 80) - 1))
-    value = (value & ~(0xF << 76)) | (0x7 << 76)
-    return str(uuid.UUID(int=(value & ~(0x3 << 62)) | (0x2 << 62)))
-
-
 def _ingest_dataset(
     context: Context, dataset: Dataset, plan: list[tuple[Row, Path]], stop: threading.Event
 ) -> OctavoError | None:
@@ -250,13 +218,27 @@ def _ingest_dataset(
 
 def _ingest_batch(context: Context, dataset: Dataset, batch: Row, path: Path) -> None:
     began = time.monotonic()
-    known = context.catalog.schemas().get(dataset.name)
-    reading = _begun(context, dataset, path, known)
-    written = None
-    while written is None:  # again, if the file is not what it began as
-        written = _written(context, dataset, batch, reading, known)
-    intake, version = written
-    _commit(context, dataset, batch, path, reading, intake, version, time.monotonic() - began)
+    with context.home.receiving(dataset.name):
+        known = context.catalog.schemas().get(dataset.name)
+        reading = _begun(context, dataset, path, known)
+        taken = None
+        while taken is None:  # again, if the file is not what it began as
+            taken = _written(context, dataset, batch, reading, known)
+        intake, version = taken
+        written = Written(
+            rows=intake.rows,
+            rules=intake.rules,
+            restated=intake.rules["restated"],
+            duplicates=intake.duplicates,
+            bytes=reading.bytes,
+            newest=intake.newest,
+            schema=to_json(reading.schema),
+            noticed=[finding.document() for finding in reading.noticed],
+            version=version,
+            seconds=time.monotonic() - began,
+        )
+        mine = batch | {"run_id": context.run_id}
+        commit(context.catalog, dataset, mine, written, name=path.name, now=context.now)
 
 
 def _begun(context: Context, dataset: Dataset, path: Path, known: dict[str, str] | None) -> Reading:
@@ -268,7 +250,7 @@ def _begun(context: Context, dataset: Dataset, path: Path, known: dict[str, str]
         where_label=f"dataset {dataset.name!r}",
         schema=from_json(known) if known else None,
         needed=source_columns(context.pipeline, dataset) if known else None,
-        lines=dataset.offline.lines,
+        lines=dataset.offline and dataset.offline.lines,
         naming=naming_columns(context.pipeline, dataset),
         progress=lambda done, total: context.progress(dataset.name, done, total),
     )
@@ -276,12 +258,12 @@ def _begun(context: Context, dataset: Dataset, path: Path, known: dict[str, str]
 
 def _written(
     context: Context, dataset: Dataset, batch: Row, reading: Reading, known: dict[str, str] | None
-) -> tuple[Intake, int] | None:
+) -> tuple[Intake, int | None] | None:
     """Go through a file and write its rows; nothing, and None, if types are not settled by that."""
     refused: OctavoError | None = None
     with context.raw.receive(dataset.name, batch["batch_id"]) as incoming:
-        earlier = context.catalog.committed(dataset.name)
-        intake = Intake(dataset, batch, context.raw, earlier, incoming, known)
+        before = partial(earlier, context.catalog, dataset.name)
+        intake = Intake(dataset, batch, context.raw, before, incoming, known)
         for piece in reading.pieces():
             try:
                 if refused is None:
@@ -296,70 +278,6 @@ def _written(
             raise refused
         intake.finish()
         return intake, incoming.commit()
-
-
-def _commit(
-    context: Context,
-    dataset: Dataset,
-    batch: Row,
-    path: Path,
-    reading: Reading,
-    intake: Intake,
-    version: int,
-    seconds: float,
-) -> None:
-    """Make a written batch count, and tell of it."""
-    schema = to_json(reading.schema)
-    rejected = intake.rules.total()
-    noticed = [finding.document() for finding in reading.noticed]
-    known = context.catalog.schemas().get(dataset.name, {})
-    with context.catalog.transaction() as connection:
-        tables.put(
-            connection,
-            tables.datasets,
-            dataset=dataset.name,
-            stamps=dataset.stamps_fingerprint,
-            schema=joined(known, schema),
-        )
-        connection.execute(
-            tables.batches.update()
-            .where(tables.batches.c.batch_id == batch["batch_id"])
-            .values(
-                state="committed",
-                run_id=context.run_id,  # not that of the run which planned it, and failed
-                rows=intake.rows,
-                rejected=rejected,
-                duplicates=intake.duplicates,
-                restated=intake.rules["restated"],
-                bytes=reading.bytes,
-                newest=intake.newest,
-                schema_fingerprint=fingerprint(schema),
-                delta_version=version,
-                quality={"noticed": noticed, "schema": schema},
-                seconds=seconds,
-                committed_at=context.now(),
-            )
-        )
-        tables.emit(
-            connection,
-            "batch committed",
-            f"{dataset.name}: {path.name}",
-            run_id=context.run_id,
-            batch_id=batch["batch_id"],
-            rows=intake.rows,
-            rejected=rejected,
-        )
-        if rejected:
-            tables.emit(
-                connection,
-                "rows rejected",
-                f"{dataset.name}: {path.name}",
-                severity="warning",
-                run_id=context.run_id,
-                batch_id=batch["batch_id"],
-                rejected=rejected,
-                rules=dict(intake.rules),
-            )
 
 
 def _outcome(context: Context) -> Outcome:

@@ -33,7 +33,7 @@ def report_quality(context: Context, batches: list[Row]) -> None:
     static: dict[str, pl.DataFrame] | None = None
     for number, batch in enumerate(batches):
         dataset = context.pipeline.dataset(batch["dataset"])
-        renamed = [dataset.offline.renamed] if dataset.offline.renamed else []
+        renamed = [dataset.source.renamed] if dataset.source.renamed else []
         of = fingerprint([dataset.identity, dataset.checks, *dataset.treat, *renamed])
         known = batch["quality"] or {}
         if known.get("of") == of:
@@ -73,7 +73,7 @@ def _report(
     looked_at: list[pl.DataFrame] = []
     flagged: Counter[str] = Counter()
     treated: list[list[dict[str, Any]]] = []
-    renamed = dataset.offline.renamed
+    renamed = dataset.source.renamed
     for received in context.raw.received(dataset.name, batch):
         rows = computed(dataset, received)
         came = (batch["quality"] or {}).get("schema", received.columns)  # the others are null

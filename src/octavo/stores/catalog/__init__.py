@@ -2,6 +2,7 @@
 
 from octavo.stores.catalog.catalog import Catalog, Row, emit, now, put
 from octavo.stores.catalog.schema import (
+    barrier,
     batches,
     candidates,
     config,
@@ -25,6 +26,7 @@ from octavo.stores.catalog.schema import (
 __all__ = [
     "Catalog",
     "Row",
+    "barrier",
     "batches",
     "candidates",
     "config",
