@@ -8,6 +8,7 @@ Times are nanoseconds of a monotonic clock that the processes of one boot share.
 the boot looks like the future, and counts as long ago.
 """
 
+import contextlib
 import time
 import uuid
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -190,19 +191,24 @@ class GroupMember:
 
     def renew(self) -> Mapping[int, Lease]:
         """Say that this member lives; written after a third of the lease, or if shares change."""
-        seen = Seen(self._clock(), self._lasts)
-        is_fresh = Seen(self._renewed.at, self._lasts // 3).is_alive(seen.at)
-        if not is_fresh or self._leaving or self._changes(seen):
+        is_fresh = Seen(self._renewed.at, self._lasts // 3).is_alive(self._clock())
+        if not is_fresh or self._leaving or self._changes():
             with self._log.group(self.group) as group:
+                seen = self._seen()
                 leases, share = group.renew(self.name, seen, self._leaving)
             self._renewed = seen
             self._held = {lease.partition: lease for lease in leases}
             self._leaving = [lease.partition for lease in leases[share:]]
         return {each: of for each, of in self._held.items() if each not in self._leaving}
 
-    def _changes(self, seen: Seen) -> bool:
+    def _seen(self) -> Seen:
+        """Return a sign of life; made after the group was read, so that no other is from later."""
+        return Seen(self._clock(), self._lasts)
+
+    def _changes(self) -> bool:
         """Say whether renewing would change what this member holds, or may keep."""
-        leases, share = self._log.look(self.group).renew(self.name, seen, ())
+        group = self._log.look(self.group)
+        leases, share = group.renew(self.name, self._seen(), ())
         held = {lease.partition: lease.epoch for lease in leases}
         return len(held) > share or held != {each: of.epoch for each, of in self._held.items()}
 
@@ -217,11 +223,11 @@ class GroupMember:
                 claim = group.claims[partition]
                 claim.committed = max(claim.committed, offset)
                 claim.volume = max(claim.volume, volume)
-            group.members[self.name] = Seen(self._clock(), self._lasts)
+            group.members[self.name] = self._seen()
 
     def close(self) -> None:
-        """Leave the group."""
-        with self._log.group(self.group) as group:
+        """Leave the group; if it was forgotten, there is nothing to leave."""
+        with contextlib.suppress(DefinitionError), self._log.group(self.group) as group:
             group.leave(self.name)
         self._held, self._leaving = {}, []
 
