@@ -67,17 +67,17 @@ PUBLISHED = {
 COLUMNS = ("default", "chosen on validation", "best on test")
 
 
-def payments() -> pl.DataFrame:
+def payments(definition: Path = ROOT / "tests" / "handbook") -> pl.DataFrame:
     """Ingest and fold the book's payments, and hand them out, as a user would."""
     with tempfile.TemporaryDirectory() as folder:
         rows = Path(folder) / "rows.parquet"
         octavo = [sys.executable, "-m", "octavo"]
-        project = [str(ROOT / "tests" / "handbook"), "--home", f"{folder}/home"]
+        project = [str(definition), "--home", f"{folder}/home"]
         for command in (
             ["run", *project, "--to", "segregation"],
             ["data", *project, "--split", "all", "--labels", "both", "-o", str(rows)],
         ):
-            subprocess.run([*octavo, *command], check=True, capture_output=True)
+            subprocess.run([*octavo, *command], check=True, capture_output=True, cwd=ROOT)
         return with_features(pl.read_parquet(rows), FILE)
 
 

@@ -2,10 +2,12 @@
 
 ``octavo init`` and ``octavo run`` take a table to a verdict; what is left of the budget after the
 first stages is the search's. The peers get the rows of Octavo's train and validation parts, all
-columns, and the same budget, and predict its test part.
+columns, and the same budget, and predict its test part. With ``--features`` they get the columns
+that Octavo computed instead, windows and all: what is left is how well each learns.
 Per data set the figures are in the metric that ``init`` chose, with a paired bootstrap of the
 difference on the same test rows; last comes the mean rank. Octavo has no hand-written definition.
-``python benchmarks/quality.py [--shared ../shared] [--budget 5m] [--only NAME …] [--json]``
+``python benchmarks/quality.py [--shared ../shared] [--budget 5m] [--only NAME …] [--features]
+[--json]``
 """
 
 import argparse
@@ -119,12 +121,16 @@ def truth_of(project: Project) -> np.ndarray:
     return target_numbers(test, project.definition, classes)
 
 
-def hand_over(project: Project, table: pl.DataFrame, folder: Path) -> None:
-    """Write the rows of the parts, as they came, for the peers."""
+def hand_over(project: Project, table: pl.DataFrame | None, folder: Path, target: str) -> None:
+    """Write the rows of the parts for the peers: as they came, or the features of Octavo."""
+    label = project.definition.label.name
     for name, parts in (("train", ("train", "validation")), ("test", ("test",))):
-        rows = [project.rows().data(part, columns=[])[POSITION] for part in parts]
-        places = pl.concat(rows).to_numpy() & 0xFFFF_FFFF  # of the only batch: its rows, in order
-        table[places].write_parquet(folder / f"{name}.parquet")
+        rows = pl.concat([project.rows().data(part) for part in parts])
+        if table is None:
+            given = rows.select(*project.definition.features, pl.col(label).alias(target))
+        else:
+            given = table[rows[POSITION].to_numpy() & 0xFFFF_FFFF]  # the rows of the only batch
+        given.write_parquet(folder / f"{name}.parquet")
 
 
 def run_peer(name: str, folder: Path, target: str, metric: str, kind: str, seconds: float):
@@ -148,7 +154,9 @@ def compared(metric: str, more: bool, truth, ours, theirs) -> tuple[float, float
     return interval((found[:, 0] - found[:, 1]) * (1 if more else -1))
 
 
-def judge(name: str, table: pl.DataFrame, arguments: list[str], budget: str) -> dict[str, float]:
+def judge(
+    name: str, table: pl.DataFrame, arguments: list[str], budget: str, features: bool
+) -> dict[str, float]:
     """Run all three on one data set, print a line, and return whose figure is which."""
     folder = Path(tempfile.mkdtemp(prefix=f"quality-{name}-"))
     seconds = microseconds(budget, where="--budget") / 1e6
@@ -156,9 +164,9 @@ def judge(name: str, table: pl.DataFrame, arguments: list[str], budget: str) -> 
     project = run_octavo(folder, table, arguments, seconds)
     took = {"octavo": time.monotonic() - began}
     problem = project.definition.problem
-    hand_over(project, table, folder)
-    truth = truth_of(project)
     target = arguments[arguments.index("--target") + 1]
+    hand_over(project, None if features else table, folder, target)
+    truth = truth_of(project)
     predicted = {"octavo": own_predictions(project)}
     for peer in PEERS:
         began = time.monotonic()
@@ -184,6 +192,7 @@ def main() -> None:
     parser.add_argument("--shared", type=Path, default=Path(os.environ.get("SHARED", "../shared")))
     parser.add_argument("--budget", default="5m")
     parser.add_argument("--only", nargs="*")
+    parser.add_argument("--features", action="store_true", help="peers get Octavo's columns")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     ranks: dict[str, list[float]] = {who: [] for who in ("octavo", *PEERS)}
@@ -191,7 +200,7 @@ def main() -> None:
         if options.only and name not in options.only:
             continue
         table, arguments = make()
-        scores = judge(name, table, arguments, options.budget)
+        scores = judge(name, table, arguments, options.budget, options.features)
         for who, score in scores.items():
             better = sum(other > score for other in scores.values())
             equal = sum(other == score for other in scores.values())
