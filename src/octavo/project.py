@@ -119,11 +119,14 @@ class Project:
         )
 
     def status(self) -> dict[str, Any]:
-        """Return the state of the eight stages, and of the mirror, as one document."""
+        """Return the state of the eight stages, of streams, and of the mirror, as one document."""
         document = status.status(self.definition, self.name, self.catalog)
         mirror = self.mirror
         told = {"due": mirror.due, "error": mirror.error} if mirror else None
-        return document | {"mirror": told}
+        stream = self.stream()
+        streams = status.streams(self.definition, self.catalog, stream)
+        stream.close()
+        return document | {"streams": streams, "mirror": told}
 
     def reproduce(self, candidate_id: str) -> Reproduction:
         """Train a candidate once more from what was recorded, and say whether it is the same."""

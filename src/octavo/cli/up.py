@@ -94,6 +94,7 @@ def _serve(project: Any, host: str, port: int) -> int:
     from octavo.server.events import Events
     from octavo.services.receiving import Receiver
     from octavo.services.serving import PredictionLog
+    from octavo.status import streams
     from octavo.stores.predictions import PredictionStore
 
     stream = project.stream()
@@ -102,8 +103,15 @@ def _serve(project: Any, host: str, port: int) -> int:
     with _listener(host, port) as listener:
         address = f"http://{host}:{listener.getsockname()[1]}"
         log = PredictionLog(PredictionStore(project.home))
-        services = log, project.row_service(), project.config, Events(receiver)
-        app = App(project.name, scorer, *services)
+        app = App(
+            project.name,
+            scorer,
+            log,
+            project.row_service(),
+            project.config,
+            Events(receiver),
+            lambda: streams(project.definition, project.catalog, stream),
+        )
         if scorer is not None:
             served = f"{scorer.candidate_id} ({scorer.bundle.algorithm}), {scorer.deployment_id}"
             click.echo(f"Serving {served}")

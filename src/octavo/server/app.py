@@ -27,6 +27,11 @@ Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
+_STREAM = {
+    "lag": "Rows that wait to be ingested.",
+    "freshness": "Seconds from the append of the newest batch's first row to its commit.",
+}
+
 LARGEST_BODY = 16 * 1024 * 1024
 """Bytes; a larger request is refused with 413."""
 
@@ -42,6 +47,8 @@ class App:
         The live deployment; None: there is none.
     events
         Takes the rows of datasets that come by a stream.
+    streams
+        Gives how far their ingestion is, as `octavo.status.streams`.
     """
 
     def __init__(
@@ -52,6 +59,7 @@ class App:
         data: RowService,
         config: ConfigService,
         events: Events,
+        streams: Callable[[], list[dict[str, Any]]],
     ) -> None:
         self.name = name
         self.scorer = scorer
@@ -59,6 +67,7 @@ class App:
         self.data = data
         self.config = config
         self.events = events
+        self.streams = streams
         self.registry = CollectorRegistry()
         self.requests = Counter(
             "octavo_requests", "Requests answered.", ["path", "status"], registry=self.registry
@@ -73,6 +82,12 @@ class App:
         self.received = Counter(
             "octavo_received_rows", "Rows on disk.", ["dataset"], registry=self.registry
         )
+        self.behind = {
+            name: Gauge(
+                f"octavo_stream_{name}", told, ["dataset", "partition"], registry=self.registry
+            )
+            for name, told in _STREAM.items()
+        }
         for label, help_ in (("logged", "Predictions on disk."), ("lost", "Not logged.")):
             gauge = Gauge(f"octavo_predictions_{label}", help_, registry=self.registry)
             gauge.set_function(lambda label=label: getattr(log, label))
@@ -128,6 +143,7 @@ class App:
         if path == "/health" and method == "GET":
             return Answer(as_json(self._health()))
         if path == "/metrics" and method == "GET":
+            await asyncio.to_thread(self._look)
             return Answer(generate_latest(self.registry), b"text/plain; version=0.0.4")
         if path == self._predict_path:
             if method != "POST":
@@ -163,6 +179,13 @@ class App:
             if_match=headers.get(b"if-match"),
         )
         return await settings(self.config, asked)
+
+    def _look(self) -> None:
+        """Bring what is told of streams up to date."""
+        for each in self.streams():
+            for name, gauge in self.behind.items():
+                if each[name] is not None:
+                    gauge.labels(each["dataset"], each["partition"]).set(each[name])
 
     def _health(self) -> dict[str, Any]:
         return {

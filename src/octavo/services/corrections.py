@@ -1,7 +1,6 @@
 """Corrections that a person asks for: to withdraw a batch, and to rebuild what is stale."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from octavo.definition import Pipeline
 from octavo.definition.versions import ROWS
@@ -9,7 +8,7 @@ from octavo.errors import DataError, DefinitionError
 from octavo.services.notifications import NotificationService
 from octavo.stages.prep.stale import WITHDRAWN, Correction, marks, write_marks
 from octavo.stores import catalog as tables
-from octavo.stores.catalog import Catalog, Row
+from octavo.stores.catalog import Catalog, Row, name_of
 from octavo.stores.home import Home
 from octavo.stores.raw import RawStore
 
@@ -55,7 +54,7 @@ def withdraw(
         tables.emit(
             connection,
             "batch withdrawn",
-            f"{batch['dataset']}: {Path(batch['source']).name}",
+            f"{batch['dataset']}: {name_of(batch)}",
             severity="warning",
             reason=reason,
             batch_id=batch_id,

@@ -14,6 +14,7 @@ import polars as pl
 from polars.exceptions import PanicException
 
 from octavo.definition import Dataset, Pipeline
+from octavo.definition.events import POSITION
 from octavo.definition.needed import naming_columns, source_columns
 from octavo.engines import LocalEngine
 from octavo.stages.ingestion.accept import Intake
@@ -25,7 +26,7 @@ from octavo.stages.ingestion.ranges import range_of
 from octavo.stages.ingestion.repeats import Seen
 from octavo.stages.ingestion.sent import Refused, Sent, rows_of
 from octavo.stores.catalog import Catalog, Row
-from octavo.stores.raw import Incoming, RawStore
+from octavo.stores.raw import ROWS_PER_BATCH, Incoming, RawStore
 from octavo.stores.schemas import from_json, to_json
 from octavo.streams import Record
 
@@ -86,7 +87,11 @@ class MicroBatches:
         self._known.add(batch["batch_id"])
         if batch["delta_version"] is None:
             return pl.DataFrame()
-        return pl.concat(self._raw.received(self.dataset.name, batch))
+        first = batch["sequence"] * ROWS_PER_BATCH
+        last = first + batch["end_offset"] - batch["first_offset"]  # so that files are skipped
+        rows = self._raw.scan(self.dataset.name, [batch])
+        rows = rows.filter(pl.col(POSITION).is_between(first, last, closed="left"))
+        return rows.collect().sort(POSITION)
 
     def _learn(self) -> None:
         """Take in the event IDs of batches that came meanwhile, of files or another owner."""

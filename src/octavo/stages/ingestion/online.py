@@ -24,7 +24,7 @@ from octavo.stages.ingestion.micro_batch import MicroBatches
 from octavo.stages.ingestion.ranges import Range, after, end_of, plan, plan_again, range_of
 from octavo.stages.ingestion.sent import family
 from octavo.stages.ingestion.topics import GROUP, accepted, incoming
-from octavo.stores.catalog import Catalog, Row, now
+from octavo.stores.catalog import Catalog, Row, name_of, now
 from octavo.stores.home import Home
 from octavo.stores.raw import RawStore
 from octavo.streams import MOST_BYTES, MOST_ROWS, Block, Lease, LeaseLostError, Record, Stream
@@ -99,7 +99,7 @@ class OnlineIngestion:
         flush
             Also what could wait for more.
         """
-        return any(feed.turn(flush) for feed in self._feeds)
+        return sum(feed.turn(flush) for feed in self._feeds) > 0  # each has its turn
 
 
 class _Feed:
@@ -140,7 +140,7 @@ class _Feed:
             leases = self._member.renew()
             self._places = {p: at for p, at in self._places.items() if p in leases}
             self._trim()
-            return any(self._advance(lease, flush) for lease in leases.values())
+            return sum(self._advance(lease, flush) for lease in leases.values()) > 0
         except LeaseLostError:
             self._places = {}  # begun again, from what the catalog says
         except OctavoError as error:
@@ -182,7 +182,8 @@ class _Feed:
         """Complete the batches that the stream does not know as done; return where to go on."""
         topic, partition = self._from.name, lease.partition
         for batch in after(self._catalog, topic, partition, lease.committed):
-            self._complete(batch, self._records(range_of(batch)))
+            is_planned = batch["state"] == "planned"
+            self._complete(batch, self._records(range_of(batch)) if is_planned else [])
         end = end_of(self._catalog, topic, partition)
         return self._stream.extents(topic)[partition].begin if end is None else end
 
@@ -218,13 +219,14 @@ class _Feed:
         """Do what is still to be done of a planned batch."""
         while batch["state"] == "planned":
             written = self._batches.write(batch, records)
-            told = {"name": batch["source"], "now": self._now}
+            told = {"name": name_of(batch), "now": self._now}
             if commit(self._catalog, self._dataset, batch, written, **told):
                 batch = batch | {"state": "committed", "delta_version": written.version}
                 self._say(batch, written.rules)
             else:
                 batch = plan_again(self._catalog, batch, self._now())
-        self._pass_on(batch)
+        if batch["state"] == "committed":  # and not withdrawn since
+            self._pass_on(batch)
         self._member.commit({batch["partition"]: batch["end_offset"]})
 
     def _pass_on(self, batch: Row) -> None:

@@ -76,9 +76,7 @@ def plan_again(catalog: Catalog, batch: Row, now: int) -> Row:
 
 def end_of(catalog: Catalog, topic: str, partition: int) -> int | None:
     """Return the offset after the last planned one; None before the first plan."""
-    with catalog.engine.connect() as connection:
-        last = _last(connection, topic, partition)
-    return None if last is None else last[0]
+    return catalog.rows(_newest(topic, partition))[0]["end"]
 
 
 def after(catalog: Catalog, topic: str, partition: int, committed: int) -> list[Row]:
@@ -90,11 +88,17 @@ def after(catalog: Catalog, topic: str, partition: int, committed: int) -> list[
 
 
 def _last(connection: sa.Connection, topic: str, partition: int) -> tuple[int, int] | None:
-    table = tables.batches
-    query = sa.select(sa.func.max(table.c.end_offset), sa.func.max(table.c.epoch))
-    here = (table.c.topic == topic) & (table.c.partition == partition)
-    end, epoch = connection.execute(query.where(here)).one()
+    end, epoch = connection.execute(_newest(topic, partition)).one()
     return None if end is None else (end, epoch)
+
+
+def _newest(topic: str, partition: int) -> sa.Select[Any]:
+    table = tables.batches
+    newest = (sa.func.max(table.c[c]) for c in ("end_offset", "epoch"))
+    here = (table.c.topic == topic) & (table.c.partition == partition)
+    return sa.select(
+        *(each.label(n) for each, n in zip(newest, ("end", "epoch"), strict=True))
+    ).where(here)
 
 
 def _insert(

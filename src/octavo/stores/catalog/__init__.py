@@ -1,6 +1,6 @@
 """The catalog of one home: batches, features, runs, candidates, deployments, settings, events."""
 
-from octavo.stores.catalog.catalog import Catalog, Row, emit, now, put
+from octavo.stores.catalog.catalog import Catalog, Row, emit, name_of, now, put
 from octavo.stores.catalog.schema import (
     barrier,
     batches,
@@ -38,6 +38,7 @@ __all__ = [
     "events",
     "feature_groups",
     "feature_versions",
+    "name_of",
     "now",
     "put",
     "rebuilds",

@@ -274,6 +274,11 @@ class Catalog:
         return [row["position"] for row in self.rows(query.order_by(table.c.position))]
 
 
+def name_of(batch: Row) -> str:
+    """Return what people call a batch: its file, or its place in a stream."""
+    return Path(batch["source"]).name if batch["topic"] is None else batch["source"]
+
+
 def last_place(batch: Row) -> int:
     """Return the newest place a batch has in the order: its own, or that of its withdrawal."""
     return max(batch["sequence"], batch["withdrawn"] or 0)
