@@ -99,7 +99,7 @@ class Project:
             Delete the home before: everything is ingested and computed anew.
         """
         if fresh:
-            with self.home.lock():
+            with self.home.lock(), self.home.unserved():
                 for entry in self.home.path.iterdir():
                     if entry.name != "lock":
                         shutil.rmtree(entry) if entry.is_dir() else entry.unlink()

@@ -59,9 +59,8 @@ def streams(pipeline: Pipeline, catalog: Catalog, stream: Stream) -> list[dict[s
 def _freshness(catalog: Catalog, topic: str, partition: int) -> float | None:
     table = tables.batches
     here = (table.c.topic == topic) & (table.c.partition == partition)
-    query = sa.select(table.c.committed_at, table.c.received_at)
-    query = query.where(here, table.c.committed_at.is_not(None)).order_by(table.c.end_offset.desc())
-    last = catalog.one(query)
+    query = sa.select(table).where(here, table.c.committed_at.is_not(None))
+    last = catalog.one(query.order_by(table.c.end_offset.desc()))
     return (last["committed_at"] - last["received_at"]) / 1e6 if last else None
 
 

@@ -82,7 +82,8 @@ def _ingest(project: Any) -> int:
         tell=lambda severity, text: click.echo(f"{severity}: {text}", err=True),
     )
     click.echo(f"Ingesting {', '.join(each.name for each in service.datasets)}")
-    service.run(stop)
+    with project.home.kept():
+        service.run(stop)
     stream.close()
     return ExitCode.DONE
 
@@ -100,7 +101,7 @@ def _serve(project: Any, host: str, port: int) -> int:
     stream = project.stream()
     receiver = Receiver(project.definition, stream)
     scorer = _scorer(project, bool(receiver.datasets))
-    with _listener(host, port) as listener:
+    with project.home.kept(), _listener(host, port) as listener:
         address = f"http://{host}:{listener.getsockname()[1]}"
         log = PredictionLog(PredictionStore(project.home))
         app = App(

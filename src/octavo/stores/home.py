@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from octavo.errors import ResourceError
 
@@ -107,6 +108,37 @@ class Home:
                 yield False
                 return
             yield True
+
+    @contextlib.contextmanager
+    def kept(self) -> Iterator[None]:
+        """See to it that the home is not started over, as long as services work in it."""
+        with self._services_file() as file:
+            fcntl.flock(file, fcntl.LOCK_SH)
+            yield
+
+    @contextlib.contextmanager
+    def unserved(self) -> Iterator[None]:
+        """Hold the home without any service.
+
+        Raises
+        ------
+        ResourceError
+            If one works in it: what is sent to it would be lost.
+        """
+        with self._services_file() as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                raise ResourceError(
+                    "services work in it, and take in what is sent.",
+                    where=str(self.path),
+                    fix="Stop `octavo up` first.",
+                ) from error
+            yield
+
+    def _services_file(self) -> IO[str]:
+        (self.path / "locks").mkdir(parents=True, exist_ok=True)
+        return (self.path / "locks" / "services").open("a+")
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:

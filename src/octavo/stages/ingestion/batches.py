@@ -4,7 +4,6 @@ The same for files and streams. It knows nothing of how rows are read or written
 """
 
 import uuid
-from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -85,7 +84,7 @@ def commit(
         behind it would never be seen.
     """
     rejected = sum(written.rules.values())
-    told = {"run_id": batch["run_id"], "batch_id": batch["batch_id"], "rejected": rejected}
+    told: Row = {name: batch[name] for name in ("run_id", "batch_id")} | {"rejected": rejected}
     with catalog.transaction(alone=True) as connection:
         if is_passed(connection, batch):
             return False
@@ -114,8 +113,8 @@ def commit(
         subject = f"{dataset.name}: {name}"
         tables.emit(connection, "batch committed", subject, rows=written.rows, **told)
         if rejected:
-            rules = {"rules": dict(Counter(written.rules))}
-            tables.emit(connection, "rows rejected", subject, severity="warning", **told, **rules)
+            told["rules"] = dict(written.rules)
+            tables.emit(connection, "rows rejected", subject, severity="warning", **told)
     return True
 
 

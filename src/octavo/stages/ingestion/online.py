@@ -12,7 +12,7 @@ One loop serves all datasets. It knows nothing of processes, or of what a batch 
 import io
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 
 import polars as pl
@@ -244,7 +244,7 @@ class _Feed:
         if blocks:
             self._stream.append(self._to.name, blocks)
 
-    def _say(self, batch: Row, rules: dict[str, int]) -> None:
+    def _say(self, batch: Row, rules: Mapping[str, int]) -> None:
         if rejected := sum(rules.values()):
             why = ", ".join(f"{count} {rule}" for rule, count in rules.items())
             self._tell("warning", f"{batch['source']}: {rejected} rows rejected: {why}")

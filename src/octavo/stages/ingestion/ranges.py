@@ -88,17 +88,15 @@ def after(catalog: Catalog, topic: str, partition: int, committed: int) -> list[
 
 
 def _last(connection: sa.Connection, topic: str, partition: int) -> tuple[int, int] | None:
-    end, epoch = connection.execute(_newest(topic, partition)).one()
-    return None if end is None else (end, epoch)
+    last = connection.execute(_newest(topic, partition)).mappings().one()
+    return None if last["end"] is None else (last["end"], last["epoch"])
 
 
 def _newest(topic: str, partition: int) -> sa.Select[Any]:
     table = tables.batches
-    newest = (sa.func.max(table.c[c]) for c in ("end_offset", "epoch"))
+    end, epoch = (sa.func.max(table.c[name]) for name in ("end_offset", "epoch"))
     here = (table.c.topic == topic) & (table.c.partition == partition)
-    return sa.select(
-        *(each.label(n) for each, n in zip(newest, ("end", "epoch"), strict=True))
-    ).where(here)
+    return sa.select(end.label("end"), epoch.label("epoch")).where(here)
 
 
 def _insert(
