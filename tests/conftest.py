@@ -1,10 +1,12 @@
 """What tests share: a small project that is quickly written and run, and the command line."""
 
+import contextlib
 import fcntl
 import os
+import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -111,6 +113,25 @@ def start(*arguments: str | Path) -> subprocess.Popen[str]:
     """Start the octavo command; the caller waits for it or kills it."""
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     return subprocess.Popen(command(*arguments), **pipes)
+
+
+@contextlib.contextmanager
+def disk_of(folder: Path, size: str) -> Iterator[Path]:
+    """Give a disk of a few hundred kilobytes, where this process has the right to."""
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)]
+    if not shutil.which("mount") or subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("needs the right to mount a small disk")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", str(folder)], check=True)
+
+
+@pytest.fixture(scope="session")
+def small_disk() -> Callable[[Path, str], contextlib.AbstractContextManager[Path]]:
+    """Give `disk_of`: ``with small_disk(tmp_path / "disk", "400k") as disk``."""
+    return disk_of
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,6 @@
 Where a run goes far, is stopped or goes on, each is a process of its own, as a user starts it.
 """
 
-import contextlib
 import fcntl
 import gzip
 import json
@@ -422,21 +421,8 @@ def test_parquet_of_another_schema_than_the_batch_before(tmp_path, make_project,
 # --- The machine -------------------------------------------------------------------------------
 
 
-@contextlib.contextmanager
-def small_disk(folder: Path, size: str):
-    """Give a disk of a few hundred kilobytes, where this process has the right to."""
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)]
-    if not shutil.which("mount") or subprocess.run(mount, capture_output=True).returncode:
-        pytest.skip("needs the right to mount a small disk")
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", str(folder)], check=True)
-
-
 @pytest.mark.parametrize("size", ["60k", "180k", "400k"])
-def test_a_full_disk(tmp_path, make_project, octavo, size):
+def test_a_full_disk(tmp_path, make_project, octavo, small_disk, size):
     """Whichever store meets it says the same; with more space the same command goes on.
 
     Which one that is depends on the machine: the smallest disk is too small for a new catalog,
@@ -455,7 +441,7 @@ def test_a_full_disk(tmp_path, make_project, octavo, size):
 
 
 @pytest.mark.parametrize("left", [60_000, 250_000, 500_000])
-def test_a_full_disk_while_it_trains(tmp_path, make_project, octavo, left):
+def test_a_full_disk_while_it_trains(tmp_path, make_project, octavo, small_disk, left):
     """What meets it differs: rows that trials share, encoded ones, predictions, the catalog."""
     edits = {'["logistic"], trials=1': '["logistic", "lightgbm"], trials=4'}
     folder = make_project(tmp_path / "shop", orders=20_000, edits=edits)

@@ -49,8 +49,10 @@ lag.
 
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
-from types import TracebackType
-from typing import Any, NamedTuple, Protocol, Self
+from contextlib import AbstractContextManager
+from typing import Any, NamedTuple, Protocol
+
+import msgspec
 
 from octavo.errors import DataError, DefinitionError, ResourceError
 
@@ -146,7 +148,7 @@ class Block:
     Raises
     ------
     DataError
-        If it has no rows, or more rows or bytes than a block may have.
+        If it has no rows, or more rows or bytes than a block may have, or its header is no JSON.
     """
 
     partition: int = 0
@@ -169,6 +171,11 @@ class Block:
         if len(self.data) > MOST_BYTES:
             fix = f"Divide it: a block has at most {MOST_BYTES:,}."
             raise DataError(f"a block of {len(self.data):,} bytes.", where=self.key or "", fix=fix)
+        try:
+            msgspec.json.encode((self.key, self.metadata))
+        except (TypeError, ValueError) as error:
+            what = f"the header of a block is no plain JSON: {error}."
+            raise DataError(what, where=ascii(self.key), fix="Give it plain values.") from error
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -215,7 +222,7 @@ class Lease(NamedTuple):
     """The group's committed offset when the lease was last renewed."""
 
 
-class Member(Protocol):
+class Member(AbstractContextManager["Member"], Protocol):
     """One member of a consumer group; belongs to one thread. Closed when a ``with`` ends."""
 
     group: str
@@ -257,19 +264,6 @@ class Member(Protocol):
 
     def close(self) -> None:
         """Release all leases, and leave the group."""
-        ...
-
-    def __enter__(self) -> Self:
-        """Return the member."""
-        ...
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Close it."""
         ...
 
 

@@ -18,8 +18,20 @@ from octavo.errors import ResourceError
 
 PATIENCE = 30.0
 """Seconds to wait for another process that writes."""
-WAL_BYTES = 64 << 20
-"""Size to which the write-ahead log is cut back after it was larger."""
+_OF_THE_MACHINE = (
+    apsw.CantOpenError,
+    apsw.CorruptError,
+    apsw.FullError,
+    apsw.IOError,
+    apsw.NotADBError,
+    apsw.PermissionsError,
+    apsw.ReadOnlyError,
+)
+PAGE = 8192
+"""Bytes of a page."""
+WAL, LONG_WAL = 1_000, 4_000
+"""Pages of the write-ahead log from which it is moved into the file, and from which that waits for
+readers to let go of it: readers without a gap between them would let it grow for ever."""
 
 
 def create(path: Path, fill: Callable[[apsw.Connection], None]) -> None:
@@ -30,19 +42,25 @@ def create(path: Path, fill: Callable[[apsw.Connection], None]) -> None:
     fill
         Makes the tables.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with explained(path), tempfile.TemporaryDirectory(dir=path.parent) as folder:
+    with explained(path):
+        made = [parent for parent in path.parents if not parent.exists()]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _link(path, fill)
+        for folder in (path, *made):
+            _sync(folder.parent)
+
+
+def _link(path: Path, fill: Callable[[apsw.Connection], None]) -> None:
+    """Fill a file beside, and give it its name, which it gets whole."""
+    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
         new = Path(folder) / path.name
-        connection = apsw.Connection(str(new))
-        connection.pragma("page_size", 8192)
-        connection.pragma("journal_mode", "wal")
-        with connection:
-            fill(connection)
-        connection.close()
+        with contextlib.closing(apsw.Connection(str(new))) as connection:
+            connection.pragma("page_size", PAGE)
+            connection.pragma("journal_mode", "wal")
+            with transaction(connection, writes=True):
+                fill(connection)
         with contextlib.suppress(FileExistsError):
             os.link(new, path)
-    for parent in path.parents[:3]:
-        _sync(parent)
 
 
 def connect(path: Path) -> apsw.Connection:
@@ -50,7 +68,8 @@ def connect(path: Path) -> apsw.Connection:
     connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
     connection.set_busy_handler(_waited())
     connection.pragma("synchronous", "full")
-    connection.pragma("journal_size_limit", WAL_BYTES)
+    connection.pragma("journal_size_limit", PAGE * LONG_WAL)
+    connection.set_wal_hook(_checkpointed)
     return connection
 
 
@@ -71,26 +90,36 @@ def explained(path: Path) -> Iterator[None]:
     """Say what the machine, not the caller, did wrong."""
     try:
         yield
-    except apsw.FullError as error:
-        raise ResourceError.disk_full(where=str(path)) from error
-    except apsw.BusyError as error:
-        fix = "See which process writes to it, or stop it."
-        what = f"another process has held it for {PATIENCE:.0f} s."
-        raise ResourceError(what, where=str(path), fix=fix) from error
     except OSError as error:
         raise ResourceError.refused(error, where=str(path)) from error
-    except (
-        apsw.CantOpenError,
-        apsw.CorruptError,
-        apsw.IOError,
-        apsw.NotADBError,
-        apsw.PermissionsError,
-        apsw.ReadOnlyError,
-    ) as error:
-        fix = "Check the disk and the file's permissions."
-        raise ResourceError(
-            f"the log cannot be used: {error}.", where=str(path), fix=fix
-        ) from error
+    except apsw.BusyError as error:
+        what = f"another process has held it for {PATIENCE:.0f} s."
+        fix = "See which process writes to it, or stop it."
+        raise ResourceError(what, where=str(path), fix=fix) from error
+    except _OF_THE_MACHINE as error:
+        if isinstance(error, apsw.FullError) or _is_index_full(error):
+            raise ResourceError.disk_full(where=str(path)) from error
+        what, fix = (
+            f"the log cannot be used: {error}.",
+            "Check the disk and the file's permissions.",
+        )
+        raise ResourceError(what, where=str(path), fix=fix) from error
+
+
+def _checkpointed(connection: apsw.Connection, name: str, pages: int) -> int:
+    """Move the write-ahead log into the file after a commit, which is durable whatever happens."""
+    if pages >= WAL:
+        wait = apsw.SQLITE_CHECKPOINT_RESTART
+        with contextlib.suppress(apsw.Error):  # tried again after the next commit
+            connection.wal_checkpoint(
+                name, mode=wait if pages >= LONG_WAL else apsw.SQLITE_CHECKPOINT_PASSIVE
+            )
+    return apsw.SQLITE_OK
+
+
+def _is_index_full(error: apsw.Error) -> bool:
+    """Say whether the index of the write-ahead log found no room: it does not say more."""
+    return getattr(error, "extendedresult", None) == apsw.SQLITE_IOERR_SHMSIZE
 
 
 def _waited() -> Callable[[int], bool]:

@@ -13,13 +13,12 @@ import time
 import uuid
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from types import TracebackType
-from typing import NamedTuple, Protocol, Self
+from typing import NamedTuple, Protocol
 
 import msgspec
 
 from octavo.errors import DefinitionError
-from octavo.streams.contract import Lease, LeaseLostError
+from octavo.streams.contract import Lease, LeaseLostError, Member
 
 Clock = Callable[[], int]
 """Gives nanoseconds of a monotonic clock, or microseconds since the epoch of the wall clock."""
@@ -175,7 +174,7 @@ class GroupLog(Protocol):
         ...
 
 
-class GroupMember:
+class GroupMember(AbstractContextManager[Member]):
     """A member of a group in an embedded log; see `octavo.streams.contract.Member`."""
 
     def __init__(self, log: GroupLog, topic: str, group: str, seconds: float, clock: Clock) -> None:
@@ -231,15 +230,6 @@ class GroupMember:
             group.leave(self.name)
         self._held, self._leaving = {}, []
 
-    def __enter__(self) -> Self:
-        """Return the member."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         """Leave the group."""
         self.close()

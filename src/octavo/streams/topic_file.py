@@ -4,8 +4,7 @@ It knows how blocks, offsets and groups are laid out in tables, and what is one 
 knows nothing of leases, or of waiting.
 
 Two connections: one writes, one reads, each used by one thread at a time. Appends that wait for the
-one that writes are committed together by whichever of them gets it first (*group commit*), so that
-they share one wait for the disk.
+one that writes are committed together (*group commit*), so that they share one wait for the disk.
 """
 
 import contextlib
@@ -31,6 +30,7 @@ from octavo.streams.contract import (
 )
 from octavo.streams.database import connect, create, explained, transaction
 from octavo.streams.groups import Claim, Clock, Group, live, registered
+from octavo.streams.together import Together
 
 FORMAT = 1
 """Version of the tables, kept as the file's ``user_version``."""
@@ -103,8 +103,8 @@ class TopicFile:
         self.path = path
         self.name = path.stem
         self._wall = wall
-        self._writing, self._reading, self._queueing = (threading.Lock() for _ in range(3))
-        self._queue: list[_Request] = []
+        self._writing, self._reading = threading.Lock(), threading.Lock()
+        self._together = Together(self._commit, self._writing)
         with explained(path):
             self._writer, self._reader = connect(path), connect(path)
             version = self._reader.pragma("user_version")
@@ -181,16 +181,10 @@ class TopicFile:
         """Append blocks, together with what other threads are about to append."""
         checked_partitions(self.name, (block.partition for block in blocks), self._count)
         request = _Request(blocks)
-        with self._queueing:
-            self._queue.append(request)
-        with self._writing:
-            if request.places is None and request.error is None:
-                with self._queueing:
-                    requests, self._queue = self._queue, []
-                self._commit(requests)
+        self._together.do(request)
         if request.error is not None:
             raise request.error
-        assert request.places is not None, "whoever took the queue has served it"
+        assert request.places is not None, "it was served"
         return request.places
 
     def read(self, positions: Mapping[int, int], max_rows: int, max_bytes: int) -> list[Record]:
