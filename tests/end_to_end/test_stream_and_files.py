@@ -56,7 +56,7 @@ def test_streamed_rows_are_prepped_as_files_of_the_same_clocks(tmp_path, make_pr
     live.run(Quiet(), last="prep")
     stream = live.stream()
     service = OnlineIngestion(
-        live.definition, live.home, live.catalog, stream, tell=lambda *told: print(*told)
+        live.definition, live.home, live.catalog, stream, tell=print, notify=lambda: None
     )
     service.turn()
     sent = {}

@@ -47,6 +47,12 @@ def up(words: Sequence[str], host: str, port: int, profile: str | None, home: Pa
             where=project.name,
             fix="Declare online=ov.Stream() for one.",
         )
+    if online and project.profile.stream.startswith("memory:"):
+        raise DefinitionError(
+            "a stream in memory is seen by one process alone, and ends with it.",
+            where=f"profile {project.profile.name!r}, stream",
+            fix='Leave it out, or write "sqlite:".',
+        )
     services = services or list(SERVICES if online else SERVICES[:1])
     if services == ["server"]:
         return _serve(project, host, port)
@@ -71,15 +77,25 @@ def _supervise(project: Any, host: str, port: int, profile: str | None) -> int:
 
 
 def _ingest(project: Any) -> int:
+    from octavo.services.notifications import NotificationService
     from octavo.stages.ingestion.online import OnlineIngestion
 
     stop, stream = _stopping(), project.stream()
+    notifications = NotificationService(
+        project.catalog,
+        project.home.log,
+        lambda severity, text: click.echo(f"{severity}: {text}", err=True),
+        urls=project.definition.notify,
+        name=project.name,
+        online=True,
+    )
     service = OnlineIngestion(
         project.definition,
         project.home,
         project.catalog,
         stream,
-        tell=lambda severity, text: click.echo(f"{severity}: {text}", err=True),
+        tell=lambda text: click.echo(f"error: {text}", err=True),
+        notify=notifications.tell,
     )
     click.echo(f"Ingesting {', '.join(each.name for each in service.datasets)}")
     with project.home.kept():

@@ -66,7 +66,8 @@ class Live:
             self.home,
             self.catalog,
             self.stream,
-            tell=lambda severity, text: self.told.append(f"{severity}: {text}"),
+            tell=self.told.append,
+            notify=lambda: None,
         )
         return self.service
 

@@ -284,7 +284,7 @@ def test_the_machine_is_to_blame_for_what_rows_are_not(live, monkeypatch):
         patched.setattr(Incoming, "commit", full)
         live.service.turn(flush=True)
     assert live.told == [
-        "error: payments: there: the disk is full. Free some space and run again: "
+        "payments: there: the disk is full. Free some space and run again: "
         "nothing was half-written."
     ]
     assert not live.batches

@@ -161,7 +161,7 @@ def check_stamps(catalog: Catalog, dataset: Dataset) -> None:
             "event_id, event_time, available or where, or a treatment of what they use, changed "
             "since its batches were ingested.",
             where=f"dataset {dataset.name!r}",
-            fix="Run `octavo run --fresh` to ingest everything anew under the new definition.",
+            fix=_anew(dataset, "everything is ingested anew, under the new definition."),
         )
     if known:
         _check_types(dataset, from_json(known["schema"]))
@@ -176,15 +176,21 @@ def _check_types(dataset: Dataset, schema: dict[str, pl.DataType]) -> None:
             raise DefinitionError(
                 f"{name!r} is declared as {given.dtype}, and was ingested as {held}.",
                 where=f"{where}, types",
-                fix="Run `octavo run --fresh`: it is ingested anew, as declared.",
+                fix=_anew(dataset, "it is ingested anew, as declared."),
             )
     for name in dataset.kept_as_text:
         if schema.get(name, pl.String()) != pl.String():
             raise DefinitionError(
                 f"a treatment reads the text of {name!r}, which was ingested as {schema[name]}.",
                 where=f"{where}, treat",
-                fix="Run `octavo run --fresh`: it is ingested anew, as text.",
+                fix=_anew(dataset, "it is ingested anew, as text."),
             )
+
+
+def _anew(dataset: Dataset, what: str) -> str:
+    """Return how to start over, and what that costs."""
+    lost = " What was sent is deleted with the home: keep a copy." if dataset.online else ""
+    return f"Run `octavo run --fresh`: {what}{lost}"
 
 
 def _uuid7(at: int) -> str:

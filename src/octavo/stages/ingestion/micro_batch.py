@@ -96,11 +96,14 @@ class MicroBatches:
     def _learn(self) -> None:
         """Take in the event IDs of batches that came meanwhile, of files or another owner."""
         if self.dataset.event_id:
+            new = self._catalog.batch_ids(self.dataset.name) - self._known
+            if not new:
+                return
             before = earlier(self._catalog, self.dataset.name)
-            new = [batch for batch in before if batch["batch_id"] not in self._known]
-            for rows in self._raw.versions(self.dataset.name, new):
+            come = [batch for batch in before if batch["batch_id"] in new]
+            for rows in self._raw.versions(self.dataset.name, come):
                 self._seen.learn(rows)
-            self._known |= {batch["batch_id"] for batch in new}
+            self._known |= new
 
     def _tried(self, batch: Row, rows: Sent) -> None:
         with self._raw.receive(self.dataset.name, batch["batch_id"]) as incoming:

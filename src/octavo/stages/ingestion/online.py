@@ -12,7 +12,7 @@ One loop serves all datasets. It knows nothing of processes, or of what a batch 
 import io
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 
 import polars as pl
@@ -40,8 +40,8 @@ TRIMMED_EVERY = 60.0
 BYTES = 8 << 20
 """Of blocks in a micro-batch, at the most; one block, however large."""
 
-Tell = Callable[[str, str], None]
-"""Takes a severity and what is to be told."""
+Tell = Callable[[str], None]
+"""Takes what a person must know at once."""
 
 
 class OnlineIngestion:
@@ -53,7 +53,9 @@ class OnlineIngestion:
     Parameters
     ----------
     tell
-        Is told of what a person may want to know.
+        Is told why a dataset cannot go on for now.
+    notify
+        Is called when a batch was committed; the catalog has events that tell of it.
     clock
         Microseconds since the epoch.
 
@@ -71,6 +73,7 @@ class OnlineIngestion:
         stream: Stream,
         *,
         tell: Tell,
+        notify: Callable[[], None],
         clock: Callable[[], int] = now,
     ) -> None:
         self.datasets = [each for each in pipeline.datasets if each.online is not None]
@@ -80,6 +83,7 @@ class OnlineIngestion:
             _Feed(pipeline, dataset, home, catalog, stream, tell=tell, clock=clock)
             for dataset in self.datasets
         ]
+        self._notify = notify
 
     def run(self, stop: threading.Event) -> None:
         """Go on until told to stop; then take in what had come, and give back all leases."""
@@ -99,7 +103,10 @@ class OnlineIngestion:
         flush
             Also what could wait for more.
         """
-        return sum(feed.turn(flush) for feed in self._feeds) > 0  # each has its turn
+        took = sum(feed.turn(flush) for feed in self._feeds) > 0  # each has its turn
+        if took:
+            self._notify()
+        return took
 
 
 class _Feed:
@@ -146,7 +153,7 @@ class _Feed:
         except OctavoError as error:
             self._places = {}
             self._pause = time.monotonic() + PATIENCE
-            self._tell("error", f"{self._dataset.name}: {error}")
+            self._tell(f"{self._dataset.name}: {error}")
         return False
 
     def close(self) -> None:
@@ -222,7 +229,6 @@ class _Feed:
             told = {"name": name_of(batch), "now": self._now}
             if commit(self._catalog, self._dataset, batch, written, **told):
                 batch = batch | {"state": "committed", "delta_version": written.version}
-                self._say(batch, written.rules)
             else:
                 batch = plan_again(self._catalog, batch, self._now())
         if batch["state"] == "committed":  # and not withdrawn since
@@ -243,11 +249,6 @@ class _Feed:
         ]
         if blocks:
             self._stream.append(self._to.name, blocks)
-
-    def _say(self, batch: Row, rules: Mapping[str, int]) -> None:
-        if rejected := sum(rules.values()):
-            why = ", ".join(f"{count} {rule}" for rule, count in rules.items())
-            self._tell("warning", f"{batch['source']}: {rejected} rows rejected: {why}")
 
     def _trim(self) -> None:
         if time.monotonic() - self._trimmed >= TRIMMED_EVERY:

@@ -57,10 +57,11 @@ def plan(catalog: Catalog, dataset: str, offsets: Range, now: int) -> Row:
         If it does not begin where the last one ended, or a later owner has planned one.
     """
     with catalog.transaction(alone=True) as connection:
-        last = _last(connection, offsets.topic, offsets.partition)
-        if last is not None and (last[0] != offsets.begin or last[1] > offsets.epoch):
+        newest = _newest(offsets.topic, offsets.partition).limit(1)
+        last = connection.execute(newest).mappings().one_or_none()
+        if last and (last["end_offset"] != offsets.begin or last["epoch"] > offsets.epoch):
             raise LeaseLostError(offsets.topic, GROUP, offsets.partition)
-        return _insert(catalog, connection, dataset, offsets, now)
+        return _insert(connection, dataset, offsets, now)
 
 
 def plan_again(catalog: Catalog, batch: Row, now: int) -> Row:
@@ -71,12 +72,13 @@ def plan_again(catalog: Catalog, batch: Row, now: int) -> Row:
     table = tables.batches
     with catalog.transaction(alone=True) as connection:
         connection.execute(table.delete().where(table.c.batch_id == batch["batch_id"]))
-        return _insert(catalog, connection, batch["dataset"], range_of(batch), now)
+        return _insert(connection, batch["dataset"], range_of(batch), now)
 
 
 def end_of(catalog: Catalog, topic: str, partition: int) -> int | None:
     """Return the offset after the last planned one; None before the first plan."""
-    return catalog.rows(_newest(topic, partition))[0]["end"]
+    last = catalog.one(_newest(topic, partition))
+    return last["end_offset"] if last else None
 
 
 def after(catalog: Catalog, topic: str, partition: int, committed: int) -> list[Row]:
@@ -87,38 +89,28 @@ def after(catalog: Catalog, topic: str, partition: int, committed: int) -> list[
     return catalog.rows(query.order_by(table.c.end_offset))
 
 
-def _last(connection: sa.Connection, topic: str, partition: int) -> tuple[int, int] | None:
-    last = connection.execute(_newest(topic, partition)).mappings().one()
-    return None if last["end"] is None else (last["end"], last["epoch"])
-
-
 def _newest(topic: str, partition: int) -> sa.Select[Any]:
     table = tables.batches
-    end, epoch = (sa.func.max(table.c[name]) for name in ("end_offset", "epoch"))
     here = (table.c.topic == topic) & (table.c.partition == partition)
-    return sa.select(end.label("end"), epoch.label("epoch")).where(here)
+    return sa.select(table).where(here).order_by(table.c.end_offset.desc())
 
 
-def _insert(
-    catalog: Catalog, connection: sa.Connection, dataset: str, offsets: Range, now: int
-) -> Row:
-    table = tables.batches
-    newest = sa.select(sa.func.max(table.c.newest), sa.func.max(table.c.clock))
-    known = [
-        *connection.execute(newest).one(),
-        connection.scalar(sa.select(tables.barrier.c.clock)),
-    ]
+def _insert(connection: sa.Connection, dataset: str, offsets: Range, now: int) -> Row:
+    table, barrier = tables.batches, tables.barrier
     name = f"{offsets.topic}/{offsets.partition}@{offsets.begin}-{offsets.end}"
-    # Read on this connection: the transaction may have made a place free.
-    taken = sa.select(sa.func.max(table.c.sequence), sa.func.max(table.c.withdrawn))
-    places = [place or 0 for place in connection.execute(taken).one()]
-    at = connection.scalar(sa.select(tables.barrier.c.position)) or 0
+    # One by one: so each is looked up in its index.
+    places = (table.c.sequence, table.c.withdrawn, barrier.c.position)
+    clocks = (table.c.newest, table.c.clock, barrier.c.clock)
+    place, clock = (
+        max(connection.scalar(sa.select(sa.func.max(column))) or 0 for column in columns)
+        for columns in (places, clocks)
+    )
     batch: dict[str, Any] = planned(
         dataset,
         str(offsets),
         content=xxhash.xxh3_128_hexdigest(name.encode()),
-        sequence=1 + max(*places, at),
-        clock=max([now, *(clock for clock in known if clock is not None)]),
+        sequence=1 + place,
+        clock=max(now, clock),
         run_id=ONLINE,
         at=now,
     )

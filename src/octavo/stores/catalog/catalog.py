@@ -191,6 +191,13 @@ class Catalog:
         query = sa.select(table).where(table.c.state != "planned").order_by(table.c.sequence)
         return self.rows(query.where(table.c.dataset == dataset) if dataset else query)
 
+    def batch_ids(self, dataset: str) -> set[str]:
+        """Return the IDs of a dataset's committed batches, and nothing else of them."""
+        table = schema.batches
+        here = (table.c.dataset == dataset) & (table.c.state == "committed")
+        with self._explained(), self.engine.connect() as connection:
+            return set(connection.scalars(sa.select(table.c.batch_id).where(here)))
+
     def committed_at(self, position: int) -> list[Row]:
         """Return the batches that counted at a place in the order, also those withdrawn since."""
         return [
@@ -206,9 +213,10 @@ class Catalog:
     def next_place(self) -> int:
         """Return the first free place in the order of batches and withdrawals."""
         table = schema.batches
-        newest = sa.select(sa.func.max(table.c.sequence), sa.func.max(table.c.withdrawn))
-        with self._explained(), self.engine.connect() as connection:
-            return 1 + max(place or 0 for place in connection.execute(newest).one())
+        newest = (
+            sa.select(sa.func.max(c).label("at")) for c in (table.c.sequence, table.c.withdrawn)
+        )
+        return 1 + max(self.rows(query)[0]["at"] or 0 for query in newest)
 
     def draw_barrier(self) -> tuple[list[Row], int]:
         """Fix how far a prep goes; what is committed from now on has a later place.

@@ -69,6 +69,9 @@ batches = Table(
     Column("epoch", BigInteger),
     Column("received_at", BigInteger),
     Index("batches_by_offset", "topic", "partition", "end_offset"),
+    Index("batches_by_newest", "newest"),
+    Index("batches_by_clock", "clock"),
+    Index("batches_by_withdrawal", "withdrawn"),
     UniqueConstraint("dataset", "content_hash", name="one_batch_per_content"),
 )
 """``restated``: rows with other content than an earlier one of the same event. ``withdrawn``: the

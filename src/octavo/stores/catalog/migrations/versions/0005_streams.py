@@ -9,6 +9,12 @@ branch_labels = None
 depends_on = None
 
 OFFSETS = ("first_offset", "end_offset", "epoch", "received_at")
+INDEXES = {
+    "batches_by_offset": ["topic", "partition", "end_offset"],
+    "batches_by_newest": ["newest"],
+    "batches_by_clock": ["clock"],
+    "batches_by_withdrawal": ["withdrawn"],
+}
 
 
 def upgrade() -> None:
@@ -17,7 +23,8 @@ def upgrade() -> None:
     op.add_column("batches", sa.Column("partition", sa.Integer(), nullable=True))
     for name in OFFSETS:
         op.add_column("batches", sa.Column(name, sa.BigInteger(), nullable=True))
-    op.create_index("batches_by_offset", "batches", ["topic", "partition", "end_offset"])
+    for name, columns in INDEXES.items():
+        op.create_index(name, "batches", columns)
     op.create_table(
         "barrier",
         sa.Column("id", sa.Integer(), primary_key=True, autoincrement=False),
@@ -33,6 +40,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     """Take them away; rows of streams stay what they are, without their offsets."""
     op.drop_table("barrier")
-    op.drop_index("batches_by_offset", "batches")
+    for name in INDEXES:
+        op.drop_index(name, "batches")
     for name in reversed(("topic", "partition", *OFFSETS)):
         op.drop_column("batches", name)
