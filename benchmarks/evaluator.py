@@ -4,19 +4,23 @@ Raw scores of the default models of three libraries, which must agree; a third o
 (`inplace_predict`, which copies nothing), an eighth of that of scikit-learn's histogram gradient
 boosting (which checks its rows), and 15 µs for a single row, checked as in a request. For that
 there is no peer: the goal stands in its place. Beside each stands ONNX Runtime with the same trees
-in float64, as `octavo export` writes them, from encoded rows to probabilities.
+in float64, as `octavo export` writes them, from encoded rows to probabilities. Every library
+predicts in an environment of its own, with the version that trained the model here.
 ``python benchmarks/evaluator.py [--rows 100000] [--repeats 5] [--json]``
 """
 
 import argparse
+import pickle
 import statistics
+import tempfile
 import time
-from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from harness import Claim, medians
+from harness import Beside, Claim, environment, in_turn
 from octavo.bundle import Model
 from octavo.bundle.onnx_graph import _DOUBLE, _OPSETS, _Graph, _linked
 from octavo.stages.training import algorithms
@@ -24,7 +28,13 @@ from octavo.stages.training.algorithms import Task
 
 SHORT = 10_000
 """Rows for ONNX Runtime: fewer than are shared out over threads."""
-GOALS = {"lightgbm": 5, "xgboost": 3, "hist_gradient_boosting": 8}
+GOALS = {
+    "lightgbm": ("lightgbm", 5),
+    "xgboost": ("xgboost-cpu", 3),
+    "hist_gradient_boosting": ("scikit-learn", 8),
+}
+"""For each algorithm the package that has it, and how many times faster we are to be."""
+PREDICTING = Path(__file__).parent / "peers" / "predicting.py"
 
 
 def rows(size: int) -> tuple[np.ndarray, np.ndarray]:
@@ -37,28 +47,37 @@ def rows(size: int) -> tuple[np.ndarray, np.ndarray]:
     return X, (score > 0).astype(float)
 
 
-def own_predict(name: str, fitted: Any, X: np.ndarray) -> Callable[[], np.ndarray]:
-    """Return what asks a library for raw scores in the way that costs it least."""
-    if name == "xgboost":
-        return lambda: fitted.booster.inplace_predict(X, predict_type="margin")
-    return lambda: fitted.native_raw(X)
+def peer(library: str, package: str, content: bytes, X: np.ndarray, folder: Path) -> Beside:
+    """Start a library on a model's file and rows; what it predicts is then in `found`."""
+    model, rows = folder / f"{library}.model", folder / f"{library}.npy"
+    model.write_bytes(content)
+    np.save(rows, X)
+    python = environment(library, f"{package}=={version(package)}")
+    return Beside(python, PREDICTING, library, model, rows, folder / f"{library}-found.npy")
 
 
-def by_onnx(model: Model) -> Callable[[np.ndarray], np.ndarray]:
-    """Return what asks ONNX Runtime for probabilities, on one thread."""
-    import onnxruntime
+def found(library: str, folder: Path) -> np.ndarray:
+    """Return what a library has predicted."""
+    return np.load(folder / f"{library}-found.npy")
+
+
+def native(name: str, fitted: Any) -> bytes:
+    """Return a model as its library keeps it."""
+    if name == "lightgbm":
+        return fitted.booster.model_to_string().encode()
+    return fitted.booster.save_raw("ubj") if name == "xgboost" else pickle.dumps(fitted.estimator)
+
+
+def as_onnx(model: Model) -> bytes:
+    """Return the trees as a graph from encoded rows to probabilities."""
     from onnx import helper
 
     graph = _Graph()
     found = _linked(graph, model, "X")
     ends = [helper.make_tensor_value_info(n, _DOUBLE, [None, None]) for n in ("X", found)]
     made = helper.make_graph(graph.nodes, "trees", ends[:1], ends[1:], graph.constants)
-    opsets = [helper.make_opsetid(domain, version) for domain, version in _OPSETS.items()]
-    content = helper.make_model(made, opset_imports=opsets, ir_version=10).SerializeToString()
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    session = onnxruntime.InferenceSession(content, options)
-    return lambda X: session.run(None, {"X": X})[0]
+    opsets = [helper.make_opsetid(domain, opset) for domain, opset in _OPSETS.items()]
+    return helper.make_model(made, opset_imports=opsets, ir_version=10).SerializeToString()
 
 
 def one_row(model: Model, row: np.ndarray) -> float:
@@ -78,36 +97,36 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     X, y = rows(options.rows)
-    out = np.empty((options.rows, 1))
-    for name, goal in GOALS.items():
-        algorithm, some = algorithms.get(name), slice(30_000)
-        fitted = algorithm.fit(X[some], y[some], {}, Task("binary", 1, 1))
-        model = fitted.model()
-        model.raw(X[:100])  # compile, and lay out
-        peer = own_predict(name, fitted, X)
-        mine, native = medians(
-            lambda model=model: model._fill(X, out),  # what `raw` gives each of its threads
-            peer,
-            repeats=options.repeats,
-        )
-        tolerance = 1e-5 if name == "xgboost" else 0
-        np.testing.assert_allclose(out[:, 0], peer(), rtol=tolerance, atol=tolerance)
-        Claim(f"{options.rows:,} rows × 40, {name}", mine, native, goal=goal).show(
-            as_json=options.json
-        )
-        runtime = by_onnx(model)
-        mine, theirs = medians(
-            lambda model=model: model.predict(X[:SHORT]),
-            lambda runtime=runtime: runtime(X[:SHORT]),
-            repeats=options.repeats,
-        )
-        np.testing.assert_allclose(model.predict(X[:SHORT]), runtime(X[:SHORT])[:, 0], rtol=1e-9)
-        Claim(f"{SHORT:,} rows × 40, {name}, ONNX Runtime", mine, theirs, goal=1).show(
-            as_json=options.json
-        )
-        single = one_row(model, X[:1])
-        claim = Claim(f"one row × 40, {name}", single, 15, goal=1, unit="µs")
-        claim.show(as_json=options.json)
+    with tempfile.TemporaryDirectory() as folder:
+        for name in GOALS:
+            compare(name, X, y, Path(folder), options)
+
+
+def compare(
+    name: str, X: np.ndarray, y: np.ndarray, folder: Path, options: argparse.Namespace
+) -> None:
+    """Show the claims about one library's model."""
+    package, goal = GOALS[name]
+    out, some = np.empty((len(X), 1)), slice(30_000)
+    fitted = algorithms.get(name).fit(X[some], y[some], {}, Task("binary", 1, 1))
+    model = fitted.model()
+    model.raw(X[:100])  # compile, and lay out
+    with peer(name, package, native(name, fitted), X, folder) as library:
+        # What `raw` gives each of its threads.
+        mine, theirs = in_turn(lambda: model._fill(X, out), library, repeats=options.repeats)
+    tolerance = 1e-5 if name == "xgboost" else 0
+    np.testing.assert_allclose(out[:, 0], found(name, folder), rtol=tolerance, atol=tolerance)
+    claim = Claim(f"{len(X):,} rows × 40, {name}", mine, theirs, goal=goal)
+    claim.show(as_json=options.json)
+    short = X[:SHORT]
+    with peer("onnxruntime", "onnxruntime", as_onnx(model), short, folder) as runtime:
+        mine, theirs = in_turn(lambda: model.predict(short), runtime, repeats=options.repeats)
+    told = found("onnxruntime", folder)[:, 0]
+    np.testing.assert_allclose(model.predict(short), told, rtol=1e-9)
+    claim = Claim(f"{len(short):,} rows × 40, {name}, ONNX Runtime", mine, theirs, goal=1)
+    claim.show(as_json=options.json)
+    claim = Claim(f"one row × 40, {name}", one_row(model, X[:1]), 15, goal=1, unit="µs")
+    claim.show(as_json=options.json)
 
 
 if __name__ == "__main__":

@@ -3,8 +3,9 @@
 It knows nothing of Octavo but the one stream of events and the one plan in `stream`.
 """
 
+from harness.beside import Beside, in_turn
 from harness.claim import Claim, medians
 from harness.environment import environment
 from harness.process import measured, peak
 
-__all__ = ["Claim", "environment", "measured", "medians", "peak"]
+__all__ = ["Beside", "Claim", "environment", "in_turn", "measured", "medians", "peak"]

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         SplitByHash,
         SplitByTime,
         SplitStratified,
+        Sql,
         Stream,
         Training,
         View,
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
         calendar,
     )
     from octavo.project import load
+    from octavo.stages.training.algorithms import OnnxFitted
 
 __all__ = [
     "AsNumber",
@@ -58,6 +60,7 @@ __all__ = [
     "Ngrams",
     "Normalize",
     "Null",
+    "OnnxFitted",
     "Pipeline",
     "Problem",
     "Replace",
@@ -65,6 +68,7 @@ __all__ = [
     "SplitByHash",
     "SplitByTime",
     "SplitStratified",
+    "Sql",
     "Stream",
     "Training",
     "View",
@@ -82,6 +86,10 @@ def __getattr__(name: str) -> Any:
         from octavo import project
 
         return project.load
+    if name == "OnnxFitted":
+        from octavo.stages.training import algorithms
+
+        return algorithms.OnnxFitted
     from octavo import definition
 
     return getattr(definition, name)

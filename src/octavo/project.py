@@ -116,6 +116,7 @@ class Project:
             display,
             config=self.config,
             mirror=self.mirror,
+            databases=self.profile.databases,
         )
 
     def status(self) -> dict[str, Any]:

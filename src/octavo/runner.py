@@ -8,7 +8,7 @@ nothing. Only the runner reacts to what stages wrote; stages do not know of each
 import time
 import traceback
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -92,6 +92,8 @@ class Runner:
         The config service, which is read here, once: what is changed later is for the next runner.
     mirror
         Woken when a run has ended, however that was.
+    databases
+        Connection name to URL, see `octavo.services.profiles.Profile`.
     now
         The clock, microseconds since the epoch.
     """
@@ -106,6 +108,7 @@ class Runner:
         *,
         config: ConfigService,
         mirror: Mirror | None = None,
+        databases: Mapping[str, str] | None = None,
         now: Callable[[], int] = tables.now,
     ) -> None:
         self.pipeline = pipeline
@@ -115,6 +118,7 @@ class Runner:
         self.display = display
         self.now = now
         self.mirror = mirror
+        self.databases = databases or {}
         self.held = config.held()
         self.engine = LocalEngine()
         self._rows: SplitRows | None = None
@@ -205,6 +209,7 @@ class Runner:
             segregation=self._segregation,
             progress=partial(self.display.progress, stage),
             now=self.now,
+            databases=self.databases,
         )
 
     def _segregation(self) -> SplitRows:

@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 from click.testing import CliRunner, Result
 from sklearn.ensemble import HistGradientBoostingClassifier
-from sklearn.metrics import average_precision_score
+from sklearn.metrics import average_precision_score, roc_auc_score
 
 from octavo.bundle import ENCODERS
 from octavo.cli.main import app
@@ -265,9 +265,14 @@ def test_electricity_beats_its_last_class(tmp_path):
     file = SHARED / "elec2" / "elec2.csv.gz"
     done = octavo("init", tmp_path, "--data", file, "--target", "class", "--json")
     assert json.loads(done.stdout)["split"] == "time"
-    assert ran(tmp_path)["answered"]
+    verdict = ran(tmp_path)
+    assert verdict["answered"]
     project = load(tmp_path)
     test = project.data("test", "with")
+    beside = verdict["last_value"]
+    before = test[beside["feature"]].fill_null(0.5)  # the base rate is between those after 0 and 1
+    assert beside["test"] == pytest.approx(roc_auc_score(test["class"], before))
+    assert beside["gain"]["significant"]
     scorer = project.scorer()
     found = scorer.bundle.predict(test) > 0.5
     accuracy = (found == test["class"].to_numpy()).mean()

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 from octavo.cli.display import TerminalDisplay
 from octavo.project import Project
-from octavo.stages.ingestion import delimited, reading, records, repeats
+from octavo.stages.ingestion import delimited, extract, reading, records, repeats
 from octavo.stores.catalog import Catalog
 from octavo.stores.delta import DeltaLog
 from octavo.stores.staged import Staged
@@ -21,7 +21,7 @@ repeats.FILE = Staged.__init__.__kwdefaults__["size"] = 20_000
 
 
 def arm(number: int) -> list[int]:
-    """Count data files, moves of them, appends and transactions; die after the n-th."""
+    """Count data files, moves, extracts, appends and transactions; die after the n-th."""
     steps = [0]
 
     def count() -> None:
@@ -45,6 +45,7 @@ def arm(number: int) -> list[int]:
             yield connection
         count()
 
+    extract.write, extract.finish = counted(extract.write), counted(extract.finish)
     Staged._flush = counted(Staged._flush)
     DeltaLog._placed = counted(DeltaLog._placed)
     DeltaLog.append = counted(DeltaLog.append)

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from octavo.bundle.blend import JoinedEncoder
+from octavo.bundle.blend import JoinedEncoder, encoder_of
 from octavo.bundle.calibration import Calibration
 from octavo.bundle.encoders import Encoder
 from octavo.bundle.model import Model
@@ -216,7 +216,7 @@ class Bundle:
         arrays = _read_arrays(folder / _ARRAYS, document["checksums"][_ARRAYS])
         return cls(
             model=Model.of(document["model"], arrays),
-            encoder=_encoder(document["encoder"]),
+            encoder=encoder_of(document["encoder"]),
             target=document["target"],
             algorithm=document["algorithm"],
             classes=tuple(document["classes"]),
@@ -228,12 +228,6 @@ class Bundle:
             data_version=document["data_version"],
             timings=document["timings"],
         )
-
-
-def _encoder(document: Mapping[str, Any]) -> Encoder | JoinedEncoder:
-    if document.get("flavour") == JoinedEncoder.flavour:
-        return JoinedEncoder.of_parts(document)
-    return Encoder.from_dict(document)
 
 
 def _hash(document: Mapping[str, Any]) -> str:

@@ -191,6 +191,23 @@ def logistic(scores):
 
 
 @njit(types.void(SCORES), nogil=True, cache=True)
+def log_odds(p):
+    """Turn probabilities into log-odds in place, none nearer than `CLOSEST` to 0 or 1."""
+    for i in range(p.shape[0]):
+        for k in range(p.shape[1]):
+            x = min(max(p[i, k], CLOSEST), 1.0 - CLOSEST)
+            p[i, k] = math.log(x / (1.0 - x))
+
+
+@njit(types.void(SCORES), nogil=True, cache=True)
+def logarithms(p):
+    """Turn probabilities into their logarithms in place, none below `CLOSEST`."""
+    for i in range(p.shape[0]):
+        for k in range(p.shape[1]):
+            p[i, k] = math.log(max(p[i, k], CLOSEST))
+
+
+@njit(types.void(SCORES), nogil=True, cache=True)
 def softmax(scores):
     """Turn each row of scores into probabilities in place."""
     for i in range(scores.shape[0]):

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from octavo.bundle.blend import BlendModel, JoinedEncoder
+from octavo.bundle.blend import BlendModel, Members, StackModel
 from octavo.bundle.bundle import Bundle
 from octavo.bundle.calibration import Calibration, Isotonic, Sigmoid, Temperature
 from octavo.bundle.categories import CategoryCode, OneHot, TargetMean
 from octavo.bundle.columns import EncodedColumn
 from octavo.bundle.encoders import FARTHEST, PlainNumber, ScaledNumber
 from octavo.bundle.model import ForestModel, LinearModel, Model, TreeModel, Trees
+from octavo.bundle.onnx_model import OnnxModel
 from octavo.errors import DefinitionError
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ def to_onnx(bundle: Bundle) -> "ModelProto":
     from onnx import checker, helper
 
     graph = _Graph()
-    encoded = [_encoded(graph, column) for column in _columns(bundle)]
+    encoded = [_encoded(graph, column) for column in bundle.encoder.columns]
     X = graph.add("Concat", *encoded, axis=1)
     found = _linked(graph, bundle.model, X)
     if bundle.calibration is not None:
@@ -105,13 +106,6 @@ def to_onnx(bundle: Bundle) -> "ModelProto":
     return model
 
 
-def _columns(bundle: Bundle) -> list[EncodedColumn]:
-    """Return the columns of a bundle's encoders, in the order of the matrix."""
-    encoder = bundle.encoder
-    encoders = encoder.encoders if isinstance(encoder, JoinedEncoder) else (encoder,)
-    return [column for each in encoders for column in each.columns]
-
-
 def inputs(bundle: Bundle, rows: pl.DataFrame) -> dict[str, np.ndarray]:
     """Return a frame's features as a graph takes them, each of shape (n, 1)."""
 
@@ -120,7 +114,7 @@ def inputs(bundle: Bundle, rows: pl.DataFrame) -> dict[str, np.ndarray]:
             return column.texts(rows).fill_null(MISSING).to_numpy().astype(object)
         return column.numbers(rows)
 
-    return {column.name: read(column)[:, None] for column in _columns(bundle)}
+    return {column.name: read(column)[:, None] for column in bundle.encoder.columns}
 
 
 def _encoded(graph: _Graph, column: EncodedColumn) -> str:
@@ -196,14 +190,18 @@ def _deviation(graph: _Graph, column: TargetMean, value: str) -> str:
 
 def _linked(graph: _Graph, model: Model, X: str) -> str:
     """Add a model from its encoded rows to predictions, shape (n, outputs)."""
+    if isinstance(model, OnnxModel):
+        raise _without_place("a model that is a graph of its own, over encoded rows,")
     if isinstance(model, BlendModel):
-        return _blended(graph, model, X)
+        return _together(graph, model, X)
     if isinstance(model, ForestModel):
         return graph.add("Div", _ensemble(graph, model, X), graph.constant(float(len(model.roots))))
     if isinstance(model, TreeModel):
         if not model.roots.size:  # an ensemble has a tree
             model = replace(model, leaf_value=np.zeros(1), roots=np.array([~0]))
         raw = graph.add("Add", _ensemble(graph, model, X), graph.constant(model.base_score))
+    elif isinstance(model, StackModel):
+        raw = _together(graph, model, X)
     elif isinstance(model, LinearModel):
         product = graph.add("MatMul", X, graph.constant(model.coef.T))
         raw = graph.add("Add", product, graph.constant(model.intercept))
@@ -216,25 +214,45 @@ def _linked(graph: _Graph, model: Model, X: str) -> str:
     )
 
 
-def _blended(graph: _Graph, model: BlendModel, X: str) -> str:
-    """Add the members, each over its columns, and their weighted sum."""
+def _together(graph: _Graph, model: Members, X: str) -> str:
+    """Add the members, each over its columns, and their weighted sum: of scores, in a stack."""
     parts = []
     for begin, member, weight in zip(model.begins, model.members, model.weights, strict=True):
         ends = [[begin], [begin + member.n_features], [1]]
         own = graph.add("Slice", X, *(graph.constant(end, np.int64) for end in ends))
-        parts.append(graph.add("Mul", _linked(graph, member, own), graph.constant(weight)))
+        found = _linked(graph, member, own)
+        if isinstance(model, StackModel):
+            found = _scores(graph, model.kind, found)
+        parts.append(graph.add("Mul", found, graph.constant(weight)))
+    if isinstance(model, StackModel):
+        parts.append(graph.constant(model.intercept))
     return graph.add("Sum", *parts)
+
+
+def _scores(graph: _Graph, kind: str, p: str) -> str:
+    """Add what `octavo.bundle.blend.scores_of` does."""
+    from octavo.bundle.evaluator import CLOSEST
+
+    if kind == "binary":
+        return _log_odds(graph, p)
+    if kind == "multiclass":
+        return graph.add("Log", graph.add("Max", p, graph.constant(CLOSEST)))
+    return p
+
+
+def _log_odds(graph: _Graph, p: str) -> str:
+    """Add the log-odds of probabilities."""
+    from octavo.bundle.evaluator import CLOSEST
+
+    inside = graph.add("Clip", p, graph.constant(CLOSEST), graph.constant(1.0 - CLOSEST))
+    odds = graph.add("Div", inside, graph.add("Sub", graph.constant(1.0), inside))
+    return graph.add("Log", odds)
 
 
 def _calibrated(graph: _Graph, calibration: Calibration, p: str) -> str:
     """Add a calibration of probabilities of shape (n, outputs)."""
-    from octavo.bundle.evaluator import CLOSEST
-
-    one = graph.constant(1.0)
     if isinstance(calibration, Sigmoid):
-        inside = graph.add("Clip", p, graph.constant(CLOSEST), graph.constant(1.0 - CLOSEST))
-        odds = graph.add("Div", inside, graph.add("Sub", one, inside))
-        line = graph.add("Mul", graph.add("Log", odds), graph.constant(calibration.slope))
+        line = graph.add("Mul", _log_odds(graph, p), graph.constant(calibration.slope))
         return graph.add("Sigmoid", graph.add("Add", line, graph.constant(calibration.intercept)))
     if isinstance(calibration, Temperature):
         axis = graph.constant([1], np.int64)

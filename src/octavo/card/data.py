@@ -59,7 +59,9 @@ def _beside(known: Known) -> str:
         if until:  # the end of validation too, which chose its parameters
             said.append(f"Nothing later than {moment(until)} UTC was used for it.")
     if (known["trial"] or {}).get("role") == "refit":
-        said.append("It is the best one trained once more, on train and validation together.")
+        bag = known["trial"]["params"].get("bag")
+        rows = "every fold, and averaged" if bag else "train and validation together"
+        said.append(f"It is the best one trained once more, on {rows}.")
     if len(folds) > 1:
         said.append(f"The search validated on {len(folds)} folds.")
     return " ".join(said)

@@ -29,7 +29,7 @@ def timings(known: Known) -> Markup:
 
 
 def configuration(known: Known) -> Markup:
-    """Return algorithm, parameters, members of a blend, settings and versions."""
+    """Return algorithm, parameters, members of what was put together, settings and versions."""
     bundle = known["bundle"]
     return section(
         "Configuration",
@@ -45,10 +45,13 @@ def _role(known: Known) -> str:
     algorithm = known["bundle"]["algorithm"]
     if trial is None:
         return f"The algorithm is {algorithm}."
+    if trial["role"] == "blend" and algorithm == "stack":
+        return "A stack: a weighted sum of the scores of the best candidates of its search."
     if trial["role"] == "blend":
         return "A blend: a weighted mean of the best candidates of its search."
     if trial["role"] == "refit":
-        return f"{algorithm}, trained once more as trial {trial['params'].get('trial')} was."
+        how = ", on every fold, and averaged" if trial["params"].get("bag") else ""
+        return f"{algorithm}, trained once more as trial {trial['params'].get('trial')} was{how}."
     return f"{algorithm}, trial {trial['number']} of its search."
 
 
@@ -58,17 +61,21 @@ def _params(params: Known) -> str:
 
 
 def _members(params: Known) -> str:
+    """Return members: the weights of a blend are shares, those of a stack are not."""
+    weight = "{:.1%}".format if "intercept" not in params else "{:.3f}".format
     rows = [
         (
             member["algorithm"],
-            Figure(f"{member['weight']:.1%}"),
+            Figure(weight(member["weight"])),
             member["trial"],
             Markup("<br>".join(code(f"{k} = {_plain(v)}") for k, v in member["params"].items())),
         )
         for member in params["members"]
     ]
     head = ("member", "weight", "trial", "parameters")
-    return f"<h3>Members of the blend</h3>{table(head, rows)}"
+    told = params.get("intercept")
+    intercept = "" if told is None else paragraph(f"The intercept is {_plain(told)}.")
+    return f"<h3>Members, put together</h3>{table(head, rows)}{intercept}"
 
 
 def _settings(known: Known) -> str:

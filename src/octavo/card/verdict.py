@@ -93,25 +93,37 @@ def _needed(known: Known) -> str:
 
 
 def _by_chance(found: Known) -> str:
-    gain = found["gain"]
-    return f"Its gain over the trivial baseline is {number(gain['gain'])} ({sure(gain)})."
+    gain, last = found["gain"], found.get("last_value")
+    said = f"Its gain over the trivial baseline is {number(gain['gain'])} ({sure(gain)})"
+    if last is None:  # as in all verdicts of an earlier Octavo
+        return said + "."
+    over = f"over the last known value alone ({last['feature']})"
+    return f"{said}, {over} {number(last['gain']['gain'])} ({sure(last['gain'])})."
 
 
 def _figures(found: Known) -> Markup:
     low, high = found["test_interval"]
     head = ("part", found["metric"], "95 % interval", "needed", "trivial baseline")
     validation = [found[f"validation{part}"] for part in ("", "_threshold", "_baseline")]
+    last = found.get("last_value")
+    if last is not None:
+        head += ("last value",)
     rows = [
-        ("validation", validation[0], None, *validation[1:]),
+        ("validation", validation[0], None, *validation[1:], *_last(last, "validation")),
         (
             "test",
             found["test"],
             Figure(f"{number(low)} – {number(high)}"),
             found["threshold"],
             found["baseline"],
+            *_last(last, "test"),
         ),
     ]
     return table(head, rows)
+
+
+def _last(last: Known | None, part: str) -> tuple[float, ...]:
+    return () if last is None else (last[part],)
 
 
 def _champion(found: Known) -> Markup:

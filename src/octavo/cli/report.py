@@ -29,11 +29,13 @@ def _answer(console: Console, project: Project, document: dict[str, Any]) -> Non
             console.print(escape(document["error"]))
         return
     low, high = verdict["test_interval"]
+    last = verdict.get("last_value")  # none in a verdict of an earlier Octavo
     word = "[green]Answered[/]" if verdict["answered"] else "[yellow]Not answered[/]"
     console.print(
         f"{word}: {verdict['metric']} on test [bold]{_figure(verdict['test'])}[/] "
         f"(95 % interval {_figure(low)} to {_figure(high)}, {verdict['test_rows']:,} rows); "
-        f"needed {_figure(verdict['threshold'])}, trivial baseline {_figure(verdict['baseline'])}."
+        f"needed {_figure(verdict['threshold'])}, trivial baseline {_figure(verdict['baseline'])}"
+        + (f", last value {_figure(last['test'])}." if last else ".")
     )
     if not verdict["promoted"]:
         console.print(f"  Why: {escape(verdict['reason'])}.")

@@ -1,22 +1,117 @@
 """Stage 2: a dataset, its source, its times and its checks."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
 
 import polars as pl
 
-from octavo.definition.arguments import columns, instance, listed
+from octavo.definition.arguments import columns, instance, listed, whole_number
 from octavo.definition.durations import Duration, microseconds, written
 from octavo.definition.expressions import check_row_expression
 from octavo.definition.fingerprint import Declaration, beside, fingerprint, meaningless
+from octavo.definition.lines import line_pattern
 from octavo.definition.names import check_name, one_of, unique
+from octavo.definition.nested import Nested
 from octavo.definition.schedule import Schedule, check_schedule
-from octavo.definition.sources import Files, Source, Stream
+from octavo.definition.source import Source
+from octavo.definition.sql import Sql
+from octavo.definition.stream import Stream
 from octavo.definition.treatments import Treatment
 from octavo.errors import DefinitionError
+
+
+@dataclass(frozen=True, eq=False)
+class Csv(Declaration):
+    """How a delimited text is written; what is None is told from each file."""
+
+    delimiter: str | None = None
+    """Separates fields: one ASCII character."""
+    quote: str | None = None
+    """Opens and closes fields that hold delimiters or line ends: one ASCII character."""
+    decimal: Literal[".", ","] | None = None
+    """The mark before the fraction of a number."""
+    header: bool | None = None
+    """Whether the first record names the columns; otherwise they are ``column_1``, …"""
+    skip: int | None = None
+    """Lines to leave aside before the header: titles and remarks."""
+
+    def __post_init__(self) -> None:
+        for name in ("delimiter", "quote"):
+            given = getattr(self, name)
+            if given is not None and not (
+                isinstance(given, str)
+                and len(given) == 1
+                and given.isascii()
+                and given not in "\r\n"
+            ):
+                raise DefinitionError(
+                    f"{given!r} is not one ASCII character.",
+                    where=f"Csv.{name}",
+                    fix='Write one, such as ";".',
+                )
+        if self.decimal is not None:
+            one_of(self.decimal, (".", ","), where="Csv.decimal")
+        instance(self.header, (bool, type(None)), where="Csv.header")
+        if self.skip is not None:
+            whole_number(self.skip, least=0, where="Csv.skip")
+
+
+@dataclass(frozen=True, eq=False)
+class Files(Source):
+    """Files on disk: CSV, NDJSON, JSON, ARFF, logs, Parquet, Excel, Delta folders.
+
+    Every file is one batch. Types are inferred over the whole file; those of the first batch that
+    has a column hold for later ones. Columns may come and go, see `renamed`.
+    """
+
+    patterns: str | Path | Sequence[str | Path] = meaningless()
+    """Paths or globs, relative to the folder of ``pipeline.py``."""
+    columns: Sequence[str] | None = None
+    """The columns to take, None for all of them."""
+    encoding: str | None = None
+    """Of texts, as Python names it (``"latin-1"``); None: told from each file."""
+    csv: Csv = field(default_factory=Csv)
+    nested: Nested = field(default_factory=Nested)
+    lines: str | None = None
+    """The pattern that every line fits: one of `LINES`, or a regular expression whose named groups
+    are the columns. None: what a file is is told from its name."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        single = isinstance(self.patterns, str | Path)
+        patterns = (self.patterns,) if single else tuple(self.patterns)  # type: ignore[arg-type]
+        if not patterns or not all(isinstance(p, str | Path) and str(p) for p in patterns):
+            raise DefinitionError(
+                "no file is named.",
+                where="Files",
+                fix='Name one: ov.Files("data/*.csv").',
+            )
+        object.__setattr__(self, "patterns", patterns)
+        if self.columns is not None:
+            object.__setattr__(self, "columns", columns(self.columns, where="Files.columns"))
+        instance(self.csv, Csv, where="Files.csv")
+        instance(self.nested, Nested, where="Files.nested")
+        instance(self.lines, (str, type(None)), where="Files.lines")
+        if self.lines is not None:
+            line_pattern(self.lines, where="Files.lines")
+        if self.encoding is not None:
+            _check_encoding(self.encoding)
+
+
+def _check_encoding(name: str) -> None:
+    """Refuse what is no text encoding."""
+    try:
+        "a".encode(name)
+    except (LookupError, TypeError) as error:
+        raise DefinitionError(
+            f"there is no text encoding {name!r}.",
+            where="Files.encoding",
+            fix='Name one that Python knows: "utf-16", "windows-1252", "latin-1".',
+        ) from error
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,8 +150,8 @@ class Dataset(Declaration):
     """
 
     name: str
-    offline: Files | None = None
-    """The files it comes in; None: it comes by its stream alone."""
+    offline: Files | Sql | None = None
+    """Where it is loaded from; None: it comes by its stream alone."""
     event_id: str | Sequence[str] | None = None
     """The columns that identify an event; None: every row is an event of its own."""
     event_time: str | pl.Expr | None = None
@@ -77,13 +172,19 @@ class Dataset(Declaration):
     schedule: Schedule | None = beside(None)
     """When it is ingested; see `Schedule`: nothing acts on it yet."""
     online: Stream | None = None
-    """The stream it comes by, while `octavo up` runs; None: it comes in files alone."""
+    """The stream it comes by, while `octavo up` runs; None: it is loaded alone."""
 
     def __post_init__(self) -> None:
         check_name(self.name, where="Dataset.name")
         where = f"Dataset {self.name!r}"
         self._check_sources(where)
         ids = columns(self.event_id or (), where=f"{where}.event_id")
+        if isinstance(self.offline, Sql) and self.offline.overlap is not None and not ids:
+            raise DefinitionError(
+                "an overlap reads rows again, and no event_id tells which these are.",
+                where=f"{where}.offline",
+                fix="Declare event_id, or leave overlap out.",
+            )
         object.__setattr__(self, "event_id", ids)
         checks = listed(self.checks, Check, where=f"{where}.checks")
         object.__setattr__(self, "checks", checks)
@@ -103,7 +204,7 @@ class Dataset(Declaration):
 
     def _check_sources(self, where: str) -> None:
         if self.offline is not None:
-            instance(self.offline, Files, where=f"{where}.offline")
+            instance(self.offline, (Files, Sql), where=f"{where}.offline")
         if self.online is not None:
             instance(self.online, Stream, where=f"{where}.online")
         if self.offline is None and self.online is None:
@@ -121,12 +222,12 @@ class Dataset(Declaration):
                 fix="Take out Nested(rows=…), or online=….",
             )
         plain = Stream()
-        for each in (f.name for f in fields(Source)):
+        for each in ("columns", "types", "nested", "renamed"):
             if getattr(self.online, each) != getattr(plain, each):
                 raise DefinitionError(
-                    f"{each} is given of the stream, and the dataset comes in files too.",
+                    f"{each} is given of the stream, and the dataset is loaded too.",
                     where=f"{where}.online",
-                    fix=f"Give it once, for both: ov.Files(…, {each}=…).",
+                    fix="Give it of what it is loaded from, for both.",
                 )
 
     def _check_expressions(self, where: str) -> None:
@@ -151,8 +252,8 @@ class Dataset(Declaration):
             object.__setattr__(self, "available", after)
 
     @property
-    def source(self) -> Source:
-        """What says how its values are read, from files and stream alike."""
+    def source(self) -> Files | Sql | Stream:
+        """What says how its values are read, wherever they come from."""
         source = self.offline or self.online
         assert source is not None, "one of the two was asked for"
         return source

@@ -45,11 +45,15 @@ class Training(Declaration):
     parallel: int = 1
     """Trials that run side by side, each in a process and with ``threads`` of its own."""
     blend: bool = True
-    """Whether the best candidates are also averaged, with weights chosen on validation."""
+    """Whether the best candidates are also put together: averaged with weights chosen on
+    validation, or stacked, where that does better there."""
     refit: bool = True
     """Whether what is best on validation is trained once more, with the parameters found, on train
     and validation together. How good it is there stays to be what it was before, and test is seen
     by neither."""
+    bag: bool = False
+    """Whether, where the split has folds, that is done fold by fold instead: what is trained on
+    each of them is averaged."""
     rows: int = 1_000_000
     """Rows of train, and of validation, that a search uses at the most. Of a larger part so many
     are drawn, always the same; test is judged on all rows."""
@@ -88,6 +92,7 @@ class Training(Declaration):
         whole_number(self.parallel, least=1, where="Training.parallel")
         instance(self.blend, bool, where="Training.blend")
         instance(self.refit, bool, where="Training.refit")
+        instance(self.bag, bool, where="Training.bag")
         whole_number(self.rows, least=1, where="Training.rows")
         whole_number(self.threads, least=1, where="Training.threads")
         whole_number(self.seed, least=0, where="Training.seed")

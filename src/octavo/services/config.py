@@ -15,7 +15,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import exc
 
-from octavo.definition import Pipeline
+from octavo.definition import LAST_VALUE, Pipeline, check_last_value
 from octavo.definition.settings import (
     Values,
     as_declared,
@@ -288,7 +288,10 @@ def check(pipeline: Pipeline, values: Values) -> list[algorithms.Algorithm]:
     for name, given in training.params.items():
         algorithms.narrowed(algorithms.get(own.get(name, name)), given)
     kind = pipeline.problem.kind
-    return [algorithms.suited(own.get(name, name), kind) for name in training.algorithms or ()]
+    found = [algorithms.suited(own.get(name, name), kind) for name in training.algorithms or ()]
+    if LAST_VALUE in [algorithm.name for algorithm in found]:
+        check_last_value(pipeline)
+    return found
 
 
 def told(changes: Changes) -> list[str]:

@@ -25,9 +25,16 @@ class Profile:
     mlflow: str = dataclasses.field(default="", repr=False)
     """Address of the MLflow server that runs are mirrored to, which may hold a password; empty:
     they are not. Variable: ``OCTAVO_MLFLOW``."""
+    databases: Mapping[str, str] = dataclasses.field(default_factory=dict, repr=False)
+    """URLs of the databases that `octavo.definition.Sql` names, by the name in small letters; they
+    may hold passwords. Variables: ``OCTAVO_DATABASE_NAME``."""
     stream: str = "sqlite:"
     """Where events in motion are, as `octavo.streams.open_stream` takes it. Variable:
     ``OCTAVO_STREAM``."""
+
+
+_KEYS = [field.name for field in dataclasses.fields(Profile) if field.name != "name"]
+_URL = "OCTAVO_DATABASE_"
 
 
 def load_profile(folder: Path, name: str | None, environment: Mapping[str, str]) -> Profile:
@@ -46,12 +53,16 @@ def load_profile(folder: Path, name: str | None, environment: Mapping[str, str])
         add = f"{error.fix} A new one is a table [profile.{name}] in {FILE}."
         raise DefinitionError(error.what, where=FILE, fix=add)
     values: dict[str, Any] = tables.get(DEFAULT, {}) | tables.get(name, {})
-    fields = [field.name for field in dataclasses.fields(Profile) if field.name != "name"]
-    given = {field: environment.get(f"OCTAVO_{field}".upper()) for field in fields}
-    return Profile(name, **(values | {key: value for key, value in given.items() if value}))
+    named = [tables.get(each, {}).get("databases", {}) for each in (DEFAULT, name)]
+    named += [{k.removeprefix(_URL): url for k, url in environment.items() if k.startswith(_URL)}]
+    databases = {key.lower(): url for urls in named for key, url in urls.items() if url}
+    texts = [key for key in _KEYS if key != "databases"]
+    given = {key: environment.get(f"OCTAVO_{key}".upper()) or values.get(key) for key in texts}
+    found = {key: value for key, value in given.items() if value}
+    return Profile(name, databases=databases, **found)
 
 
-def _tables(file: Path) -> dict[str, dict[str, str]]:
+def _tables(file: Path) -> dict[str, dict[str, Any]]:
     """Return the tables ``[profile.NAME]`` of a file, checked; none if there is no file."""
     if not file.exists():
         return {}
@@ -63,15 +74,25 @@ def _tables(file: Path) -> dict[str, dict[str, str]]:
         if key != "profile":
             raise DefinitionError.unknown("table", key, ["profile.NAME"], where=FILE)
     tables = document.get("profile", {})
-    known = [field.name for field in dataclasses.fields(Profile) if field.name != "name"]
     for name, table in tables.items() if isinstance(tables, dict) else [("profile", tables)]:
         where = f"{FILE} [profile.{name}]"
         if not isinstance(table, dict):
             fix = f"Write [profile.{DEFAULT}] above it."
             raise DefinitionError("it is no table.", where=where, fix=fix)
         for key, value in table.items():
-            if key not in known:
-                raise DefinitionError.unknown("key", key, known, where=where)
-            if not isinstance(value, str):
+            if key not in _KEYS:
+                raise DefinitionError.unknown("key", key, _KEYS, where=where)
+            if key == "databases":
+                _check_databases(value, where=f"{FILE} [profile.{name}.databases]")
+            elif not isinstance(value, str):
                 raise DefinitionError(f"{key} is no text.", where=where, fix=f'{key} = "…"')
     return tables
+
+
+def _check_databases(urls: Any, *, where: str) -> None:
+    """Refuse what is no table of URLs; without showing one, since it may hold a password."""
+    if not isinstance(urls, dict):
+        raise DefinitionError("it is no table.", where=where, fix='shop = "postgresql://…"')
+    for name, url in urls.items():
+        if not isinstance(url, str):
+            raise DefinitionError(f"{name} is no text.", where=where, fix=f'{name} = "…"')

@@ -8,7 +8,17 @@ from pathlib import Path
 
 from octavo.version import __version__
 
-LIBRARIES = ("numpy", "polars", "numba", "scikit-learn", "lightgbm", "xgboost-cpu", "catboost")
+LIBRARIES = (
+    "numpy",
+    "polars",
+    "numba",
+    "scikit-learn",
+    "lightgbm",
+    "xgboost-cpu",
+    "catboost",
+    "skl2onnx",
+    "onnxruntime",
+)
 """Those whose version may show in the last bit of a model."""
 BEGAN = "run began"
 """The event that says of a run, also of one that is taken up, what it was made with: profile,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import polars as pl
 
-from octavo.definition import Dataset
+from octavo.definition import Files
 from octavo.definition.events import EVENT_ID, EVENT_TIME, TIMESTAMP, stamped
 from octavo.definition.needed import source_columns
 from octavo.engines import LocalEngine
@@ -45,7 +45,7 @@ def score_file(scorer: Scorer, home: Home, path: Path) -> ScoredFile:
         If the file cannot be read or lacks a column.
     """
     dataset = scorer.pipeline.rows
-    files = dataset.offline
+    files = dataset.offline if isinstance(dataset.offline, Files) else Files(path)
     reading = begin_of(
         dataset,
         path,
@@ -54,7 +54,7 @@ def score_file(scorer: Scorer, home: Home, path: Path) -> ScoredFile:
         schema=scorer.schema,
         needed=source_columns(scorer.pipeline, dataset),
         columns=tuple(scorer.schema),
-        lines=files.lines if files and _may_be_log(path, dataset) else None,
+        lines=files.lines if _may_be_log(path, files) else None,
     )
     store, writer, version = PredictionStore(home), f"score-{uuid.uuid4().hex[:12]}", 0
     nothing = pl.DataFrame(schema=scorer.schema)
@@ -70,10 +70,9 @@ def score_file(scorer: Scorer, home: Home, path: Path) -> ScoredFile:
     return ScoredFile(pl.concat(answers), pl.concat(rejected).sort("_row", maintain_order=True))
 
 
-def _may_be_log(path: Path, dataset: Dataset) -> bool:
+def _may_be_log(path: Path, files: Files) -> bool:
     """Return whether a file is called as logs are, or as those of the dataset."""
-    patterns = dataset.offline.patterns if dataset.offline else ()
-    called = {Path(each).suffix for each in patterns}  # type: ignore[union-attr]
+    called = {Path(each).suffix for each in files.patterns}  # type: ignore[union-attr]
     return told_kind(path.name) in (None, "lines") or path.suffix in called
 
 

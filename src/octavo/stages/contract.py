@@ -107,6 +107,8 @@ class Context:
     progress: Progress
     now: Callable[[], int]
     """The clock, microseconds since the epoch."""
+    databases: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Connection name to URL, which may hold a password."""
 
     @property
     def raw(self) -> RawStore:

@@ -39,6 +39,10 @@ class Home:
         """Rows on their way in, before they are in any table: of a batch by its ID, or of prep."""
         return self.path / "incoming" / name
 
+    def extracts(self, dataset: str) -> Path:
+        """Rows that a database gave for a dataset, until they are ingested."""
+        return self.path / "extracts" / dataset
+
     def features(self, name: str, group_id: str) -> Path:
         """Delta table of one group of a view's features (or of the rows')."""
         return self.path / "features" / name / group_id

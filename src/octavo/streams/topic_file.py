@@ -24,6 +24,7 @@ from octavo.streams.contract import (
     Extent,
     Place,
     Record,
+    Retention,
     Topic,
     checked_partitions,
     checked_position,
@@ -222,8 +223,11 @@ class TopicFile:
     def trim(self, *, uncommitted: bool) -> int:
         """Remove blocks that retention allows to remove; return how many rows these had."""
         total = 0
-        for number in range(self._count):
-            while rows := self._trim_some(number, uncommitted):
+        with self._snapshot() as reader:
+            now, limits = self._wall(), _declared(reader).retention
+            allowed = [_allowed(reader, at, limits, now) for at in _partitions(reader)]
+        for number, until in enumerate(allowed):
+            while rows := self._trim_some(number, until, uncommitted):
                 total += rows
         return total
 
@@ -284,13 +288,13 @@ class TopicFile:
             group.register([(each.first, each.removed) for each in at])
             _put(self._writer, name, group)
 
-    def _trim_some(self, number: int, uncommitted: bool) -> int:
-        """Remove some blocks of a partition in one transaction; return how many rows they had."""
+    def _trim_some(self, number: int, until: int, uncommitted: bool) -> int:
+        """Remove some blocks before an offset in one transaction; return how many rows they had."""
         with self._changes() as writer:
             at = _partitions(writer)[number]
             groups = {} if uncommitted else live(_groups(writer))
             committed = (group.claims[number].committed for group in groups.values())
-            until = min([self._allowed(writer, at), *committed])
+            until = min([until, *committed])
             query = """select first + rows, volume + length(data) from blocks
                 where partition = ? and first + rows <= ? order by first limit ?"""
             bounds = (number, until, TRIMMED_AT_ONCE)
@@ -302,23 +306,6 @@ class TopicFile:
             update = "update partitions set first = ?, removed = ? where number = ?"
             writer.execute(update, (first, removed, number))
             return first - at.first
-
-    def _allowed(self, writer: apsw.Connection, at: _Partition) -> int:
-        """Return the offset up to which retention allows to remove."""
-        limits = _declared(writer).retention
-        kept = {
-            "number": at.number,
-            "since": None if limits.seconds is None else self._wall() - int(limits.seconds * 1e6),
-            "first": None if limits.rows is None else at.next - limits.rows,
-            "volume": None if limits.bytes is None else at.volume - limits.bytes,
-        }
-        query = """select first from blocks where partition = :number
-            and (:since is null or appended_at >= :since)
-            and (:first is null or first >= :first)
-            and (:volume is null or volume >= :volume)
-            order by first limit 1"""
-        found = writer.execute(query, kept).get
-        return at.next if found is None else found
 
 
 def _append(writer: apsw.Connection, at: Sequence[_Partition], block: Block, now: int) -> Place:
@@ -374,6 +361,23 @@ def _records(
             query, (number, first, last)
         )
     ]
+
+
+def _allowed(reader: apsw.Connection, at: _Partition, limits: Retention, now: int) -> int:
+    """Return the offset up to which retention allows to remove: that of the first block kept."""
+    kept = {
+        "number": at.number,
+        "since": None if limits.seconds is None else now - int(limits.seconds * 1e6),
+        "first": None if limits.rows is None else at.next - limits.rows,
+        "volume": None if limits.bytes is None else at.volume - limits.bytes,
+    }
+    query = """select first from blocks where partition = :number
+        and (:since is null or appended_at >= :since)
+        and (:first is null or first >= :first)
+        and (:volume is null or volume >= :volume)
+        order by first limit 1"""
+    found = reader.execute(query, kept).get
+    return at.next if found is None else found
 
 
 def _waiting(reader: apsw.Connection, at: Sequence[_Partition]) -> int:

@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 from small_fits import CASES, SMALL
 
-from octavo.bundle import ENCODERS, Bundle, blended
+from octavo.bundle import ENCODERS, Bundle, blended, stacked
 from octavo.stages.training import algorithms
 from octavo.stages.training.algorithms import Task
 
@@ -52,7 +52,9 @@ def trained(name, kind):
     targets = np.eye(3)[y.astype(int)] if kind == "multiclass" else y[:, None]
     targets = None if kind == "anomaly" else targets
     encoder, X = ENCODERS[algorithm.encoder].fit_transform(frame, y=targets)
-    model = algorithm.fit(X, y, SMALL[name], Task(kind, 1, 1)).model()
+    model = algorithm.fit(
+        X, y, SMALL[name], Task(kind, 1, 1, last=encoder.names.index("count"))
+    ).model()
     return Bundle(model, encoder, "y", name)
 
 
@@ -61,6 +63,13 @@ def test_every_algorithm_without_its_library(tmp_path):
     two = [bundles["lightgbm-binary"], bundles["logistic-binary"]]
     encoder, model = blended([(each.encoder, each.model) for each in two], np.array([0.6, 0.4]))
     bundles["blend-binary"] = Bundle(model, encoder, "y", "blend")
+    for kind in ("binary", "multiclass", "regression"):
+        parts = [(bundles[f"{name}-{kind}"].encoder, bundles[f"{name}-{kind}"].model)
+                 for name in ("random_forest", "elastic_net")]  # fmt: skip
+        outputs = parts[0][1].n_outputs
+        fold = stacked(parts, np.array([0.9, 0.3]), np.linspace(0.1, 0.3, outputs))
+        encoder, model = blended([fold, fold], np.ones(2))
+        bundles[f"bag-{kind}"] = Bundle(model, encoder, "y", "stack")
     NAMED.write_parquet(tmp_path / "rows.parquet")
     for name, bundle in bundles.items():
         bundle.save(tmp_path / f"bundle-{name}")

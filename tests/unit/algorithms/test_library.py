@@ -6,7 +6,7 @@ import warnings
 import numpy as np
 import optuna
 import pytest
-from small_fits import SMALL, fitted, rows, target
+from small_fits import LAST, SMALL, fitted, rows, target
 
 from octavo.bundle import ENCODERS, LinearModel
 from octavo.errors import DataError, DefinitionError
@@ -21,6 +21,7 @@ def test_the_library():
         "extra_trees",
         "hist_gradient_boosting",
         "isolation_forest",
+        "last_value",
         "lightgbm",
         "linear",
         "logistic",
@@ -57,7 +58,7 @@ def test_defaults_fit(name):
     algorithm = algorithms.get(name)
     kind = min(algorithm.kinds)
     X = rows(algorithm.encoder)
-    result = algorithm.fit(X, target(kind), {}, Task(kind, 1, 1))
+    result = algorithm.fit(X, target(kind), {}, Task(kind, 1, 1, last=LAST))
     assert np.isfinite(algorithms.take_over(algorithm, result, X).predict(X)).all()
 
 

@@ -6,12 +6,12 @@ from small_fits import CASES, SMALL, rows, target
 
 from octavo.errors import DefinitionError
 from octavo.stages.training import algorithms
-from octavo.stages.training.algorithms import Task
+from octavo.stages.training.algorithms import BASELINES, Task
 from octavo.stages.training.algorithms.contract import MONOTONE
 
 ABLE = sorted({*MONOTONE} & {*algorithms.names()})
 UNWEIGHED = ("isolation_forest", "tails")
-LEARNED = [case for case in CASES if case[0] not in (*UNWEIGHED, "naive")]
+LEARNED = [case for case in CASES if case[0] not in (*UNWEIGHED, *BASELINES)]
 
 
 @pytest.mark.parametrize(("name", "kind"), LEARNED)

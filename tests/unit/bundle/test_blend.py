@@ -5,6 +5,7 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.special import expit, softmax
 
 from octavo.bundle import (
     BlendModel,
@@ -12,8 +13,10 @@ from octavo.bundle import (
     LinearEncoder,
     LinearModel,
     OrdinalEncoder,
+    StackModel,
     TreeModel,
     blended,
+    stacked,
 )
 from octavo.errors import DataError
 
@@ -84,11 +87,59 @@ def test_it_travels_in_a_bundle(tmp_path):
     assert [type(member) for member in loaded.model.members] == [TreeModel, LinearModel]
 
 
+def link(kind, predicted):
+    """Return a prediction's score, as the textbook has it."""
+    if kind == "binary":
+        return np.log(predicted) - np.log1p(-predicted)
+    return np.log(predicted) if kind == "multiclass" else predicted
+
+
+def unlink(kind, scores):
+    return {"binary": expit, "multiclass": lambda z: softmax(z, axis=1)}.get(kind, np.copy)(scores)
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    st.sampled_from(["binary", "multiclass", "regression"]),
+    st.lists(st.floats(0.01, 3.0), min_size=2, max_size=3),
+    st.floats(-2, 2),
+)
+def test_a_stack_adds_up_the_scores_of_its_members(kind, weights, shift):
+    parts = [(ORDINAL, stump(0.0, kind)), (LINEAR, line(kind)), (ORDINAL, stump(1.0, kind))]
+    parts = parts[: len(weights)]
+    intercept = shift * np.arange(1, 4 if kind == "multiclass" else 2)
+    encoder, model = stacked(parts, np.array(weights), intercept)
+    X = encoder.transform(FRAME)
+    expected = unlink(kind, intercept + sum(
+        weight * link(kind, member.predict(own.transform(FRAME))).reshape(len(X), -1)
+        for weight, (own, member) in zip(weights, parts, strict=True)
+    ))  # fmt: skip
+    found = model.predict(X)
+    np.testing.assert_allclose(found.reshape(expected.shape), expected, rtol=1e-9, atol=1e-12)
+    rows = [model.predict(X[at : at + 1])[0] for at in range(len(X))]
+    np.testing.assert_array_equal(found, rows)
+
+
+def test_the_mean_of_two_stacks_travels_in_a_bundle(tmp_path):
+    parts = [(ORDINAL, stump(0.0)), (LINEAR, line())]
+    stacks = [stacked(parts, np.array(w), np.array([0.1])) for w in ([0.5, 0.7], [1.5, 0.1])]
+    encoder, model = blended(stacks, np.ones(2))
+    Bundle(model=model, encoder=encoder, target="y", algorithm="stack").save(tmp_path / "bundle")
+    loaded = Bundle.load(tmp_path / "bundle")
+    expected = np.mean([m.predict(e.transform(FRAME)) for e, m in stacks], axis=0)
+    np.testing.assert_allclose(loaded.predict(FRAME), expected, rtol=1e-13)
+    assert [type(member) for member in loaded.model.members] == [StackModel, StackModel]
+    assert len(loaded.encoder.encoders) == 1, "equal encoders are one"
+    assert loaded.schema == {"x": "Float64", "kind": "String"}
+    with pytest.raises(DataError, match="an intercept of shape"):
+        stacked(parts, np.ones(2), np.zeros(2))
+
+
 @pytest.mark.parametrize(
     ("change", "says"),
     [
         ({"weights": [0.5, 0.6]}, "no shares"),
-        ({"weights": [1.0, 0.0]}, "no shares"),
+        ({"weights": [1.0, 0.0]}, "not positive"),
         ({"weights": [1.0]}, "differ in number"),
         ({"begins": (0, 90)}, "columns that do not exist"),
         ({"members": ()}, "differ in number"),

@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from octavo.bundle import ENCODERS, Bundle, TreeModel, blended
+from octavo.bundle import ENCODERS, Bundle, TreeModel, blended, stacked
 from octavo.bundle.calibration import Isotonic, Sigmoid, Temperature
 from octavo.definition import Ngrams
 from octavo.errors import DefinitionError
@@ -92,6 +92,21 @@ def test_a_blend_of_members_with_encoders_of_their_own(kind):
     made = Bundle(model, encoder, "y", "blend")
     for frame in (FRAME, EDGES):
         np.testing.assert_allclose(run(to_onnx(made), frame), made.predict(frame), rtol=1e-12)
+
+
+@pytest.mark.parametrize("kind", ["binary", "multiclass", "regression"])
+def test_a_stack_on_several_folds(kind):
+    members = [bundle(name, kind) for name in ("lightgbm", "elastic_net", "random_forest")]
+    parts = [(member.encoder, member.model) for member in members]
+    intercept = np.linspace(-0.2, 0.4, members[0].model.n_outputs)
+    folds = [stacked(parts[:2], np.array([0.7, 0.5]), intercept),
+             stacked(parts[1:], np.array([0.6, 0.8]), intercept)]  # fmt: skip
+    encoder, model = blended(folds, np.ones(2))
+    made = Bundle(model, encoder, "y", "stack")
+    for frame in (FRAME, EDGES):
+        np.testing.assert_allclose(
+            run(to_onnx(made), frame), made.predict(frame), rtol=1e-11, atol=1e-14
+        )
 
 
 @pytest.mark.parametrize(

@@ -145,7 +145,39 @@ MESSAGES = [
     ),
     (
         lambda: ov.Dataset("orders", "orders.csv"),  # type: ignore[arg-type]
-        "Dataset 'orders'.offline: 'orders.csv' is not of the kind Files. Give one.",
+        "Dataset 'orders'.offline: 'orders.csv' is not of the kind Files or Sql. Give one.",
+    ),
+    (
+        lambda: ov.Sql("shop"),
+        'Sql: neither a table nor a query is named. Name one: ov.Sql("shop", table="orders").',
+    ),
+    (
+        lambda: ov.Sql("shop", table="orders", query="select 1"),
+        'Sql: both a table and a query are named. Name one: ov.Sql("shop", table="orders").',
+    ),
+    (
+        lambda: ov.Sql("postgresql://me:secret@db/shop", table="orders"),
+        "Sql.connection: an address is no name of a connection. Write it in octavo.toml, and its "
+        "name there here.",
+    ),
+    (
+        lambda: ov.Sql("shop", table="orders", overlap="1h"),
+        "Sql.overlap: an overlap is one of a cursor. Declare cursor too.",
+    ),
+    (
+        lambda: ov.Sql("shop", table="orders", cursor="at", overlap="soon"),
+        "Sql.overlap: 'soon' is not a duration. Write number and unit (us, ms, s, m, h, d, w): "
+        '"30m", "1h", "7d", "1d12h".',
+    ),
+    (
+        lambda: ov.Sql("shop", table="orders", renamed={"a": "b", "b": "c"}),
+        "Sql.renamed: 'b' is both a name in the source and a name of the dataset. Map each name "
+        'there to the one that the definition uses: {"amt": "amount"}.',
+    ),
+    (
+        lambda: ov.Dataset("orders", ov.Sql("shop", table="o", cursor="at", overlap="1h")),
+        "Dataset 'orders'.offline: an overlap reads rows again, and no event_id tells which these "
+        "are. Declare event_id, or leave overlap out.",
     ),
     (
         lambda: ov.Dataset("orders__x", ov.Files("x.csv")),

@@ -39,8 +39,8 @@ def test_scoring_reads_what_ingestion_read(tmp_path):
     ("name", "may"), [("x.log", True), ("access.txt", True), ("t.csv", False), ("x", True)]
 )
 def test_what_may_be_a_log_of_a_dataset(name, may):
-    dataset = ov.Dataset("d", ov.Files("logs/*.txt", lines="common"))
-    assert _may_be_log(Path(name), dataset) == may
+    files = ov.Files("logs/*.txt", lines="common")
+    assert _may_be_log(Path(name), files) == may
 
 
 def test_rows_are_scored_once_though_a_column_turns_out_not_to_be_there(tmp_path, monkeypatch):

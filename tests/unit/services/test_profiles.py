@@ -41,6 +41,8 @@ def test_which_value_holds(tmp_path, name, environment, expected):
         ("[profiles.prod]", "prod", "there is no table 'profiles'"),
         ("[profile.prod]\nmlfow = 'x'", "prod", r"octavo.toml \[profile.prod\]: there is no key"),
         ("[profile.prod]\nmlflow = 3", "prod", "mlflow is no text"),
+        ("[profile.prod]\ndatabases = 'x'", "prod", "databases.*it is no table"),
+        ("[profile.prod.databases]\nshop = 3", "prod", "shop is no text"),
         ("profile = 3", "default", "it is no table"),
         ("[profile]\nprod = 3", "default", "it is no table"),
         ("[profile.", "default", "it is no TOML"),
@@ -52,5 +54,23 @@ def test_what_cannot_be_understood_is_refused(tmp_path, text, name, says):
         load_profile(tmp_path, name, {})
 
 
+def test_databases_of_all_profiles_and_of_the_environment(tmp_path):
+    (tmp_path / "octavo.toml").write_text("""
+[profile.default.databases]
+Shop = "sqlite:shop.db"
+other = "sqlite:other.db"
+[profile.prod.databases]
+shop = "postgresql://prod/shop"
+""")
+    variables = {"OCTAVO_DATABASE_MORE": "sqlite:more.db", "OCTAVO_DATABASE_OTHER": "sqlite:own.db"}
+    assert load_profile(tmp_path, None, {}).databases["shop"] == "sqlite:shop.db"
+    assert load_profile(tmp_path, "prod", variables).databases == {
+        "shop": "postgresql://prod/shop",
+        "other": "sqlite:own.db",
+        "more": "sqlite:more.db",
+    }
+
+
 def test_an_address_is_not_printed():
     assert "secret" not in repr(Profile(mlflow="http://ann:secret@host"))
+    assert "secret" not in repr(Profile(databases={"shop": "postgresql://ann:secret@host"}))

@@ -215,3 +215,18 @@ def test_who_waits_for_the_log_does_not_think_others_dead(tmp_path, monkeypatch)
     other.commit({0: 0})
     for stream in streams:
         stream.close()
+
+
+def test_a_wall_clock_that_jumps_moves_no_lease_and_no_offset(tmp_path):
+    wall, clock = ManualClock(2e9), ManualClock()
+    stream = SqliteStream(tmp_path, clock=clock.nanoseconds, wall=wall.microseconds)
+    stream.create(Topic("t", groups=("g",)))
+    member, other = stream.join("t", "g"), stream.join("t", "g")
+    for number, jump in enumerate((0, -1e8, 3e8)):
+        wall.advance(jump)
+        clock.advance(4)
+        assert stream.append("t", [Block(rows=1)])[0].offset == number
+        assert (set(member.renew()), set(other.renew())) == ({0}, set())
+    times = [record.appended_at for record in stream.read("t", {0: 0})]
+    assert times == [2e15, 1.9e15, 2.2e15]
+    stream.close()

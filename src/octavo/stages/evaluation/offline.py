@@ -11,7 +11,7 @@ from octavo.definition import PARTS, fingerprint
 from octavo.definition.events import EVENT_TIME
 from octavo.stages.contract import Context, Outcome
 from octavo.stages.evaluation.card import EVALUATION, write_card, write_whole
-from octavo.stages.evaluation.compared import beside_baseline, beside_champion
+from octavo.stages.evaluation.compared import beside_baseline, beside_champion, beside_last_value
 from octavo.stages.evaluation.costs import costs
 from octavo.stages.evaluation.curves import curves
 from octavo.stages.evaluation.fairness import fairness
@@ -110,6 +110,7 @@ def _judge(
         threshold=problem.threshold(base["test"]),
         test_rows=test.truth.size,
         gain=beside["gain"],
+        last_value=beside_last_value(context, test),
         champion=champion,
         decision=test.bundle.threshold,
         calibration=test.bundle.calibration.form if test.bundle.calibration else None,

@@ -30,6 +30,9 @@ class Verdict:
     gain: dict[str, Any]
     """How much better than the trivial baseline on the same rows of test: gain, its 95 % interval,
     p, and whether it is significant."""
+    last_value: dict[str, Any] | None
+    """What the label's last known value alone tells: the feature, its figures of validation and
+    test, and the gain over it as above. None where no feature is that value."""
     champion: dict[str, Any] | None
     """The deployed champion: its ID, both figures on the rows later than both trainings, how many
     these are, and the gain as above."""

@@ -9,7 +9,7 @@ from functools import partial
 
 import polars as pl
 
-from octavo.definition import Check, Dataset
+from octavo.definition import Check, Dataset, Sql
 from octavo.definition.events import (
     EVENT_ID,
     EVENT_TIME,
@@ -80,6 +80,12 @@ class Intake:
         self._known = known or {}
         self._source: list[str] = []
         self._read = 0
+        self._refused: pl.DataFrame | None = None
+        is_loaded = isinstance(dataset.offline, Sql) and batch.get("topic") is None
+        if dataset.event_id and is_loaded:
+            ids = [each["batch_id"] for each in earlier()]
+            refused = raw.rejected(dataset.name).filter(pl.col("_batch_id").is_in(ids))
+            self._refused = refused.select("text", "rule").unique()
         self._failing: dict[str, tuple[int, int]] = {}  # of checks that stop: how many, the first
         self._repeats: Repeats | None = None
         if dataset.event_id:
@@ -118,6 +124,11 @@ class Intake:
 
     def set_aside(self, rows: pl.DataFrame) -> None:
         """Keep rejected rows: columns of `REJECTED_SCHEMA` but for the batch."""
+        if self._refused is not None:  # a database gives a row again and again
+            again = rows.join(self._refused, on=["text", "rule"], how="semi")
+            again = again.filter(pl.col("rule") != "restated")
+            self.duplicates += again.height
+            rows = rows.join(again, on="_row", how="anti", maintain_order="left")
         for rule, count in rows.group_by("rule").len().iter_rows():
             self.rules[rule] += count
         batch = pl.lit(self._batch["batch_id"]).alias("_batch_id")

@@ -16,7 +16,7 @@ from typing import Any
 import polars as pl
 import xxhash
 
-from octavo.definition import Csv, Dataset, Nested
+from octavo.definition import Csv, Dataset, Files, Nested, Sql
 from octavo.engines import Engine
 from octavo.errors import DataError
 from octavo.quality import Finding
@@ -79,6 +79,7 @@ def begin(
     renamed: Mapping[str, str] | None = None,
     needed: Mapping[str, str] | None = None,
     naming: Collection[str] | None = None,
+    called: str = "",
     progress: Callable[[int, int], None] | None = None,
 ) -> Reading:
     """Begin to read a file, piece by piece or `whole`.
@@ -108,7 +109,7 @@ def begin(
     lines
         The pattern that its lines fit, by name or as a regular expression; None: what the file is
         is told by its name, and the pattern of a ``.log`` by its lines.
-    renamed, needed, naming
+    renamed, needed, naming, called
         As in `octavo.stages.ingestion.loaded.Wanted`.
     progress
         Called with the bytes of the file read so far and in all.
@@ -130,6 +131,7 @@ def begin(
         renamed or {},
         needed,
         naming,
+        called,
     )
     opens = source if callable(source) else partial(open_file, Path(source), where_label)
     return Reading(opens, wanted, engine, progress or _silent)
@@ -146,6 +148,7 @@ def begin_of(
     columns: Sequence[str] | None = None,
     lines: str | None = None,
     naming: Collection[str] | None = None,
+    called: str = "",
     progress: Callable[[int, int], None] | None = None,
 ) -> Reading:
     """Begin to read a file as a dataset declares its own; parameters as for `begin`.
@@ -155,25 +158,30 @@ def begin_of(
     columns
         The columns to take, if not those declared; types of others do not matter then.
     """
-    told, files = dataset.source, dataset.offline
+    told = dataset.source
     overrides = {**dict.fromkeys(dataset.kept_as_text, pl.String), **told.types}
     if columns is not None:
         overrides = {name: dtype for name, dtype in overrides.items() if name in columns}
+    texts = {}
+    if isinstance(told, Files):
+        texts = {"encoding": told.encoding, "csv": told.csv}
+    if columns is None and not isinstance(told, Sql):
+        columns = told.columns
     return begin(
         source,
         where_label=where_label,
         engine=engine,
-        columns=told.columns if columns is None else columns,
+        columns=columns,
         schema=schema,
         overrides=overrides,
-        encoding=files and files.encoding,
-        csv=files and files.csv,
         nested=told.nested,
         lines=lines,
         renamed=told.renamed,
         needed=needed,
         naming=naming,
+        called=called,
         progress=progress,
+        **texts,
     )
 
 

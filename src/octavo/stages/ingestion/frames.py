@@ -7,9 +7,9 @@ batches, or that is declared, is read from the text of the values: those that do
 their rows. It knows nothing of files.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import polars as pl
 
@@ -34,6 +34,8 @@ class Frames(Format):
     size: int
     reading: AbstractContextManager[None]
     """Explains what goes wrong while the table is read."""
+    given: Mapping[str, pl.DataType | None] = field(default_factory=dict)
+    """What the texts of some columns are; None: their values decide."""
     empty = "the file has columns but no rows."
 
     def blocks(self) -> Iterator[tuple[pl.DataFrame, int]]:
@@ -59,8 +61,8 @@ class Frames(Format):
         return self.schema.names()
 
     def known(self, name: str) -> pl.DataType | None:
-        """Return the type of the schema."""
-        return types.storable(self.schema[name])
+        """Return the type of the schema, or what is known of a column's texts."""
+        return self.given.get(name, types.storable(self.schema[name]))
 
     def examine(self, values: pl.Series) -> Evidence:
         """Look at the text of values, for a type that is not theirs."""
@@ -81,6 +83,7 @@ def opened(
     place: str,
     size: int,
     reading: AbstractContextManager[None] | None = None,
+    given: Mapping[str, pl.DataType | None] | None = None,
 ) -> Frames:
     """Begin to read the columns wanted of a table.
 
@@ -90,6 +93,8 @@ def opened(
         Of the file, bytes.
     reading
         Explains what goes wrong while the table is read.
+    given
+        As in `Frames`.
 
     Raises
     ------
@@ -102,7 +107,7 @@ def opened(
     if not rows:
         raise DataError(Frames.empty, where=place, fix="Deliver it with rows, or not at all.")
     _check_types(schema, place)
-    return Frames(table, schema, rows, size, reading or nullcontext())
+    return Frames(table, schema, rows, size, reading or nullcontext(), given or {})
 
 
 def _check_types(schema: pl.Schema, place: str) -> None:

@@ -139,6 +139,8 @@ class Wanted:
     needed
         The columns that must be there, under either name, and what asks for each; None: all of
         `columns`, or of `schema`.
+    called
+        What rows of a database are called in messages; empty for a file.
     naming
         Columns of whole numbers whose values are names, and so stay whole numbers where other
         columns become numbers, if fractions come; None: all of them stay.
@@ -154,6 +156,7 @@ class Wanted:
     renamed: Mapping[str, str] = field(default_factory=dict)
     needed: Mapping[str, str] | None = None
     naming: Collection[str] | None = None
+    called: str = ""
 
     def dtype(self, column: str) -> pl.DataType | None:
         """Return the type a column must have, None where it is to be inferred."""
@@ -233,7 +236,7 @@ class Wanted:
             )
         unknown = [name for name in names if name not in (self.schema or needed)]
         meant = _meant(missing, unknown or names)
-        what = f"the file lacks {_listed(missing, needed)}"
+        what = f"{'the query' if self.called else 'the file'} lacks {_listed(missing, needed)}"
         if self.schema is None:
             said = [f"{name!r} for {given!r}" for given, name in meant.items()]
             fix = f"Write {enumerated(said)}." if said else f"It has {enumerated(names, 8)}."
@@ -242,7 +245,8 @@ class Wanted:
             what += f" and has {enumerated(map(repr, unknown), 8)}, which earlier batches have not"
         fix = "Deliver the column, or take out what uses it."
         if meant:
-            fix = f"If it is called otherwise now, declare ov.Files(…, renamed={meant})."
+            kind = "Sql" if self.called else "Files"
+            fix = f"If it is called otherwise now, declare ov.{kind}(…, renamed={meant})."
         raise DataError(f"{what}.", where=place, fix=f"Nothing of it was taken in. {fix}")
 
 

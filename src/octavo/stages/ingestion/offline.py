@@ -1,4 +1,6 @@
-"""Files to the raw store: every dataset at the same time, each on its own, every file one batch.
+"""Sources to the raw store: every dataset at the same time, each on its own.
+
+Every file is one batch, and so is what a load of a database finds.
 
 The plan is made and written first, in the order of datasets and files, so that the sequence of
 batches, and with it the order of the log, does not depend on which thread is faster or on when a
@@ -6,17 +8,17 @@ run was killed.
 """
 
 import os
+import shutil
 import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 
-from octavo.definition import Dataset
+from octavo.definition import Dataset, Files, Sql
 from octavo.definition.needed import naming_columns, source_columns
 from octavo.errors import DataError, DefinitionError, OctavoError
 from octavo.stages.contract import Context, Outcome
@@ -29,45 +31,43 @@ from octavo.stages.ingestion.batches import (
     is_passed,
     planned,
 )
-from octavo.stages.ingestion.files import begin_of, changing, content_hash, expand
+from octavo.stages.ingestion.files import begin_of
+from octavo.stages.ingestion.offered import Offered
 from octavo.stages.ingestion.reading import Reading
+from octavo.stages.ingestion.sources import details as details
+from octavo.stages.ingestion.sources import seen, sources_of
 from octavo.stores import catalog as tables
 from octavo.stores.catalog import Row
 from octavo.stores.schemas import from_json, to_json
 
 
 def inputs(context: Context) -> Any:
-    """Return the source files with size and time of change, and how rows are stamped."""
+    """Return the source files with size and time of change, and how rows are stamped.
+
+    A database does not tell whether anything is new: it is asked every time.
+    """
     return {
         dataset.name: {
             "stamps": dataset.stamps_fingerprint,
             "text": dataset.kept_as_text,
-            "files": _seen(context, dataset),
+            "files": seen(context, dataset),
         }
         for dataset in context.pipeline.datasets
     }
 
 
-def _seen(context: Context, dataset: Dataset) -> list[Any] | str:
-    try:
-        files = [(path, changing(path).stat()) for path in _files(context, dataset)]
-    except DataError as error:
-        return str(error)  # the run says so, after it has ingested the other datasets
-    return [[str(path), stat.st_size, stat.st_mtime_ns] for path, stat in files]
-
-
 def run(context: Context) -> Outcome:
-    """Ingest all new files; those ingested before are recognized by content."""
+    """Ingest all that is new; what was ingested before is recognized by content."""
     for dataset in context.pipeline.datasets:
         check_stamps(context.catalog, dataset)
-    sources, failed = _sources(context)
-    planned = _plan(context, sources)
+    sources, failed = sources_of(context)
+    plan = _plan(context, sources)
     stop = threading.Event()
     with ThreadPoolExecutor(
         max_workers=min(len(context.pipeline.datasets), os.cpu_count() or 1)
     ) as pool:
         futures = [
-            pool.submit(_ingest_dataset, context, dataset, planned[dataset.name], stop)
+            pool.submit(_ingest_dataset, context, dataset, plan[dataset.name], stop)
             for dataset in context.pipeline.datasets
         ]
         try:
@@ -100,48 +100,11 @@ def _together(failed: list[OctavoError]) -> OctavoError:
     return kind(" And ".join(str(error) for error in failed))
 
 
-def _files(context: Context, dataset: Dataset) -> list[Path]:
-    if dataset.offline is None:
-        return _streamed(context, dataset)
-    try:
-        return expand(dataset.offline.patterns, Path(context.folder))  # type: ignore[arg-type]
-    except DataError as error:
-        where = f"dataset {dataset.name!r}, {error.where}"
-        raise DataError(error.what, where=where, fix=error.fix) from error
-
-
-def _streamed(context: Context, dataset: Dataset) -> list[Path]:
-    """Return no file, of a dataset that comes by its stream alone, if something came."""
-    if dataset.name in context.catalog.schemas():
-        return []
-    raise DataError(
-        "nothing has come in by its stream that can be used.",
-        where=f"dataset {dataset.name!r}",
-        fix=f"Start `octavo up`, and POST its rows to /v1/datasets/{dataset.name}/events.",
-    )
-
-
-def _sources(context: Context) -> tuple[dict[str, dict[Path, str]], list[OctavoError]]:
-    """Return every dataset's files with the hashes of their content, and which have none."""
-    sources: dict[str, dict[Path, str]] = {}
-    failed: list[OctavoError] = []
-    hashes: dict[Path, str] = {}
-    for dataset in context.pipeline.datasets:
-        sources[dataset.name] = {}
-        try:
-            paths = _files(context, dataset)
-            hashes |= {path: content_hash(path) for path in paths if path not in hashes}
-            sources[dataset.name] = {path: hashes[path] for path in paths}
-        except DataError as error:
-            failed.append(error)
-    return sources, failed
-
-
 def _plan(
-    context: Context, sources: dict[str, dict[Path, str]]
-) -> dict[str, list[tuple[Row, Path]]]:
-    """Give every new file a batch ID, a sequence and a clock; return what is to be ingested."""
-    plan: dict[str, list[tuple[Row, Path]]] = {}
+    context: Context, sources: dict[str, list[Offered]]
+) -> dict[str, list[tuple[Row, Offered]]]:
+    """Give all that is new a batch ID, a sequence and a clock; return what is to be ingested."""
+    plan: dict[str, list[tuple[Row, Offered]]] = {}
     table = tables.batches
     with context.catalog.transaction(alone=True) as connection:
         known = {
@@ -149,11 +112,11 @@ def _plan(
             for row in connection.execute(sa.select(table))
         }
         newest = context.catalog.next_place() - 1
-        for name, files in sources.items():
+        for name, offers in sources.items():
             plan[name] = []
             clock = _clock(context, name, list(known.values()))
-            for path, content in files.items():
-                batch = known.get((name, content))
+            for offered in offers:
+                batch = known.get((name, offered.content))
                 if batch and batch["state"] == "planned" and is_passed(connection, batch):
                     # Prep went on without it: it comes later in the log, and as another batch,
                     # since rows of the failed one may be in the raw store.
@@ -163,17 +126,18 @@ def _plan(
                     newest += 1
                     batch = planned(
                         name,
-                        str(path),
-                        content=content,
+                        offered.source,
+                        content=offered.content,
                         sequence=newest,
                         clock=clock,
                         run_id=context.run_id,
                         at=context.now(),
                     )
+                    batch["through"] = offered.through
                     connection.execute(table.insert().values(**batch))
-                    known[name, content] = batch
+                    known[name, offered.content] = batch
                 if batch["state"] == "planned" and batch not in [b for b, _ in plan[name]]:
-                    plan[name].append((batch, path))
+                    plan[name].append((batch, offered))
     return plan
 
 
@@ -196,18 +160,18 @@ def _prepped(context: Context) -> int:
 
 
 def _ingest_dataset(
-    context: Context, dataset: Dataset, plan: list[tuple[Row, Path]], stop: threading.Event
+    context: Context, dataset: Dataset, plan: list[tuple[Row, Offered]], stop: threading.Event
 ) -> OctavoError | None:
     """Ingest a dataset's batches in order, up to one that fails; return why it did."""
-    for batch, path in plan:
+    for batch, offered in plan:
         if stop.is_set():
             break
         try:
-            _ingest_batch(context, dataset, batch, path)
+            _ingest_batch(context, dataset, batch, offered)
         except OctavoError as error:
             context.catalog.emit(
                 "batch failed",
-                f"{dataset.name}: {path.name}",
+                f"{dataset.name}: {offered.name}",
                 severity="error",
                 run_id=context.run_id,
                 error=str(error),
@@ -216,41 +180,69 @@ def _ingest_dataset(
     return None
 
 
-def _ingest_batch(context: Context, dataset: Dataset, batch: Row, path: Path) -> None:
+def _ingest_batch(context: Context, dataset: Dataset, batch: Row, offered: Offered) -> None:
     began = time.monotonic()
     with context.home.receiving(dataset.name):
         known = context.catalog.schemas().get(dataset.name)
-        reading = _begun(context, dataset, path, known)
+        reading = _begun(context, dataset, offered, known)
         taken = None
         while taken is None:  # again, if the file is not what it began as
             taken = _written(context, dataset, batch, reading, known)
         intake, version = taken
-        written = Written(
-            rows=intake.rows,
-            rules=intake.rules,
-            restated=intake.rules["restated"],
-            duplicates=intake.duplicates,
-            bytes=reading.bytes,
-            newest=intake.newest,
-            schema=to_json(reading.schema),
-            noticed=[finding.document() for finding in reading.noticed],
-            version=version,
-            seconds=time.monotonic() - began,
-        )
-        mine = batch | {"run_id": context.run_id}
-        commit(context.catalog, dataset, mine, written, name=path.name, now=context.now)
+        if version is None:
+            _forget(context, batch)
+        else:
+            _commit(context, dataset, batch, offered, reading, intake, version, began)
+    if isinstance(dataset.offline, Sql):
+        shutil.rmtree(offered.path)  # a database is not asked for it again
 
 
-def _begun(context: Context, dataset: Dataset, path: Path, known: dict[str, str] | None) -> Reading:
+def _commit(
+    context: Context,
+    dataset: Dataset,
+    batch: Row,
+    offered: Offered,
+    reading: Reading,
+    intake: Intake,
+    version: int,
+    began: float,
+) -> None:
+    written = Written(
+        rows=intake.rows,
+        rules=intake.rules,
+        restated=intake.rules["restated"],
+        duplicates=intake.duplicates,
+        bytes=reading.bytes,
+        newest=intake.newest,
+        schema=to_json(reading.schema),
+        noticed=[finding.document() for finding in reading.noticed],
+        version=version,
+        seconds=time.monotonic() - began,
+    )
+    mine = batch | {"run_id": context.run_id}
+    commit(context.catalog, dataset, mine, written, name=offered.name, now=context.now)
+
+
+def _forget(context: Context, batch: Row) -> None:
+    """Take a planned batch back in which nothing was new."""
+    table = tables.batches
+    with context.catalog.transaction() as connection:
+        connection.execute(table.delete().where(table.c.batch_id == batch["batch_id"]))
+
+
+def _begun(
+    context: Context, dataset: Dataset, offered: Offered, known: dict[str, str] | None
+) -> Reading:
     """Begin to read a file as what is declared, and as what is known from earlier batches."""
     return begin_of(
         dataset,
-        path,
+        offered.path,
         engine=context.engine,
         where_label=f"dataset {dataset.name!r}",
         schema=from_json(known) if known else None,
         needed=source_columns(context.pipeline, dataset) if known else None,
-        lines=dataset.offline and dataset.offline.lines,
+        lines=dataset.offline.lines if isinstance(dataset.offline, Files) else None,
+        called=offered.source if isinstance(dataset.offline, Sql) else "",
         naming=naming_columns(context.pipeline, dataset),
         progress=lambda done, total: context.progress(dataset.name, done, total),
     )
@@ -259,7 +251,10 @@ def _begun(context: Context, dataset: Dataset, path: Path, known: dict[str, str]
 def _written(
     context: Context, dataset: Dataset, batch: Row, reading: Reading, known: dict[str, str] | None
 ) -> tuple[Intake, int | None] | None:
-    """Go through a file and write its rows; nothing, and None, if types are not settled by that."""
+    """Go through a file and write its rows; nothing, and None, if types are not settled by that.
+
+    What a database gave is not written either if nothing in it is new: there is no version then.
+    """
     refused: OctavoError | None = None
     with context.raw.receive(dataset.name, batch["batch_id"]) as incoming:
         before = partial(earlier, context.catalog, dataset.name)
@@ -277,6 +272,8 @@ def _written(
         if refused is not None:
             raise refused
         intake.finish()
+        if isinstance(dataset.offline, Sql) and not (intake.rows or intake.rules.total()):
+            return intake, None
         return intake, incoming.commit()
 
 

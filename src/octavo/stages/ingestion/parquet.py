@@ -26,9 +26,9 @@ def load(path: Path, source: Source, wanted: Wanted) -> Frames:
         If the file is damaged, has no rows, or lacks a column that is needed.
     """
     place = source.place
-    with _explained_file(place):
+    with explained_file(place):
         table = pl.scan_parquet(path, glob=False)
-        return opened(table, wanted, place, source.total, _explained_file(place))
+        return opened(table, wanted, place, source.total, explained_file(place))
 
 
 def load_delta(path: Path, wanted: Wanted, place: str, size: int) -> Frames:
@@ -38,7 +38,8 @@ def load_delta(path: Path, wanted: Wanted, place: str, size: int) -> Frames:
 
 
 @contextmanager
-def _explained_file(place: str) -> Iterator[None]:
+def explained_file(place: str) -> Iterator[None]:
+    """Say what it means that a Parquet file cannot be read."""
     try:
         yield
     except (PolarsError, OSError) as error:

@@ -29,6 +29,7 @@ from octavo.stages.ingestion import (
     arff,
     delimited,
     excel,
+    extract,
     json_document,
     json_lines,
     lines,
@@ -286,10 +287,12 @@ def _check_order(name: str, value: str, place: str) -> None:
 
 @contextmanager
 def open_file(path: Path, where: str, wanted: Wanted) -> Iterator[tuple[Format, str, int]]:
-    """Open a file, or a Delta folder, as what it is; give also its place and size in bytes."""
-    if is_delta(path):
-        place, size = f"{where}, folder {path}", sum(f.stat().st_size for f in inside(path))
-        yield parquet.load_delta(path, wanted, place, size), place, size
+    """Open a file, or a folder, as what it is; give also its place and size in bytes."""
+    if wanted.called or is_delta(path):
+        called = wanted.called or f"folder {path}"
+        place, size = f"{where}, {called}", sum(f.stat().st_size for f in inside(path))
+        load = extract.load if wanted.called else parquet.load_delta
+        yield load(path, wanted, place, size), place, size
         return
     kind = "lines" if wanted.lines else None
     with opened(path, where, wanted.encoding, kind) as source:

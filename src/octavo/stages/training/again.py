@@ -1,10 +1,10 @@
 """A candidate's training once more, from what was recorded; nothing is stored.
 
-What trials, blends and refits are made of is told by their rows in the catalog. A blend's weights
+What candidates are made of is told by their rows in the catalog. The weights of a blend or a stack
 are taken as they were found: choosing them again would need all trials of its study.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,10 +13,11 @@ from octavo.bundle import Bundle
 from octavo.bundle.finishing import finished
 from octavo.definition import Pipeline
 from octavo.stages.contract import Segregation
-from octavo.stages.training.finish import Member, put_together
+from octavo.stages.training.algorithms import Algorithm
+from octavo.stages.training.finish import bagged, trained, whole_of
 from octavo.stages.training.material import Material
 from octavo.stages.training.search import chosen
-from octavo.stages.training.trial import Terms, Trial, fit
+from octavo.stages.training.trial import Terms
 from octavo.stores.catalog import Row
 
 Settings = Mapping[str, Any]
@@ -44,8 +45,9 @@ class Again:
         folder: Path,
     ) -> None:
         self.pipeline, self.settings, self.rows, self.folder = pipeline, settings, rows, folder
+        self.segregation = segregation
         self.terms = Terms.of(pipeline, settings, segregation, folder, ())
-        self.material = Material.of(pipeline, segregation, settings["rows"])
+        self.material = self._fold()
 
     def bundle(self, number: int) -> Bundle:
         """Return what a row of the study gives now.
@@ -56,42 +58,32 @@ class Again:
             If an algorithm is none of the definition or the library any more.
         """
         row = self.rows[number]
-        if row["role"] == "trial":
-            return self._finished(self._trial(number))
-        if row["role"] == "blend":
-            return self._finished(self._blend(row, self._trial))
-        repeated = self.rows[row["params"]["trial"]]
-        before = self.bundle(repeated["number"])
-        if repeated["role"] == "blend":
-            bundle = self._blend(repeated, self._refit)
-        else:
-            bundle = self._refit(repeated["number"])
-        return replace(bundle, calibration=before.calibration, threshold=before.threshold)
-
-    def _finished(self, bundle: Bundle) -> Bundle:
+        if row["role"] == "refit":
+            return self._once_more(row)
+        bundle = self._trained(row, self.material, "apart")
         predicted = bundle.predict(self.material.validation)
         return finished(bundle, predicted, self.material.validation_truth, self.terms.problem)
 
-    def _blend(self, row: Row, each: Callable[[int], Bundle]) -> Bundle:
-        members = row["params"]["members"]
-        return put_together(
-            [each(member["trial"]) for member in members],
-            [self._member(member["trial"], member["weight"]) for member in members],
+    def _once_more(self, row: Row) -> Bundle:
+        """Return what is best on all rows, or on all folds."""
+        repeated = self.rows[row["params"]["trial"]]
+        before = self.bundle(repeated["number"])
+        if row["params"].get("bag"):
+            folds = range(1, self.segregation.folds)
+            earlier = [self._trained(repeated, self._fold(n), f"fold-{n}") for n in folds]
+            return bagged(earlier, before)
+        bundle = self._trained(repeated, self.material.joined, "joined")
+        return replace(bundle, calibration=before.calibration, threshold=before.threshold)
+
+    def _trained(self, row: Row, material: Material, name: str) -> Bundle:
+        """Train a candidate's members on some material, as far as their trials went."""
+        return trained(
+            self.terms, whole_of(row, self.rows, self._algorithm), material, self.folder / name
         )
 
-    def _member(self, number: int, weight: float = 1.0) -> Member:
-        row = self.rows[number]
-        (algorithm,) = chosen(self.pipeline, {**self.settings, "algorithms": [row["algorithm"]]})
-        return Member(number, row["candidate_id"], algorithm, row["found"], weight)
+    def _algorithm(self, name: str) -> Algorithm:
+        (algorithm,) = chosen(self.pipeline, {**self.settings, "algorithms": [name]})
+        return algorithm
 
-    def _trial(self, number: int) -> Bundle:
-        """Train on train, as far as the trial went."""
-        member = self._member(number)
-        trial = Trial(self.terms, number, member.algorithm, member.found)
-        return fit(trial, self.material, self.folder / "apart")
-
-    def _refit(self, number: int) -> Bundle:
-        """Train on train and validation, as far as the trial went."""
-        member = self._member(number)
-        trial = Trial(self.terms, number, member.algorithm, member.found)
-        return fit(trial, self.material.joined, self.folder / "joined")
+    def _fold(self, fold: int | None = None) -> Material:
+        return Material.of(self.pipeline, self.segregation, self.settings["rows"], fold)

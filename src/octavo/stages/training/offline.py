@@ -97,8 +97,8 @@ def run(context: Context) -> Outcome:
         lambda found: context.pipeline.problem.answers(found, first),
     )
     study.run()
-    rows = study.rows
-    if study.best() is None:
+    rows = study.record.rows
+    if study.record.best() is None:
         raise DataError(
             f"all {len(rows)} trials failed; the last: {rows[-1]['error']}",
             where="training",

@@ -10,18 +10,15 @@ from dataclasses import replace
 from queue import SimpleQueue
 from typing import Any
 
-import numpy as np
-import sqlalchemy as sa
-
 from octavo.engines import Apart, LateError, LostError, memory_left
 from octavo.errors import ResourceError, is_full
 from octavo.stages.contract import Context
 from octavo.stages.training import finish, trial
 from octavo.stages.training.algorithms import get
-from octavo.stages.training.finish import BLEND, Member
+from octavo.stages.training.finish import BLEND, STACK, Member, Whole, whole_of
+from octavo.stages.training.record import Record
 from octavo.stages.training.search import FIRST, Proposal, Search, chosen, widened
 from octavo.stages.training.trial import Terms, Trial, Tried
-from octavo.stores import catalog as tables
 from octavo.stores.catalog import Row
 
 _MEMORY = 0.8
@@ -29,13 +26,13 @@ _MEMORY = 0.8
 _LEAST = 10**9
 """Bytes that a trial may take in any case: libraries alone need a third of that."""
 _BLENDED = 12
-"""Candidates that may be part of a blend."""
+"""Candidates that may be put together."""
 _FITTING = 0.7
 """The share of a trial's time after which its fit should end by itself."""
 _LOOK = 0.2
 """Seconds between two looks at whether the run was interrupted."""
 _LIKELY = 3
-"""Members that a blend is expected to have."""
+"""Members that what is put together is expected to have."""
 _GRACE = 5.0
 """Seconds of the budget that are kept for what follows the trials, at the least."""
 
@@ -62,13 +59,12 @@ class Study:
         budget: float,
         answers: Callable[[float], bool],
     ) -> None:
-        self.context, self.name, self.terms, self.search = context, name, terms, search
+        self.context, self.terms, self.search = context, terms, search
         self.answers = answers
         self.budget = budget
-        table = tables.trials
-        recorded = context.catalog.rows(sa.select(table).where(table.c.study == name))
-        self._rows = {row["number"]: row for row in recorded}
-        spent = sum(row["seconds"] for row in recorded) / search.at_once
+        more = search.more_is_better
+        self.record = Record(context, name, terms.data_version["id"], more_is_better=more)
+        spent = sum(row["seconds"] for row in self.record.rows) / search.at_once
         self._began = time.monotonic() - spent
         left = memory_left()
         share = None if left is None else max(int(_MEMORY * left / search.at_once), _LEAST)
@@ -77,11 +73,6 @@ class Study:
         for process in self._apart:
             self._free.put(process)
         self._ended = False
-
-    @property
-    def rows(self) -> list[Row]:
-        """What was recorded so far, in the order of the numbers."""
-        return [row for _, row in sorted(self._rows.items())]
 
     @property
     def left(self) -> float:
@@ -97,30 +88,19 @@ class Study:
             If the disk is full.
         """
         try:
-            if all(row["role"] == "trial" for row in self.rows):
+            if all(row["role"] == "trial" for row in self.record.rows):
                 self._run_trials()
-            if self.best() is not None and self.terms.problem.kind != "anomaly":
+            if self.record.best() is not None and self.terms.problem.kind != "anomaly":
                 self._finish()
         finally:
             self._ended = True
             for process in self._apart:
                 process.stop()
 
-    def best(self) -> Row | None:
-        """Return the best candidate's row; of equal ones the oldest."""
-        return self._best_of(self.rows)
-
-    def _best_of(self, rows: Sequence[Row]) -> Row | None:
-        good = [row for row in rows if row["state"] == "complete"]
-        return min(good, key=self._rank, default=None)
-
-    def _rank(self, row: Row) -> tuple[float, int]:
-        return (-row["figure"] if self.search.more_is_better else row["figure"], row["number"])
-
     # --- Trials -------------------------------------------------------------------------------
 
     def _run_trials(self) -> None:
-        recorded = {row["number"]: row for row in self.rows}
+        recorded = {row["number"]: row for row in self.record.rows}
         begun: list[str] = []
         with ThreadPoolExecutor(self.search.at_once, thread_name_prefix="trial") as pool:
             running: dict[Future[None], int] = {}
@@ -133,10 +113,10 @@ class Study:
                     self._settle(running, number)
                     if self._is_over(number):
                         break
-                    proposal = self.search.propose(number, self.rows, begun)
+                    proposal = self.search.propose(number, self.record.rows, begun)
                     if proposal is None and self._may_widen:
-                        self._widen(self.best())
-                        proposal = self.search.propose(number, self.rows, begun)
+                        self._widen(self.record.best())
+                        proposal = self.search.propose(number, self.record.rows, begun)
                     if proposal is None:
                         break
                     begun.append(proposal.algorithm.name)
@@ -167,7 +147,7 @@ class Study:
     def _is_over(self, number: int) -> bool:
         """Say whether no further trial is begun; widen the search if nothing answers."""
         most = self.context.settings["trials"]
-        if number and self.left <= self._reserve() + min(self._seconds(), default=0.0):
+        if number and self.left <= self._reserve() + min(self.record.seconds, default=0.0):
             return True
         if most is not None and number >= most:
             return True
@@ -175,9 +155,11 @@ class Study:
             return False
         # Of those alone that had to be over: whichever ends first must not decide.
         over = [
-            r for r in self.rows if number == FIRST or r["number"] <= number - self.search.at_once
+            r
+            for r in self.record.rows
+            if number == FIRST or r["number"] <= number - self.search.at_once
         ]
-        best = self._best_of(over)
+        best = self.record.best(over)
         if most is None and best is not None and self.answers(best["figure"]):
             return True
         if self._may_widen:
@@ -216,14 +198,14 @@ class Study:
         """Return the seconds that what follows the trials will take."""
         again = 0.0
         if self.context.settings["refit"] and self.terms.problem.kind != "anomaly":
-            good = [row for row in self.rows if row["state"] == "complete"]
-            best = sorted(good, key=self._rank)[: _LIKELY if self.context.settings["blend"] else 1]
+            likely = _LIKELY if self.context.settings["blend"] else 1
+            best = self.record.ranked()[:likely]
             again = sum(self._again(row) for row in best)
         return min(_GRACE + again, self.budget / 3)
 
     def _again(self, row: Row) -> float:
-        """Return the seconds that it may take to train a trial's model on all rows."""
-        return 2 * row["seconds"] / len(self.terms.folds)
+        """Return the seconds that it may take to train a trial's model on all rows, or folds."""
+        return row["seconds"] if self._bags else 2 * row["seconds"] / len(self.terms.folds)
 
     def _try(self, proposal: Proposal) -> None:
         """Run one trial and record it; a failure is a result, not an end."""
@@ -255,12 +237,7 @@ class Study:
         left = max(self.left - self._reserve(), 1.0)
         if len(self.search.searched) == 1:
             return left
-        return min(left, max(left / 2, 2 * max(self._seconds(), default=0.0)))
-
-    def _seconds(self) -> list[float]:
-        """Return the seconds that complete trials have taken."""
-        rows = self.rows
-        return [r["seconds"] for r in rows if r["role"] == "trial" and r["state"] == "complete"]
+        return min(left, max(left / 2, 2 * max(self.record.seconds, default=0.0)))
 
     def _called(self, function: Callable[[Any], Tried], argument: Any, seconds: float) -> Tried:
         process = self._free.get()
@@ -280,8 +257,8 @@ class Study:
     # --- What follows -------------------------------------------------------------------------
 
     def _finish(self) -> None:
-        """Blend the best candidates, and train what is best once more on all rows."""
-        settings, roles = self.context.settings, {row["role"] for row in self.rows}
+        """Put the best candidates together, and train what is best once more."""
+        settings, roles = self.context.settings, {row["role"] for row in self.record.rows}
         members = self._members()
         if settings["blend"] and "blend" not in roles and len(members) > 1:
             self._blend(members)
@@ -289,43 +266,39 @@ class Study:
             self._refit()
 
     def _members(self) -> list[Member]:
-        """Return the candidates that may be blended, best first."""
-        good = [r for r in self.rows if r["role"] == "trial" and self._is_told(r)]
+        """Return the candidates that may be put together, best first."""
+        good = [r for r in self.record.rows if r["role"] == "trial" and self._is_told(r)]
         best: dict[str, Row] = {}
-        for row in sorted(good, key=self._rank):
+        for row in self.record.ranked(good):
             best.setdefault(row["candidate_id"], row)
-        return [self._member(row) for row in list(best.values())[:_BLENDED]]
+        return [self._whole(row).members[0] for row in list(best.values())[:_BLENDED]]
 
     def _is_told(self, row: Row) -> bool:
         """Whether a trial's predictions are there: another search may have taken their place."""
         files = [trial.predictions(fold, row["number"]) for fold in self.terms.folds]
         return row["state"] == "complete" and all(file.exists() for file in files)
 
-    def _member(self, row: Row, weight: float = 1.0) -> Member:
+    def _whole(self, row: Row) -> Whole:
         own = {a.name: a for a in chosen(self.context.pipeline, self.context.settings)}
-        algorithm = own.get(row["algorithm"]) or get(row["algorithm"])
-        return Member(row["number"], row["candidate_id"], algorithm, row["found"], weight)
+        return whole_of(row, self.record.by_number, lambda name: own.get(name) or get(name))
 
     def _blend(self, members: Sequence[Member]) -> None:
         began = time.monotonic()
-        tried = self._called(finish.blend, (self.terms, members), max(self.left, _GRACE))
+        seconds = max(self.left, _GRACE)
+        tried = self._called(finish.blend, (self.terms, members, seconds), seconds)
         if tried.state == "complete" and tried.candidate_id is None:
             return  # nothing is gained
         used = tried.found.get("members", [])
         params = {"members": [{"trial": each["trial"], "weight": each["weight"]} for each in used]}
-        self._record(self.rows[-1]["number"] + 1, "blend", BLEND, params, tried, began)
+        params |= {name: tried.found[name] for name in ("intercept",) if name in tried.found}
+        name = STACK if "intercept" in params else BLEND
+        self._record(self.record.rows[-1]["number"] + 1, "blend", name, params, tried, began)
 
     def _refit(self) -> None:
-        best = self.best()
+        best = self.record.best()
         assert best is not None, "nothing is trained again that was not trained"
-        rows = {row["number"]: row for row in self.rows}
-        listed = best["params"]["members"] if best["role"] == "blend" else None
-        members = (
-            [self._member(best)]
-            if listed is None
-            else [self._member(rows[each["trial"]], each["weight"]) for each in listed]
-        )
-        expected = sum(self._again(rows[member.number]) for member in members)
+        whole, bag = self._whole(best), self._bags
+        expected = sum(self._again(self.record.by_number[m.number]) for m in whole.members)
         if expected > self.left + _GRACE:
             self.context.catalog.emit(
                 "not trained on all rows",
@@ -336,67 +309,30 @@ class Study:
             )
             return
         began = time.monotonic()
-        again = (self.terms, members, best["candidate_id"], self.terms.folds[-1] / "joined")
-        tried = self._called(finish.refit, again, max(self.left, expected) + _GRACE)
+        again = (self.terms, whole, best["candidate_id"])
+        seconds = max(self.left, expected) + _GRACE
+        if bag:
+            tried = self._called(finish.bag, again, seconds)
+        else:
+            joined = self.terms.folds[-1] / "joined"
+            tried = self._called(finish.refit, (*again, joined), seconds)
         tried.figures = best["folds"]
-        params = {"trial": best["number"]}
-        self._record(max(rows) + 1, "refit", best["algorithm"], params, tried, began)
+        params = {"trial": best["number"]} | ({"bag": True} if bag else {})
+        number = self.record.rows[-1]["number"] + 1
+        self._record(number, "refit", best["algorithm"], params, tried, began)
+
+    @property
+    def _bags(self) -> bool:
+        """Whether what is best is averaged over the folds, and not trained on all rows at once."""
+        return self.context.settings["bag"] and len(self.terms.folds) > 1
 
     def _record(
         self, number: int, role: str, algorithm: str, params: Any, tried: Tried, began: float
     ) -> None:
-        """Write down how a trial went, and its candidate, together."""
-        good = tried.state == "complete"
-        found = float(np.mean(tried.figures)) if good else None
-        row: Row = {
-            "study": self.name,
-            "number": number,
-            "role": role,
-            "algorithm": algorithm,
-            "params": params,
-            "found": tried.found,
-            "state": tried.state,
-            "figure": found,
-            "folds": tried.figures if good else None,
-            "steps": tried.steps,
-            "seconds": time.monotonic() - began,
-            "candidate_id": tried.candidate_id,
-            "error": tried.error,
-        }
-        with self.context.catalog.transaction() as connection:
-            tables.put(connection, tables.trials, **row)
-            if good:
-                tables.put(connection, tables.candidates, **self._candidate(row))
-            tables.emit(
-                connection,
-                "trial finished",
-                f"{algorithm} #{number}",
-                severity="warning" if tried.state in ("failed", "stopped") else "info",
-                run_id=self.context.run_id,
-                figure=found,
-                folds=row["folds"],
-                error=tried.error,
-            )
-        self._rows[number] = row
-        self._show(number)
-
-    def _candidate(self, row: Row) -> Row:
-        return {
-            "candidate_id": row["candidate_id"],
-            "study": self.name,
-            "run_id": self.context.run_id,
-            "algorithm": row["algorithm"],
-            "params": row["found"],
-            "data_version": self.terms.data_version["id"],
-            "config_version": self.context.config_version,
-            "validation": row["figure"],
-            "seconds": row["seconds"],
-            "created_at": self.context.now(),
-        }
-
-    def _show(self, number: int) -> None:
+        """Write down how a trial went, and show it."""
+        self.record.put(number, role, algorithm, params, tried, time.monotonic() - began)
         most = self.context.settings["trials"] or FIRST
         share = max(min((number + 1) / most, 1.0), 1 - max(self.left, 0.0) / self.budget)
-        best = self.best()
+        best = self.record.best()
         note = "" if best is None else f"best {best['figure']:.4f}, {best['algorithm']}"
         self.context.progress("trials", share, 1.0, note)

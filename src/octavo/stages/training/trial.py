@@ -17,7 +17,7 @@ from octavo.bundle import Bundle
 from octavo.bundle.finishing import finished
 from octavo.bundle.metrics import measured
 from octavo.bundle.profile import Profile, profile, save_profile
-from octavo.definition import Ngrams, Pipeline, Problem, fingerprint
+from octavo.definition import Ngrams, Pipeline, Problem, fingerprint, last_value_feature
 from octavo.errors import DataError, ResourceError, is_full
 from octavo.stages.contract import Segregation
 from octavo.stages.training import weighing
@@ -41,6 +41,8 @@ class Terms:
     encodings: Mapping[str, str]
     weights: str | None
     monotone: Mapping[str, int]
+    last: str | None
+    """The feature that is the label's last known value."""
     features: Mapping[str, str]
     """Every feature's fingerprint."""
     data_version: Mapping[str, Any]
@@ -69,6 +71,7 @@ class Terms:
             encodings=pipeline.training.encodings,
             weights=pipeline.training.weights,
             monotone=pipeline.training.monotone,
+            last=last_value_feature(pipeline),
             features=segregation.features,
             data_version={"id": segregation.data_version, "positions": segregation.positions},
             seed=settings["seed"],
@@ -226,6 +229,7 @@ def fit(trial: Trial, material: Material, folder: Path, pruner: Pruner | None = 
         weighing.weights(terms.weights, material.truth, material.weights),
         weighing.monotone(terms.monotone, encoder),
         watch,
+        weighing.place(terms.last, encoder),
     )
     fitted = algorithm.fit(X, material.truth, trial.params, task)
     ended = time.monotonic()

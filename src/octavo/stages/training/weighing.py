@@ -1,4 +1,4 @@
-"""What training rows weigh, and which answers must be monotone, as arrays.
+"""What training rows weigh, which answers must be monotone, where the last value is: as arrays.
 
 Knows nothing of algorithms or searches.
 """
@@ -84,3 +84,11 @@ def monotone(declared: Mapping[str, int], encoder: Encoder) -> np.ndarray | None
                 fix="Leave it out.",
             )
     return np.array([declared.get(name, 0) for name in encoder.names], np.int8)
+
+
+def place(feature: str | None, encoder: Encoder) -> int | None:
+    """Return the encoded column that is a feature as it is; None if none is."""
+    kinds = {column.name: column.kind for column in encoder.columns}
+    plain = (ColumnKind.NUMERIC, ColumnKind.BOOLEAN, ColumnKind.CATEGORICAL)
+    told = feature in encoder.names and kinds.get(feature) in plain
+    return encoder.names.index(feature) if told else None

@@ -56,6 +56,7 @@ batches = Table(
     Column("newest", BigInteger),
     Column("schema_fingerprint", String),
     Column("delta_version", BigInteger),
+    Column("through", JSON),
     Column("seconds", Float),
     Column("quality", JSON),
     Column("planned_at", BigInteger, nullable=False),
@@ -74,11 +75,12 @@ batches = Table(
     Index("batches_by_withdrawal", "withdrawn"),
     UniqueConstraint("dataset", "content_hash", name="one_batch_per_content"),
 )
-"""``restated``: rows with other content than an earlier one of the same event. ``withdrawn``: the
-withdrawal's own place in the order of sequences, null for a batch that stands. Of a batch from a
-stream: ``topic`` and ``partition``, the range of offsets from ``first_offset`` to before
-``end_offset``, the ``epoch`` of the lease under which it was planned, and when its first row was
-appended; null for a file."""
+"""``through``: how far a database was read, the ``cursor`` and its greatest ``value`` as text; null
+for what is read as a whole. ``restated``: rows with other content than an earlier one of the same
+event. ``withdrawn``: the withdrawal's own place in the order of sequences, null for a batch that
+stands. Of a batch from a stream: ``topic`` and ``partition``, the range of offsets from
+``first_offset`` to before ``end_offset``, the ``epoch`` of the lease under which it was planned,
+and ``received_at``, when its first row was appended; null for what is loaded."""
 
 barrier = Table(
     "barrier",

@@ -5,8 +5,10 @@ Importing it loads no training library; fitting loads the one that is used.
 
 from importlib.util import find_spec
 
+from octavo.definition import LAST_VALUE
 from octavo.definition.problem import Kind
 from octavo.errors import DefinitionError, ResourceError
+from octavo.stages.training.algorithms.baselines import LastValue, Naive
 from octavo.stages.training.algorithms.catboost import CatBoost
 from octavo.stages.training.algorithms.contract import (
     TOLERANCE,
@@ -22,9 +24,9 @@ from octavo.stages.training.algorithms.hist_gradient_boosting import HistGradien
 from octavo.stages.training.algorithms.isolation_forest import IsolationForest
 from octavo.stages.training.algorithms.lightgbm import LightGBM
 from octavo.stages.training.algorithms.linear import ElasticNet, Logistic, Ridge
-from octavo.stages.training.algorithms.naive import Naive
 from octavo.stages.training.algorithms.narrowed import admits, narrowed
 from octavo.stages.training.algorithms.nearest_neighbours import NearestNeighbours
+from octavo.stages.training.algorithms.onnx_fitted import OnnxFitted
 from octavo.stages.training.algorithms.tails import Tails
 from octavo.stages.training.algorithms.xgboost import XGBoost
 
@@ -44,13 +46,14 @@ _LIBRARY: dict[str, Algorithm] = {
         ElasticNet(),
         IsolationForest(),
         Naive(),
+        LastValue(),
     )
 }
 """In the order in which a search that is free to choose takes them up: what helps most tables, and
 what is unlike what was there, comes first."""
 
-BASELINE = "naive"
-"""The one that learns nothing of rows: it is there to be named, not to be tried."""
+BASELINES = ("naive", LAST_VALUE)
+"""Those that hardly learn from rows: they are there to be named, not to be tried."""
 
 
 def names() -> list[str]:
@@ -63,7 +66,7 @@ def to_try(kind: Kind) -> list[Algorithm]:
     return [
         algorithm
         for name, algorithm in _LIBRARY.items()
-        if kind in algorithm.kinds and name != BASELINE and _is_installed(algorithm)
+        if kind in algorithm.kinds and name not in BASELINES and _is_installed(algorithm)
     ]
 
 
@@ -133,7 +136,7 @@ def require(algorithm: str | Algorithm) -> None:
 
 
 __all__ = [
-    "BASELINE",
+    "BASELINES",
     "TOLERANCE",
     "Algorithm",
     "CatBoost",
@@ -142,10 +145,12 @@ __all__ = [
     "Fitted",
     "HistGradientBoosting",
     "IsolationForest",
+    "LastValue",
     "LightGBM",
     "Logistic",
     "Naive",
     "NearestNeighbours",
+    "OnnxFitted",
     "Pruned",
     "RandomForest",
     "Ridge",

@@ -1,7 +1,7 @@
 """The contract of a training algorithm, and what holds for all of them.
 
-An algorithm turns a matrix and a target into a model in array form. It knows nothing of columns,
-splits, searches, or files.
+An algorithm turns a matrix and a target into a model in array form, or an ONNX graph. It knows
+nothing of columns, splits, searches, or files.
 """
 
 from collections.abc import Callable, Mapping
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 
-from octavo.bundle import Model
+from octavo.bundle import Model, OnnxModel
 from octavo.definition.problem import Kind
 from octavo.errors import DataError, DefinitionError
 
@@ -22,6 +22,8 @@ TOLERANCE = 1e-5
 (at least 1). XGBoost adds up in float32; the others agree to the last bit or nearly so."""
 CHECKED = 1_000
 """Rows that a model is compared with its native form on: so many, or nearly twice as many."""
+HOLES = 0.2
+"""The share of values that are left out to see what a graph makes of missing ones."""
 
 
 class Pruned(Exception):
@@ -63,6 +65,8 @@ class Task:
     """For each encoded column 1 where more of it may not lower the score, −1 where it may not
     raise it, else 0; int8. None: nothing is asked."""
     watch: Watch | None = None
+    last: int | None = None
+    """The column of the encoded rows that is the label's last known value, if one is."""
 
 
 class Fitted(Protocol):
@@ -76,7 +80,7 @@ class Fitted(Protocol):
         ...
 
     def model(self) -> Model:
-        """Take the model over into array form."""
+        """Take the model over into array form, or into a graph."""
         ...
 
 
@@ -233,7 +237,7 @@ def settings(
 
 
 def take_over(algorithm: Algorithm, fitted: Fitted, X: np.ndarray) -> Model:
-    """Take a fitted model over into array form, checked against the native one.
+    """Take a fitted model over into array form, or a graph, checked against the native one.
 
     Parameters
     ----------
@@ -247,30 +251,78 @@ def take_over(algorithm: Algorithm, fitted: Fitted, X: np.ndarray) -> Model:
     Raises
     ------
     DefinitionError
-        If there is no array form, or its scores are not the native ones.
+        If there is neither form, or its scores are not the native ones.
     """
     where = f"algorithm {algorithm.name!r}"
     convert = getattr(fitted, "model", None)
     model = convert() if callable(convert) else None
     if not isinstance(model, Model):
         raise DefinitionError(
-            "its fitted model has no array form.",
+            "its fitted model has no array form and is no ONNX graph, so that nothing could load "
+            "it without the library that trained it.",
             where=where,
-            fix="Let model() return an octavo.bundle.TreeModel or LinearModel.",
+            fix="Let fit return an ov.OnnxFitted (such as ov.OnnxFitted.of(estimator, task.kind)), "
+            "or let model() return an octavo.bundle.TreeModel or LinearModel.",
         )
     some = X[:: max(len(X) // CHECKED, 1)]
-    native, own = np.asarray(fitted.native_raw(some), np.float64), model.raw(some)
-    if native.shape != own.shape:
+    if off := _off(fitted, model, some, where):
         raise DefinitionError(
-            f"native scores have shape {native.shape}, those of the array form {own.shape}.",
-            where=where,
-            fix="Return one score per row, or one per row and class, from both.",
-        )
-    difference = np.abs(native - own).max(initial=0.0)
-    if not difference <= TOLERANCE * max(1.0, np.abs(native).max(initial=0.0)):
-        raise DefinitionError(
-            f"the array form is off by {difference:.3g} from the native scores.",
+            f"the {_word(model)} is off by {off:.3g} from the native scores.",
             where=where,
             fix="Correct what model() returns.",
         )
+    if isinstance(model, OnnxModel):
+        _check_graph(algorithm, fitted, model, some)
     return model
+
+
+def _off(fitted: Fitted, model: Model, X: np.ndarray, where: str) -> float:
+    """Return the largest difference from the native scores, or 0 where that is within limits.
+
+    Raises
+    ------
+    DefinitionError
+        If they have another shape.
+    """
+    native, own = np.asarray(fitted.native_raw(X), np.float64), model.raw(X)
+    if native.shape != own.shape:
+        raise DefinitionError(
+            f"native scores have shape {native.shape}, those of the {_word(model)} {own.shape}.",
+            where=where,
+            fix="Return one score per row, or one per row and class, from both.",
+        )
+    difference = float(np.abs(native - own).max(initial=0.0))
+    allowed = TOLERANCE * max(1.0, np.abs(native).max(initial=0.0))
+    return 0.0 if difference <= allowed else difference
+
+
+def _word(model: Model) -> str:
+    return "ONNX graph" if isinstance(model, OnnxModel) else "array form"
+
+
+def _check_graph(algorithm: Algorithm, fitted: Fitted, model: OnnxModel, X: np.ndarray) -> None:
+    """Refuse a graph that tells no probabilities, or makes something else of missing values.
+
+    Converters leave out what a library does with NaN, and say nothing of it.
+    """
+    where, told = f"algorithm {algorithm.name!r}", model.raw(X)
+    if model.kind != "regression" and not (np.abs(told - 0.5) <= 0.5 + TOLERANCE).all():
+        raise DefinitionError(
+            f"its ONNX graph tells {told.min():.3g} to {told.max():.3g}: no probabilities.",
+            where=where,
+            fix="Let the graph end in a sigmoid or a softmax, and what predict calls likewise.",
+        )
+    if algorithm.encoder != "ordinal":
+        return
+    fix = 'Let its encoder be "linear", which leaves nothing missing.'
+    holed = np.where(np.random.default_rng(0).random(X.shape) < HOLES, np.nan, X)
+    try:
+        off = _off(fitted, model, holed, where)
+    except Exception as error:
+        what = f"its library refuses missing values ({type(error).__name__}: {error})."
+        raise DefinitionError(what, where=where, fix=fix) from error
+    if off:
+        what = (
+            f"its ONNX graph is off by {off:.3g} from the native scores where values are missing."
+        )
+        raise DefinitionError(what, where=where, fix=fix)

@@ -3,8 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0005"
-down_revision = "0004"
+revision = "0006"
+down_revision = "0005"
 branch_labels = None
 depends_on = None
 
@@ -18,7 +18,7 @@ INDEXES = {
 
 
 def upgrade() -> None:
-    """Add the columns, and the barrier; all batches before came in files."""
+    """Add the columns, and the barrier; all batches before were loaded."""
     op.add_column("batches", sa.Column("topic", sa.String(), nullable=True))
     op.add_column("batches", sa.Column("partition", sa.Integer(), nullable=True))
     for name in OFFSETS:
