@@ -99,7 +99,7 @@ class Project:
             Delete the home before: everything is ingested and computed anew.
         """
         if fresh:
-            with self.home.lock():
+            with self.home.lock(), self.home.unserved():
                 for entry in self.home.path.iterdir():
                     if entry.name != "lock":
                         shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
@@ -120,11 +120,14 @@ class Project:
         )
 
     def status(self) -> dict[str, Any]:
-        """Return the state of the eight stages, and of the mirror, as one document."""
+        """Return the state of the eight stages, of streams, and of the mirror, as one document."""
         document = status.status(self.definition, self.name, self.catalog)
         mirror = self.mirror
         told = {"due": mirror.due, "error": mirror.error} if mirror else None
-        return document | {"mirror": told}
+        stream = self.stream()
+        streams = status.streams(self.definition, self.catalog, stream)
+        stream.close()
+        return document | {"streams": streams, "mirror": told}
 
     def reproduce(self, candidate_id: str) -> Reproduction:
         """Train a candidate once more from what was recorded, and say whether it is the same."""

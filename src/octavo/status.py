@@ -7,9 +7,11 @@ import sqlalchemy as sa
 from octavo.definition import Lift, Pipeline
 from octavo.definition.versions import ROWS
 from octavo.runner import STAGES
+from octavo.stages.ingestion.topics import GROUP, incoming
 from octavo.stages.prep.stale import ALL
 from octavo.stores import catalog as tables
 from octavo.stores.catalog import Catalog
+from octavo.streams import Stream
 
 
 def status(pipeline: Pipeline, name: str, catalog: Catalog) -> dict[str, Any]:
@@ -31,6 +33,35 @@ def status(pipeline: Pipeline, name: str, catalog: Catalog) -> dict[str, Any]:
         "stale": _stale(pipeline, catalog),
         "leaks": outputs(catalog, "segregation").get("leaks", []),
     }
+
+
+def streams(pipeline: Pipeline, catalog: Catalog, stream: Stream) -> list[dict[str, Any]]:
+    """Return how far the ingestion of each stream is, by dataset and partition.
+
+    ``end`` is the offset that the next row gets, ``lag`` how many offsets wait to be ingested,
+    ``freshness`` the seconds from the append of the newest batch's first row to its commit; None
+    before the first.
+    """
+    found = []
+    known = stream.topics()
+    for dataset in pipeline.datasets:
+        topic = incoming(dataset).name if dataset.online is not None else ""
+        if topic not in known:
+            continue
+        lags = stream.lags(topic)[GROUP]
+        for partition, (extent, lag) in enumerate(zip(stream.extents(topic), lags, strict=True)):
+            fresh = _freshness(catalog, topic, partition)
+            told = {"dataset": dataset.name, "partition": partition, "end": extent.end}
+            found.append(told | {"lag": lag, "freshness": fresh})
+    return found
+
+
+def _freshness(catalog: Catalog, topic: str, partition: int) -> float | None:
+    table = tables.batches
+    here = (table.c.topic == topic) & (table.c.partition == partition)
+    query = sa.select(table).where(here, table.c.committed_at.is_not(None))
+    last = catalog.one(query.order_by(table.c.end_offset.desc()))
+    return (last["committed_at"] - last["received_at"]) / 1e6 if last else None
 
 
 def _problem(pipeline: Pipeline) -> dict[str, Any]:

@@ -120,7 +120,7 @@ def look(data: bytes, folder: Path) -> Seen:
     batch = {"batch_id": "b", "sequence": 1, "clock": None, "content_hash": "0" * 16}
     store = RawStore(Home(folder / "home"))
     with store.receive("data", "b") as incoming:
-        intake = Intake(dataset, batch, store, [], incoming)
+        intake = Intake(dataset, batch, store, list, incoming)
         for piece in reading.pieces():
             intake.take(piece)
         intake.finish()

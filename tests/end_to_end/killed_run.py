@@ -48,8 +48,8 @@ def arm(stage: str, number: int) -> None:
         count()
 
     @contextmanager
-    def committed(self):
-        with transaction(self) as connection:
+    def committed(self, **options):
+        with transaction(self, **options) as connection:
             yield connection
         count()
 

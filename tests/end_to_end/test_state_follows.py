@@ -67,8 +67,8 @@ def _arm(monkeypatch, number):
         return called
 
     @contextmanager
-    def committed(self):
-        with transaction(self) as connection:
+    def committed(self, **options):
+        with transaction(self, **options) as connection:
             yield connection
         count()
 

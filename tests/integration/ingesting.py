@@ -40,8 +40,8 @@ def arm(number: int) -> list[int]:
     transaction = Catalog.transaction
 
     @contextmanager
-    def committed(self):
-        with transaction(self) as connection:
+    def committed(self, **options):
+        with transaction(self, **options) as connection:
             yield connection
         count()
 

@@ -165,7 +165,7 @@ def _names(marks: list[dict[str, Any]]) -> list[str]:
 def _batch_rows(project: Any, known: list[dict[str, Any]], batch: str, rejected: bool) -> Any:
     import polars as pl
 
-    from octavo.stores.raw import RawStore
+    from octavo.stores.raw import REJECTED_SCHEMA, RawStore
 
     raw = RawStore(project.home)
     chosen = [row for row in known if row["batch_id"] == batch]
@@ -173,12 +173,22 @@ def _batch_rows(project: Any, known: list[dict[str, Any]], batch: str, rejected:
         raise DefinitionError.unknown("batch", batch, [row["batch_id"] for row in known])
     if not rejected:
         return raw.scan(chosen[0]["dataset"], chosen).sort("_position").collect()
-    names = list(dict.fromkeys(row["dataset"] for row in chosen or known))
-    parts = [
-        raw.rejected(name, batch or None).select(pl.lit(name).alias("dataset"), pl.all())
-        for name in names
-    ]
-    return pl.concat(parts)
+    none = pl.DataFrame(schema={"dataset": pl.String, **REJECTED_SCHEMA})
+    parts = [_rejected(raw, row) for row in chosen or known if row["rejected"]]
+    return pl.concat([none, *parts], how="diagonal")
+
+
+def _rejected(raw: Any, batch: dict[str, Any]) -> Any:
+    """Return the rejected rows of a batch; those of a stream with their place in it."""
+    import polars as pl
+
+    name = pl.lit(batch["dataset"]).alias("dataset")
+    rows = raw.rejected(batch["dataset"], batch["batch_id"]).select(name, pl.all())
+    if batch["topic"] is None:
+        return rows
+    begin = f"{batch['topic']}/{batch['partition']}@"
+    offset = pl.col("_row") + batch["first_offset"]
+    return rows.with_columns(pl.format("{}{}", pl.lit(begin), offset).alias("place"))
 
 
 @click.command

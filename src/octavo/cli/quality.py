@@ -63,6 +63,7 @@ def _print(batch: dict[str, Any], *, in_full: bool) -> None:
     from rich.markup import escape
 
     from octavo.quality.page import in_order
+    from octavo.stores.catalog import name_of
 
     console = Console(highlight=False)
     findings = in_order(batch["quality"])
@@ -73,7 +74,7 @@ def _print(batch: dict[str, Any], *, in_full: bool) -> None:
     if looked_at < batch["rows"]:
         rejected += f", {looked_at:,} of them looked at"
     console.print(
-        f"[bold]{batch['dataset']}[/] {Path(batch['source']).name}: {batch['rows']:,} rows"
+        f"[bold]{batch['dataset']}[/] {name_of(batch)}: {batch['rows']:,} rows"
         f"{rejected}; {_count(len(faults), 'fault')}, {_count(notes, 'note')}",
         soft_wrap=True,
     )
@@ -103,9 +104,10 @@ def _count(number: int, noun: str) -> str:
 
 def _write_page(batch: dict[str, Any], path: Path) -> None:
     from octavo.quality.page import page
+    from octavo.stores.catalog import name_of
 
     about = [
-        ("file", Path(batch["source"]).name),
+        ("file", name_of(batch)),
         ("rejected", f"{batch['rejected']:,}"),
         ("duplicates", f"{batch['duplicates']:,}"),
         ("batch", batch["batch_id"]),

@@ -15,7 +15,7 @@ def print_report(project: Project, document: dict[str, Any]) -> None:
     console = Console(highlight=False)
     console.print()
     console.print(f"[bold]{escape(document['problem']['question'])}[/]")
-    for part in (_answer, _stages, _data, _candidates, _judged, _drift, _mirror):
+    for part in (_answer, _stages, _data, _streams, _candidates, _judged, _drift, _mirror):
         part(console, project, document)
     console.print(f"\nEverything is stored in {project.home.path}")
     console.print("Next: " + _next(project, document))
@@ -95,6 +95,16 @@ def _data(console: Console, project: Project, document: dict[str, Any]) -> None:
     for leak in document["leaks"]:
         found = escape(f"{leak['kind']}: {leak['what']} {leak['fix']}")
         console.print(f"[yellow]Leak?[/]     {found}")
+
+
+def _streams(console: Console, project: Project, document: dict[str, Any]) -> None:
+    for each in document["streams"]:
+        fresh = each["freshness"]
+        last = "nothing ingested yet" if fresh is None else f"the last batch within {fresh:.1f} s"
+        console.print(
+            f"[bold]Stream[/]    {each['dataset']}, partition {each['partition']}: "
+            f"{each['end']:,} rows received, {each['lag']:,} wait to be ingested; {last}"
+        )
 
 
 def _mirror(console: Console, project: Project, document: dict[str, Any]) -> None:

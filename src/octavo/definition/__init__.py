@@ -15,8 +15,10 @@ from octavo.definition.ngrams import Ngrams
 from octavo.definition.pipeline import Pipeline
 from octavo.definition.problem import DECIDED, METRICS, Lift, Problem
 from octavo.definition.schedule import Schedule
+from octavo.definition.source import Source
 from octavo.definition.split import PARTS, SplitByHash, SplitByTime, SplitStratified, split_entity
 from octavo.definition.sql import Sql
+from octavo.definition.stream import Stream
 from octavo.definition.training import Monitor, Replace, Training
 from octavo.definition.treatments import AsNumber, AsTime, Clip, Normalize, Null, Treatment
 
@@ -48,10 +50,12 @@ __all__ = [
     "Problem",
     "Replace",
     "Schedule",
+    "Source",
     "SplitByHash",
     "SplitByTime",
     "SplitStratified",
     "Sql",
+    "Stream",
     "Training",
     "Treatment",
     "View",

@@ -19,6 +19,7 @@ from octavo.definition.nested import Nested
 from octavo.definition.schedule import Schedule, check_schedule
 from octavo.definition.source import Source
 from octavo.definition.sql import Sql
+from octavo.definition.stream import Stream
 from octavo.definition.treatments import Treatment
 from octavo.errors import DefinitionError
 
@@ -149,7 +150,8 @@ class Dataset(Declaration):
     """
 
     name: str
-    offline: Files | Sql
+    offline: Files | Sql | None = None
+    """Where it is loaded from; None: it comes by its stream alone."""
     event_id: str | Sequence[str] | None = None
     """The columns that identify an event; None: every row is an event of its own."""
     event_time: str | pl.Expr | None = None
@@ -169,11 +171,13 @@ class Dataset(Declaration):
     description: str = meaningless()
     schedule: Schedule | None = beside(None)
     """When it is ingested; see `Schedule`: nothing acts on it yet."""
+    online: Stream | None = None
+    """The stream it comes by, while `octavo up` runs; None: it is loaded alone."""
 
     def __post_init__(self) -> None:
         check_name(self.name, where="Dataset.name")
         where = f"Dataset {self.name!r}"
-        instance(self.offline, (Files, Sql), where=f"{where}.offline")
+        self._check_sources(where)
         ids = columns(self.event_id or (), where=f"{where}.event_id")
         if isinstance(self.offline, Sql) and self.offline.overlap is not None and not ids:
             raise DefinitionError(
@@ -198,9 +202,37 @@ class Dataset(Declaration):
                 fix="Declare event_time, or leave available out.",
             )
 
+    def _check_sources(self, where: str) -> None:
+        if self.offline is not None:
+            instance(self.offline, (Files, Sql), where=f"{where}.offline")
+        if self.online is not None:
+            instance(self.online, Stream, where=f"{where}.online")
+        if self.offline is None and self.online is None:
+            raise DefinitionError(
+                "it comes from nowhere.",
+                where=where,
+                fix='Give it files, ov.Files("data/*.csv"), or online=ov.Stream().',
+            )
+        if self.offline is None or self.online is None:
+            return
+        if self.offline.nested.rows is not None:
+            raise DefinitionError(
+                "a row that is sent would become several.",
+                where=f"{where}.online",
+                fix="Take out Nested(rows=…), or online=….",
+            )
+        plain = Stream()
+        for each in ("columns", "types", "nested", "renamed"):
+            if getattr(self.online, each) != getattr(plain, each):
+                raise DefinitionError(
+                    f"{each} is given of the stream, and the dataset is loaded too.",
+                    where=f"{where}.online",
+                    fix="Give it of what it is loaded from, for both.",
+                )
+
     def _check_expressions(self, where: str) -> None:
         for name in self.kept_as_text:
-            given = self.offline.types.get(name, pl.String)
+            given = self.source.types.get(name, pl.String)
             if given not in (pl.String, pl.String()):
                 raise DefinitionError(
                     f"a treatment reads {name!r} as text, and its type is declared as {given!r}.",
@@ -220,6 +252,13 @@ class Dataset(Declaration):
             object.__setattr__(self, "available", after)
 
     @property
+    def source(self) -> Files | Sql | Stream:
+        """What says how its values are read, wherever they come from."""
+        source = self.offline or self.online
+        assert source is not None, "one of the two was asked for"
+        return source
+
+    @property
     def identity(self) -> tuple[str, ...]:
         """The columns that identify an event; none where every row is one of its own."""
         return tuple(self.event_id or ())
@@ -233,7 +272,7 @@ class Dataset(Declaration):
     def kept_as_text(self) -> tuple[str, ...]:
         """The columns that come into the raw store as text, since a treatment reads them."""
         read = dict.fromkeys(each.column for each in self.treat if each.reads_text)
-        renamed = (given for given, name in self.offline.renamed.items() if name in read)
+        renamed = (given for given, name in self.source.renamed.items() if name in read)
         return (*read, *renamed)
 
     @property
@@ -256,7 +295,7 @@ class Dataset(Declaration):
     @cached_property
     def events_fingerprint(self) -> str:
         """Fingerprint of what its events are: stamps, which rows, computed and treated columns."""
-        renamed = [self.offline.renamed] if self.offline.renamed else []
+        renamed = [self.source.renamed] if self.source.renamed else []
         found = [self.stamps_fingerprint, self.where, self.columns, *self.treat, *renamed]
         return fingerprint(found)
 
@@ -290,7 +329,5 @@ class Dataset(Declaration):
             treated = [each.expression for each in self.treat if each.column in used]
             more = used | self.reach(n for each in treated for n in each.meta.root_names())
             if more == used:
-                return used | {
-                    given for given, name in self.offline.renamed.items() if name in used
-                }
+                return used | {given for given, name in self.source.renamed.items() if name in used}
             used = more

@@ -43,14 +43,14 @@ def evaluate(frame: pl.DataFrame, expressions: list[pl.Expr], *, where: str) -> 
 
 
 def as_named(dataset: Dataset, frame: pl.DataFrame) -> pl.DataFrame:
-    """Put columns that files call otherwise into those that they are, see `Files.renamed`.
+    """Put columns that files call otherwise into those that they are, see `Source.renamed`.
 
     Raises
     ------
     DefinitionError
         If the two are of types that are no one column's.
     """
-    for given, name in dataset.offline.renamed.items():
+    for given, name in dataset.source.renamed.items():
         if given not in frame.columns:
             continue
         if name not in frame.columns:

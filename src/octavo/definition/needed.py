@@ -49,7 +49,7 @@ def naming_columns(pipeline: Pipeline, dataset: Dataset) -> set[str]:
     if dataset.name == pipeline.label.of.name:
         found |= {*(pipeline.label.on or ())}
     found = dataset.reach(found)
-    return found | {given for given, name in dataset.offline.renamed.items() if name in found}
+    return found | {given for given, name in dataset.source.renamed.items() if name in found}
 
 
 def _asking(pipeline: Pipeline, dataset: Dataset) -> Iterator[tuple[str, list[str]]]:

@@ -64,6 +64,8 @@ class Pipeline(Declaration):
             object.__setattr__(self, "label", self._untold())
         self._check_kinds()
         unique((d.name for d in self.datasets), kind="dataset", where="Pipeline.datasets")
+        online = ((d.online.name or d.name) for d in self.datasets if d.online is not None)
+        unique(online, kind="stream", where="Pipeline.datasets")
         unique((v.name for v in self.views), kind="view", where="Pipeline.views")
         self._check_datasets()
         for kind in ("row", "derived"):

@@ -23,14 +23,17 @@ class Answer:
 class Refused(Exception):
     """An answer other than 200: ``{"error": …}``."""
 
-    def __init__(self, status: int, error: str) -> None:
+    def __init__(
+        self, status: int, error: str, headers: tuple[tuple[bytes, bytes], ...] = ()
+    ) -> None:
         self.status = status
+        self.headers = headers
         super().__init__(error)
 
     @property
     def answer(self) -> Answer:
         """What the client reads."""
-        return Answer(as_json({"error": str(self)}), status=self.status)
+        return Answer(as_json({"error": str(self)}), status=self.status, headers=self.headers)
 
 
 def as_json(document: Any) -> bytes:

@@ -1,7 +1,8 @@
 """The HTTP server: a bare ASGI application.
 
-``POST /v1/pipelines/{name}/predict`` · ``GET /v1/pipelines/{name}/data`` ·
-``/v1/pipelines/{name}/settings`` · ``GET /health`` · ``GET /metrics``.
+``POST /v1/datasets/{name}/events`` · ``POST /v1/pipelines/{name}/predict`` ·
+``GET /v1/pipelines/{name}/data`` · ``/v1/pipelines/{name}/settings`` · ``GET /health`` ·
+``GET /metrics``.
 An error is ``{"error": …}``, whatever was asked for.
 """
 
@@ -13,7 +14,9 @@ from typing import Any
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from octavo.errors import OctavoError
+from octavo.server import events
 from octavo.server.answers import Answer, Refused, as_json
+from octavo.server.events import Events
 from octavo.server.rows import rows
 from octavo.server.settings import Asked, settings
 from octavo.services.config import ConfigService
@@ -24,32 +27,47 @@ Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
+_STREAM = {
+    "lag": "Rows that wait to be ingested.",
+    "freshness": "Seconds from the append of the newest batch's first row to its commit.",
+}
+
 LARGEST_BODY = 16 * 1024 * 1024
 """Bytes; a larger request is refused with 413."""
 
 
 class App:
-    """Serves one pipeline's live deployment, the rows it can be trained on, and its settings.
+    """Serves one pipeline: its live deployment, its rows, its settings; and takes what is sent.
 
     Parameters
     ----------
     name
         The pipeline's name in the address.
+    scorer
+        The live deployment; None: there is none.
+    events
+        Takes the rows of datasets that come by a stream.
+    streams
+        Gives how far their ingestion is, as `octavo.status.streams`.
     """
 
     def __init__(
         self,
         name: str,
-        scorer: Scorer,
+        scorer: Scorer | None,
         log: PredictionLog,
         data: RowService,
         config: ConfigService,
+        events: Events,
+        streams: Callable[[], list[dict[str, Any]]],
     ) -> None:
         self.name = name
         self.scorer = scorer
         self.log = log
         self.data = data
         self.config = config
+        self.events = events
+        self.streams = streams
         self.registry = CollectorRegistry()
         self.requests = Counter(
             "octavo_requests", "Requests answered.", ["path", "status"], registry=self.registry
@@ -61,6 +79,15 @@ class App:
             registry=self.registry,
         )
         self.predicted = Counter("octavo_predictions", "Rows predicted.", registry=self.registry)
+        self.received = Counter(
+            "octavo_received_rows", "Rows on disk.", ["dataset"], registry=self.registry
+        )
+        self.behind = {
+            name: Gauge(
+                f"octavo_stream_{name}", told, ["dataset", "partition"], registry=self.registry
+            )
+            for name, told in _STREAM.items()
+        }
         for label, help_ in (("logged", "Predictions on disk."), ("lost", "Not logged.")):
             gauge = Gauge(f"octavo_predictions_{label}", help_, registry=self.registry)
             gauge.set_function(lambda label=label: getattr(log, label))
@@ -77,12 +104,18 @@ class App:
             answer = await self._answer(scope, receive)
         except Refused as refused:
             answer = refused.answer
-        paths = ("/health", "/metrics", self._predict_path, self._data_path, self._settings_path)
-        self.requests.labels(path if path in paths else "other", answer.status).inc()
+        self.requests.labels(self._label(path), answer.status).inc()
         length = str(len(answer.body)).encode()
         headers = [(b"content-type", answer.kind), (b"content-length", length), *answer.headers]
         await send({"type": "http.response.start", "status": answer.status, "headers": headers})
         await send({"type": "http.response.body", "body": answer.body})
+
+    def _label(self, path: str) -> str:
+        """Return what requests of a path are counted under."""
+        if events.PATH.fullmatch(path):
+            return "/v1/datasets/{name}/events"
+        paths = ("/health", "/metrics", self._predict_path, self._data_path, self._settings_path)
+        return path if path in paths else "other"
 
     @property
     def _predict_path(self) -> str:
@@ -110,6 +143,7 @@ class App:
         if path == "/health" and method == "GET":
             return Answer(as_json(self._health()))
         if path == "/metrics" and method == "GET":
+            await asyncio.to_thread(self._look)
             return Answer(generate_latest(self.registry), b"text/plain; version=0.0.4")
         if path == self._predict_path:
             if method != "POST":
@@ -122,7 +156,17 @@ class App:
             return await rows(self.data, self.name, scope["query_string"], accept)
         if path == self._settings_path or path.startswith(f"{self._settings_path}/"):
             return await self._settings(scope, receive)
+        if found := events.PATH.fullmatch(path):
+            if method != "POST":
+                raise Refused(405, "use POST")
+            return await self._take(found[1], dict(scope["headers"]), receive)
         raise Refused(404, f"there is no {path}; try POST {self._predict_path}")
+
+    async def _take(self, dataset: str, headers: dict[bytes, bytes], receive: Receive) -> Answer:
+        self.events.check(dataset, headers)
+        answer, rows = await self.events.take(dataset, headers, await _read(receive))
+        self.received.labels(dataset).inc(rows)
+        return answer
 
     async def _settings(self, scope: Scope, receive: Receive) -> Answer:
         headers = {key: value.decode("latin-1") for key, value in scope["headers"]}
@@ -136,27 +180,36 @@ class App:
         )
         return await settings(self.config, asked)
 
+    def _look(self) -> None:
+        """Bring what is told of streams up to date."""
+        for each in self.streams():
+            for name, gauge in self.behind.items():
+                if each[name] is not None:
+                    gauge.labels(each["dataset"], each["partition"]).set(each[name])
+
     def _health(self) -> dict[str, Any]:
         return {
             "status": "ok",
             "pipeline": self.name,
-            "deployment": self.scorer.deployment_id,
-            "candidate": self.scorer.candidate_id,
-            "positions": self.scorer.features.positions,
+            "deployment": self.scorer.deployment_id if self.scorer else None,
+            "candidate": self.scorer.candidate_id if self.scorer else None,
+            "positions": self.scorer.features.positions if self.scorer else None,
         }
 
     async def _predict(self, receive: Receive) -> bytes:
-        body = await _read(receive)
+        body, scorer = await _read(receive), self.scorer
+        if scorer is None:
+            raise Refused(503, "no deployment is served; run `octavo run`, then start this again")
         began = time.perf_counter()
         try:
-            events = self.scorer.decoder.decode(body)
+            rows = scorer.decoder.decode(body)
             # Off the event loop: Polars and the kernel release the interpreter lock.
-            answers = await asyncio.to_thread(score_events, self.scorer, self.log, events)
+            answers = await asyncio.to_thread(score_events, scorer, self.log, rows)
         except OctavoError as error:
             raise Refused(422, str(error)) from error
         self.latency.observe(time.perf_counter() - began)
         self.predicted.inc(answers.height)
-        rows = [
+        found = [
             {
                 "event_id": row[0],
                 "event_time": row[1],
@@ -167,9 +220,9 @@ class App:
         return as_json(
             {
                 "pipeline": self.name,
-                "deployment": self.scorer.deployment_id,
-                "candidate": self.scorer.candidate_id,
-                "predictions": rows,
+                "deployment": scorer.deployment_id,
+                "candidate": scorer.candidate_id,
+                "predictions": found,
             }
         )
 

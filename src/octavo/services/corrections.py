@@ -1,7 +1,6 @@
 """Corrections that a person asks for: to withdraw a batch, and to rebuild what is stale."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from octavo.definition import Pipeline
 from octavo.definition.versions import ROWS
@@ -9,7 +8,7 @@ from octavo.errors import DataError, DefinitionError
 from octavo.services.notifications import NotificationService
 from octavo.stages.prep.stale import WITHDRAWN, Correction, marks, write_marks
 from octavo.stores import catalog as tables
-from octavo.stores.catalog import Catalog, Row
+from octavo.stores.catalog import Catalog, Row, name_of
 from octavo.stores.home import Home
 from octavo.stores.raw import RawStore
 
@@ -33,7 +32,8 @@ def withdraw(
     DataError
         If it was withdrawn before.
     """
-    with home.lock():
+    notifications = NotificationService(catalog, home.log, console=lambda *_: None)
+    with home.lock(), catalog.transaction(alone=True) as connection:
         batches = catalog.batches()
         known = {batch["batch_id"]: batch for batch in batches}
         if batch_id not in known:
@@ -48,22 +48,20 @@ def withdraw(
         folded = {g["name"] for g in catalog.live_groups() if g["position"] >= batch["sequence"]}
         names = [name for name in (ROWS, *(v.name for v in pipeline.views)) if name in folded]
         found = marks(pipeline, RawStore(home), batches, correction, names)
-        notifications = NotificationService(catalog, home.log, console=lambda *_: None)
-        table, now = tables.batches, tables.now()
-        with catalog.transaction() as connection:
-            taken = table.update().where(table.c.batch_id == batch_id)
-            connection.execute(taken.values(state=WITHDRAWN, withdrawn=place, withdrawn_why=reason))
-            tables.emit(
-                connection,
-                "batch withdrawn",
-                f"{batch['dataset']}: {Path(batch['source']).name}",
-                severity="warning",
-                reason=reason,
-                batch_id=batch_id,
-                rows=batch["rows"],
-            )
-            write_marks(connection, found, now, None)
-        notifications.tell()
+        table = tables.batches
+        taken = table.update().where(table.c.batch_id == batch_id)
+        connection.execute(taken.values(state=WITHDRAWN, withdrawn=place, withdrawn_why=reason))
+        tables.emit(
+            connection,
+            "batch withdrawn",
+            f"{batch['dataset']}: {name_of(batch)}",
+            severity="warning",
+            reason=reason,
+            batch_id=batch_id,
+            rows=batch["rows"],
+        )
+        write_marks(connection, found, tables.now(), None)
+    notifications.tell()
     return found
 
 

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from octavo.definition.notify import redacted
 from octavo.errors import DefinitionError, ResourceError
+from octavo.stages.ingestion.ranges import ONLINE
 from octavo.stores import catalog as tables
 from octavo.stores.catalog import Catalog, Row
 
@@ -56,6 +57,9 @@ class NotificationService:
         Where they are sent besides, through Apprise.
     name
         The pipeline's; stands in the title of what is sent.
+    online
+        Tell of what the online ingestion service does, and of nothing else; by default of all else.
+        So each event is told once, also while a run goes on beside the service.
 
     Raises
     ------
@@ -73,17 +77,21 @@ class NotificationService:
         *,
         urls: Sequence[str] = (),
         name: str = "",
+        online: bool = False,
     ) -> None:
         self.catalog = catalog
         self.log = log
         self.console = console
         self.targets = [_target(url, f"Pipeline.notify[{n}]") for n, url in enumerate(urls)]
         self.title = f"octavo: {name}"
+        run = tables.events.c.run_id
+        self._mine = run == ONLINE if online else run.is_distinct_from(ONLINE)
         self.told = max((row["id"] for row in self._after(0)), default=0)
 
     def _after(self, event: int) -> list[Row]:
         table = tables.events
-        return self.catalog.rows(sa.select(table).where(table.c.id > event).order_by(table.c.id))
+        query = sa.select(table).where(table.c.id > event, self._mine)
+        return self.catalog.rows(query.order_by(table.c.id))
 
     def tell(self) -> None:
         """Deliver what is new; what could not be delivered is itself an event."""

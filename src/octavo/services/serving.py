@@ -67,7 +67,7 @@ class Scorer:
             )
         self.features = OnlineFeatures(pipeline, home, catalog, self.bundle.schema)
         self.schema = from_json(catalog.schemas()[pipeline.rows.name])
-        self.decoder = EventDecoder(self.schema, pipeline.rows.offline.nested)
+        self.decoder = EventDecoder(self.schema, pipeline.rows.source.nested)
 
     def score(self, source: pl.DataFrame) -> Scored:
         """Predict for source rows, each a virtual query at its own event time.

@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from octavo.errors import ResourceError
 
@@ -90,6 +91,58 @@ class Home:
     def log(self) -> Path:
         """The log file."""
         return self.path / "octavo.log"
+
+    @contextlib.contextmanager
+    def receiving(self, dataset: str, *, wait: bool = True) -> Iterator[bool]:
+        """Take in a batch of a dataset alone: what came before is known then, of files and streams.
+
+        The lock goes with the process, however that ends.
+
+        Parameters
+        ----------
+        wait
+            Until nobody else takes one in; if not, False is given in that case.
+        """
+        folder = self.path / "locks"
+        folder.mkdir(parents=True, exist_ok=True)
+        with (folder / f"receiving.{dataset}").open("a+") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+            except BlockingIOError:
+                yield False
+                return
+            yield True
+
+    @contextlib.contextmanager
+    def kept(self) -> Iterator[None]:
+        """See to it that the home is not started over, as long as services work in it."""
+        with self._services_file() as file:
+            fcntl.flock(file, fcntl.LOCK_SH)
+            yield
+
+    @contextlib.contextmanager
+    def unserved(self) -> Iterator[None]:
+        """Hold the home without any service.
+
+        Raises
+        ------
+        ResourceError
+            If one works in it: what is sent to it would be lost.
+        """
+        with self._services_file() as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                raise ResourceError(
+                    "services work in it, and take in what is sent.",
+                    where=str(self.path),
+                    fix="Stop `octavo up` first.",
+                ) from error
+            yield
+
+    def _services_file(self) -> IO[str]:
+        (self.path / "locks").mkdir(parents=True, exist_ok=True)
+        return (self.path / "locks" / "services").open("a+")
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:

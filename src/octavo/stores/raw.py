@@ -79,6 +79,13 @@ class RawStore:
         found = _of_batches(DeltaLog(self.home.restated(dataset)), restating)
         return pl.concat([none, found], how="diagonal_relaxed")
 
+    def versions(self, dataset: str, batches: Sequence[Row]) -> list[pl.LazyFrame]:
+        """Return the raw rows of some batches, and those that restate an event, as `scan` does.
+
+        Of no batch there is nothing.
+        """
+        return [self.scan(dataset, batches), self.restated(dataset, batches)] if batches else []
+
     def rejected(self, dataset: str, batch_id: str | None = None) -> pl.DataFrame:
         """Return rejected rows: original text, row of the file, rule and reason."""
         log = DeltaLog(self.home.rejected(dataset))
@@ -198,18 +205,30 @@ class Incoming:
         )
         self._home, self._dataset, self._batch_id = home, dataset, batch_id
 
-    def commit(self) -> int:
-        """Write the batch: all of it, once, however often it is tried. Returns the Delta version.
+    def commit(self, metadata: Mapping[str, str] | None = None) -> int | None:
+        """Write the batch: all of it, once, however often it is tried.
 
         Rejected and restated rows go first, so that a batch that counts as written has lost
         nothing.
+
+        Parameters
+        ----------
+        metadata
+            Kept with the commit of the raw rows.
+
+        Returns
+        -------
+        int or None
+            The version of the raw table; None if all rows were rejected before they had columns.
         """
         name, home = self._dataset, self._home
         for rows, table in ((self.rejected, home.rejected), (self.restated, home.restated)):
             if rows.rows:
                 DeltaLog(table(name)).append(rows, app_id=self._batch_id, version=1, merge=True)
+        if not self.rows.has_columns:
+            return None
         log = DeltaLog(home.raw(name))
-        log.append(self.rows, app_id=self._batch_id, version=1, merge=True)
+        log.append(self.rows, app_id=self._batch_id, version=1, metadata=metadata, merge=True)
         return log.version()
 
 
@@ -252,7 +271,7 @@ def _needed(
 
     An unknown column is refused by whoever evaluates it, and who names the nearest needs all.
     """
-    known = {*rows.collect_schema(), *dataset.columns, *dataset.offline.renamed.values()}
+    known = {*rows.collect_schema(), *dataset.columns, *dataset.source.renamed.values()}
     return dataset.read_for(columns) if columns is not None and known >= {*columns} else None
 
 

@@ -45,6 +45,11 @@ class Staged:
         self._files: list[AddAction] = []
 
     @property
+    def has_columns(self) -> bool:
+        """Whether a frame was added, be it without rows."""
+        return self._empty is not None
+
+    @property
     def empty(self) -> pl.DataFrame:
         """A frame of the columns, without rows; there must have been an `add`."""
         if self._empty is None:

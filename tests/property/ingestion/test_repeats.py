@@ -35,7 +35,7 @@ def deliver(folder, number, rows, batches):
     types = {"id": pl.String, "part": pl.Int64, "x": pl.Float64}
     going = begin(path, where_label="visits", engine=ENGINE, schema=types)
     with raw.receive("visits", batch["batch_id"]) as incoming:
-        intake = Intake(VISITS, batch, raw, batches, incoming)
+        intake = Intake(VISITS, batch, raw, lambda: batches, incoming)
         for piece in going.pieces():
             intake.take(piece)
         intake.finish()

@@ -123,7 +123,8 @@ class World:
             for name, groups in self.groups.items()
             for group in groups
         ]
-        self.mark(new_marks(PIPELINE, self, self.catalog, extended))
+        position = self.catalog.position()
+        self.mark(new_marks(PIPELINE, self, self.catalog, extended, position))
         for name, groups in self.groups.items():
             if not groups:
                 groups.append(self.folded(name))

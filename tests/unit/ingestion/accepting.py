@@ -19,7 +19,7 @@ class Accepted(NamedTuple):
 def accept(dataset, reading, batch, raw, earlier=()):
     """Take a file in, and commit it."""
     with raw.receive(dataset.name, batch["batch_id"]) as incoming:
-        intake = Intake(dataset, batch, raw, list(earlier), incoming)
+        intake = Intake(dataset, batch, raw, lambda: list(earlier), incoming)
         for piece in reading.pieces():
             intake.take(piece)
         intake.finish()

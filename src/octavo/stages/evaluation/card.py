@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from octavo.card import card
 from octavo.errors import DataError, DefinitionError
 from octavo.stores import catalog as tables
-from octavo.stores.catalog import Catalog, Row
+from octavo.stores.catalog import Catalog, Row, name_of
 from octavo.stores.home import Home
 
 CARD = "model_card.html"
@@ -117,7 +117,7 @@ def _batches(catalog: Catalog, data: Row | None) -> list[Row]:
     wanted = ("batch_id", "dataset", "rows", "rejected", "duplicates", "newest")
     return [
         {name: batch[name] for name in wanted}
-        | {"file": Path(batch["source"]).name, "faults": _faults(batch["quality"] or {})}
+        | {"file": name_of(batch), "faults": _faults(batch["quality"] or {})}
         for batch in catalog.batches()
         if batch["batch_id"] in names
     ]

@@ -4,7 +4,7 @@ Rules look at rows after their treatment; what is stored is what was received.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 
 import polars as pl
@@ -23,7 +23,7 @@ from octavo.definition.events import (
 from octavo.errors import DataError
 from octavo.stages.ingestion.loaded import ROW
 from octavo.stages.ingestion.reading import Piece
-from octavo.stages.ingestion.repeats import Repeats
+from octavo.stages.ingestion.repeats import Repeats, Seen
 from octavo.stores.catalog import Row
 from octavo.stores.raw import (
     REJECTED_SCHEMA,
@@ -50,12 +50,14 @@ class Intake:
     raw
         Has the rows of earlier batches.
     earlier
-        The dataset's batches that count.
+        Gives the dataset's batches that count.
     incoming
         Where the rows go.
     known
         What columns were in earlier batches, as `octavo.stores.schemas` writes it; None: there are
         none.
+    seen
+        As for `octavo.stages.ingestion.repeats.Repeats`.
     """
 
     def __init__(
@@ -63,9 +65,10 @@ class Intake:
         dataset: Dataset,
         batch: Row,
         raw: RawStore,
-        earlier: list[Row],
+        earlier: Callable[[], list[Row]],
         incoming: Incoming,
         known: Mapping[str, str] | None = None,
+        seen: Seen | None = None,
     ) -> None:
         self.rows = self.duplicates = 0
         """Rows kept; and those whose event came before with the same content: nothing is lost."""
@@ -78,17 +81,20 @@ class Intake:
         self._source: list[str] = []
         self._read = 0
         self._refused: pl.DataFrame | None = None
-        if dataset.event_id and isinstance(dataset.offline, Sql):
-            ids = [each["batch_id"] for each in earlier]
+        is_loaded = isinstance(dataset.offline, Sql) and batch.get("topic") is None
+        if dataset.event_id and is_loaded:
+            ids = [each["batch_id"] for each in earlier()]
             refused = raw.rejected(dataset.name).filter(pl.col("_batch_id").is_in(ids))
             self._refused = refused.select("text", "rule").unique()
         self._failing: dict[str, tuple[int, int]] = {}  # of checks that stop: how many, the first
         self._repeats: Repeats | None = None
         if dataset.event_id:
-            before = (raw.scan, raw.restated) if earlier else ()
-            self._aside = Staged(incoming.folder / "aside")
-            versions = [rows(dataset.name, earlier) for rows in before]
-            self._repeats = Repeats(versions, self._aside, partial(as_named, dataset))
+            self._repeats = Repeats(
+                lambda: raw.versions(dataset.name, earlier()),
+                Staged(incoming.folder / "aside"),
+                partial(as_named, dataset),
+                seen,
+            )
 
     def take(self, piece: Piece) -> None:
         """Take in the next rows of the file.
@@ -104,17 +110,29 @@ class Intake:
             own = pl.format("{}-{}", pl.lit(self._batch["content_hash"][:12]), pl.col(ROW))
             rows = rows.with_columns(own.alias(EVENT_ID))
         self._read += rows.height
-        self._reject(piece.rejected)
+        self.set_aside(piece.rejected)
         for rule, column, bad, reason in self._applied(rows):
             failing = rows.select(bad.alias("bad"))["bad"]
             if failing.any():
-                self._set_aside(piece, rows.filter(failing), rule, column, reason)
+                self._refuse(piece, rows.filter(failing), rule, column, reason)
                 rows = rows.filter(~failing)
         rows = _as_received(self._dataset, rows, piece.frame)
         rows = rows.select(*self._source, ROW, EVENT_ID, EVENT_TIME, "_available")
         if self._repeats:
             rows = self._repeats.divide(rows, piece.text)
         self._keep(rows)
+
+    def set_aside(self, rows: pl.DataFrame) -> None:
+        """Keep rejected rows: columns of `REJECTED_SCHEMA` but for the batch."""
+        if self._refused is not None:  # a database gives a row again and again
+            again = rows.join(self._refused, on=["text", "rule"], how="semi")
+            again = again.filter(pl.col("rule") != "restated")
+            self.duplicates += again.height
+            rows = rows.join(again, on="_row", how="anti", maintain_order="left")
+        for rule, count in rows.group_by("rule").len().iter_rows():
+            self.rules[rule] += count
+        batch = pl.lit(self._batch["batch_id"]).alias("_batch_id")
+        self._incoming.rejected.add(rows.with_columns(batch).select(list(REJECTED_SCHEMA)))
 
     def finish(self) -> None:
         """Decide on what the whole file must tell: checks that stop, and events that came before.
@@ -140,7 +158,7 @@ class Intake:
                 self._keep(found.rows.drop("text"))
                 self._incoming.restated.add(self._placed(found.restated))
                 aside = found.restated.select(ROW, "text")
-                self._reject(_explained(aside, "restated", None, _RESTATED))
+                self.set_aside(_explained(aside, "restated", None, _RESTATED))
 
     def _keep(self, rows: pl.DataFrame) -> None:
         placed = self._placed(rows)
@@ -192,28 +210,17 @@ class Intake:
         failing = ~check.condition.fill_null(True)
         return f"check:{check.name}", column, failing, f"the check {check.name!r} fails"
 
-    def _set_aside(
+    def _refuse(
         self, piece: Piece, rows: pl.DataFrame, rule: str, column: str | None, reason: str
     ) -> None:
         texts = pl.Series("text", [piece.text(row) for row in rows[ROW]], dtype=pl.String)
-        self._reject(_explained(rows.select(ROW, texts), rule, column, reason))
-
-    def _reject(self, rows: pl.DataFrame) -> None:
-        if self._refused is not None:  # a database gives a row again and again
-            again = rows.join(self._refused, on=["text", "rule"], how="semi")
-            again = again.filter(pl.col("rule") != "restated")
-            self.duplicates += again.height
-            rows = rows.join(again, on="_row", how="anti", maintain_order="left")
-        for rule, count in rows.group_by("rule").len().iter_rows():
-            self.rules[rule] += count
-        batch = pl.lit(self._batch["batch_id"]).alias("_batch_id")
-        self._incoming.rejected.add(rows.with_columns(batch).select(list(REJECTED_SCHEMA)))
+        self.set_aside(_explained(rows.select(ROW, texts), rule, column, reason))
 
 
 def _as_received(dataset: Dataset, rows: pl.DataFrame, frame: pl.DataFrame) -> pl.DataFrame:
     """Put what was received back into columns that were treated, or called otherwise."""
     treated = (each.column for each in dataset.treat)
-    changed = {*treated, *dataset.offline.renamed, *dataset.offline.renamed.values()}
+    changed = {*treated, *dataset.source.renamed, *dataset.source.renamed.values()}
     received = [name for name in frame.columns if name in changed]
     if not received:
         return rows

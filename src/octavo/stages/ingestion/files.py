@@ -9,20 +9,21 @@ import glob
 from bisect import bisect_right
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import xxhash
 
-from octavo.definition import Csv, Dataset, Files, Nested
+from octavo.definition import Csv, Dataset, Files, Nested, Sql
 from octavo.engines import Engine
 from octavo.errors import DataError
 from octavo.quality import Finding
 from octavo.stages.ingestion import types
 from octavo.stages.ingestion.loaded import Wanted
 from octavo.stages.ingestion.opening import file_of, inside, is_delta
-from octavo.stages.ingestion.reading import Reading
+from octavo.stages.ingestion.reading import Opens, Reading, open_file
 
 _CHUNK = 1 << 20
 
@@ -64,7 +65,7 @@ class Parsed:
 
 
 def begin(
-    path: str | Path,
+    source: str | Path | Opens,
     *,
     where_label: str,
     engine: Engine,
@@ -85,10 +86,10 @@ def begin(
 
     Parameters
     ----------
-    path
+    source
         ``.csv``, ``.tsv``, ``.txt``, ``.ndjson``, ``.jsonl``, ``.json``, ``.arff``, ``.log``
         (plain, with ``.gz``, or alone in a ``.zip``), ``.parquet``, ``.xlsx``, ``.xls``, ``.ods``
-        or a folder with a Delta table.
+        or a folder with a Delta table; or what opens rows that are in no file.
     where_label
         The dataset, named in errors.
     engine
@@ -132,12 +133,13 @@ def begin(
         naming,
         called,
     )
-    return Reading(Path(path), where_label, wanted, engine, progress or _silent)
+    opens = source if callable(source) else partial(open_file, Path(source), where_label)
+    return Reading(opens, wanted, engine, progress or _silent)
 
 
 def begin_of(
     dataset: Dataset,
-    path: Path,
+    source: Path | Opens,
     *,
     engine: Engine,
     where_label: str,
@@ -156,24 +158,25 @@ def begin_of(
     columns
         The columns to take, if not those declared; types of others do not matter then.
     """
-    source = dataset.offline
-    overrides = {**dict.fromkeys(dataset.kept_as_text, pl.String), **source.types}
+    told = dataset.source
+    overrides = {**dict.fromkeys(dataset.kept_as_text, pl.String), **told.types}
     if columns is not None:
         overrides = {name: dtype for name, dtype in overrides.items() if name in columns}
     texts = {}
-    if isinstance(source, Files):
-        texts = {"encoding": source.encoding, "csv": source.csv}
-        columns = source.columns if columns is None else columns
+    if isinstance(told, Files):
+        texts = {"encoding": told.encoding, "csv": told.csv}
+    if columns is None and not isinstance(told, Sql):
+        columns = told.columns
     return begin(
-        path,
+        source,
         where_label=where_label,
         engine=engine,
         columns=columns,
         schema=schema,
         overrides=overrides,
-        nested=source.nested,
+        nested=told.nested,
         lines=lines,
-        renamed=source.renamed,
+        renamed=told.renamed,
         needed=needed,
         naming=naming,
         called=called,

@@ -208,9 +208,10 @@ class Wanted:
             if name not in (*names, *earlier, *self.renamed, *self.renamed.values()):
                 raise DefinitionError.unknown("column", name, names, where=f"{place}, types")
         taken = names if self.columns is None else self._named(names)
-        own = [name for name in taken if name in _RESERVED or name.endswith(WIDE)]
+        own = [name for name in taken if name.lower() in _RESERVED or name.endswith(WIDE)]
         if own:
             raise reserved(own, place)
+        _check_storable([*earlier, *(name for name in taken if name not in earlier)], place)
         self._check_needed(names, taken, place)
         return [name for name in dict.fromkeys((*(self.schema or ()), *taken)) if name in taken]
 
@@ -247,6 +248,20 @@ class Wanted:
             kind = "Sql" if self.called else "Files"
             fix = f"If it is called otherwise now, declare ov.{kind}(…, renamed={meant})."
         raise DataError(f"{what}.", where=place, fix=f"Nothing of it was taken in. {fix}")
+
+
+def _check_storable(names: Iterable[str], place: str) -> None:
+    """Refuse names that a Delta table does not hold, or does not tell apart."""
+    spelled: dict[str, str] = {}
+    for name in names:
+        other = spelled.setdefault(name.lower(), name)
+        if other != name or "\0" in name:
+            what = f"the columns {other!r} and {name!r} differ in case alone."
+            raise DataError(
+                f"the column {name!r} has a NUL in its name." if other == name else what,
+                where=place,
+                fix="Rename it in the source, or leave it out with columns=[…].",
+            )
 
 
 def reserved(names: Iterable[str], place: str) -> DataError:

@@ -11,28 +11,34 @@ import os
 import shutil
 import threading
 import time
-import uuid
 from collections.abc import Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from functools import partial
 from typing import Any
 
-import polars as pl
 import sqlalchemy as sa
 
-from octavo.definition import Dataset, Files, Sql, fingerprint
+from octavo.definition import Dataset, Files, Sql
 from octavo.definition.needed import naming_columns, source_columns
 from octavo.errors import DataError, DefinitionError, OctavoError
 from octavo.stages.contract import Context, Outcome
 from octavo.stages.ingestion.accept import Intake
+from octavo.stages.ingestion.batches import (
+    Written,
+    check_stamps,
+    commit,
+    earlier,
+    is_passed,
+    planned,
+)
 from octavo.stages.ingestion.files import begin_of
 from octavo.stages.ingestion.offered import Offered
 from octavo.stages.ingestion.reading import Reading
 from octavo.stages.ingestion.sources import details as details
 from octavo.stages.ingestion.sources import seen, sources_of
-from octavo.stages.ingestion.types import declared
 from octavo.stores import catalog as tables
 from octavo.stores.catalog import Row
-from octavo.stores.schemas import from_json, joined, to_json
+from octavo.stores.schemas import from_json, to_json
 
 
 def inputs(context: Context) -> Any:
@@ -53,15 +59,15 @@ def inputs(context: Context) -> Any:
 def run(context: Context) -> Outcome:
     """Ingest all that is new; what was ingested before is recognized by content."""
     for dataset in context.pipeline.datasets:
-        _check_stamps(context, dataset)
+        check_stamps(context.catalog, dataset)
     sources, failed = sources_of(context)
-    planned = _plan(context, sources)
+    plan = _plan(context, sources)
     stop = threading.Event()
     with ThreadPoolExecutor(
         max_workers=min(len(context.pipeline.datasets), os.cpu_count() or 1)
     ) as pool:
         futures = [
-            pool.submit(_ingest_dataset, context, dataset, planned[dataset.name], stop)
+            pool.submit(_ingest_dataset, context, dataset, plan[dataset.name], stop)
             for dataset in context.pipeline.datasets
         ]
         try:
@@ -94,67 +100,40 @@ def _together(failed: list[OctavoError]) -> OctavoError:
     return kind(" And ".join(str(error) for error in failed))
 
 
-def _check_stamps(context: Context, dataset: Dataset) -> None:
-    """Refuse to mix rows stamped under two definitions of identity and time in one raw store."""
-    table = tables.datasets
-    known = context.catalog.one(sa.select(table).where(table.c.dataset == dataset.name))
-    if known and known["stamps"] != dataset.stamps_fingerprint:
-        raise DefinitionError(
-            "event_id, event_time, available or where, or a treatment of what they use, changed "
-            "since its batches were ingested.",
-            where=f"dataset {dataset.name!r}",
-            fix="Run `octavo run --fresh` to ingest everything anew under the new definition.",
-        )
-    if known:
-        _check_types(dataset, from_json(known["schema"]))
-
-
-def _check_types(dataset: Dataset, schema: dict[str, pl.DataType]) -> None:
-    """Refuse a type of a column that the raw store holds as something else."""
-    where = f"dataset {dataset.name!r}"
-    for name, given in declared(dataset.offline.types, where=where).items():
-        held = schema.get(name, given.dtype)
-        if held != given.dtype and not (held.is_numeric() and given.dtype == pl.Float64()):
-            raise DefinitionError(
-                f"{name!r} is declared as {given.dtype}, and was ingested as {held}.",
-                where=f"{where}, types",
-                fix="Run `octavo run --fresh`: it is ingested anew, as declared.",
-            )
-    for name in dataset.kept_as_text:
-        if schema.get(name, pl.String()) != pl.String():
-            raise DefinitionError(
-                f"a treatment reads the text of {name!r}, which was ingested as {schema[name]}.",
-                where=f"{where}, treat",
-                fix="Run `octavo run --fresh`: it is ingested anew, as text.",
-            )
-
-
 def _plan(
     context: Context, sources: dict[str, list[Offered]]
 ) -> dict[str, list[tuple[Row, Offered]]]:
     """Give all that is new a batch ID, a sequence and a clock; return what is to be ingested."""
     plan: dict[str, list[tuple[Row, Offered]]] = {}
     table = tables.batches
-    with context.catalog.transaction() as connection:
+    with context.catalog.transaction(alone=True) as connection:
         known = {
             (row.dataset, row.content_hash): dict(row._mapping)
             for row in connection.execute(sa.select(table))
         }
-        prepped = _prepped(context)
         newest = context.catalog.next_place() - 1
         for name, offers in sources.items():
             plan[name] = []
             clock = _clock(context, name, list(known.values()))
             for offered in offers:
                 batch = known.get((name, offered.content))
-                if batch and batch["state"] == "planned" and batch["sequence"] <= prepped:
+                if batch and batch["state"] == "planned" and is_passed(connection, batch):
                     # Prep went on without it: it comes later in the log, and as another batch,
                     # since rows of the failed one may be in the raw store.
                     connection.execute(table.delete().where(table.c.batch_id == batch["batch_id"]))
                     batch = None
                 if batch is None:
                     newest += 1
-                    batch = _planned(context, name, offered, newest, clock)
+                    batch = planned(
+                        name,
+                        offered.source,
+                        content=offered.content,
+                        sequence=newest,
+                        clock=clock,
+                        run_id=context.run_id,
+                        at=context.now(),
+                    )
+                    batch["through"] = offered.through
                     connection.execute(table.insert().values(**batch))
                     known[name, offered.content] = batch
                 if batch["state"] == "planned" and batch not in [b for b, _ in plan[name]]:
@@ -180,30 +159,6 @@ def _prepped(context: Context) -> int:
     return -1 if position is None else position
 
 
-def _planned(
-    context: Context, dataset: str, offered: Offered, sequence: int, clock: int | None
-) -> Row:
-    return {
-        "batch_id": _uuid7(context.now()),
-        "dataset": dataset,
-        "sequence": sequence,
-        "source": offered.source,
-        "content_hash": offered.content,
-        "through": offered.through,
-        "state": "planned",
-        "run_id": context.run_id,
-        "clock": clock,
-        "planned_at": context.now(),
-    }
-
-
-def _uuid7(at: int) -> str:
-    """Return a UUIDv7 (RFC 9562) for a time in microseconds."""
-    value = ((at // 1000) << 80) | (uuid.uuid4().int & ((1 << 80) - 1))
-    value = (value & ~(0xF << 76)) | (0x7 << 76)
-    return str(uuid.UUID(int=(value & ~(0x3 << 62)) | (0x2 << 62)))
-
-
 def _ingest_dataset(
     context: Context, dataset: Dataset, plan: list[tuple[Row, Offered]], stop: threading.Event
 ) -> OctavoError | None:
@@ -227,19 +182,45 @@ def _ingest_dataset(
 
 def _ingest_batch(context: Context, dataset: Dataset, batch: Row, offered: Offered) -> None:
     began = time.monotonic()
-    known = context.catalog.schemas().get(dataset.name)
-    reading = _begun(context, dataset, offered, known)
-    written = None
-    while written is None:  # again, if the file is not what it began as
-        written = _written(context, dataset, batch, reading, known)
-    intake, version = written
-    if version is None:
-        _forget(context, batch)
-    else:
-        seconds = time.monotonic() - began
-        _commit(context, dataset, batch, offered, reading, intake, version, seconds)
+    with context.home.receiving(dataset.name):
+        known = context.catalog.schemas().get(dataset.name)
+        reading = _begun(context, dataset, offered, known)
+        taken = None
+        while taken is None:  # again, if the file is not what it began as
+            taken = _written(context, dataset, batch, reading, known)
+        intake, version = taken
+        if version is None:
+            _forget(context, batch)
+        else:
+            _commit(context, dataset, batch, offered, reading, intake, version, began)
     if isinstance(dataset.offline, Sql):
         shutil.rmtree(offered.path)  # a database is not asked for it again
+
+
+def _commit(
+    context: Context,
+    dataset: Dataset,
+    batch: Row,
+    offered: Offered,
+    reading: Reading,
+    intake: Intake,
+    version: int,
+    began: float,
+) -> None:
+    written = Written(
+        rows=intake.rows,
+        rules=intake.rules,
+        restated=intake.rules["restated"],
+        duplicates=intake.duplicates,
+        bytes=reading.bytes,
+        newest=intake.newest,
+        schema=to_json(reading.schema),
+        noticed=[finding.document() for finding in reading.noticed],
+        version=version,
+        seconds=time.monotonic() - began,
+    )
+    mine = batch | {"run_id": context.run_id}
+    commit(context.catalog, dataset, mine, written, name=offered.name, now=context.now)
 
 
 def _forget(context: Context, batch: Row) -> None:
@@ -276,8 +257,8 @@ def _written(
     """
     refused: OctavoError | None = None
     with context.raw.receive(dataset.name, batch["batch_id"]) as incoming:
-        earlier = context.catalog.committed(dataset.name)
-        intake = Intake(dataset, batch, context.raw, earlier, incoming, known)
+        before = partial(earlier, context.catalog, dataset.name)
+        intake = Intake(dataset, batch, context.raw, before, incoming, known)
         for piece in reading.pieces():
             try:
                 if refused is None:
@@ -294,70 +275,6 @@ def _written(
         if isinstance(dataset.offline, Sql) and not (intake.rows or intake.rules.total()):
             return intake, None
         return intake, incoming.commit()
-
-
-def _commit(
-    context: Context,
-    dataset: Dataset,
-    batch: Row,
-    offered: Offered,
-    reading: Reading,
-    intake: Intake,
-    version: int,
-    seconds: float,
-) -> None:
-    """Make a written batch count, and tell of it."""
-    schema = to_json(reading.schema)
-    rejected = intake.rules.total()
-    noticed = [finding.document() for finding in reading.noticed]
-    known = context.catalog.schemas().get(dataset.name, {})
-    with context.catalog.transaction() as connection:
-        tables.put(
-            connection,
-            tables.datasets,
-            dataset=dataset.name,
-            stamps=dataset.stamps_fingerprint,
-            schema=joined(known, schema),
-        )
-        connection.execute(
-            tables.batches.update()
-            .where(tables.batches.c.batch_id == batch["batch_id"])
-            .values(
-                state="committed",
-                run_id=context.run_id,  # not that of the run which planned it, and failed
-                rows=intake.rows,
-                rejected=rejected,
-                duplicates=intake.duplicates,
-                restated=intake.rules["restated"],
-                bytes=reading.bytes,
-                newest=intake.newest,
-                schema_fingerprint=fingerprint(schema),
-                delta_version=version,
-                quality={"noticed": noticed, "schema": schema},
-                seconds=seconds,
-                committed_at=context.now(),
-            )
-        )
-        tables.emit(
-            connection,
-            "batch committed",
-            f"{dataset.name}: {offered.name}",
-            run_id=context.run_id,
-            batch_id=batch["batch_id"],
-            rows=intake.rows,
-            rejected=rejected,
-        )
-        if rejected:
-            tables.emit(
-                connection,
-                "rows rejected",
-                f"{dataset.name}: {offered.name}",
-                severity="warning",
-                run_id=context.run_id,
-                batch_id=batch["batch_id"],
-                rejected=rejected,
-                rules=dict(intake.rules),
-            )
 
 
 def _outcome(context: Context) -> Outcome:

@@ -10,7 +10,7 @@ It knows nothing of formats, batches, checks or stores.
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain, islice
@@ -41,6 +41,9 @@ from octavo.stages.ingestion.loaded import ROW, Format, Part, Rejection, Wanted
 from octavo.stages.ingestion.moments import open_order
 from octavo.stages.ingestion.opening import Source, inside, is_delta, opened
 from octavo.stages.ingestion.types import Column, Typed
+
+Opens = Callable[[Wanted], AbstractContextManager[tuple[Format, str, int]]]
+"""Opens what is read, as what it is; gives also its place, for messages, and its size in bytes."""
 
 HELD = 4
 """Blocks at the beginning of a file that are held in memory to guess types from."""
@@ -91,20 +94,19 @@ class Reading:
 
     Parameters
     ----------
-    path, engine
-        As for `octavo.stages.ingestion.files.begin`.
-    where
-        The dataset, named in errors.
+    opens
+        Opens it, as often as it must be gone through.
     wanted
         Columns and types.
+    engine
+        As for `octavo.stages.ingestion.files.begin`.
     progress
         Called with the bytes of the file read so far and in all.
     """
 
     def __init__(
         self,
-        path: Path,
-        where: str,
+        opens: Opens,
         wanted: Wanted,
         engine: Engine,
         progress: Callable[[int, int], None],
@@ -112,7 +114,7 @@ class Reading:
         self.bytes = self.records = 0
         self.settled = False
         """Whether the types of the pieces are certain, while and after they are given."""
-        self._path, self._where, self._wanted = path, where, wanted
+        self._opens, self._wanted = opens, wanted
         self._engine, self._progress = engine, progress
         self._columns: tuple[Column, ...] = ()
 
@@ -153,7 +155,7 @@ class Reading:
             If the file cannot be read as what it is named, has no rows or lacks a column that is
             needed, or if not one record of a dataset's first file can be used.
         """
-        with _opened(self._path, self._where, self._wanted) as (form, place, self.bytes):
+        with self._opens(self._wanted) as (form, place, self.bytes):
             self.records = 0
             blocks = iter(form.blocks())
             held = deque(self._engine.map(form.read, islice(blocks, HELD)))
@@ -284,7 +286,7 @@ def _check_order(name: str, value: str, place: str) -> None:
 
 
 @contextmanager
-def _opened(path: Path, where: str, wanted: Wanted) -> Iterator[tuple[Format, str, int]]:
+def open_file(path: Path, where: str, wanted: Wanted) -> Iterator[tuple[Format, str, int]]:
     """Open a file, or a folder, as what it is; give also its place and size in bytes."""
     if wanted.called or is_delta(path):
         called = wanted.called or f"folder {path}"

@@ -44,6 +44,11 @@ class Seen:
         self._count += kernels.enter(_hashes(ids), self._table, known)
         return known
 
+    def learn(self, rows: pl.LazyFrame) -> None:
+        """Add the event IDs of rows."""
+        for frame in rows.select(EVENT_ID).collect_batches():
+            self.enter(frame[EVENT_ID])
+
     def holds(self, ids: pl.Series) -> np.ndarray:
         """Return which event IDs may be there."""
         from octavo.stages.ingestion import kernels
@@ -71,24 +76,29 @@ class Repeats:
     Parameters
     ----------
     earlier
-        Give the rows of earlier batches that count: `EVENT_ID`, `POSITION` and the source columns.
+        Gives the rows of earlier batches that count: `EVENT_ID`, `POSITION` and the source columns.
     aside
         Where to set rows aside.
     named
         Gives columns that files call otherwise the name of the dataset's.
+    seen
+        Has the event IDs of earlier batches, and perhaps others; those of this file are added.
+        None: they are read.
     """
 
     def __init__(
         self,
-        earlier: Sequence[pl.LazyFrame],
+        earlier: Callable[[], Sequence[pl.LazyFrame]],
         aside: Staged,
         named: Callable[[pl.DataFrame], pl.DataFrame],
+        seen: Seen | None = None,
     ) -> None:
         self._earlier, self._aside, self._named = earlier, aside, named
-        self._seen = Seen()
-        for rows in earlier:
-            for frame in rows.select(EVENT_ID).collect_batches():
-                self._seen.enter(frame[EVENT_ID])
+        if seen is None:
+            seen = Seen()
+            for rows in earlier():
+                seen.learn(rows)
+        self._seen = seen
 
     def divide(self, rows: pl.DataFrame, text: Callable[[int], str]) -> pl.DataFrame:
         """Return the rows of new events; set the others aside.
@@ -128,7 +138,7 @@ class Repeats:
         for frame in self._aside.scan().select(EVENT_ID).collect_batches():
             wanted.enter(frame[EVENT_ID])
         again = _spread([self._aside.scan()], self._aside.folder / "again", parts)
-        versions = _alike([*self._earlier, rows])
+        versions = _alike([*self._earlier(), rows])
         before = _spread(versions, self._aside.folder / "before", parts, wanted)
         for part in range(parts):
             now, then = (each[part].scan().collect() for each in (again, before))

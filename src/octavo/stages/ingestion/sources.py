@@ -26,6 +26,8 @@ def details(context: Context) -> list[str]:
 
 def seen(context: Context, dataset: Dataset) -> Any:
     """Return, as JSON, what changes when a source has something new."""
+    if dataset.offline is None:
+        return "stream" if dataset.name in context.catalog.schemas() else "nothing yet"
     if isinstance(dataset.offline, Sql):
         return {"asked": context.now()}
     try:
@@ -45,7 +47,9 @@ def sources_of(context: Context) -> tuple[dict[str, list[Offered]], list[OctavoE
     for dataset in context.pipeline.datasets:
         sources[dataset.name] = []
         try:
-            if isinstance(dataset.offline, Sql):
+            if dataset.offline is None:
+                _check_stream(context, dataset)
+            elif isinstance(dataset.offline, Sql):
                 sources[dataset.name] = _loaded(context, dataset, dataset.offline)
             else:
                 paths = _files(context, dataset.offline, dataset)
@@ -54,6 +58,16 @@ def sources_of(context: Context) -> tuple[dict[str, list[Offered]], list[OctavoE
         except OctavoError as error:
             failed.append(error)
     return sources, failed
+
+
+def _check_stream(context: Context, dataset: Dataset) -> None:
+    """Refuse to go on without a row of a dataset that comes by its stream alone."""
+    if dataset.name not in context.catalog.schemas():
+        raise DataError(
+            "nothing has come in by its stream that can be used.",
+            where=f"dataset {dataset.name!r}",
+            fix=f"Start `octavo up`, and POST its rows to /v1/datasets/{dataset.name}/events.",
+        )
 
 
 def _loaded(context: Context, dataset: Dataset, source: Sql) -> list[Offered]:

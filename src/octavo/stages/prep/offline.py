@@ -53,7 +53,7 @@ def inputs(context: Context) -> Any:
 
 def details(context: Context) -> list[str]:
     """Say what the next prep would fold from the beginning although the view is not new."""
-    planned = _planned(context, context.catalog.committed())
+    planned = _planned(context, context.catalog.position())
     return [f"{work} at position {planned.position}" for work in planned.work if work.is_cut_over]
 
 
@@ -99,11 +99,10 @@ class _Later:
     """What the states of live groups take in, after that transaction."""
 
 
-def _planned(context: Context, batches: list[Row]) -> _Planned:
+def _planned(context: Context, position: int) -> _Planned:
     catalog, wanted = context.catalog, _wanted(context)
-    position = catalog.position()
     extended = plan(catalog, wanted, position, rebuild=())
-    new = new_marks(context.pipeline, context.raw, catalog, extended)
+    new = new_marks(context.pipeline, context.raw, catalog, extended, position)
     stale = {mark["name"] for mark in [*catalog.stale(), *new]}
     rebuilds, names = rebuild_names(catalog, wanted, stale)
     work = plan(catalog, wanted, position, names) if names else extended
@@ -118,10 +117,10 @@ def _planned(context: Context, batches: list[Row]) -> _Planned:
 
 def run(context: Context) -> Outcome:
     """Prep everything that was ingested since the last time, groups one after the other."""
-    batches = context.catalog.committed()
+    batches, position = context.catalog.draw_barrier()
     _check_rows(context, batches)
     report_quality(context, batches)
-    planned = _planned(context, batches)
+    planned = _planned(context, position)
     _check_features(context, batches)
     events = Events(context.pipeline, context.raw, batches, planned.position)
     versions: list[dict[str, Any]] = []

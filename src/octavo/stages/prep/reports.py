@@ -6,7 +6,6 @@ finding any more. A report is small, and kept with the batch in the catalog.
 
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -17,7 +16,7 @@ from octavo.definition.events import POSITION, as_named, computed, condition, ev
 from octavo.quality import Table, changes, examine, profile
 from octavo.stages.contract import Context
 from octavo.stores import catalog as tables
-from octavo.stores.catalog import Row
+from octavo.stores.catalog import Row, name_of
 from octavo.stores.raw import ROWS_PER_BATCH
 
 COLUMN_CHANGES = ("renamed", "lost", "new", "retyped")
@@ -33,7 +32,7 @@ def report_quality(context: Context, batches: list[Row]) -> None:
     static: dict[str, pl.DataFrame] | None = None
     for number, batch in enumerate(batches):
         dataset = context.pipeline.dataset(batch["dataset"])
-        renamed = [dataset.offline.renamed] if dataset.offline.renamed else []
+        renamed = [dataset.source.renamed] if dataset.source.renamed else []
         of = fingerprint([dataset.identity, dataset.checks, *dataset.treat, *renamed])
         known = batch["quality"] or {}
         if known.get("of") == of:
@@ -73,7 +72,7 @@ def _report(
     looked_at: list[pl.DataFrame] = []
     flagged: Counter[str] = Counter()
     treated: list[list[dict[str, Any]]] = []
-    renamed = dataset.offline.renamed
+    renamed = dataset.source.renamed
     for received in context.raw.received(dataset.name, batch):
         rows = computed(dataset, received)
         came = (batch["quality"] or {}).get("schema", received.columns)  # the others are null
@@ -117,7 +116,7 @@ def _write(context: Context, dataset: Dataset, batch: Row) -> None:
         columns = [each for each in found if each["rule"] in COLUMN_CHANGES]
         if columns:
             said = [" ".join(filter(None, (c["sentence"], c["treatment"]))) for c in columns]
-            file = Path(batch["source"]).name
+            file = name_of(batch)
             _emit(context, connection, batch, "columns changed", file, reason=" ".join(said))
         said = [
             each["sentence"]

@@ -59,10 +59,10 @@ def corrections(batches: Iterable[Row], after: int, through: int) -> list[Correc
 
 
 def new_marks(
-    pipeline: Pipeline, raw: RawStore, catalog: Catalog, extended: Sequence[Work]
+    pipeline: Pipeline, raw: RawStore, catalog: Catalog, extended: Sequence[Work], position: int
 ) -> list[Row]:
-    """Return the marks that extending some groups to the newest position makes."""
-    batches, position = catalog.batches(), catalog.position()
+    """Return the marks that extending some groups to a position makes."""
+    batches = catalog.batches()
     concerned: dict[tuple[str, str], tuple[Correction, set[str]]] = {}
     for work in extended:
         for each in corrections(batches, work.since, position) if work.since is not None else ():

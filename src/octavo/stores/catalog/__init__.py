@@ -1,7 +1,8 @@
 """The catalog of one home: batches, features, runs, candidates, deployments, settings, events."""
 
-from octavo.stores.catalog.catalog import Catalog, Row, emit, now, put
+from octavo.stores.catalog.catalog import Catalog, Row, emit, name_of, now, put
 from octavo.stores.catalog.schema import (
+    barrier,
     batches,
     candidates,
     config,
@@ -25,6 +26,7 @@ from octavo.stores.catalog.schema import (
 __all__ = [
     "Catalog",
     "Row",
+    "barrier",
     "batches",
     "candidates",
     "config",
@@ -36,6 +38,7 @@ __all__ = [
     "events",
     "feature_groups",
     "feature_versions",
+    "name_of",
     "now",
     "put",
     "rebuilds",

@@ -21,7 +21,7 @@ from octavo.errors import ResourceError
 from octavo.stores.catalog import schema
 from octavo.stores.schemas import widened
 
-HEAD = "0005"
+HEAD = "0006"
 """The newest migration; a test compares it with the folder."""
 
 Row = dict[str, Any]
@@ -95,8 +95,14 @@ class Catalog:
         return str(connection.scalar(version) or "") if known else ""
 
     @contextmanager
-    def transaction(self) -> Iterator[sa.Connection]:
+    def transaction(self, *, alone: bool = False) -> Iterator[sa.Connection]:
         """Give a connection; all that is done on it is committed together or not at all.
+
+        Parameters
+        ----------
+        alone
+            No other process writes from the beginning on: what is read in it still holds when it is
+            committed.
 
         Raises
         ------
@@ -104,6 +110,8 @@ class Catalog:
             If the disk is full, or the file cannot be written.
         """
         with self._explained(), self.engine.begin() as connection:
+            if alone:
+                connection.exec_driver_sql("begin immediate")
             yield connection
 
     @contextmanager
@@ -172,9 +180,9 @@ class Catalog:
         """Return which datasets have batches, each with the columns that were widened."""
         names, known = {batch["dataset"] for batch in self.committed()}, self.schemas()
         return {
-            dataset.name: widened(known[dataset.name], dataset.offline.renamed)
+            dataset.name: widened(known[dataset.name], dataset.source.renamed)
             for dataset in datasets
-            if dataset.name in names
+            if dataset.name in names and dataset.name in known
         }
 
     def batches(self, dataset: str | None = None) -> list[Row]:
@@ -182,6 +190,13 @@ class Catalog:
         table = schema.batches
         query = sa.select(table).where(table.c.state != "planned").order_by(table.c.sequence)
         return self.rows(query.where(table.c.dataset == dataset) if dataset else query)
+
+    def batch_ids(self, dataset: str) -> set[str]:
+        """Return the IDs of a dataset's committed batches, and nothing else of them."""
+        table = schema.batches
+        here = (table.c.dataset == dataset) & (table.c.state == "committed")
+        with self._explained(), self.engine.connect() as connection:
+            return set(connection.scalars(sa.select(table.c.batch_id).where(here)))
 
     def committed_at(self, position: int) -> list[Row]:
         """Return the batches that counted at a place in the order, also those withdrawn since."""
@@ -197,8 +212,30 @@ class Catalog:
 
     def next_place(self) -> int:
         """Return the first free place in the order of batches and withdrawals."""
-        rows = self.rows(sa.select(schema.batches))
-        return 1 + max((last_place(batch) for batch in rows), default=0)
+        table = schema.batches
+        newest = (
+            sa.select(sa.func.max(c).label("at")) for c in (table.c.sequence, table.c.withdrawn)
+        )
+        return 1 + max(self.rows(query)[0]["at"] or 0 for query in newest)
+
+    def draw_barrier(self) -> tuple[list[Row], int]:
+        """Fix how far a prep goes; what is committed from now on has a later place.
+
+        Returns
+        -------
+        batches : list of dict
+            As `committed` gives them.
+        position : int
+            The newest place that counts.
+        """
+        table = schema.batches
+        query = sa.select(table).where(table.c.state != "planned").order_by(table.c.sequence)
+        with self.transaction(alone=True) as connection:
+            batches = [dict(row) for row in connection.execute(query).mappings()]
+            position = max((last_place(batch) for batch in batches), default=0)
+            clock = max((b["newest"] for b in batches if b["newest"] is not None), default=0)
+            put(connection, schema.barrier, id=1, position=position, clock=clock)
+        return [batch for batch in batches if batch["state"] == "committed"], position
 
     def live_groups(self, name: str | None = None) -> list[Row]:
         """Return the feature groups that are kept up, the newest first.
@@ -243,6 +280,11 @@ class Catalog:
         table = schema.feature_versions
         query = sa.select(table.c.position).where(table.c.group_id == group_id)
         return [row["position"] for row in self.rows(query.order_by(table.c.position))]
+
+
+def name_of(batch: Row) -> str:
+    """Return what people call a batch: its file, or its place in a stream."""
+    return Path(batch["source"]).name if batch["topic"] is None else batch["source"]
 
 
 def last_place(batch: Row) -> int:

@@ -63,12 +63,34 @@ batches = Table(
     Column("committed_at", BigInteger),
     Column("withdrawn", BigInteger),
     Column("withdrawn_why", Text),
+    Column("topic", String),
+    Column("partition", Integer),
+    Column("first_offset", BigInteger),
+    Column("end_offset", BigInteger),
+    Column("epoch", BigInteger),
+    Column("received_at", BigInteger),
+    Index("batches_by_offset", "topic", "partition", "end_offset"),
+    Index("batches_by_newest", "newest"),
+    Index("batches_by_clock", "clock"),
+    Index("batches_by_withdrawal", "withdrawn"),
     UniqueConstraint("dataset", "content_hash", name="one_batch_per_content"),
 )
 """``through``: how far a database was read, the ``cursor`` and its greatest ``value`` as text; null
 for what is read as a whole. ``restated``: rows with other content than an earlier one of the same
 event. ``withdrawn``: the withdrawal's own place in the order of sequences, null for a batch that
-stands."""
+stands. Of a batch from a stream: ``topic`` and ``partition``, the range of offsets from
+``first_offset`` to before ``end_offset``, the ``epoch`` of the lease under which it was planned,
+and ``received_at``, when its first row was appended; null for what is loaded."""
+
+barrier = Table(
+    "barrier",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("position", BigInteger, nullable=False),
+    Column("clock", BigInteger, nullable=False),
+)
+"""One row: how far prep has come in the order of batches, or is about to, and the newest
+``known_at`` up to there. What is committed later has a place and a clock after it."""
 
 feature_groups = Table(
     "feature_groups",

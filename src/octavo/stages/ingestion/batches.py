@@ -1,0 +1,200 @@
+"""A batch in the catalog: planned with its place in the log, committed with what came of it.
+
+The same for files and streams. It knows nothing of how rows are read or written.
+"""
+
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import polars as pl
+import sqlalchemy as sa
+
+from octavo.definition import Dataset, fingerprint
+from octavo.errors import DefinitionError
+from octavo.stages.ingestion.types import declared
+from octavo.stores import catalog as tables
+from octavo.stores.catalog import Catalog, Row
+from octavo.stores.schemas import from_json, joined
+
+Clock = Callable[[], int]
+"""Gives microseconds since the epoch."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Written:
+    """What came of the rows of a batch; they are on disk, and do not count yet."""
+
+    rows: int
+    rules: Mapping[str, int]
+    """How many rows each rule has set aside."""
+    restated: int = 0
+    duplicates: int = 0
+    bytes: int
+    newest: int | None
+    schema: Mapping[str, str] | None
+    """What its columns are, as `octavo.stores.schemas` writes it; None: not one row was read."""
+    noticed: list[dict[str, Any]] = field(default_factory=list)
+    version: int | None
+    """Of the raw table; None if that has no row of it."""
+    seconds: float
+
+
+def planned(
+    dataset: str,
+    source: str,
+    *,
+    content: str,
+    sequence: int,
+    clock: int | None,
+    run_id: str,
+    at: int,
+) -> Row:
+    """Return a new batch, as it is written down before anything is read."""
+    return {
+        "batch_id": _uuid7(at),
+        "dataset": dataset,
+        "sequence": sequence,
+        "source": source,
+        "content_hash": content,
+        "state": "planned",
+        "run_id": run_id,
+        "clock": clock,
+        "planned_at": at,
+    }
+
+
+def commit(
+    catalog: Catalog, dataset: Dataset, batch: Row, written: Written, *, name: str, now: Clock
+) -> bool:
+    """Make a written batch count, and tell of it.
+
+    Parameters
+    ----------
+    batch
+        With the ID of the run that commits it, not of the one which planned it, and failed.
+    name
+        What people call it.
+
+    Returns
+    -------
+    bool
+        False, and nothing is changed, if prep has passed its place: rows that come into the log
+        behind it would never be seen.
+    """
+    rejected = sum(written.rules.values())
+    told: Row = {name: batch[name] for name in ("run_id", "batch_id")} | {"rejected": rejected}
+    with catalog.transaction(alone=True) as connection:
+        if is_passed(connection, batch):
+            return False
+        if written.schema is not None:
+            _learn(connection, dataset, written.schema)
+        table = tables.batches
+        connection.execute(
+            table.update()
+            .where(table.c.batch_id == batch["batch_id"])
+            .values(
+                state="committed",
+                run_id=batch["run_id"],
+                rows=written.rows,
+                rejected=rejected,
+                duplicates=written.duplicates,
+                restated=written.restated,
+                bytes=written.bytes,
+                newest=written.newest,
+                schema_fingerprint=fingerprint(written.schema),
+                delta_version=written.version,
+                quality={"noticed": written.noticed, "schema": written.schema or {}},
+                seconds=written.seconds,
+                committed_at=now(),
+            )
+        )
+        subject = f"{dataset.name}: {name}"
+        tables.emit(connection, "batch committed", subject, rows=written.rows, **told)
+        if rejected:
+            told["rules"] = dict(written.rules)
+            tables.emit(connection, "rows rejected", subject, severity="warning", **told)
+    return True
+
+
+def earlier(catalog: Catalog, dataset: str) -> list[Row]:
+    """Return the batches of a dataset that count and have rows in the raw store."""
+    return [b for b in catalog.committed(dataset) if b["delta_version"] is not None]
+
+
+def is_passed(connection: sa.Connection, batch: Row) -> bool:
+    """Say whether prep has gone, or is going, beyond a batch's place or clock."""
+    at = connection.execute(sa.select(tables.barrier)).mappings().one_or_none()
+    if at is None:
+        return False
+    is_stream = batch.get("topic") is not None
+    is_behind = is_stream and (batch["clock"] or 0) < at["clock"]
+    return batch["sequence"] <= at["position"] or is_behind
+
+
+def _learn(connection: sa.Connection, dataset: Dataset, schema: Mapping[str, str]) -> None:
+    """Add what the columns of a batch are to what is known of its dataset."""
+    table = tables.datasets
+    known = connection.scalar(sa.select(table.c.schema).where(table.c.dataset == dataset.name))
+    tables.put(
+        connection,
+        table,
+        dataset=dataset.name,
+        stamps=dataset.stamps_fingerprint,
+        schema=joined(known or {}, schema),
+    )
+
+
+def check_stamps(catalog: Catalog, dataset: Dataset) -> None:
+    """Refuse to mix rows stamped under two definitions of identity and time in one raw store.
+
+    Raises
+    ------
+    DefinitionError
+        If stamps, or types of columns, are declared otherwise than those of earlier batches.
+    """
+    table = tables.datasets
+    known = catalog.one(sa.select(table).where(table.c.dataset == dataset.name))
+    if known and known["stamps"] != dataset.stamps_fingerprint:
+        raise DefinitionError(
+            "event_id, event_time, available or where, or a treatment of what they use, changed "
+            "since its batches were ingested.",
+            where=f"dataset {dataset.name!r}",
+            fix=_anew(dataset, "everything is ingested anew, under the new definition."),
+        )
+    if known:
+        _check_types(dataset, from_json(known["schema"]))
+
+
+def _check_types(dataset: Dataset, schema: dict[str, pl.DataType]) -> None:
+    """Refuse a type of a column that the raw store holds as something else."""
+    where = f"dataset {dataset.name!r}"
+    for name, given in declared(dataset.source.types, where=where).items():
+        held = schema.get(name, given.dtype)
+        if held != given.dtype and not (held.is_numeric() and given.dtype == pl.Float64()):
+            raise DefinitionError(
+                f"{name!r} is declared as {given.dtype}, and was ingested as {held}.",
+                where=f"{where}, types",
+                fix=_anew(dataset, "it is ingested anew, as declared."),
+            )
+    for name in dataset.kept_as_text:
+        if schema.get(name, pl.String()) != pl.String():
+            raise DefinitionError(
+                f"a treatment reads the text of {name!r}, which was ingested as {schema[name]}.",
+                where=f"{where}, treat",
+                fix=_anew(dataset, "it is ingested anew, as text."),
+            )
+
+
+def _anew(dataset: Dataset, what: str) -> str:
+    """Return how to start over, and what that costs."""
+    lost = " What was sent is deleted with the home: keep a copy." if dataset.online else ""
+    return f"Run `octavo run --fresh`: {what}{lost}"
+
+
+def _uuid7(at: int) -> str:
+    """Return a UUIDv7 (RFC 9562) for a time in microseconds."""
+    value = ((at // 1000) << 80) | (uuid.uuid4().int & ((1 << 80) - 1))
+    value = (value & ~(0xF << 76)) | (0x7 << 76)
+    return str(uuid.UUID(int=(value & ~(0x3 << 62)) | (0x2 << 62)))

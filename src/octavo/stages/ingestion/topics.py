@@ -1,0 +1,36 @@
+"""The two topics of a dataset that comes by a stream: as it was received, and as it was accepted.
+
+Who sends rows, who ingests them and who reads on must agree on these, and on nothing else.
+"""
+
+from octavo.definition import Dataset, Stream
+from octavo.streams import Retention, Topic
+
+GROUP = "ingestion"
+"""The consumer group that takes rows of ``incoming.NAME`` into the raw store."""
+
+
+def incoming(dataset: Dataset) -> Topic:
+    """Return the topic of rows as they were received; each has a place in the raw store."""
+    stream = _stream(dataset)
+    return Topic(
+        f"incoming.{_name(dataset)}",
+        stream.partitions,
+        Retention(stream.kept),
+        bound=stream.backlog,
+        groups=(GROUP,),
+    )
+
+
+def accepted(dataset: Dataset) -> Topic:
+    """Return the topic of accepted rows: Arrow IPC, source columns and stamps, a batch a block."""
+    return Topic(f"accepted.{_name(dataset)}", retention=Retention(_stream(dataset).kept))
+
+
+def _name(dataset: Dataset) -> str:
+    return _stream(dataset).name or dataset.name
+
+
+def _stream(dataset: Dataset) -> Stream:
+    assert dataset.online is not None, "only a dataset that comes by a stream has topics"
+    return dataset.online

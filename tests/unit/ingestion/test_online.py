@@ -1,0 +1,300 @@
+"""Streams to the raw store: the same rows as from files, and nothing that a row does blocks it."""
+
+import io
+from datetime import UTC, datetime
+
+import polars as pl
+import pytest
+from streaming import Live, line, payments
+
+import octavo as ov
+from octavo.errors import DefinitionError, ResourceError
+from octavo.project import load
+from octavo.stages.ingestion import isolating
+from octavo.stages.ingestion.isolating import isolate
+from octavo.stages.ingestion.ranges import Range, plan
+from octavo.stores import catalog as tables
+from octavo.stores.raw import Incoming, RawStore
+from octavo.streams import Block, LeaseLostError
+
+
+@pytest.fixture
+def live(tmp_path):
+    return Live(tmp_path)
+
+
+def arrow(frame):
+    buffer = io.BytesIO()
+    frame.write_ipc_stream(buffer)
+    return buffer.getvalue()
+
+
+def test_rows_are_kept_with_their_offsets_and_bad_ones_aside(live):
+    live.send(line(1) + "no json\n" + line(2, -1) + "\n" + line(3))
+    live.ingest()
+    live.send('[{"id": 4, "at": "2024-01-01T00:00:00Z", "amount": 7}, 5]', "json")
+    live.ingest()
+    (first, second) = live.batches
+    assert [(b["first_offset"], b["end_offset"]) for b in live.batches] == [(0, 4), (4, 6)]
+    assert live.rows("id") == [(1,), (3,), (4,)]
+    assert live.rows("_position") == [
+        ((first["sequence"] << 32),),
+        ((first["sequence"] << 32) + 3,),
+        ((second["sequence"] << 32),),
+    ]
+    assert [(at, text.strip(), rule) for at, text, rule in live.rejected()] == [
+        (1, "no json", "json"),
+        (2, line(2, -1).strip(), "check:positive"),
+        (5, "5", "json"),
+    ]
+    assert (first["rows"], first["rejected"]) == (2, 2)
+
+
+def test_what_is_known_never_goes_back(live):
+    before = int(datetime.now(UTC).timestamp() * 1e6)
+    live.send(line(1, at="2999-01-01T00:00:00Z"))
+    live.ingest()
+    live.send(line(2))
+    live.ingest()
+    clocks = [batch["clock"] for batch in live.batches]
+    assert before <= clocks[0] <= clocks[1] == live.batches[0]["newest"]
+    known = [int(k.timestamp() * 1e6) for (k,) in live.rows("_known_at")]
+    assert known == sorted(known)
+
+
+def test_accepted_rows_go_on_once_with_their_stamps(live):
+    live.send(line(1) + "x\n" + line(2))
+    live.ingest()
+    again = live.batches[0]
+    live.service._feeds[0]._pass_on(again)
+    assert live.accepted().select("id", "_position", "_batch_id").rows() == live.rows(
+        "id", "_position", "_batch_id"
+    )
+    (record,) = live.stream.read("accepted.payments", {0: 0})
+    assert record.key == again["batch_id"]
+
+
+def test_an_event_that_came_before_is_told_by_its_id(live):
+    live.send(line(1) + line(2))
+    live.ingest()
+    live.send(line(1) + line(2, 6) + line(3) + line(3))
+    live.ingest()
+    last = live.batches[-1]
+    assert (last["rows"], last["duplicates"], last["restated"]) == (1, 2, 1)
+    assert [rule for *_, rule in live.rejected()] == ["restated"]
+    live.begin()  # what is remembered is read again
+    live.send(line(3))
+    live.ingest()
+    assert live.batches[-1]["duplicates"] == 1
+
+
+def test_types_are_those_of_a_file_of_the_same_lines(tmp_path):
+    lines = line(1, 2, tag="7", flag="true", deep="x") + line(2, 3) + line(3, 4, more=1.5)
+    lines += '{"id": 4, "at": "2024-01-01T00:00:00Z", "amount": 2.5, "o": {"a": [1, 2]}}\n'
+    lines += line(5, 10**30)
+    live = Live(tmp_path / "live")
+    live.send(lines)
+    live.ingest()
+    (tmp_path / "file").mkdir()
+    (tmp_path / "file" / "p.ndjson").write_text(lines)
+    (tmp_path / "file" / "pipeline.py").write_text(SCRIPT)
+    project = load(tmp_path / "file")
+    project.run(_Quiet(), last="ingestion")
+    (batch,) = project.catalog.committed()
+    file = RawStore(project.home).scan("payments", [batch]).sort("_position").collect()
+    stamps = ["_known_at", "_batch_id"]
+    assert live.rows().drop(stamps).equals(file.drop(stamps))
+    assert live.catalog.schemas() == project.catalog.schemas()
+
+
+class _Quiet:
+    def __getattr__(self, name):
+        return lambda *_, **__: None
+
+
+SCRIPT = """
+import octavo as ov, polars as pl
+from streaming import payments, pipeline_of
+pipeline = pipeline_of(payments(online=None, offline=ov.Files("*.ndjson")))
+"""
+
+
+def test_a_column_without_a_value_yet_is_left_to_a_later_batch(live):
+    live.send('{"id": 1, "at": "2024-01-01T00:00:00Z", "amount": 2, "note": null}')
+    live.ingest()
+    assert "note" not in live.catalog.schemas()["payments"]
+    live.send(line(2, 2.5, note=3))
+    live.ingest()
+    assert live.catalog.schemas()["payments"]["note"] == "integer"
+    assert live.catalog.schemas()["payments"]["amount"] == "widened"
+    assert live.rows("amount", "note") == [(2.0, None), (2.5, 3)]
+
+
+def test_declared_types_need_no_value(tmp_path):
+    live = Live(tmp_path, payments(online=ov.Stream(age="1us", types={"note": pl.Float64})))
+    live.send(line(1))
+    live.ingest()
+    assert live.catalog.schemas()["payments"]["note"] == "number"
+
+
+def test_checks_that_would_stop_a_file_reject_rows(tmp_path):
+    stop = ov.Check("small", pl.col("amount") < 100, severity="stop")
+    live = Live(tmp_path, payments(checks=[stop]))
+    live.send(line(1, 500) + line(2) + line(3, 600))
+    live.ingest()
+    assert live.rows("id") == [(2,)]
+    assert [rule for *_, rule in live.rejected()] == ["check:small"] * 2
+
+
+@pytest.mark.parametrize(
+    "poison",
+    [
+        '{"_row": 1}',
+        '{"_EVENT_ID": 1, "id": 9}',
+        '{"id": 9, "ID": 8}',
+        '{"id": 9, "a\\u0000b": 8}',
+        '{"amount|number": 3}',
+    ],
+)
+def test_a_row_that_no_table_holds_takes_no_other_with_it(live, poison):
+    live.send(line(1) + poison + "\n" + line(2))
+    live.send(poison)
+    live.ingest()
+    live.send(line(3))
+    live.ingest()
+    assert live.rows("id") == [(1,), (2,), (3,)]
+    assert [(at, text, rule) for at, text, rule in live.rejected()] == [
+        (1, poison, "unusable"),
+        (3, poison, "unusable"),
+    ]
+
+
+def test_rows_without_what_the_definition_needs_are_kept_aside_until_one_has_it(live):
+    live.send('{"foo": 1}\n{"foo": 2}\n')
+    live.ingest()
+    assert live.batches[0]["rows"] == 0
+    assert live.catalog.schemas() == {}
+    live.send(line(1))
+    live.ingest()
+    assert live.rows("id") == [(1,)]
+    assert [rule for *_, rule in live.rejected()] == ["unusable"] * 2
+
+
+def test_values_that_an_expression_cannot_compute_reject_their_rows(tmp_path):
+    strict = pl.col("at").str.to_datetime("%Y-%m-%dT%H:%M:%SZ", time_zone="UTC")
+    live = Live(tmp_path, payments(event_time=strict))
+    live.send(
+        "".join(line(n, at="x" if n in (3, 17) else "2024-01-01T00:00:00Z") for n in range(20))
+    )
+    live.ingest()
+    assert [n for (n,) in live.rows("id")] == [n for n in range(20) if n not in (3, 17)]
+    assert [at for at, *_ in live.rejected()] == [3, 17]
+
+
+def test_arrow_keeps_its_types_and_does_not_mix_with_json_in_a_batch(live):
+    frame = pl.DataFrame({"id": [1, 2], "at": ["2024-01-01T00:00:00Z"] * 2, "amount": [2.0, -1.0]})
+    live.send(arrow(frame), "arrow", schema="a")
+    live.send(line(3, 4))
+    live.send(arrow(frame.with_columns(pl.col("id") + 9)), "arrow", schema="a")
+    live.ingest()
+    assert [b["first_offset"] for b in live.batches] == [0, 2, 3]
+    assert live.rows("id", "amount") == [(1, 2.0), (3, 4.0), (10, 2.0)]
+    assert [at for at, *_ in live.rejected()] == [1, 4]
+
+
+def test_a_block_that_is_not_what_it_says_is_kept_aside(live):
+    live.send(line(1))
+    for data, form in ((b"a\nb\nc", "ndjson"), (b"[1", "json"), (b"xx", "arrow"), (b"x", "yaml")):
+        told = {"format": form}
+        live.stream.append("incoming.payments", [Block(rows=2, data=data, metadata=told)])
+    live.send(line(2))
+    live.ingest()
+    assert live.rows("id") == [(1,), (2,)]
+    assert [at for at, *_ in live.rejected()] == [1, 3, 5, 7]
+
+
+def test_a_range_begins_where_the_last_one_ended(live):
+    live.send(line(1))
+    live.ingest()
+
+    def planned(begin, epoch=9):
+        return plan(live.catalog, "payments", Range("incoming.payments", 0, begin, 9, epoch, 0), 0)
+
+    for begin in (0, 2):
+        with pytest.raises(LeaseLostError):
+            planned(begin)
+    planned(1)
+    with pytest.raises(LeaseLostError):
+        planned(1)
+    with pytest.raises(LeaseLostError):
+        planned(9, epoch=8)
+
+
+def test_a_batch_that_prep_has_passed_comes_later_in_the_log(live, monkeypatch):
+    live.send(line(1))
+    live.ingest()
+    live.send(line(2))
+    write = live.service._feeds[0]._batches.write
+
+    def passed(batch, records):
+        written = write(batch, records)
+        if batch["sequence"] == 2:  # a file's batch is committed, and prep begins, meanwhile
+            newest = live.batches[0] | {"batch_id": "f", "sequence": 3, "content_hash": "f"}
+            newest |= {"newest": batch["clock"] + 5, "topic": None}
+            live.catalog.insert(tables.batches, **newest)
+            assert live.catalog.draw_barrier()[1] == 3
+        return written
+
+    monkeypatch.setattr(live.service._feeds[0]._batches, "write", passed)
+    live.ingest()
+    last = live.batches[-1]
+    assert (last["sequence"], last["rows"]) == (4, 1)
+    assert last["clock"] >= live.batches[-2]["newest"]
+    assert (last["first_offset"], last["end_offset"]) == (1, 2)
+
+
+def test_isolating_keeps_the_first_of_two_that_exclude_each_other():
+    def attempt(places):
+        if 13 in places or {4, 7} <= set(places):
+            raise ValueError("no")
+
+    assert isolate(attempt, 40, ValueError("no")) == {7: "no", 13: "no"}
+
+
+def test_isolating_ends(monkeypatch):
+    monkeypatch.setattr(isolating, "ATTEMPTS", 10)
+    tried = []
+
+    def attempt(places):
+        tried.append(places)
+        raise ValueError("never")
+
+    assert len(isolate(attempt, 1000, ValueError("never"))) == 1000
+    assert len(tried) == 10
+
+
+def test_the_machine_is_to_blame_for_what_rows_are_not(live, monkeypatch):
+    live.service.turn()  # begins
+    live.send(line(1))
+    with monkeypatch.context() as patched:
+
+        def full(self, metadata=None):
+            raise ResourceError.disk_full(where="there")
+
+        patched.setattr(Incoming, "commit", full)
+        live.service.turn(flush=True)
+    assert live.told == [
+        "payments: there: the disk is full. Free some space and run again: "
+        "nothing was half-written."
+    ]
+    assert not live.batches
+    live.service._feeds[0]._pause = 0
+    live.ingest()
+    assert live.rows("id") == [(1,)]
+
+
+def test_a_definition_that_stamps_otherwise_is_refused(live):
+    live.send(line(1))
+    live.ingest()
+    with pytest.raises(DefinitionError, match="changed since"):
+        Live(live.home.path, payments(available="1d"), live.stream)
