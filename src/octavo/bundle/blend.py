@@ -50,7 +50,7 @@ class Members(Model):
         """Give for each member its weight and what it predicts, shape (n, n_outputs)."""
         for begin, member, weight in zip(self.begins, self.members, self.weights, strict=True):
             predicted = member.predict(X[:, begin : begin + member.n_features])
-            yield weight, predicted.reshape(len(X), -1)
+            yield weight, predicted.reshape(len(X), self.n_outputs)
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Return its own arrays, and the members', numbered."""

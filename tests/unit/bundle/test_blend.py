@@ -71,6 +71,7 @@ def test_it_is_the_mean_of_what_the_members_predict(kind, weights):
     found = model.predict(X)
     np.testing.assert_allclose(found, expected, rtol=1e-13)
     np.testing.assert_array_equal(found, model.raw(X))
+    assert model.predict(X[:0]).shape == (0, *found.shape[1:])
     rows = [model.predict(X[at : at + 1])[0] for at in range(len(X))]
     np.testing.assert_array_equal(found, rows)
 
@@ -116,6 +117,7 @@ def test_a_stack_adds_up_the_scores_of_its_members(kind, weights, shift):
     ))  # fmt: skip
     found = model.predict(X)
     np.testing.assert_allclose(found.reshape(expected.shape), expected, rtol=1e-9, atol=1e-12)
+    assert model.predict(X[:0]).shape == (0, *found.shape[1:])
     rows = [model.predict(X[at : at + 1])[0] for at in range(len(X))]
     np.testing.assert_array_equal(found, rows)
 
