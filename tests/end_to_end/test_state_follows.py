@@ -139,7 +139,7 @@ def test_at_every_write_of_the_first_load(tmp_path, make_project, end_after):
     assert number > 10
 
 
-@pytest.mark.parametrize("number", [5, 8, 9])
+@pytest.mark.parametrize("number", [6, 9, 10])
 def test_with_more_batches_before_it_goes_on(half, tmp_path, end_after, number):
     shop = half.copy(tmp_path / "shop").deliver(*NEWER)
     assert ended(shop, end_after, number)
@@ -169,7 +169,7 @@ def withdraw(shop):
     return shop
 
 
-@pytest.mark.parametrize(("number", "counts"), [(6, False), (7, True), (8, True)])
+@pytest.mark.parametrize(("number", "counts"), [(7, False), (8, True), (9, True)])
 def test_a_batch_that_is_withdrawn_after_a_kill_is_in_what_counted_alone(
     half, tmp_path, number, counts
 ):

@@ -31,7 +31,7 @@ from octavo.streams import MOST_BYTES, MOST_ROWS, Block, Lease, LeaseLostError, 
 
 IDLE = 0.02
 """Seconds between two looks where nothing has come."""
-LEASE = 30.0
+LEASE = 5.0
 """Seconds for which a process that is silent holds its partitions."""
 PATIENCE = 2.0
 """Seconds after which a dataset is tried again that could not go on."""
