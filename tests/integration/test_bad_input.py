@@ -97,8 +97,8 @@ DEFINITIONS = {
     "an algorithm of another kind": (
         {'"logistic"': '"linear"'},
         "Training.algorithms: 'linear' learns regression, not binary. "
-        "Choose among catboost, elastic_net, extra_trees, hist_gradient_boosting, lightgbm, "
-        "logistic, naive, nearest_neighbours, random_forest, xgboost, or give your own.",
+        "Choose among catboost, elastic_net, extra_trees, hist_gradient_boosting, last_value, "
+        "lightgbm, logistic, naive, nearest_neighbours, random_forest, xgboost, or give your own.",
     ),
     "a misspelled feature in derived": (
         {"product__price_last": "product__prize_last"},
