@@ -6,13 +6,12 @@
 import os
 import signal
 import sys
-from contextlib import contextmanager
+
+from durable_steps import follow
 
 from octavo.cli.display import TerminalDisplay
 from octavo.project import Project
 from octavo.stages.ingestion import delimited, extract, reading, records, repeats
-from octavo.stores.catalog import Catalog
-from octavo.stores.delta import DeltaLog
 from octavo.stores.staged import Staged
 
 records.BLOCK = delimited.BLOCK = 4096
@@ -29,27 +28,7 @@ def arm(number: int) -> list[int]:
         if steps[0] == number:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    def counted(method):
-        def done(*arguments, **options):
-            result = method(*arguments, **options)
-            count()
-            return result
-
-        return done
-
-    transaction = Catalog.transaction
-
-    @contextmanager
-    def committed(self, **options):
-        with transaction(self, **options) as connection:
-            yield connection
-        count()
-
-    extract.write, extract.finish = counted(extract.write), counted(extract.finish)
-    Staged._flush = counted(Staged._flush)
-    DeltaLog._placed = counted(DeltaLog._placed)
-    DeltaLog.append = counted(DeltaLog.append)
-    Catalog.transaction = committed
+    follow(count, setattr, (extract, "write"), (extract, "finish"))
     return steps
 
 

@@ -1,18 +1,15 @@
 """The ingestion service is left at every durable step, and begun anew: each row is there once."""
 
 import sys
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from durable_steps import follow
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "unit" / "ingestion"))
 
 from streaming import Live, line
 
-from octavo.stores.catalog import Catalog
-from octavo.stores.delta import DeltaLog
-from octavo.stores.staged import Staged
 from octavo.streams.groups import GroupMember
 from octavo.streams.sqlite import SqliteStream
 
@@ -31,31 +28,7 @@ def arm(monkeypatch):
         if left[0] == 0:
             raise Killed
 
-    def counted(method):
-        def done(*arguments, **options):
-            result = method(*arguments, **options)
-            count()
-            return result
-
-        return done
-
-    transaction = Catalog.transaction
-
-    @contextmanager
-    def committed(self, **options):
-        with transaction(self, **options) as connection:
-            yield connection
-        count()
-
-    monkeypatch.setattr(Catalog, "transaction", committed)
-    for kind, name in (
-        (Staged, "_flush"),
-        (DeltaLog, "_placed"),
-        (DeltaLog, "append"),
-        (SqliteStream, "append"),
-        (GroupMember, "commit"),
-    ):
-        monkeypatch.setattr(kind, name, counted(getattr(kind, name)))
+    follow(count, monkeypatch.setattr, (SqliteStream, "append"), (GroupMember, "commit"))
 
     def set_to(number):
         left[0] = number
@@ -106,6 +79,27 @@ def test_several_kills_in_one_batch(tmp_path, arm):
     assert live.accepted()["id"].to_list() == [1, 2]
     assert [at for at, *_ in live.rejected()] == [1]
     assert len(live.batches) == 1
+
+
+def test_events_of_a_batch_that_another_committed_are_known(tmp_path, arm):
+    live, step = Live(tmp_path), 0
+    live.send(line(0))
+    live.ingest()
+    while True:
+        step += 1
+        live.send(line(step))
+        arm(step)
+        try:
+            live.ingest()
+        except Killed:
+            live.leave()
+            live.send(line(step) + line(step - 1))
+            arm(0)
+            live.ingest()
+            continue
+        break
+    assert live.rows("id") == [(n,) for n in range(step + 1)]
+    assert sum(batch["duplicates"] for batch in live.batches) == 2 * (step - 1) > 10
 
 
 def test_who_does_not_know_that_its_lease_is_lost_changes_nothing(tmp_path):

@@ -60,6 +60,9 @@ class MicroBatches:
         self._engine = LocalEngine()
         self._seen = Seen()
         self._known: set[str] = set()
+        """Batches behind the settled ones whose event IDs are remembered."""
+        self._settled = 0
+        """The newest sequence up to which no batch is about to be committed."""
 
     def write(self, batch: Row, records: Sequence[Record]) -> Written:
         """Bring the rows of a range to disk, accepted and rejected; they do not count yet.
@@ -84,7 +87,6 @@ class MicroBatches:
 
     def accepted(self, batch: Row) -> pl.DataFrame:
         """Return the rows of a committed batch that were accepted, in order."""
-        self._known.add(batch["batch_id"])
         if batch["delta_version"] is None:
             return pl.DataFrame()
         first = batch["sequence"] * ROWS_PER_BATCH
@@ -95,15 +97,23 @@ class MicroBatches:
 
     def _learn(self) -> None:
         """Take in the event IDs of batches that came meanwhile, of files or another owner."""
-        if self.dataset.event_id:
-            new = self._catalog.batch_ids(self.dataset.name) - self._known
-            if not new:
-                return
-            before = earlier(self._catalog, self.dataset.name)
-            come = [batch for batch in before if batch["batch_id"] in new]
-            for rows in self._raw.versions(self.dataset.name, come):
-                self._seen.learn(rows)
-            self._known |= new
+        if not self.dataset.event_id:
+            return
+        behind = self._catalog.batches_after(self._settled)
+        committed = [batch for batch in behind if batch["state"] == "committed"]
+        come = [
+            batch
+            for batch in committed
+            if batch["dataset"] == self.dataset.name
+            and batch["delta_version"] is not None
+            and batch["batch_id"] not in self._known
+        ]
+        for rows in self._raw.versions(self.dataset.name, come):
+            self._seen.learn(rows)
+        planned = [batch["sequence"] for batch in behind if batch["state"] == "planned"]
+        newest = behind[-1]["sequence"] if behind else self._settled
+        self._settled = min(planned, default=1 + newest) - 1
+        self._known = {b["batch_id"] for b in committed if b["sequence"] > self._settled}
 
     def _tried(self, batch: Row, rows: Sent) -> None:
         with self._raw.receive(self.dataset.name, batch["batch_id"]) as incoming:
@@ -113,6 +123,7 @@ class MicroBatches:
         with self._raw.receive(self.dataset.name, batch["batch_id"]) as incoming:
             intake, read = self._take(batch, rows, refused, incoming)
             version = incoming.commit(range_of(batch).metadata)
+        self._known.add(batch["batch_id"])
         return Written(
             rows=intake.rows,
             rules=intake.rules,

@@ -191,12 +191,15 @@ class Catalog:
         query = sa.select(table).where(table.c.state != "planned").order_by(table.c.sequence)
         return self.rows(query.where(table.c.dataset == dataset) if dataset else query)
 
-    def batch_ids(self, dataset: str) -> set[str]:
-        """Return the IDs of a dataset's committed batches, and nothing else of them."""
+    def batches_after(self, sequence: int) -> list[Row]:
+        """Return what a reader of raw rows needs of the batches behind a sequence, in order.
+
+        Of all datasets, also planned and withdrawn ones; whichever is planned later is behind them.
+        """
         table = schema.batches
-        here = (table.c.dataset == dataset) & (table.c.state == "committed")
-        with self._explained(), self.engine.connect() as connection:
-            return set(connection.scalars(sa.select(table.c.batch_id).where(here)))
+        names = ("batch_id", "dataset", "sequence", "state", "restated", "delta_version")
+        query = sa.select(*(table.c[name] for name in names)).where(table.c.sequence > sequence)
+        return self.rows(query.order_by(table.c.sequence))
 
     def committed_at(self, position: int) -> list[Row]:
         """Return the batches that counted at a place in the order, also those withdrawn since."""
