@@ -1,6 +1,7 @@
 """Streams to the raw store: the same rows as from files, and nothing that a row does blocks it."""
 
 import io
+import threading
 from datetime import UTC, datetime
 
 import polars as pl
@@ -14,6 +15,7 @@ from octavo.stages.ingestion import isolating
 from octavo.stages.ingestion.isolating import isolate
 from octavo.stages.ingestion.ranges import Range, plan
 from octavo.stores import catalog as tables
+from octavo.stores.delta import DeltaLog
 from octavo.stores.raw import Incoming, RawStore
 from octavo.streams import Block, LeaseLostError
 
@@ -211,6 +213,58 @@ def test_a_block_that_is_not_what_it_says_is_kept_aside(live):
     live.ingest()
     assert live.rows("id") == [(1,), (2,)]
     assert [at for at, *_ in live.rejected()] == [1, 3, 5, 7]
+
+
+def test_all_that_has_come_is_taken_in_before_it_stops(tmp_path):
+    live = Live(tmp_path, payments(online=ov.Stream(age="1h", rows=2)))
+    for n in range(0, 6, 2):
+        live.send(line(n) + line(n + 1))
+    stop = threading.Event()
+    stop.set()
+    live.service.run(stop)  # at once: it has yet to begin
+    assert live.rows("id") == [(n,) for n in range(6)]
+    assert not live.behind()
+
+
+def test_a_batch_that_is_planned_first_and_committed_last_is_known(live):
+    live.send(line(1))
+    live.ingest()
+    file = live.batches[0] | {"batch_id": "f", "sequence": 2, "content_hash": "f", "topic": None}
+    live.catalog.insert(tables.batches, **file | {"state": "planned", "committed_at": None})
+    live.send(line(2))
+    live.ingest()
+    frame = (
+        live.rows()
+        .head(1)
+        .with_columns(
+            pl.lit("7").alias("_event_id"),
+            pl.lit("f").alias("_batch_id"),
+            pl.lit(7, pl.Int64).alias("id"),
+        )
+    )
+    frame = frame.with_columns(pl.lit(2 << 32, pl.Int64).alias("_position"))
+    DeltaLog(live.home.raw("payments")).append(frame, app_id="f", version=1)
+    with live.catalog.transaction() as connection:
+        table = tables.batches
+        connection.execute(table.update().values(state="committed").where(table.c.sequence == 2))
+    live.send(line(7) + line(2) + line(3))
+    live.ingest()
+    assert (live.batches[-1]["rows"], live.batches[-1]["duplicates"]) == (1, 2)
+
+
+def test_what_is_settled_is_not_looked_at_again(live, monkeypatch):
+    behind, looked = live.catalog.batches_after, []
+
+    def after(sequence):
+        found = behind(sequence)
+        looked.append(len(found))
+        return found
+
+    monkeypatch.setattr(live.catalog, "batches_after", after)
+    for n in range(5):
+        live.send(line(n))
+        live.ingest()
+    assert looked == [1, 2, 2, 2, 2], "the one before, and what is planned"
 
 
 def test_a_range_begins_where_the_last_one_ended(live):

@@ -35,6 +35,8 @@ LEASE = 5.0
 """Seconds for which a process that is silent holds its partitions."""
 PATIENCE = 2.0
 """Seconds after which a dataset is tried again that could not go on."""
+DRAIN = 20.0
+"""Seconds to go on with what has come, once told to stop."""
 TRIMMED_EVERY = 60.0
 """Seconds between two looks at what a topic need not keep."""
 BYTES = 8 << 20
@@ -86,14 +88,19 @@ class OnlineIngestion:
         self._notify = notify
 
     def run(self, stop: threading.Event) -> None:
-        """Go on until told to stop; then take in what had come, and give back all leases."""
+        """Go on until told to stop; then take in what has come, and give back all leases.
+
+        Then only what it can at once, for `DRAIN` seconds: the rest waits in the stream.
+        """
         with ExitStack() as leaving:
             for feed in self._feeds:
                 leaving.callback(feed.close)
             while not stop.is_set():
                 if not self.turn():
                     stop.wait(IDLE)
-            self.turn(flush=True)
+            until = time.monotonic() + DRAIN
+            while self.turn(flush=True) and time.monotonic() < until:
+                pass
 
     def turn(self, *, flush: bool = False) -> bool:
         """Take in, of each partition, at most one micro-batch; return whether any was taken.
