@@ -2,7 +2,6 @@
 
 import importlib.util
 import os
-import shutil
 import sys
 import traceback
 from collections.abc import Sequence
@@ -99,10 +98,7 @@ class Project:
             Delete the home before: everything is ingested and computed anew.
         """
         if fresh:
-            with self.home.lock(), self.home.unserved():
-                for entry in self.home.path.iterdir():
-                    if entry.name != "lock":
-                        shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+            self.home.start_over()
             self.__dict__.pop("catalog", None)
         return self.runner(display).run(between(first, last))
 

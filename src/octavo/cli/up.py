@@ -54,11 +54,12 @@ def up(words: Sequence[str], host: str, port: int, profile: str | None, home: Pa
             fix='Leave it out, or write "sqlite:".',
         )
     services = services or list(SERVICES if online else SERVICES[:1])
-    if services == ["server"]:
-        return _serve(project, host, port)
-    if services == ["ingestion"]:
-        return _ingest(project)
-    return _supervise(project, host, port, profile)
+    with project.home.kept():
+        if services == ["server"]:
+            return _serve(project, host, port)
+        if services == ["ingestion"]:
+            return _ingest(project)
+        return _supervise(project, host, port, profile)
 
 
 def _supervise(project: Any, host: str, port: int, profile: str | None) -> int:
@@ -98,8 +99,7 @@ def _ingest(project: Any) -> int:
         notify=notifications.tell,
     )
     click.echo(f"Ingesting {', '.join(each.name for each in service.datasets)}")
-    with project.home.kept():
-        service.run(stop)
+    service.run(stop)
     stream.close()
     return ExitCode.DONE
 
@@ -117,7 +117,7 @@ def _serve(project: Any, host: str, port: int) -> int:
     stream = project.stream()
     receiver = Receiver(project.definition, stream)
     scorer = _scorer(project, bool(receiver.datasets))
-    with project.home.kept(), _listener(host, port) as listener:
+    with _listener(host, port) as listener:
         address = f"http://{host}:{listener.getsockname()[1]}"
         log = PredictionLog(PredictionStore(project.home))
         app = App(

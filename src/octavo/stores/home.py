@@ -115,20 +115,29 @@ class Home:
 
     @contextlib.contextmanager
     def kept(self) -> Iterator[None]:
-        """See to it that the home is not started over, as long as services work in it."""
+        """See to it that the home is not started over, as long as services work in it.
+
+        To be held before any of its files is opened.
+        """
         with self._services_file() as file:
             fcntl.flock(file, fcntl.LOCK_SH)
             yield
 
-    @contextlib.contextmanager
-    def unserved(self) -> Iterator[None]:
-        """Hold the home without any service.
+    def start_over(self) -> None:
+        """Delete all that is in it, but for its locks: whoever waits for one holds it then.
 
         Raises
         ------
         ResourceError
-            If one works in it: what is sent to it would be lost.
+            If a run is under way, or services work in it: what is sent to these would be lost.
         """
+        with self.lock(), self._unserved():
+            for entry in self.path.iterdir():
+                if entry.name not in ("lock", "locks"):
+                    shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+
+    @contextlib.contextmanager
+    def _unserved(self) -> Iterator[None]:
         with self._services_file() as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
