@@ -116,8 +116,8 @@ def stream_and_kill(folder, *, kills, clients, seed):
     ]
     for thread in threads:
         thread.start()
-    killed = 0
-    while killed < kills:
+    killed, until = 0, time.monotonic() + 20 * kills
+    while killed < kills and time.monotonic() < until:
         time.sleep(random_.uniform(0.2, 2.5))
         killed += up.kill(random_.choice(["server", "ingestion"]))
     until = time.monotonic() + 120
@@ -132,6 +132,7 @@ def stream_and_kill(folder, *, kills, clients, seed):
         time.sleep(0.2)
     stream.close()
     assert up.stop() == 0
+    assert killed == kills, "services did not come back"
     return project, [block for blocks in acknowledged for block in blocks]
 
 

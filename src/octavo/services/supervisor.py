@@ -10,16 +10,16 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from octavo.errors import ExitCode
 
 GRACE = 30.0
 """Seconds that services have to finish what they do when they are told to stop."""
-LONGEST = 30.0
-"""Seconds between two starts of a service that ends at once, at the most."""
-HEALTHY = 60.0
-"""Seconds after which a service that ends is started anew at once."""
+SHORTEST, LONGEST = 0.5, 30.0
+"""Seconds before a service that has ended is started anew: they double while it ends early."""
+HEALTHY = 5.0
+"""Seconds after which a service has started well: the pauses begin with the shortest again."""
 LOOK = 0.1
 """Seconds between two looks."""
 _PARENT = "OCTAVO_SUPERVISED_BY"
@@ -32,7 +32,7 @@ class _Service:
     process: subprocess.Popen[bytes] | None = None
     started: float = 0.0
     due: float = 0.0
-    pause: float = field(default=0.5)
+    pause: float = 0.0
 
     def start(self) -> None:
         environment = {**os.environ, _PARENT: str(os.getpid())}
@@ -46,7 +46,8 @@ class _Service:
             return None
         self.process = None
         lived = time.monotonic() - self.started
-        self.pause = 0.5 if lived >= HEALTHY else min(2 * self.pause, LONGEST)
+        doubled = 0.0 if lived >= HEALTHY else 2 * self.pause
+        self.pause = min(max(SHORTEST, doubled), LONGEST)
         self.due = time.monotonic() + self.pause
         return code
 

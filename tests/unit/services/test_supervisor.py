@@ -1,0 +1,65 @@
+"""Services that end are started anew: soon if they had started well, later and later if not."""
+
+import re
+import signal
+import sys
+import threading
+
+import pytest
+
+from octavo.errors import ExitCode
+from octavo.services import supervisor
+from octavo.services.supervisor import supervise
+
+
+@pytest.fixture(autouse=True)
+def hurried(monkeypatch):
+    monkeypatch.setattr(supervisor, "SHORTEST", 0.02)
+    monkeypatch.setattr(supervisor, "LONGEST", 0.1)
+    monkeypatch.setattr(supervisor, "HEALTHY", 0.5)
+    monkeypatch.setattr(supervisor, "LOOK", 0.005)
+
+
+def pauses(command, count):
+    """Return the pauses after the first ends of a service, in seconds."""
+    stop, found = threading.Event(), []
+
+    def tell(text):
+        found.append(float(re.fullmatch(r"it ended \(-?\d+\); again in (.+) s\.", text)[1]))
+        if len(found) == count:
+            stop.set()
+
+    assert supervise({"it": command}, stop, tell) == ExitCode.DONE
+    return found
+
+
+def test_pauses_double_up_to_the_longest():
+    assert pauses(["false"], 5) == [0.02, 0.04, 0.08, 0.1, 0.1]
+
+
+@pytest.mark.parametrize("end", ["exit 3", "kill -KILL $$"])
+def test_a_service_that_ran_well_is_started_anew_soon(tmp_path, end):
+    often = tmp_path / "often"
+    script = f"echo >> {often}; [ $(wc -l < {often}) != 4 ] || sleep 0.7; {end}"
+    assert pauses(["sh", "-c", script], 6) == [0.02, 0.04, 0.08, 0.02, 0.04, 0.08]
+
+
+def test_one_that_cannot_run_as_it_is_defined_ends_all(tmp_path):
+    mark = tmp_path / "told"
+    trap = f"import signal, sys, time; signal.signal(15, lambda *_: sys.exit(open({str(mark)!r}, "
+    other = [sys.executable, "-c", f"{trap}'w').close())); time.sleep(60)"]
+    wrong = ["sh", "-c", "sleep 1; exit 2"]
+    told = []
+    commands = {"other": other, "wrong": wrong}
+    assert supervise(commands, threading.Event(), told.append) == ExitCode.USAGE
+    assert told == ["wrong cannot run as it is defined; all services stop."]
+    assert mark.exists()
+
+
+def test_one_that_does_not_stop_is_killed(monkeypatch):
+    monkeypatch.setattr(supervisor, "GRACE", 0.2)
+    stop, told = threading.Event(), []
+    deaf = ["sh", "-c", f"trap '' {signal.SIGTERM:d}; exec sleep 60"]
+    threading.Timer(0.3, stop.set).start()
+    assert supervise({"deaf": deaf}, stop, told.append) == ExitCode.DONE
+    assert told == ["deaf did not stop within 0.2 s, and was killed."]
