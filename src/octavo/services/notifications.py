@@ -86,7 +86,8 @@ class NotificationService:
         self.title = f"octavo: {name}"
         run = tables.events.c.run_id
         self._mine = run == ONLINE if online else run.is_distinct_from(ONLINE)
-        self.told = max((row["id"] for row in self._after(0)), default=0)
+        newest = sa.select(sa.func.max(tables.events.c.id).label("id"))
+        self.told = catalog.rows(newest)[0]["id"] or 0
 
     def _after(self, event: int) -> list[Row]:
         table = tables.events
