@@ -1,5 +1,6 @@
 """A prep that ends after any of its durable writes: the next one makes the same of it."""
 
+import functools
 import os
 import shutil
 import signal
@@ -44,24 +45,48 @@ def half(tmp_path_factory, make_project):
 @pytest.fixture
 def end_after(monkeypatch):
     """Give a function that lets the next prep end after its n-th durable write."""
-    return lambda number: _arm(monkeypatch, number)
+
+    def arm(number):
+        left = [number]
+
+        def count():
+            left[0] -= 1
+            if left[0] == 0:
+                monkeypatch.undo()
+                raise Ended
+
+        _follow(monkeypatch, count)
+
+    return arm
 
 
-def _arm(monkeypatch, number):
-    left, running = [number], [False]
+@pytest.fixture(scope="module")
+def counts_at(half, tmp_path_factory):
+    """Give a function that tells which durable write makes the prep of what is new count."""
+
+    def number(deliver):
+        shop, live = half.copy(tmp_path_factory.mktemp("counts") / "shop"), []
+        catalog = deliver(shop).project.catalog
+        with pytest.MonkeyPatch.context() as patch:
+            _follow(patch, lambda: live.append([g["position"] for g in catalog.live_groups()]))
+            shop.run()
+        assert live[0] != live[-1]
+        return 1 + live.index(live[-1])
+
+    return functools.cache(number)
+
+
+def _follow(monkeypatch, count):
+    """Call something after each durable write of a prep."""
+    running = [False]
     run, append, write = STAGES["prep"].run, DeltaLog.append, Environment.write
     transaction = Catalog.transaction
-
-    def count():
-        left[0] -= running[0]
-        if running[0] and left[0] == 0:
-            monkeypatch.undo()
-            raise Ended
 
     def counting(function):
         def called(*arguments, **options):
             result = function(*arguments, **options)
-            count()
+            if running[0]:
+                count()
             return result
 
         return called
@@ -70,7 +95,8 @@ def _arm(monkeypatch, number):
     def committed(self, **options):
         with transaction(self, **options) as connection:
             yield connection
-        count()
+        if running[0]:
+            count()
 
     def prep(context):
         running[0] = True
@@ -139,10 +165,15 @@ def test_at_every_write_of_the_first_load(tmp_path, make_project, end_after):
     assert number > 10
 
 
-@pytest.mark.parametrize("number", [6, 9, 10])
-def test_with_more_batches_before_it_goes_on(half, tmp_path, end_after, number):
-    shop = half.copy(tmp_path / "shop").deliver(*NEWER)
-    assert ended(shop, end_after, number)
+def renew(shop):
+    return shop.deliver(*NEWER)
+
+
+@pytest.mark.parametrize("after", [-3, 0, 1])
+def test_with_more_batches_before_it_goes_on(half, tmp_path, end_after, counts_at, after):
+    """It ends among the tables, with the catalog's transaction, or between two states."""
+    shop = renew(half.copy(tmp_path / "shop"))
+    assert ended(shop, end_after, counts_at(renew) + after)
     shop.deliver(*NEWEST).run()
     found = all_of(shop)
     catalog = shop.project.catalog
@@ -169,13 +200,14 @@ def withdraw(shop):
     return shop
 
 
-@pytest.mark.parametrize(("number", "counts"), [(7, False), (8, True), (9, True)])
+@pytest.mark.parametrize(("after", "counts"), [(-1, False), (0, True), (1, True)])
 def test_a_batch_that_is_withdrawn_after_a_kill_is_in_what_counted_alone(
-    half, tmp_path, number, counts
+    half, tmp_path, counts_at, after, counts
 ):
     """After the catalog's transaction the state goes on as that of the undisturbed prep would."""
     shop, calm = (spoil(half.copy(tmp_path / name)) for name in ("shop", "calm"))
-    command = [sys.executable, str(DRIVER), str(shop.folder), "prep", str(number)]
+    number = str(counts_at(spoil) + after)
+    command = [sys.executable, str(DRIVER), str(shop.folder), "prep", number]
     killed = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     calm.run("segregation" if counts else "ingestion")

@@ -6,8 +6,9 @@ A test module subclasses `StreamSuite`, and says how a new log is made and opene
         @pytest.fixture
         def new_log(self, tmp_path_factory):
             def new(clock):
-                folder = tmp_path_factory.mktemp("streams") return lambda: SqliteStream(folder,
-                clock=clock.nanoseconds, wall=clock.microseconds)
+                folder = tmp_path_factory.mktemp("streams")
+                times = {"clock": clock.nanoseconds, "wall": clock.microseconds}
+                return lambda: SqliteStream(folder, **times)
 
             return new
 
