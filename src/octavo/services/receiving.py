@@ -7,11 +7,12 @@ knows nothing of HTTP.
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+import polars as pl
 import xxhash
 
 from octavo.definition import Pipeline
 from octavo.errors import DataError, DefinitionError
-from octavo.stages.ingestion.received import ARROW, count, table
+from octavo.stages.ingestion.received import rows_in
 from octavo.stages.ingestion.topics import incoming
 from octavo.streams import MOST_ROWS, Block, Place, Stream
 
@@ -74,10 +75,11 @@ class Receiver:
             If it has more than `MOST_ROWS`.
         """
         topic, metadata = self._topics[dataset], {"format": form}
-        if form == ARROW:
-            metadata["schema"] = xxhash.xxh3_64_hexdigest(repr(table(data).schema).encode())
+        found = rows_in(form, data)
+        if isinstance(found, pl.DataFrame):
+            metadata["schema"] = xxhash.xxh3_64_hexdigest(repr(found.schema).encode())
         partition = xxhash.xxh3_64_intdigest(key.encode() if key else data) % topic.partitions
-        rows = count(form, data)
+        rows = len(found)
         if not rows:
             raise DataError("there is no row in it.", fix="Send one or more.")
         if rows > MOST_ROWS:

@@ -395,6 +395,22 @@ def checked_partitions(topic: str, partitions: Iterable[int], count: int) -> Non
             raise DefinitionError(f"there is no partition {partition}.", where=topic, fix=fix)
 
 
+def checked_count(topic: Topic, count: int) -> None:
+    """Refuse to declare another number of partitions than a topic has.
+
+    Raises
+    ------
+    DefinitionError
+        If it has others.
+    """
+    if topic.partitions != count:
+        raise DefinitionError(
+            f"it has {count} partitions, not {topic.partitions}.",
+            where=topic.name,
+            fix="That cannot change: declare what it has, or a topic of another name.",
+        )
+
+
 def checked_position(topic: str, partition: int, position: int, extent: Extent) -> None:
     """Refuse a position from which rows would be missed.
 

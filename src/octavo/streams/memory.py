@@ -18,6 +18,7 @@ from octavo.streams.contract import (
     Place,
     Record,
     Topic,
+    checked_count,
     checked_partitions,
     checked_position,
 )
@@ -45,12 +46,7 @@ class MemoryStream:
         """See to it that a topic is there as declared."""
         with self._changed:
             found = self._topics.setdefault(topic.name, _Topic(topic, self._changed))
-            if found.declared.partitions != topic.partitions:
-                raise DefinitionError(
-                    f"it has {found.declared.partitions} partitions, not {topic.partitions}.",
-                    where=topic.name,
-                    fix="That cannot change: declare what it has, or a topic of another name.",
-                )
+            checked_count(topic, found.declared.partitions)
             found.declared = topic
             for group in topic.groups:
                 found.register(group)

@@ -17,7 +17,7 @@ from typing import Any
 import apsw
 import msgspec
 
-from octavo.errors import DefinitionError, ResourceError
+from octavo.errors import ResourceError
 from octavo.streams.contract import (
     BacklogError,
     Block,
@@ -26,6 +26,7 @@ from octavo.streams.contract import (
     Record,
     Retention,
     Topic,
+    checked_count,
     checked_partitions,
     checked_position,
 )
@@ -137,12 +138,7 @@ class TopicFile:
         DefinitionError
             If it has another number of partitions.
         """
-        if topic.partitions != self._count:
-            raise DefinitionError(
-                f"it has {self._count} partitions, not {topic.partitions}.",
-                where=self.name,
-                fix="That cannot change: declare what it has, or a topic of another name.",
-            )
+        checked_count(topic, self._count)
         with self._changes() as writer:
             writer.execute("update topic set declared = ?", (_text(topic),))
             for group in topic.groups:

@@ -8,7 +8,7 @@ import polars as pl
 
 import octavo as ov
 from octavo.stages.ingestion.online import OnlineIngestion
-from octavo.stages.ingestion.received import count
+from octavo.stages.ingestion.received import rows_in
 from octavo.stores.catalog import Catalog
 from octavo.stores.home import Home
 from octavo.stores.raw import RawStore
@@ -80,7 +80,7 @@ class Live:
     def send(self, data, form="ndjson", key=None, **metadata):
         data = data if isinstance(data, bytes) else data.encode()
         told = {"format": form, **metadata}
-        block = Block(rows=count(form, data), data=data, key=key, metadata=told)
+        block = Block(rows=len(rows_in(form, data)), data=data, key=key, metadata=told)
         return self.stream.append("incoming.payments", [block])[0]
 
     def ingest(self):

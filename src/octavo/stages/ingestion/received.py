@@ -20,15 +20,15 @@ _MARK = b"\xef\xbb\xbf"  # a byte order mark of UTF-8
 _array: Callable[[bytes], list[msgspec.Raw]] = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
 
-def count(form: str, data: bytes) -> int:
-    """Return how many rows a block has.
+def rows_in(form: str, data: bytes) -> pl.DataFrame | list[bytes]:
+    """Return the rows of a block, as `table` or `texts` does.
 
     Raises
     ------
     DataError
         If it cannot be told where its rows begin and end: an array or Arrow stream that is broken.
     """
-    return table(data).height if form == ARROW else len(texts(form, data))
+    return table(data) if form == ARROW else texts(form, data)
 
 
 def texts(form: str, data: bytes) -> list[bytes]:

@@ -22,7 +22,7 @@ from octavo.stages.ingestion.json_lines import Rows
 from octavo.stages.ingestion.loaded import ROW, Format, Part, Wanted
 from octavo.stages.ingestion.opening import Source
 from octavo.stages.ingestion.reading import Piece
-from octavo.stages.ingestion.received import ARROW, JSON, NDJSON, table, texts
+from octavo.stages.ingestion.received import ARROW, JSON, NDJSON, rows_in
 from octavo.streams import Record
 
 
@@ -184,7 +184,7 @@ def _taken(record: Record) -> pl.DataFrame | list[bytes]:
     form = record.metadata.get("format")
     if form not in (JSON, NDJSON, ARROW):
         raise DataError(f"a block of the form {form!r}, which is none.")
-    rows = table(record.data) if form == ARROW else texts(form, record.data)
+    rows = rows_in(form, record.data)
     if len(rows) != record.rows:
         raise DataError(f"a block of {len(rows)} rows that is said to have {record.rows}.")
     return rows
