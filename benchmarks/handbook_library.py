@@ -24,7 +24,7 @@ from octavo.bundle import ENCODERS
 from octavo.bundle.metrics import figure
 from octavo.project import load
 from octavo.stages.training.algorithms import Algorithm, Task, get
-from octavo.stages.training.finish import weights_of
+from octavo.stages.training.blending import weights_of
 from octavo.stages.training.search import Search
 
 sys.path.insert(0, str(ROOT))

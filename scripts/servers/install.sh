@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs the servers that integration tests start, each in an environment of its own below
-# .servers, and PostgreSQL as Debian has it: `scripts/servers/install.sh`. What a test does not find there, it is skipped without;
-# with OCTAVO_SERVERS=required it fails instead.
+# .servers, and PostgreSQL as Debian has it: `scripts/servers/install.sh`. Without its server a test
+# is skipped; with OCTAVO_SERVERS=required it fails instead.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 for list in scripts/servers/*.txt; do

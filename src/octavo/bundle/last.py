@@ -88,14 +88,14 @@ class LastModel(Model):
             return cls(**told, values=np.empty(0), scores=nothing, otherwise=otherwise)
         weights = np.ones(truth.size) if weights is None else weights
         x, classes = X[:, column], int(truth.max()) + 1
-        values = np.unique(x[~np.isnan(x)])
+        known = ~np.isnan(x)
+        values, level = np.unique(x[known], return_inverse=True)
         if not values.size:
             values = np.zeros(1)
-        followed = np.empty((values.size, classes))
-        for level, value in enumerate(values):
-            rows = x == value
-            followed[level] = np.bincount(truth[rows].astype(int), weights[rows], classes)
-        scores = _scores(kind, followed + _shares(truth, weights))
+        cell = level * classes + truth[known].astype(int)
+        followed = np.bincount(cell, weights[known], values.size * classes)
+        counts = followed.reshape(values.size, classes) + _shares(truth, weights)
+        scores = _scores(kind, counts)
         return cls(**told, values=values, scores=scores, otherwise=otherwise)
 
 

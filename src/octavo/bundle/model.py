@@ -110,15 +110,7 @@ class Model(abc.ABC):
 
     def _link(self, scores: np.ndarray) -> None:
         """Turn raw scores into predictions, in place."""
-        from octavo.bundle import evaluator
-
-        links = {
-            "multiclass": evaluator.softmax,
-            "binary": evaluator.logistic,
-            "anomaly": evaluator.share_below,
-        }
-        if self.kind in links:
-            links[self.kind](scores)
+        link(self.kind, scores)
 
     def _scores(self, X: npt.ArrayLike) -> np.ndarray:
         from octavo.bundle import evaluator
@@ -373,6 +365,25 @@ FORMS: dict[str, type[Model]] = {
     form.form: form for form in (ForestModel, LinearModel, TailModel, TreeModel)
 }
 """The forms of models a bundle can hold."""
+
+
+def link(kind: str, scores: np.ndarray) -> None:
+    """Turn log-odds, scores of classes or surprise into what is told, in place; values stay.
+
+    Parameters
+    ----------
+    scores
+        float64, shape (n, outputs), C order.
+    """
+    from octavo.bundle import evaluator
+
+    links = {
+        "multiclass": evaluator.softmax,
+        "binary": evaluator.logistic,
+        "anomaly": evaluator.share_below,
+    }
+    if kind in links:
+        links[kind](scores)
 
 
 def broken(what: str) -> DataError:

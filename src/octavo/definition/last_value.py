@@ -3,6 +3,7 @@
 Causal by the rules of windows; a row's own outcome is none.
 """
 
+import math
 from collections.abc import Iterator
 
 import polars as pl
@@ -23,9 +24,12 @@ def last_value_feature(pipeline: Pipeline) -> str | None:
     That is ``last`` of what ``Label.value`` says (or of that as numbers), over the label's dataset.
     Of several it is the one that reaches furthest back, of equal ones the first.
     """
-    longest = (2**63, "")
-    found = [(-(f.over if f.over is not None else longest[0]), f.name) for f in _lasts(pipeline)]
-    return min(found, key=lambda each: each[0])[1] if found else None
+
+    def reach(feature: WindowFeature) -> float:
+        return math.inf if feature.over is None else feature.over
+
+    furthest = max(_lasts(pipeline), key=reach, default=None)
+    return None if furthest is None else furthest.name
 
 
 def _lasts(pipeline: Pipeline) -> Iterator[WindowFeature]:

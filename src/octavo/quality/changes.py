@@ -3,7 +3,7 @@
 It compares profiles, and so needs no rows of earlier batches.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from statistics import median
 from typing import Any, Literal
@@ -22,7 +22,13 @@ _UNITS = (
 
 
 def changes(
-    now: Profile, rows: int, earlier: Sequence[Profile], counts: Sequence[int]
+    now: Profile,
+    rows: int,
+    earlier: Sequence[Profile],
+    counts: Sequence[int],
+    *,
+    source: str,
+    keys: Collection[str] = (),
 ) -> Iterator[Finding]:
     """Find what a batch has unlike those before it.
 
@@ -36,16 +42,20 @@ def changes(
         Profiles of earlier batches, the newest last.
     counts
         Their rows.
+    source
+        What declares its source, as it is written: ``"ov.Files"``.
+    keys
+        Columns that identify events: their numbers go on from batch to batch.
     """
     if not earlier:
         return
     known = {name: found for each in earlier for name, found in each.items()}  # the newest of each
-    yield from _columns(now, known, earlier[-1], rows)
+    yield from _columns(now, known, earlier[-1], rows, source)
     yield from _rows(rows, counts)
     for name in now.keys() & known.keys():
         before = [each[name] for each in earlier if name in each]
         of = [count for each, count in zip(earlier, counts, strict=True) if name in each]
-        yield from _column(name, now[name], before, of, rows)
+        yield from _column(name, now[name], before, of, rows, name in keys)
 
 
 def _finding(
@@ -60,7 +70,9 @@ def _finding(
     return Finding("schema", rule, tuple(columns), none, rows, sentence, treatment, weight=weight)
 
 
-def _columns(now: Profile, known: Profile, last: Profile, rows: int) -> Iterator[Finding]:
+def _columns(
+    now: Profile, known: Profile, last: Profile, rows: int, source: str
+) -> Iterator[Finding]:
     lost = [name for name in last if name not in now]
     new = [name for name in now if name not in known]
     for name in list(lost):
@@ -74,7 +86,7 @@ def _columns(now: Profile, known: Profile, last: Profile, rows: int) -> Iterator
                 rows,
                 f"The column `{name}` is now called `{other}`, it seems: what it holds is alike. "
                 f"Until that is declared, `{name}` is null in this batch.",
-                f"ov.Files(…, renamed={literal({other: name})})",
+                f"{source}(…, renamed={literal({other: name})})",
             )
     for name in lost:
         gone = f"The column `{name}` of earlier batches is gone: in this one it is null."
@@ -139,6 +151,7 @@ def _column(
     before: Sequence[Mapping[str, Any]],
     counts: Sequence[int],
     rows: int,
+    identifies: bool,
 ) -> Iterator[Finding]:
     unique = all(b["distinct"] == count for b, count in zip(before, counts, strict=True))
     # Others are different by chance.
@@ -161,7 +174,7 @@ def _column(
             f"`{name}` is missing in {percent(share)} of the rows; earlier in "
             f"{percent(max(shares))} at the most.",
         )
-    if not is_key:  # its numbers go on from batch to batch
+    if not (is_key or identifies):  # its numbers go on from batch to batch
         yield from _unit(name, now, before, rows)
 
 

@@ -53,14 +53,14 @@ class Receiver:
         Raises
         ------
         DefinitionError
-            If there is none of that name, or it comes in files alone.
+            If there is none of that name, or it comes by no stream.
         """
         if dataset in self._topics:
             return
         if dataset not in self._known:
             raise DefinitionError.unknown("dataset", dataset, self._topics)
         raise DefinitionError(
-            f"dataset {dataset!r} comes in files alone.",
+            f"dataset {dataset!r} comes by no stream.",
             fix="Declare online=ov.Stream() for it, and start `octavo up` again.",
         )
 

@@ -121,6 +121,7 @@ def test_training_rows_and_probabilities(name, kind):
     else:
         expected = native
     np.testing.assert_allclose(model.predict(X), expected, rtol=2e-6)
+    assert model.predict(X[:0]).shape == (0, *expected.shape[1:])
 
 
 @pytest.mark.parametrize("name", [name for name, kind in CASES if kind == "multiclass"])

@@ -88,6 +88,7 @@ def test_what_scikit_learn_trains(estimator, kind, off):
     np.testing.assert_allclose(together, native, atol=off, rtol=0)
     alone = np.concatenate([model.predict(row[None]) for row in X])
     assert alone.tobytes() == together.tobytes()
+    assert model.predict(X[:0]).shape == (0, *native.shape[1:])
     again = taken(estimator, kind)
     assert again.graph.tobytes() == model.graph.tobytes(), "the same rows give the same file"
 

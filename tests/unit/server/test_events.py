@@ -134,7 +134,7 @@ def test_other_refusals(stream):
     assert post(app, b"{}", content_encoding="gzip").status_code == 415
     assert post(app, b"{}", idempotency_key="k" * 256).status_code == 400
     offline = app_of(stream, online=None, offline=ov.Files("*.csv"))
-    assert "comes in files alone" in post(offline, b"{}").text
+    assert "comes by no stream" in post(offline, b"{}").text
     predict = post(app, b"{}", "json", path="/v1/pipelines/shop/predict")
     assert (predict.status_code, "no deployment" in predict.text) == (503, True)
 

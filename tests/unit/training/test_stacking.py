@@ -5,8 +5,8 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 import octavo as ov
-from octavo.stages.training.blending import mean_of, weights_of
-from octavo.stages.training.stacking import SPREAD, learned, stack, told
+from octavo.stages.training.blending import figure_of, mean_of, weights_of
+from octavo.stages.training.stacking import SPREAD, _told_by_others, learned, stack, told
 
 
 def problem(kind, metric):
@@ -76,6 +76,11 @@ def test_its_figure_is_of_rows_it_was_not_learned_from():
     blend = np.full(12, 1 / 12)
     found = stack(asked, [truth], [members], blend)
     assert found is None or found.figures[0] > np.sqrt(np.mean(truth**2)) * 0.97
+    stacks, _ = _told_by_others(asked, [truth], [members])
+    of_its_own = told("regression", members, *learned("regression", [truth], [members], blend))
+    nothing = np.sqrt(np.mean(truth**2))
+    assert figure_of(asked, [truth], [of_its_own]) < 0.99 * nothing
+    assert figure_of(asked, [truth], stacks) > 0.99 * nothing
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -98,3 +103,23 @@ def test_folds_are_learned_from_together_and_measured_apart():
     again = stack(asked, [one, other], [of_one, of_other], blend)
     np.testing.assert_array_equal(found.weights, again.weights)
     assert mean_of(blend, of_one).shape == (200,)
+
+
+@pytest.mark.parametrize("rows", [1, 2, 4])
+def test_a_fold_of_few_rows_leaves_the_blend(rows):
+    asked, (truth, members) = problem("regression", "rmse"), halves(400)
+    few = [member[:rows] for member in members]
+    assert stack(asked, [truth, truth[:rows]], [members, few], np.array([0.5, 0.5])) is None
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("metric", ["roc_auc", "average_precision"])
+def test_where_a_part_has_no_positive_the_blend_stays(metric):
+    asked = ov.Problem("?", target="y", kind="binary", metric=metric, at_least=0.5)
+    truth = np.zeros(200)
+    members = list(np.random.default_rng(0).random((3, 200)))
+    np.testing.assert_allclose(weights_of(asked, [truth], [members]), 1 / 3)
+    truth[7] = 1.0
+    blend = weights_of(asked, [truth], [members])
+    assert blend.sum() == pytest.approx(1)
+    assert stack(asked, [truth], [members], blend) is None

@@ -220,7 +220,8 @@ def _commit(
         seconds=time.monotonic() - began,
     )
     mine = batch | {"run_id": context.run_id}
-    commit(context.catalog, dataset, mine, written, name=offered.name, now=context.now)
+    counts = commit(context.catalog, dataset, mine, written, name=offered.name, now=context.now)
+    assert counts, "a run holds the home: no other one preps meanwhile, and passes its place"
 
 
 def _forget(context: Context, batch: Row) -> None:

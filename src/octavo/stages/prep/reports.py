@@ -89,7 +89,14 @@ def _report(
     counts = [
         report.get("looked_at", b["rows"]) for report, b in zip(reports, earlier, strict=True)
     ]
-    found += changes(columns, source.height, [each["columns"] for each in reports], counts)
+    found += changes(
+        columns,
+        source.height,
+        [each["columns"] for each in reports],
+        counts,
+        source=f"ov.{type(dataset.source).__name__}",
+        keys=dataset.identity,
+    )
     return {
         "looked_at": source.height,
         "columns": columns,

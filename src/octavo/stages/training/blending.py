@@ -27,7 +27,8 @@ def weights_of(
     """Return what each member should weigh in a mean of their predictions.
 
     Members are added one at a time, the one that helps most, several times if need be; a member's
-    weight is how often.
+    weight is how often. Where the figure means nothing, such as a ranking of a single class, all
+    weigh the same.
 
     Parameters
     ----------
@@ -56,7 +57,7 @@ def weights_of(
         return sign * figure_of(problem, truths, means)
 
     members = len(predicted[0])
-    counts, best, kept = np.zeros(members), -np.inf, np.zeros(members)
+    counts, best, kept = np.zeros(members), -np.inf, np.ones(members)
     for _ in range(_ROUNDS):
         found = [score(counts + more) for more in np.eye(members)]
         counts[int(np.argmax(found))] += 1

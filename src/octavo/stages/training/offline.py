@@ -7,6 +7,7 @@ resumed proposes what the undisturbed one would have.
 import inspect
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -53,10 +54,15 @@ def _source(algorithm: Any) -> Any:
     if isinstance(algorithm, str):
         return algorithm
     functions = [f for _, f in sorted(vars(type(algorithm)).items()) if inspect.isfunction(f)]
+    return [algorithm.name, *filter(None, map(_written, functions))]
+
+
+def _written(function: Callable[..., Any]) -> str | None:
+    """Return a function's source; None if it stands in no file, as what a dataclass adds."""
     try:
-        return [algorithm.name, *map(inspect.getsource, functions)]
+        return inspect.getsource(function)
     except OSError:
-        return algorithm.name
+        return None
 
 
 def _columns(pipeline: Pipeline) -> list[Any]:

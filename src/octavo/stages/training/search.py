@@ -89,11 +89,10 @@ class Search:
         rivals = [{int(k): v for k, v in (row["steps"] or {}).items()} for row in of_it]
         try:
             params = self._params(turn, number, begun.count(turn.name), of_it)
+            plain = {name: _plain(value) for name, value in params.items()}
         except Exception as error:  # noqa: BLE001  the user's own code runs here
             return Proposal(number, turn, {}, rivals, f"{type(error).__name__}: {error}")
-        return Proposal(
-            number, turn, {name: _plain(value) for name, value in params.items()}, rivals
-        )
+        return Proposal(number, turn, plain, rivals)
 
     def _turn(self, done: Sequence[Row], begun: Sequence[str]) -> Algorithm | None:
         """Return whose turn it is: every algorithm once, then the better ones more often.

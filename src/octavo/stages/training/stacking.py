@@ -14,10 +14,12 @@ import numpy as np
 from octavo.bundle.blend import scores_of
 from octavo.bundle.bootstrap import resampled
 from octavo.bundle.metrics import Weighed, log_losses, measured, prepared
+from octavo.bundle.model import link
 from octavo.definition import Problem
 from octavo.stages.training.blending import figure_of, mean_of, some, weights_of
 
 PARTS = 5
+"""Into how many parts each fold's rows are divided; with fewer rows in one no stack is tried."""
 LOOKED = 20_000
 """Validation rows, of all folds, that a stack is learned from at the most."""
 LEAST = 100
@@ -67,7 +69,8 @@ def stack(
     predicted = [
         [member[at] for member in found] for found, at in zip(predicted, looked, strict=True)
     ]
-    if sum(truth.size for truth in truths) < LEAST:
+    sizes = [truth.size for truth in truths]
+    if sum(sizes) < LEAST or min(sizes) < PARTS:
         return None
     stacks, blends = _told_by_others(problem, truths, predicted)
     alone = figure_of(problem, truths, [found[0] for found in predicted])
@@ -141,15 +144,10 @@ def _linked(
     kind: str, scores: np.ndarray, weights: np.ndarray, intercept: np.ndarray
 ) -> np.ndarray:
     """Return predictions, shape (n, outputs)."""
-    from octavo.bundle import evaluator
-
     total = np.tile(intercept, (scores.shape[1], 1))
     for weight, each in zip(weights, scores, strict=True):
         total += weight * each
-    if kind == "binary":
-        evaluator.logistic(total)
-    elif kind == "multiclass":
-        evaluator.softmax(total)
+    link(kind, total)
     return total
 
 

@@ -290,8 +290,9 @@ class Study:
             return  # nothing is gained
         used = tried.found.get("members", [])
         params = {"members": [{"trial": each["trial"], "weight": each["weight"]} for each in used]}
-        params |= {name: tried.found[name] for name in ("intercept",) if name in tried.found}
-        name = STACK if "intercept" in params else BLEND
+        name = BLEND
+        if "intercept" in tried.found:
+            name, params["intercept"] = STACK, tried.found["intercept"]
         self._record(self.record.rows[-1]["number"] + 1, "blend", name, params, tried, began)
 
     def _refit(self) -> None:

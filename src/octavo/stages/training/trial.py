@@ -100,7 +100,7 @@ class Tried:
     """How it went."""
 
     state: str = "complete"
-    """``complete``, ``pruned`` or ``failed``."""
+    """``complete``, ``pruned``, ``failed``, or ``stopped``, as it took too long."""
     figures: list[float] = field(default_factory=list)
     """In the problem's metric, on each fold's validation part; the last is the candidate's own."""
     candidate_id: str | None = None

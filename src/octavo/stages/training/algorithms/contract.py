@@ -66,7 +66,8 @@ class Task:
     raise it, else 0; int8. None: nothing is asked."""
     watch: Watch | None = None
     last: int | None = None
-    """The column of the encoded rows that is the label's last known value, if one is."""
+    """The encoded column of the label's last known value, as the encoder writes it; None if there
+    is none."""
 
 
 class Fitted(Protocol):
