@@ -7,8 +7,8 @@ from accepting import accept
 import octavo as ov
 from octavo.engines import LocalEngine
 from octavo.errors import DefinitionError
-from octavo.stages.ingestion.files import begin, whole
 from octavo.stages.ingestion.batches import _check_types
+from octavo.stages.ingestion.files import begin, whole
 from octavo.stores.home import Home
 from octavo.stores.raw import RawStore
 
