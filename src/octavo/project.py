@@ -22,7 +22,7 @@ from octavo.services.profiles import load_profile
 from octavo.services.reproduce import Reproduction, reproduce
 from octavo.services.rows import RowService
 from octavo.services.serving import Scorer
-from octavo.stages.prep.online import OnlineFeatures
+from octavo.stages.prep.request_time import OnlineFeatures
 from octavo.stages.segregation.api import SplitRows
 from octavo.stores import versions
 from octavo.stores.catalog import Catalog

@@ -7,11 +7,11 @@ import sqlalchemy as sa
 from octavo.definition import Lift, Pipeline
 from octavo.definition.versions import ROWS
 from octavo.runner import STAGES
-from octavo.stages.ingestion.topics import GROUP, incoming
 from octavo.stages.prep.stale import ALL
 from octavo.stores import catalog as tables
 from octavo.stores.catalog import Catalog
 from octavo.streams import Stream
+from octavo.streams.topics import GROUP, incoming
 
 
 def status(pipeline: Pipeline, name: str, catalog: Catalog) -> dict[str, Any]:

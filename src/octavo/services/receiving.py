@@ -13,8 +13,8 @@ import xxhash
 from octavo.definition import Pipeline
 from octavo.errors import DataError, DefinitionError
 from octavo.stages.ingestion.received import rows_in
-from octavo.stages.ingestion.topics import incoming
 from octavo.streams import MOST_ROWS, Block, Place, Stream
+from octavo.streams.topics import incoming
 
 
 class ReusedKeyError(DataError):

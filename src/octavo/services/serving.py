@@ -21,7 +21,7 @@ from octavo.definition.versions import feature_fingerprints, table_fingerprints
 from octavo.errors import DataError, OctavoError
 from octavo.services.requests import EventDecoder
 from octavo.stages.deployment.offline import outputs
-from octavo.stages.prep.online import OnlineFeatures
+from octavo.stages.prep.request_time import OnlineFeatures
 from octavo.stores import catalog as tables
 from octavo.stores.catalog import Catalog, Row
 from octavo.stores.home import Home

@@ -22,6 +22,8 @@ from octavo.stores.raw import batch_sequence
 from octavo.stores.staged import Staged
 
 STAMPS = (EVENT_ID, EVENT_TIME, KNOWN_AT, POSITION)
+WRITER = "prep"
+"""The one writer of a feature table; the version of its append is the position of the prep."""
 
 
 class FeatureStore:
@@ -45,19 +47,26 @@ class FeatureStore:
 
         Columns that the group keeps up no longer may be left out.
         """
-        table = DeltaLog(self.home.features(name, group_id))
-        table.append(rows, app_id="prep", version=position, merge=True)
+        self.table(name, group_id).append(rows, app_id=WRITER, version=position, merge=True)
 
-    def rows_of(self, name: str, group_id: str, position: int) -> int:
-        """Count the rows that were prepped up to a position by one prep."""
-        table = DeltaLog(self.home.features(name, group_id)).scan()
-        return table.filter(pl.col("_prep") == position).select(pl.len()).collect().item()
+    def table(self, name: str, group_id: str) -> DeltaLog:
+        """Return the table of a group."""
+        return DeltaLog(self.home.features(name, group_id))
+
+    def rows_of(self, name: str, group_id: str, first: int, last: int) -> int:
+        """Count the rows that are marked with positions from a first to a last one."""
+        rows = self.table(name, group_id).scan().filter(pl.col("_prep").is_between(first, last))
+        return rows.select(pl.len()).collect().item()
 
     def scan(self, name: str, group: Mapping[str, Any]) -> pl.LazyFrame:
         """Return one group of a data version: stamps, and the columns under their wanted names."""
-        table = DeltaLog(self.home.features(name, group["group"])).scan()
+        table = self.table(name, group["group"]).scan()
         columns = [pl.col(stored).alias(want) for want, stored in group["columns"].items()]
-        return table.filter(pl.col("_prep").is_in(group["preps"])).select(*STAMPS, *columns)
+        prep, spans = pl.col("_prep"), [span(each) for each in group["preps"]]
+        ones = [last for first, last in spans if first == last]
+        ranges = (prep.is_between(first, last) for first, last in spans if first < last)
+        counts = pl.any_horizontal(prep.is_in(ones), *ranges)
+        return table.filter(counts).select(*STAMPS, *columns)
 
     def assembled(
         self,
@@ -127,6 +136,11 @@ class FeatureStore:
         for other in others:
             first = _joined(first, other)
         return first
+
+
+def span(prep: int | Sequence[int]) -> Sequence[int]:
+    """Return the first and last position of a prep; older data versions name the only one."""
+    return (prep, prep) if isinstance(prep, int) else prep
 
 
 def _at(scan: pl.LazyFrame, positions: pl.Series) -> pl.LazyFrame:

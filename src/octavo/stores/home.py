@@ -4,7 +4,7 @@ import contextlib
 import fcntl
 import os
 import shutil
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -103,11 +103,44 @@ class Home:
         wait
             Until nobody else takes one in; if not, False is given in that case.
         """
-        folder = self.path / "locks"
-        folder.mkdir(parents=True, exist_ok=True)
-        with (folder / f"receiving.{dataset}").open("a+") as file:
+        how = fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB)
+        with self.locked(f"receiving.{dataset}", how) as is_held:
+            yield is_held
+
+    @contextlib.contextmanager
+    def prepping(self) -> Iterator[None]:
+        """Prep alone: who folds live lets go at its next turn, and goes on after it."""
+        with self.locked("prep.next", fcntl.LOCK_EX), self.locked("prep", fcntl.LOCK_EX):
+            yield
+
+    @contextlib.contextmanager
+    def folding(self) -> Iterator[Callable[[], bool]]:
+        """Fold live, beside others that do; waits for who preps alone.
+
+        Gives what tells whether somebody waits to prep alone.
+        """
+
+        def is_awaited() -> bool:
+            with self.locked("prep.next", fcntl.LOCK_SH | fcntl.LOCK_NB) as is_free:
+                return not is_free
+
+        with contextlib.ExitStack() as held:
+            with self.locked("prep.next", fcntl.LOCK_SH):
+                held.enter_context(self.locked("prep", fcntl.LOCK_SH))
+            yield is_awaited
+
+    @contextlib.contextmanager
+    def locked(self, name: str, how: int) -> Iterator[bool]:
+        """Hold one of the home's locks; it goes with the process, however that ends.
+
+        Parameters
+        ----------
+        how
+            As `fcntl.flock` takes it. With ``LOCK_NB`` False is given if another holds it.
+        """
+        with self._lock_file(name) as file:
             try:
-                fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+                fcntl.flock(file, how)
             except BlockingIOError:
                 yield False
                 return
@@ -119,8 +152,7 @@ class Home:
 
         To be held before any of its files is opened.
         """
-        with self._services_file() as file:
-            fcntl.flock(file, fcntl.LOCK_SH)
+        with self.locked("services", fcntl.LOCK_SH):
             yield
 
     def start_over(self) -> None:
@@ -138,20 +170,18 @@ class Home:
 
     @contextlib.contextmanager
     def _unserved(self) -> Iterator[None]:
-        with self._services_file() as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as error:
+        with self.locked("services", fcntl.LOCK_EX | fcntl.LOCK_NB) as is_alone:
+            if not is_alone:
                 raise ResourceError(
                     "services work in it, and take in what is sent.",
                     where=str(self.path),
                     fix="Stop `octavo up` first.",
-                ) from error
+                )
             yield
 
-    def _services_file(self) -> IO[str]:
+    def _lock_file(self, name: str) -> IO[str]:
         (self.path / "locks").mkdir(parents=True, exist_ok=True)
-        return (self.path / "locks" / "services").open("a+")
+        return (self.path / "locks" / name).open("a+")
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:

@@ -117,6 +117,10 @@ class RawStore:
         read = _needed(dataset, columns, scan)
         return _events(dataset, _only(scan, read).collect(), read)
 
+    def events_of(self, dataset: Dataset, rows: pl.DataFrame) -> pl.DataFrame:
+        """Return raw rows that were read otherwise as events, as `events` does."""
+        return _events(dataset, rows, None)
+
     def sample(self, dataset: Dataset, batches: Sequence[Row], rows: int) -> pl.DataFrame:
         """Return a few events of some batches, whichever are found first."""
         frame = self.scan(dataset.name, batches).filter(pl.col(EVENT_TIME).is_not_null())

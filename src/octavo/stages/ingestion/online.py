@@ -23,11 +23,11 @@ from octavo.stages.ingestion.batches import check_stamps, commit
 from octavo.stages.ingestion.micro_batch import MicroBatches
 from octavo.stages.ingestion.ranges import Range, after, end_of, plan, plan_again, range_of
 from octavo.stages.ingestion.sent import family
-from octavo.stages.ingestion.topics import GROUP, accepted, incoming
 from octavo.stores.catalog import Catalog, Row, name_of, now
 from octavo.stores.home import Home
 from octavo.stores.raw import RawStore
 from octavo.streams import MOST_BYTES, MOST_ROWS, Block, Lease, LeaseLostError, Record, Stream
+from octavo.streams.topics import GROUP, accepted, incoming
 
 IDLE = 0.02
 """Seconds between two looks where nothing has come."""

@@ -11,10 +11,10 @@ import sqlalchemy as sa
 import xxhash
 
 from octavo.stages.ingestion.batches import planned
-from octavo.stages.ingestion.topics import GROUP
 from octavo.stores import catalog as tables
 from octavo.stores.catalog import Catalog, Row
 from octavo.streams import LeaseLostError
+from octavo.streams.topics import GROUP
 
 ONLINE = "online"
 """Stands for the run of batches that no run has ingested."""

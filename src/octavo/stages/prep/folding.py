@@ -107,10 +107,20 @@ class Group:
             clock, last = max((clock, last), _end(*asked))
             transaction.set_position(clock, last, position)
             transaction.trim(clock)
-            # Silent entities lose theirs now and then: it costs a pass over the whole state.
-            period = min((each for each in self.store.retain.values() if each), default=None)
-            if period and before // period < clock // period:
+            if is_time_to_sweep(self.store, before, clock):
                 transaction.sweep(clock)
+
+
+def is_time_to_sweep(store: StateStore, before: int, clock: int) -> bool:
+    """Say whether silent entities are to lose what has expired: now and then, as it costs a pass.
+
+    Parameters
+    ----------
+    before, clock
+        Knowledge time, microseconds, at which a piece of the log begins and ends.
+    """
+    period = min((each for each in store.retain.values() if each), default=None)
+    return period is not None and before // period < clock // period
 
 
 def open_state(path: Path, view: View, lanes: Sequence[Lane], fingerprint: str) -> StateStore:

@@ -15,10 +15,8 @@ import polars as pl
 import sqlalchemy as sa
 
 from octavo.bundle.columns import Column, ColumnKind
-from octavo.definition import Pipeline
-from octavo.definition.events import EVENT_ID, evaluate
+from octavo.definition.events import EVENT_ID
 from octavo.definition.expressions import sample_disagreement
-from octavo.definition.needed import row_keys
 from octavo.definition.versions import ROWS, feature_fingerprints, table_fingerprints
 from octavo.errors import DataError, DefinitionError
 from octavo.stages.contract import Context, Outcome
@@ -27,6 +25,8 @@ from octavo.stages.prep.groups import REBUILD, Work, plan, rebuild_names
 from octavo.stages.prep.history import Events
 from octavo.stages.prep.hot import Hot, tell_hot
 from octavo.stages.prep.lanes import Lane, Observed, check_key, event_schemas, lanes
+from octavo.stages.prep.own import keys_of, own_columns, stored
+from octavo.stages.prep.recording import settle
 from octavo.stages.prep.reports import report_quality
 from octavo.stages.prep.stale import new_marks, write_marks
 from octavo.stores import catalog as tables
@@ -116,7 +116,16 @@ def _planned(context: Context, position: int) -> _Planned:
 
 
 def run(context: Context) -> Outcome:
-    """Prep everything that was ingested since the last time, groups one after the other."""
+    """Prep everything that was ingested since the last time, groups one after the other.
+
+    Who folds live lets go meanwhile.
+    """
+    with context.home.prepping():
+        settle(context)
+        return _run(context)
+
+
+def _run(context: Context) -> Outcome:
     batches, position = context.catalog.draw_barrier()
     _check_rows(context, batches)
     report_quality(context, batches)
@@ -235,21 +244,10 @@ def _prep_rows(context: Context, events: Events, work: Work, position: int, _: _
     pipeline = context.pipeline
     with context.features.receive() as staged:
         for rows in events.row_blocks(work.since):
-            found = row_features(pipeline, rows, pipeline.row_features)
-            found = found.select(pipeline.row_features)
-            found = pl.concat([found, _keys(pipeline, rows)], how="horizontal")
-            staged.add(at_position(rows.select(STAMPS).hstack(_stored(found, work)), position))
+            staged.add(at_position(own_columns(pipeline, rows, work), position))
         _write(context, work, staged, position)
     before = work.last["rows"] if work.last else 0
     return _version(work, position, before + staged.rows, 0, None)
-
-
-def _keys(pipeline: Pipeline, rows: pl.DataFrame) -> pl.DataFrame:
-    """Return the rows' ``key:`` columns, blaming for an unknown one what asks for it."""
-    keys = row_keys(pipeline)
-    for column, place in keys.items():
-        rows = evaluate(rows, [pl.col(column).alias(f"key:{column}")], where=place)
-    return rows.select(f"key:{column}" for column in keys)
 
 
 def _prep_view(context: Context, events: Events, work: Work, position: int, later: _Later) -> Row:
@@ -265,7 +263,7 @@ def _prep_view(context: Context, events: Events, work: Work, position: int, late
         asking = _asking(group, events, work.since)
         seen = _seen(group, events, work.since)
         columns = group.fold(seen, asking, later.hot)
-        frame = asking.select(STAMPS).hstack(_stored(pl.DataFrame(columns), work))
+        frame = asking.select(STAMPS).hstack(stored(pl.DataFrame(columns), work))
         _write(context, work, at_position(frame, position), position)
         too_late += group.too_late_in(seen)
         if work.last is None:
@@ -273,7 +271,7 @@ def _prep_view(context: Context, events: Events, work: Work, position: int, late
         else:
             later.commits.append(partial(group.commit, seen, asking, position))
     rows = work.last["rows"] if work.last else 0
-    rows += context.features.rows_of(work.name, work.group_id, position)
+    rows += context.features.rows_of(work.name, work.group_id, position, position)
     return _version(work, position, rows, too_late, group.path)
 
 
@@ -344,11 +342,6 @@ def _version(work: Work, position: int, rows: int, too_late: int, state: Path | 
     }
 
 
-def _stored(found: pl.DataFrame, work: Work) -> pl.DataFrame:
-    """Return what a group stores, under the names it stores it by."""
-    return found.select(pl.col(name).alias(stored) for stored, name in work.wanted.items())
-
-
 def _write(context: Context, work: Work, rows: pl.DataFrame | Staged, position: int) -> None:
     """Append a group's new rows, once."""
     height = rows.rows if isinstance(rows, Staged) else rows.height
@@ -371,7 +364,7 @@ def _check_features(context: Context, batches: list[Row]) -> None:
             fix="A row feature may only use its own row; use a Window for anything else.",
         )
     own = found.select(pipeline.row_features)
-    sample = pl.concat([_keys(pipeline, rows), own], how="horizontal")
+    sample = pl.concat([keys_of(pipeline, rows), own], how="horizontal")
     schemas = event_schemas(pipeline, context.catalog)
     folded = [lane for view in pipeline.views for lane in lanes(view, schemas)]
     windows = [column for lane in folded for column in lane.columns.items()]

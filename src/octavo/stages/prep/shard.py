@@ -1,22 +1,20 @@
-"""A shard of a view while events stream in: block after block, each in one transaction.
+"""A group of a view's features while events stream in: piece after piece, each in one transaction.
 
-The owner's memory is a cache of the store: a block is folded in memory and then committed with
-its position and the rows it emits; if that fails, memory is given up and loaded again. A block
-that is delivered again is recognized by its place in the log, and changes nothing.
+The owner's memory is a cache of the store: a piece is folded in memory and then committed with its
+position and the rows it emits; if that fails, memory is given up and loaded again. A piece that
+comes again is recognized by its position, and changes nothing.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 import polars as pl
 
-from octavo.definition import View
-from octavo.definition.events import EVENT_ID, EVENT_TIME, KNOWN_AT, POSITION
-from octavo.stages.prep.committer import OFFSET, packed
-from octavo.stages.prep.folding import late, texts_of
+from octavo.definition.events import KNOWN_AT, POSITION
+from octavo.stages.prep.committer import packed
+from octavo.stages.prep.folding import Group, is_time_to_sweep, late, texts_of
 from octavo.stages.prep.lanes import Lane, Observed, as_columns, observations, queries
-from octavo.stages.prep.values import joined
-from octavo.stores.state import Place, StateStore
+from octavo.stores.features import STAMPS
 from octavo.windows import LiveLane, TiledLane
 
 ROOM = 1 << 30
@@ -24,124 +22,109 @@ ROOM = 1 << 30
 
 
 class Shard:
-    """The one owner of a view's log, or of one shard of it.
+    """The one owner of a group's log.
 
     Parameters
     ----------
-    view
-        What to compute.
-    lanes
-        Its lanes, of `octavo.stages.prep.lanes.lanes`.
-    store
-        Its state, opened for writing.
+    group
+        Its state is opened for writing.
+    stored
+        Stored column to the feature's name in the definition.
     """
 
-    def __init__(self, view: View, lanes: Sequence[Lane], store: StateStore) -> None:
-        self.view, self.lanes, self.store = view, lanes, store
+    def __init__(self, group: Group, stored: Mapping[str, str]) -> None:
+        self.group, self.stored = group, stored
         self._forget()
 
     def _forget(self) -> None:
         self._live = {
-            lane.name: _kind_of(lane)(lane.plan, late(self.view), self._loader(lane.name))
-            for lane in self.lanes
+            lane.name: _kind_of(lane)(lane.plan, late(self.group.view), self._loader(lane.name))
+            for lane in self.group.lanes
         }
 
     def _loader(self, lane: str):
         def load(entities: np.ndarray):
-            with self.store.snapshot() as snapshot:
+            with self.group.store.snapshot() as snapshot:
                 return snapshot.observations_of(lane, entities)
 
         return load
 
-    def apply(self, events: Mapping[str, pl.DataFrame], rows: pl.DataFrame) -> pl.DataFrame:
-        """Fold the next block of the log, commit it, and return the features of its rows.
+    @property
+    def position(self) -> int:
+        """How far in the order of batches the state has come."""
+        return self.group.position
+
+    def apply(self, events: Mapping[str, pl.DataFrame], rows: pl.DataFrame, position: int) -> int:
+        """Fold the next piece of the log, emit the features of its rows, and commit both.
 
         Parameters
         ----------
         events
-            Name of dataset to its events in the block: source columns and stamps.
+            Name of dataset to its events in the piece: source columns and stamps, in log order.
         rows
-            Those that ask for features.
+            Those that ask for features, in log order.
+        position
+            Up to where the piece goes; one that the state has come to changes nothing.
 
         Returns
         -------
-        polars.DataFrame
-            `EVENT_ID`, `EVENT_TIME`, `POSITION`, `OFFSET` and the view's features, in the order of
-            the log; without the rows that were applied before.
+        int
+            How many rows were emitted.
+
+        Raises
+        ------
+        DataError
+            If the piece is not later in the log than what was folded.
         """
-        place = self.store.place
-        events = {name: _later(frame, place) for name, frame in events.items()}
-        rows = _later(rows, place).sort(KNOWN_AT, POSITION)
-        end = max((_end(frame) for frame in (*events.values(), rows) if frame.height), default=None)
-        if end is None:
-            return self._emitted(rows, self._no_columns(), place.offset)
+        if position <= self.position:
+            return 0
         try:
-            return self._fold(events, rows, place, end)
+            return self._fold(events, rows, position)
         except BaseException:
             self._forget()
             raise
 
-    def _fold(
-        self,
-        events: Mapping[str, pl.DataFrame],
-        rows: pl.DataFrame,
-        place: Place,
-        end: tuple[int, int],
-    ) -> pl.DataFrame:
-        asked, mask = queries(self.view, rows)
+    def _fold(self, events: Mapping[str, pl.DataFrame], rows: pl.DataFrame, position: int) -> int:
+        view, store = self.group.view, self.group.store
+        before = store.place
+        frames = [frame for frame in (*events.values(), rows) if frame.height]
+        end = max(map(_end, frames), default=before[:2])
+        asked, mask = queries(view, rows)
         columns: dict[str, pl.Series] = {}
-        with self.store.transaction() as transaction:
-            for lane in self.lanes:
+        with store.transaction() as transaction:
+            for lane in self.group.lanes:
                 new = events.get(lane.window.dataset.name)
-                seen = Observed.nothing() if new is None else observations(self.view, lane, new)
+                seen = Observed.nothing() if new is None else observations(view, lane, new)
                 found = self._live[lane.name].fold(seen.observations, asked)
                 log = seen.observations
                 transaction.append(lane.name, log.entity, log.event_time, log.value, log.known_at)
                 columns |= as_columns(lane, found, mask, *self._texts(lane, found, seen))
                 if lane.speaks:
                     transaction.add_categories(lane.name, *_texts_of(seen.dictionary))
-            emitted = self._emitted(rows, columns, place.offset)
-            if emitted.height:
-                transaction.emit(place.offset + 1, packed(emitted))
-            transaction.set_position(*end, place.offset + emitted.height)
+            if rows.height:
+                transaction.emit(position, packed(self._emitted(rows, columns)))
+            transaction.set_position(*end, position)
             transaction.trim(end[0])
+            if is_time_to_sweep(store, before.known_at, end[0]):
+                transaction.sweep(end[0])
         if sum(lane.nbytes for lane in self._live.values()) > ROOM:
             self._forget()
-        return emitted
-
-    def _no_columns(self) -> dict[str, pl.Series]:
-        nobody = np.empty(0, np.bool_)
-        columns: dict[str, pl.Series] = {}
-        for lane in self.lanes:
-            columns |= as_columns(lane, np.empty((0, len(lane.columns))), nobody, joined())
-        return columns
+        return rows.height
 
     def _texts(self, lane: Lane, found: np.ndarray, seen: Observed) -> list[pl.DataFrame]:
         """Return the dictionaries of the texts among a lane's results."""
         if not lane.speaks:
             return []
-        with self.store.snapshot() as snapshot:
+        with self.group.store.snapshot() as snapshot:
             return [texts_of(snapshot, lane, found), seen.dictionary]
 
-    def _emitted(
-        self, rows: pl.DataFrame, columns: Mapping[str, pl.Series], offset: int
-    ) -> pl.DataFrame:
-        numbers = pl.int_range(offset + 1, offset + 1 + rows.height, dtype=pl.Int64, eager=True)
-        return rows.select(EVENT_ID, EVENT_TIME, POSITION).with_columns(
-            numbers.alias(OFFSET), *(columns[name] for lane in self.lanes for name in lane.columns)
-        )
+    def _emitted(self, rows: pl.DataFrame, columns: Mapping[str, pl.Series]) -> pl.DataFrame:
+        named = (columns[name].alias(stored) for stored, name in self.stored.items())
+        return rows.select(STAMPS).with_columns(*named)
 
 
 def _kind_of(lane: Lane) -> type[LiveLane | TiledLane]:
     return LiveLane if lane.plan.tiles is None else TiledLane
-
-
-def _later(frame: pl.DataFrame, place: Place) -> pl.DataFrame:
-    """Keep what is later in the log than a place."""
-    known, position = pl.col(KNOWN_AT).cast(pl.Int64), pl.col(POSITION)
-    return frame.filter(
-        (known > place.known_at) | ((known == place.known_at) & (position > place.position))
-    )
 
 
 def _end(frame: pl.DataFrame) -> tuple[int, int]:

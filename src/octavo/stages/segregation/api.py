@@ -23,7 +23,7 @@ from octavo.errors import DefinitionError
 from octavo.stages.segregation.filters import condition_of
 from octavo.stages.segregation.parts import SETTLED_AT, divide, placed
 from octavo.stores.catalog import Catalog
-from octavo.stores.features import STAMPS, FeatureStore
+from octavo.stores.features import STAMPS, FeatureStore, span
 from octavo.stores.history import FIRST_POSITION, GONE_KNOWN_AT
 from octavo.stores.home import Home
 from octavo.stores.raw import RawStore, batch_sequence
@@ -65,7 +65,10 @@ class SplitRows:
     def positions(self) -> dict[str, int]:
         """How far prep had come with the rows and with each view."""
         groups = self.document["groups"]
-        return {name: max(max(g["preps"]) for g in each) for name, each in groups.items()}
+        return {
+            name: max(span(prep)[1] for group in each for prep in group["preps"])
+            for name, each in groups.items()
+        }
 
     @property
     def height(self) -> int:

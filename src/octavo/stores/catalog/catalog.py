@@ -21,7 +21,7 @@ from octavo.errors import ResourceError
 from octavo.stores.catalog import schema
 from octavo.stores.schemas import widened
 
-HEAD = "0006"
+HEAD = "0007"
 """The newest migration; a test compares it with the folder."""
 
 Row = dict[str, Any]
@@ -213,6 +213,11 @@ class Catalog:
         """Return the newest place that counts, of batches and withdrawals; 0 before the first."""
         return max((last_place(batch) for batch in self.batches()), default=0)
 
+    def newest_withdrawal(self) -> int | None:
+        """Return the place of the newest withdrawal; None before the first."""
+        column = schema.batches.c.withdrawn
+        return self.rows(sa.select(sa.func.max(column).label("at")))[0]["at"]
+
     def next_place(self) -> int:
         """Return the first free place in the order of batches and withdrawals."""
         table = schema.batches
@@ -236,9 +241,26 @@ class Catalog:
         with self.transaction(alone=True) as connection:
             batches = [dict(row) for row in connection.execute(query).mappings()]
             position = max((last_place(batch) for batch in batches), default=0)
-            clock = max((b["newest"] for b in batches if b["newest"] is not None), default=0)
-            put(connection, schema.barrier, id=1, position=position, clock=clock)
+            _raise_barrier(connection, position, batches)
         return [batch for batch in batches if batch["state"] == "committed"], position
+
+    def move_barrier(self, after: int, through: int) -> list[Row]:
+        """Fix that a prep goes on from one place to another.
+
+        Returns
+        -------
+        list of dict
+            The batches between the two that count, in order.
+        """
+        table = schema.batches
+        query = sa.select(table).where(
+            table.c.sequence > after, table.c.sequence <= through, table.c.state == "committed"
+        )
+        with self.transaction(alone=True) as connection:
+            batches = connection.execute(query.order_by(table.c.sequence)).mappings()
+            found = [dict(row) for row in batches]
+            _raise_barrier(connection, through, found)
+        return found
 
     def live_groups(self, name: str | None = None) -> list[Row]:
         """Return the feature groups that are kept up, the newest first.
@@ -278,11 +300,11 @@ class Catalog:
         columns = [table.c[name] for name in ("position", "name", "batch_id", "cause")]
         return self.rows(sa.select(*columns).distinct().order_by(*columns))
 
-    def preps(self, group_id: str) -> list[int]:
-        """Return the positions at which a group was prepped, in order."""
+    def preps(self, group_id: str) -> list[list[int]]:
+        """Return the positions at which a group was prepped, as first and last, in order."""
         table = schema.feature_versions
-        query = sa.select(table.c.position).where(table.c.group_id == group_id)
-        return [row["position"] for row in self.rows(query.order_by(table.c.position))]
+        query = sa.select(table).where(table.c.group_id == group_id).order_by(table.c.position)
+        return [[row["first"] or row["position"], row["position"]] for row in self.rows(query)]
 
 
 def name_of(batch: Row) -> str:
@@ -293,6 +315,15 @@ def name_of(batch: Row) -> str:
 def last_place(batch: Row) -> int:
     """Return the newest place a batch has in the order: its own, or that of its withdrawal."""
     return max(batch["sequence"], batch["withdrawn"] or 0)
+
+
+def _raise_barrier(connection: sa.Connection, position: int, batches: Iterable[Row]) -> None:
+    """Move the barrier to a position and to the newest ``known_at`` of some batches; never back."""
+    at = connection.execute(sa.select(schema.barrier)).mappings().one_or_none()
+    known = [batch["newest"] for batch in batches if batch["newest"] is not None]
+    before = (at["position"], at["clock"]) if at else (0, 0)
+    place = max(before[0], position), max(before[1], *known, 0)
+    put(connection, schema.barrier, id=1, position=place[0], clock=place[1])
 
 
 def put(connection: sa.Connection, table: sa.Table, **values: Any) -> None:

@@ -122,9 +122,11 @@ feature_versions = Table(
     Column("state", String),
     Column("run_id", String, nullable=False),
     Column("committed_at", BigInteger, nullable=False),
+    Column("first", BigInteger),
     UniqueConstraint("group_id", "position", name="one_version_per_position"),
 )
-"""How far each group has come: one row for every prep of it."""
+"""How far each group has come: one row for every prep of it. Where it is kept up live, one row that
+goes on: of all positions from ``first`` on; null: of ``position`` alone."""
 
 stale = Table(
     "stale",

@@ -4,7 +4,7 @@ Who sends rows, who ingests them and who reads on must agree on these, and on no
 """
 
 from octavo.definition import Dataset, Stream
-from octavo.streams import Retention, Topic
+from octavo.streams.contract import Retention, Topic
 
 GROUP = "ingestion"
 """The consumer group that takes rows of ``incoming.NAME`` into the raw store."""

@@ -1,0 +1,108 @@
+"""What the catalog is told of groups that are kept up live: how far their tables have come.
+
+One row of the catalog for each group and session of a worker, which goes on. What a worker that was
+killed had written, and not told, is told by whoever comes next.
+"""
+
+from collections.abc import Collection, Iterable
+
+import sqlalchemy as sa
+
+from octavo.definition.versions import ROWS
+from octavo.stages.contract import Context
+from octavo.stages.prep.committer import Committer
+from octavo.stages.prep.following import Written
+from octavo.stages.prep.groups import Work
+from octavo.stages.prep.stale import new_marks, write_marks
+from octavo.stores import catalog as tables
+from octavo.stores.catalog import Row
+from octavo.stores.features import WRITER
+from octavo.stores.state import StateStore
+
+
+def record(context: Context, session: str, found: Iterable[tuple[Work, Written]]) -> None:
+    """Let what was written count, and mark the entities that corrections in it make stale."""
+    moved = [(work, written) for work, written in found if written.position > _position(work)]
+    if not moved:
+        return
+    marks = [mark for work, written in moved for mark in _marks(context, work, written.position)]
+    with context.catalog.transaction() as connection:
+        for work, written in moved:
+            _put(connection, context, session, work, written)
+        write_marks(connection, marks, context.now(), None)
+    for work, written in moved:
+        assert work.last is not None, "a group that is kept up was prepped before"
+        work.last.update(position=written.position, rows=work.last["rows"] + written.rows)
+
+
+def settle(context: Context, names: Collection[str] | None = None) -> None:
+    """Complete what workers that were killed have folded: write it, and let it count.
+
+    Parameters
+    ----------
+    names
+        Of which views, and of the rows; None: of all.
+    """
+    live = context.catalog.live_groups()
+    for group in live if names is None else [each for each in live if each["name"] in names]:
+        work = Work(group["name"], group["group_id"], group["columns"], {}, group)
+        written = _left(context, work)
+        if written is not None:
+            record(context, f"after-{group['position']}", [(work, written)])
+
+
+def _left(context: Context, work: Work) -> Written | None:
+    """Return how far a group has come beyond what the catalog knows, all of it written."""
+    since, table = _position(work), context.features.table(work.name, work.group_id)
+    if work.name == ROWS:
+        position, too_late = table.transaction_version(WRITER) or since, 0
+    else:
+        path = context.home.state(work.name, work.group_id)
+        if not path.exists():
+            return None
+        store = StateStore.open(path, view=work.name, fingerprint=work.group_id)
+        position, too_late = store.place.offset, sum(store.too_late.values())
+        if position > since:
+            Committer(store, table).drain()
+    if position <= since:
+        return None
+    rows = context.features.rows_of(work.name, work.group_id, since + 1, position)
+    return Written(position, rows, too_late)
+
+
+def _position(work: Work) -> int:
+    assert work.last is not None, "a group that is kept up was prepped before"
+    return work.last["position"]
+
+
+def _put(
+    connection: sa.Connection, context: Context, session: str, work: Work, written: Written
+) -> None:
+    assert work.last is not None, "a group that is kept up was prepped before"
+    table, batches = tables.feature_versions, tables.batches
+    counts = (batches.c.sequence <= written.position) & (batches.c.state == "committed")
+    newest = sa.select(batches.c.newest).where(counts).order_by(batches.c.newest.desc()).limit(1)
+    values = {
+        "position": written.position,
+        "clock": max(work.last["clock"], connection.scalar(newest) or 0),
+        "rows": work.last["rows"] + written.rows,
+        "too_late": written.too_late,
+        "state": work.last["state"],
+        "run_id": session,
+        "committed_at": context.now(),
+    }
+    mine = (table.c.group_id == work.group_id) & (table.c.run_id == session)
+    if not connection.execute(table.update().where(mine).values(**values)).rowcount:
+        first = {"group_id": work.group_id, "first": work.last["position"] + 1}
+        connection.execute(table.insert().values(**first, **values))
+
+
+def _marks(context: Context, work: Work, position: int) -> list[Row]:
+    """Return the marks that corrections make in a group since it was recorded last."""
+    table = tables.batches
+    restating = sa.select(table.c.batch_id).where(
+        table.c.sequence > _position(work), table.c.sequence <= position, table.c.restated > 0
+    )
+    if context.catalog.one(restating) is None:
+        return []
+    return new_marks(context.pipeline, context.raw, context.catalog, [work], position)
