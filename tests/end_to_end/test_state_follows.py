@@ -6,7 +6,6 @@ import shutil
 import signal
 import subprocess
 import sys
-from contextlib import contextmanager
 from pathlib import Path
 
 import polars as pl
@@ -15,11 +14,9 @@ import pytest
 from octavo.errors import DataError
 from octavo.runner import STAGES
 from octavo.stores import catalog as tables
-from octavo.stores.catalog import Catalog
-from octavo.stores.delta import DeltaLog
 from octavo.stores.state import StateStore
-from octavo.stores.state.environment import Environment
 
+from .ended import Ended, count_writes
 from .outcome import assert_same
 from .shop_project import Shop
 
@@ -28,10 +25,6 @@ pytestmark = pytest.mark.xdist_group("state")
 DRIVER = Path(__file__).parent / "killed_run.py"
 NEWER = ("orders-1.csv", "returns-1.csv")
 NEWEST = ("orders-2.csv", "returns-2.csv")
-
-
-class Ended(BaseException):
-    """As when the process is killed: nothing that would clean up or record it runs on."""
 
 
 @pytest.fixture(scope="module")
@@ -79,24 +72,7 @@ def counts_at(half, tmp_path_factory):
 def _follow(monkeypatch, count):
     """Call something after each durable write of a prep."""
     running = [False]
-    run, append, write = STAGES["prep"].run, DeltaLog.append, Environment.write
-    transaction = Catalog.transaction
-
-    def counting(function):
-        def called(*arguments, **options):
-            result = function(*arguments, **options)
-            if running[0]:
-                count()
-            return result
-
-        return called
-
-    @contextmanager
-    def committed(self, **options):
-        with transaction(self, **options) as connection:
-            yield connection
-        if running[0]:
-            count()
+    run = STAGES["prep"].run
 
     def prep(context):
         running[0] = True
@@ -104,9 +80,7 @@ def _follow(monkeypatch, count):
         running[0] = False
         return outcome
 
-    monkeypatch.setattr(DeltaLog, "append", counting(append))
-    monkeypatch.setattr(Environment, "write", counting(write))
-    monkeypatch.setattr(Catalog, "transaction", committed)
+    count_writes(monkeypatch, lambda: running[0] and count())
     monkeypatch.setattr(STAGES["prep"], "run", prep)
 
 

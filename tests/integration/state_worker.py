@@ -6,11 +6,14 @@ row is depends on its number alone, how they are cut into transactions on the se
 """
 
 import sys
+import threading
+import time
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 
+from octavo.errors import OctavoError
 from octavo.stages.prep.committer import Committer, packed
 from octavo.stores.delta import DeltaLog
 from octavo.stores.state import StateStore, chunks, environment
@@ -34,23 +37,32 @@ def rows(first, end):
     }
 
 
+def drain(committer):
+    while True:
+        time.sleep(0.03)
+        try:
+            committer.drain()
+        except OctavoError as error:
+            print(error, flush=True)  # which is no number: whoever reads it fails
+
+
 def stream(state, table, seed):
     chunks.CHUNK, environment.ROOM = 16, 1 << 18
     store = StateStore.open(Path(state), view="card", fingerprint="f", lanes=LANES)
-    committer = Committer(store, DeltaLog(table), "card-0", every=0.03)
+    committer = Committer(store, DeltaLog(table))
+    threading.Thread(target=drain, args=(committer,), daemon=True).start()
     random = np.random.default_rng(seed)
     while True:
-        assert committer.error is None
         first = store.place.offset
         part = rows(first, first + int(random.integers(1, 90)))
         odd = part["number"] % 2 == 1
-        emitted = pl.DataFrame({"_offset": part["number"], "double": 2 * part["value"]})
+        emitted = pl.DataFrame({"_number": part["number"], "double": 2 * part["value"]})
         with store.transaction() as tx:
             tx.append("all", part["entity"], part["time"], part["value"])
             seen = [part[name][odd] for name in ("entity", "time", "value", "known_at")]
             tx.append("odd", *seen)
-            tx.emit(first, packed(emitted))
             end = first + part["number"].size
+            tx.emit(end, packed(emitted))
             tx.set_position(int(part["known_at"][-1]), end, end)
             tx.trim(int(part["known_at"][-1]))
         print(end, flush=True)

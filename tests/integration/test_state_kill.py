@@ -69,14 +69,14 @@ def check_state(store):
 
 def check_outbox(store, table, count):
     """Every row was emitted: it is in the table, or in the outbox, or just cleared from there."""
-    done = table.transaction_version("card-0")
+    done = table.transaction_version("prep")
     with store.snapshot() as snapshot:
-        waiting = pl.concat([pl.read_ipc_stream(blob) for _, blob in snapshot.outbox()] or [EMPTY])
-    waiting = waiting.filter(pl.col("_offset") > done)
-    assert waiting["_offset"].to_list() == list(range(done + 1, count))
+        blobs = [blob for position, blob in snapshot.outbox() if position > done]
+    waiting = pl.concat([pl.read_ipc_stream(blob) for blob in blobs] or [EMPTY])
+    assert waiting["_number"].to_list() == list(range(done, count))
 
 
-EMPTY = pl.DataFrame(schema={"_offset": pl.Int64, "double": pl.Float64})
+EMPTY = pl.DataFrame(schema={"_number": pl.Int64, "double": pl.Float64})
 
 
 def check(folder, times):
@@ -87,12 +87,12 @@ def check(folder, times):
     assert count >= told > 5 * times
     log = DeltaLog(table)
     check_outbox(store, log, count)
-    Committer(store, log, "card-0").drain()
+    Committer(store, log).drain()
     with store.snapshot() as snapshot:
         assert list(snapshot.outbox()) == []
-    found = log.scan().sort("_offset").collect()
-    assert found["_offset"].to_list() == list(range(count))
-    assert (found["double"] == 2 * found["_offset"] + 1).all()
+    found = log.scan().sort("_number").collect()
+    assert found["_number"].to_list() == list(range(count))
+    assert (found["double"] == 2 * found["_number"] + 1).all()
     return count
 
 

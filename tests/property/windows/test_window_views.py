@@ -21,8 +21,7 @@ from window_strategies import HARSH
 
 import octavo as ov
 from octavo.definition.events import EVENT_ID, EVENT_TIME, KNOWN_AT, POSITION, TIMESTAMP
-from octavo.stages.prep.committer import OFFSET
-from octavo.stages.prep.folding import late, open_state, past_of
+from octavo.stages.prep.folding import Group, late, open_state, past_of
 from octavo.stages.prep.lanes import as_columns, lanes, observations, queries
 from octavo.stages.prep.shard import Shard
 from octavo.stores.state import StateStore, chunks, slabs
@@ -169,37 +168,43 @@ def live(case: Case, found, data) -> pl.DataFrame:
 
 
 def streamed(case: Case, found, data) -> pl.DataFrame:
-    emitted, start = [], 0
+    emitted, start, position = [], 0, 0
     single = data.draw(st.booleans(), label="single events")
+    stored = {name: name for lane in found for name in lane.columns}
     with tempfile.TemporaryDirectory() as folder:
 
         def begun():
-            return Shard(
-                case.view, found, open_state(Path(folder) / "state", case.view, found, "f")
-            )
+            store = open_state(Path(folder) / "state", case.view, found, "f")
+            return Shard(Group(case.view, found, store), stored)
 
         shard = begun()
         while start < case.events.height:
             size = 1 if single else data.draw(st.integers(1, 9), label="block")
-            again = data.draw(st.sampled_from([0, 0, 1, 4]), label="delivered again")
-            block = case.events[max(0, start - again) : start + size]
-            emitted.append(shard.apply({"r": of(block, "r"), "e": of(block, "e")}, of(block, "r")))
+            block = case.events[start : start + size]
+            piece = {"r": of(block, "r"), "e": of(block, "e")}, of(block, "r")
+            position += data.draw(st.integers(1, 3), label="batches")
+            shard.apply(*piece, position)
+            emitted += drained(shard.group.store)
+            if data.draw(st.booleans(), label="delivered again"):
+                shard.apply(*piece, position)
+                assert not drained(shard.group.store)
+            assert shard.position == position
             start += size
+            store = shard.group.store
             if data.draw(st.sampled_from([False, False, True]), label="swept"):
-                shard.store.sweep(shard.store.place.known_at)
+                store.sweep(store.place.known_at)
             if data.draw(st.sampled_from([False, False, True]), label="asked"):
-                check_requests(case, found, shard.store, case.events[:start], data)
+                check_requests(case, found, store, case.events[:start], data)
             if data.draw(st.sampled_from([False, False, True]), label="restart"):
                 shard = begun()
-        assert (
-            shard.store.place.offset == of(case.events, "r").height
-            or not of(case.events, "r").height
-        )
-    if not emitted:
-        return of(case.events, "r").select(POSITION)
-    frame = pl.concat(emitted)
-    assert frame[OFFSET].to_list() == list(range(1, frame.height + 1))
-    return frame
+    return pl.concat(emitted) if emitted else of(case.events, "r").select(POSITION)
+
+
+def drained(store: StateStore) -> list[pl.DataFrame]:
+    with store.snapshot() as snapshot:
+        blobs = dict(snapshot.outbox())
+    store.drained(blobs)
+    return [pl.read_ipc_stream(blob) for blob in blobs.values()]
 
 
 def check_requests(case: Case, found, store: StateStore, events: pl.DataFrame, data) -> None:

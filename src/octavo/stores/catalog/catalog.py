@@ -368,7 +368,7 @@ def _raise_barrier(connection: sa.Connection, position: int, batches: Iterable[R
     put(connection, schema.barrier, id=1, position=place[0], clock=place[1])
 
 
-def is_awaited(batch: Mapping[str, Any], now: int) -> bool:
+def is_awaited(batch: Mapping[Any, Any], now: int) -> bool:
     """Say whether prep still waits for a planned batch, or goes on without it.
 
     A clock that was set back ends the waiting, too.

@@ -1,0 +1,162 @@
+"""Features that follow the streams live: bit by bit what a prep of the raw store gives."""
+
+import json
+import random
+import shutil
+
+import polars as pl
+import pytest
+
+from octavo.definition.versions import feature_fingerprints, table_fingerprints
+from octavo.project import load
+from octavo.stages.ingestion.online import OnlineIngestion
+from octavo.stages.ingestion.received import NDJSON
+from octavo.stages.prep import stretch
+from octavo.stages.prep.online import OnlinePrep
+from octavo.stores.features import FeatureStore
+from octavo.stores.state import StateStore
+from octavo.stores.versions import current
+from octavo.streams import Block
+
+from .ended import Ended, end_after_writes
+from .outcome import assert_same
+from .shop_project import Silent
+
+pytestmark = pytest.mark.xdist_group("state")
+
+ONLINE = {
+    f'ov.Files("data/{name}*.csv"),': f'ov.Files("data/{name}*.csv"), online=ov.Stream(age="1us"),'
+    for name in ("orders", "returns")
+}
+
+
+class LiveShop:
+    """A shop with services that take a turn when they are told to, and may be left at any time."""
+
+    def __init__(self, folder, make_project):
+        make_project(folder, parts=2, orders=500, edits=ONLINE)
+        self.folder, self.newer = folder, {}
+        for name in ("orders", "returns"):
+            path = folder / "data" / f"{name}-1.csv"
+            self.newer[name] = [
+                _line(row) for row in pl.read_csv(path, infer_schema=False).to_dicts()
+            ]
+            path.unlink()
+        self.project = load(folder)
+        self.stream = self.project.stream()
+        self.ingestion, self.prep = self.begin_ingestion(), self.begin_prep()
+
+    def begin_ingestion(self):
+        p = self.project
+        told = {"tell": print, "notify": lambda: None}
+        self.ingestion = OnlineIngestion(p.definition, p.home, p.catalog, self.stream, **told)
+        return self.ingestion
+
+    def begin_prep(self):
+        p = self.project
+        self.prep = OnlinePrep(p.definition, p.folder, p.home, p.catalog, self.stream, tell=print)
+        return self.prep
+
+    def send(self, name, lines, key=None):
+        data = "\n".join(lines).encode()
+        block = Block(rows=len(lines), data=data, key=key, metadata={"format": NDJSON})
+        self.stream.append(f"incoming.{name}", [block])
+
+    def ingest(self):
+        while self.ingestion.turn(flush=True):
+            pass
+
+    def follow(self, between=lambda: None):
+        """Prep as the service does until it is up with the raw store."""
+        while self.behind():
+            self.prep.prep()
+            self.prep.stretch(lambda: between() or not self.waits(), lambda: None)
+
+    def behind(self):
+        """Say whether anything is not prepped that the catalog has."""
+        catalog = self.project.catalog
+        groups = catalog.live_groups()
+        return not groups or min(g["position"] for g in groups) < catalog.position()
+
+    def waits(self):
+        """Say whether anything is not folded."""
+        catalog, home = self.project.catalog, self.project.home
+        places = [
+            StateStore.open(home.state(g["name"], g["group_id"]), view=g["name"],
+                            fingerprint=g["group_id"], readonly=True).place.offset
+            for g in catalog.live_groups() if g["state"]
+        ]  # fmt: skip
+        return min(places) < catalog.position()
+
+    def rows(self, project=None):
+        project = project or self.project
+        pipeline, catalog = project.definition, project.catalog
+        wanted = table_fingerprints(pipeline, catalog.loaded(pipeline.datasets))
+        document = current(catalog, wanted, feature_fingerprints(pipeline, wanted))
+        return FeatureStore(project.home).assembled(pipeline, document)
+
+    def rebuilt(self, folder):
+        """Return what a prep of the raw store alone gives."""
+        shutil.copytree(self.folder, folder)
+        project = load(folder)
+        shutil.rmtree(folder / ".octavo" / "state")
+        shutil.rmtree(folder / ".octavo" / "features")
+        with project.catalog.transaction() as connection:
+            for table in ("feature_groups", "feature_versions", "stale", "stage_runs"):
+                connection.exec_driver_sql(f"delete from {table}")
+        project.run(Silent(), first="prep", last="prep")
+        return self.rows(project)
+
+
+def _line(row):
+    numbers = {"order_id": int, "amount": float}
+    return json.dumps({name: numbers.get(name, str)(value) for name, value in row.items()})
+
+
+def test_live_is_what_a_prep_of_the_raw_store_gives(tmp_path, make_project):
+    shop = LiveShop(tmp_path / "live" / "shop", make_project)
+    shop.project.run(Silent(), first="ingestion", last="ingestion")
+    shop.follow()
+    for part in range(12):
+        for name, lines in shop.newer.items():
+            shop.send(name, lines[part::12])
+            shop.ingest()
+        shop.follow()
+    assert shop.rows().height == 500
+    assert_same(shop.rows(), shop.rebuilt(tmp_path / "again" / "shop"))
+
+
+@pytest.mark.parametrize(
+    "seed", [0, *(pytest.param(n, marks=pytest.mark.slow) for n in range(1, 12))]
+)
+def test_killed_after_any_write_it_goes_on_the_same(seed, tmp_path, make_project, monkeypatch):
+    """Files come in between, too, and others prep; some events are late, double or wrong."""
+    monkeypatch.setattr(stretch, "WRITTEN_EVERY", 3600.0)
+    chance = random.Random(seed)
+    shop = LiveShop(tmp_path / "live" / "shop", make_project)
+    shop.project.run(Silent(), first="ingestion", last="ingestion")
+    lines = [(name, line) for name, found in shop.newer.items() for line in found]
+    chance.shuffle(lines)  # order among the same entity's events is lost: many are late
+    kills = 0
+    while lines:
+        for _ in range(chance.randint(1, 4)):
+            name = chance.choice(["orders", "returns"])
+            count = chance.choice([1, 2, 20])
+            mine = [line for of, line in lines if of == name][:count]
+            lines = [(of, line) for of, line in lines if of != name or line not in mine]
+            if mine:
+                shop.send(name, [*mine, *chance.choice([[], ["no json"], mine[:1]])])
+        shop.ingest()
+        if chance.random() < 0.2:
+            shop.project.run(Silent(), first="ingestion", last="prep")
+        if chance.random() < 0.7:
+            try:
+                with end_after_writes(chance.randint(1, 40)):
+                    shop.follow()
+            except Ended:
+                kills += 1
+                shop.begin_prep()
+    shop.follow()
+    assert kills
+    assert shop.rows().height == 500
+    assert_same(shop.rows(), shop.rebuilt(tmp_path / "again" / "shop"))
