@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from html import escape
 from typing import Any
 
-from octavo.card.words import between, sure
+from octavo.card.words import between, chosen_by_loss, sure
 from octavo.pages.html import Figure, Markup, code, number, paragraph, section, table
 
 Known = Mapping[str, Any]
@@ -182,4 +182,6 @@ def _ranking(known: Known) -> str:
     ]
     more = len(ranked) - _RANKED
     rest = paragraph(f"And {more} more.", soft=True) if more > 0 else ""
-    return f"<h3>All candidates of the search</h3>{table(head, rows)}{rest}"
+    how = chosen_by_loss(known["verdict"])
+    said = paragraph(how) if how else ""
+    return f"<h3>All candidates of the search</h3>{said}{table(head, rows)}{rest}"

@@ -223,12 +223,10 @@ def _ranked(project: Any) -> list[dict[str, Any]]:
     from octavo.stores import catalog as tables
 
     catalog, studies = project.catalog, tables.studies
-    query = sa.select(tables.candidates).join(studies, studies.c.study == tables.candidates.c.study)
-    better = tables.candidates.c.validation
-    better = better.desc() if project.definition.problem.more_is_better else better
-    found = catalog.rows(
-        query.order_by(studies.c.started_at.desc(), better, tables.candidates.c.created_at.desc())
-    )
+    more, found = project.definition.problem.more_is_better, {}
+    for row in catalog.rows(sa.select(studies.c.study).order_by(studies.c.started_at.desc())):
+        for candidate in catalog.ranking(row["study"], more_is_better=more):
+            found.setdefault(candidate["candidate_id"], candidate)
     verdicts = catalog.rows(sa.select(tables.verdicts).order_by(tables.verdicts.c.id))
     judged = {row["candidate_id"]: row["document"] for row in verdicts}
     live = catalog.live_deployment()
@@ -238,7 +236,7 @@ def _ranked(project: Any) -> list[dict[str, Any]]:
             "test": judged.get(row["candidate_id"], {}).get("test"),
             "state": _state(row["candidate_id"], judged, live),
         }
-        for row in found
+        for row in found.values()
     ]
 
 

@@ -6,6 +6,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from octavo.card.words import chosen_by_loss
 from octavo.project import Project
 from octavo.status import outputs
 
@@ -151,6 +152,8 @@ def _candidates(console: Console, project: Project, document: dict[str, Any]) ->
         )  # fmt: skip
     console.print()
     console.print(table)
+    if how := chosen_by_loss(verdict):
+        console.print(how)
     champion = verdict["champion"]
     if champion and "champion" in champion:
         chance = f" (p = {champion['gain']['p']:.3f})" if "gain" in champion else ""

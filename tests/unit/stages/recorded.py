@@ -116,6 +116,8 @@ def recorded(kind: str, **given: Any) -> dict[str, Any]:
                 {"candidate_id": "candidate-other", "algorithm": "lightgbm",
                  "validation": 0.78125, "folds": [0.78125], "seconds": 2.5},
             ],
+            "chosen_by_loss": {"among": 9, "best": 0.84375, "standard_error": 0.03125,
+                               "log_loss": 0.0625} if kind == "multiclass" else None,
         },
         "evaluation": evaluation,
         "data": _data(),

@@ -28,6 +28,9 @@ def run(search: Search, figures, count: int) -> list[dict]:
                 "params": proposal.params,
                 "state": state,
                 "figure": figure,
+                "log_loss": None,
+                "standard_error": None,
+                "role": "trial",
                 "steps": {"25": 0.5},
             }
         )
