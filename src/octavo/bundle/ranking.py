@@ -1,10 +1,10 @@
 """Which of several candidates is the best: one rule, wherever candidates are put in order.
 
-A figure that counts right and wrong answers moves in steps, and of hundreds of candidates on few rows
-the highest is the luckiest. So those that lie within one standard error of the best figure count as
-equal, and of them the log loss decides. Knows nothing of models, catalogs or files.
-Source: the rule of one standard error of Breiman et al., Classification and Regression Trees (1984),
-section 3.4.3, with a proper score in the place of the size of a tree.
+A figure that counts right and wrong answers moves in steps, and of hundreds of candidates on few
+rows the highest is the luckiest. So those that lie within one standard error of the best figure
+count as equal, and of them the log loss decides. Knows nothing of models, catalogs or files.
+Source: the rule of one standard error of Breiman et al., Classification and Regression Trees
+(1984), section 3.4.3, with a proper score in the place of the size of a tree.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -20,8 +20,8 @@ from octavo.definition import Problem
 R = TypeVar("R", bound=Mapping[str, Any])
 
 DRAWS = 25
-"""Bootstrap samples of each validation part, which tell a standard error to about a seventh: Efron and
-Tibshirani, An Introduction to the Bootstrap (1993), section 6.4."""
+"""Bootstrap samples of each validation part, which tell a standard error to about a seventh: Efron
+and Tibshirani, An Introduction to the Bootstrap (1993), section 6.4."""
 _ROUNDING = 1e-9
 """By how much a difference of one row may come out larger than one row's share."""
 

@@ -1,4 +1,4 @@
-"""The order of candidates: by the figure, and by log loss where the figure cannot tell them apart."""
+"""The order of candidates: by the figure, and by log loss where that cannot tell them apart."""
 
 import numpy as np
 import pytest

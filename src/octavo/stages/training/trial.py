@@ -104,7 +104,7 @@ class Tried:
     """``complete``, ``pruned``, ``failed``, or ``stopped``, as it took too long."""
     figures: list[float] = field(default_factory=list)
     """In the problem's metric, on each fold's validation part; the last is the candidate's own."""
-    closeness: Closeness = Closeness()
+    closeness: Closeness = field(default_factory=Closeness)
     candidate_id: str | None = None
     steps: dict[int, float] = field(default_factory=dict)
     """Losses on the way, by which later trials are pruned."""
