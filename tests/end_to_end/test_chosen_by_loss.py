@@ -53,5 +53,5 @@ def test_of_candidates_that_are_equal_the_least_log_loss_is_taken(tmp_path, make
     listed = json.loads(octavo("candidates", folder, "--json").stdout)
     assert [each["candidate_id"] for each in listed] == order
     card = project.home.candidate(verdict["candidate"]) / "model_card.html"
-    for told in (octavo("report", folder).stdout, card.read_text()):
+    for told in (octavo("status", folder).stdout, card.read_text()):
         assert f"{len(among)} candidates are within one standard error" in " ".join(told.split())
