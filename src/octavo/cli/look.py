@@ -211,7 +211,8 @@ def candidates(folder: Path, trials: bool, home: Path | None, as_json: bool) -> 
         columns = ["study", "number", "algorithm", "state", "figure", "seconds", "error"]
     else:
         rows = _ranked(project)
-        columns = ["candidate_id", "algorithm", "validation", "test", "state", "seconds"]
+        loss = ["log_loss"] if project.definition.problem.is_coarse else []
+        columns = ["candidate_id", "algorithm", "validation", *loss, "test", "state", "seconds"]
     print_rows(rows, columns, as_json)
     return ExitCode.DONE
 

@@ -112,9 +112,9 @@ def recorded(kind: str, **given: Any) -> dict[str, Any]:
             "servable": _servable(),
             "ranking": [
                 {"candidate_id": candidate["candidate_id"], "algorithm": "linear",
-                 "validation": 0.8125, "folds": [0.8125], "seconds": 1.5},
+                 "validation": 0.8125, "folds": [0.8125], "log_loss": 0.0625, "seconds": 1.5},
                 {"candidate_id": "candidate-other", "algorithm": "lightgbm",
-                 "validation": 0.78125, "folds": [0.78125], "seconds": 2.5},
+                 "validation": 0.78125, "folds": [0.78125], "log_loss": 0.09375, "seconds": 2.5},
             ],
             "chosen_by_loss": {"among": 9, "best": 0.84375, "standard_error": 0.03125,
                                "log_loss": 0.0625} if kind == "multiclass" else None,
