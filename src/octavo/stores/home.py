@@ -47,6 +47,13 @@ class Home:
         """Delta table of one group of a view's features (or of the rows')."""
         return self.path / "features" / name / group_id
 
+    @property
+    def tables(self) -> list[Path]:
+        """Folders of all Delta tables there are, sorted."""
+        places = ("raw/*", "rejected/*", "restated/*", "features/*/*", "predictions")
+        logs = (log for place in places for log in self.path.glob(f"{place}/_delta_log"))
+        return sorted(log.parent for log in logs)
+
     def state(self, view: str, group_id: str) -> Path:
         """State of a group: an environment of its own."""
         return self.path / "state" / view / group_id
@@ -128,6 +135,12 @@ class Home:
             with self.locked("prep.next", fcntl.LOCK_SH):
                 held.enter_context(self.locked("prep", fcntl.LOCK_SH))
             yield is_awaited
+
+    @contextlib.contextmanager
+    def maintaining(self) -> Iterator[bool]:
+        """Maintain the tables alone, so that nothing is done twice; False: another does."""
+        with self.locked("maintaining", fcntl.LOCK_EX | fcntl.LOCK_NB) as is_alone:
+            yield is_alone
 
     @contextlib.contextmanager
     def locked(self, name: str, how: int) -> Iterator[bool]:
