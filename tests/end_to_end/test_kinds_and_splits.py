@@ -46,8 +46,8 @@ def test_other_kinds(tmp_path, make_project, octavo, kind, metric, target, value
     scorer, log = project.scorer(), PredictionLog(PredictionStore(project.home), every=0.05)
     order = {"order_id": 9001, "ordered_at": "2024-02-29T12:00:00Z", "customer": "c01"}
     order |= {"product": "p01", "channel": "store", "amount": 33.0}
-    events = scorer.decoder.decode(json.dumps({"events": [order]}).encode())
-    answer = score_events(scorer, log, events)
+    asked = scorer.decoder.decode(json.dumps({"events": [order]}).encode())
+    answer = score_events(scorer, log, asked)
     log.close()
     assert (log.logged, log.lost) == (1, 0)
     if kind == "multiclass":

@@ -101,8 +101,8 @@ def _asked(project, records):
     """Score events as they would be sent, without their outcome."""
     scorer = project.scorer()
     sent = [{key: value for key, value in each.items() if key != "refund"} for each in records]
-    events = scorer.decoder.decode(json.dumps({"events": sent}).encode())
-    return scorer.score(scorer.decoder.frame(events))
+    asked = scorer.decoder.decode(json.dumps({"events": sent}).encode())
+    return scorer.score(scorer.decoder.frame(asked.events))
 
 
 def test_the_same_file_as_orders_and_as_their_items(tmp_path):

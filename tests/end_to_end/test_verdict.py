@@ -73,8 +73,8 @@ def test_a_request_is_answered_with_yes_or_no(decided):
     scorer, log = project.scorer(), PredictionLog(PredictionStore(project.home), every=0.05)
     order = {"order_id": 9001, "ordered_at": "2024-02-29T12:00:00Z", "customer": "c01"}
     order |= {"product": "p01", "channel": "store", "amount": 33.0}
-    events = scorer.decoder.decode(json.dumps({"events": [order]}).encode())
-    answer = score_events(scorer, log, events)
+    asked = scorer.decoder.decode(json.dumps({"events": [order]}).encode())
+    answer = score_events(scorer, log, asked)
     log.close()
     assert answer.columns[2:] == ["returned", "returned_yes"]
     assert answer["returned_yes"][0] == (answer["returned"][0] >= document["verdict"]["decision"])

@@ -204,8 +204,8 @@ def test_an_order_is_scored_with_them_and_logged(finished):
     scorer, log = project.scorer(), PredictionLog(PredictionStore(project.home), every=0.05)
     order = {"order_id": 9001, "ordered_at": "2024-02-29T12:00:00Z", "customer": "c01"}
     order |= {"product": "p01", "channel": "kiosk", "amount": 33.0}
-    events = scorer.decoder.decode(json.dumps({"events": [order]}).encode())
-    answer = score_events(scorer, log, events)
+    asked = scorer.decoder.decode(json.dumps({"events": [order]}).encode())
+    answer = score_events(scorer, log, asked)
     log.close()
     assert (log.logged, log.lost) == (1, 0)
     assert 0 < answer["returned"][0] < 1

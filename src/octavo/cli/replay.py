@@ -102,9 +102,9 @@ def _chosen(definition: Any, names: tuple[str, ...]) -> list[Any]:
 def _target(project: Any, url: str, into: Path | None, open_things: ExitStack) -> Any:
     from octavo.services.receiving import Receiver
     from octavo.services.targets import Elsewhere, Server, Topics
-    from octavo.streams.topics import incoming
     from octavo.stores.home import Home
     from octavo.streams import open_stream
+    from octavo.streams.topics import incoming
 
     if into is None:
         target: Any = Server(url)

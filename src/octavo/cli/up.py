@@ -157,6 +157,7 @@ def _serve(project: Any, host: str, port: int) -> int:
     from octavo.server import App
     from octavo.server.events import Events
     from octavo.services.receiving import Receiver
+    from octavo.services.refreshing import Refreshing
     from octavo.services.serving import PredictionLog
     from octavo.status import streams, tables_of
     from octavo.stores.predictions import PredictionStore
@@ -177,6 +178,12 @@ def _serve(project: Any, host: str, port: int) -> int:
             lambda: streams(project.definition, project.catalog, stream),
             lambda: tables_of(project.home),
         )
+        refreshing = Refreshing(
+            project.catalog,
+            lambda: _warm(project),
+            app.serve,
+            lambda text: click.echo(f"error: {text}", err=True),
+        )
         if scorer is not None:
             served = f"{scorer.candidate_id} ({scorer.bundle.algorithm}), {scorer.deployment_id}"
             click.echo(f"Serving {served}")
@@ -191,6 +198,7 @@ def _serve(project: Any, host: str, port: int) -> int:
         _stopping()
         config = uvicorn.Config(app, log_level="warning", access_log=False, lifespan="on")
         uvicorn.Server(config).run(sockets=[listener])
+        refreshing.close()
     stream.close()
     return ExitCode.DONE
 
@@ -204,12 +212,17 @@ def _scorer(project: Any, takes_rows: bool) -> Any:
         If there is nothing to do at all.
     """
     try:
-        scorer = project.scorer()
+        return _warm(project)
     except DataError as error:
         if not takes_rows:
             raise
         click.echo(f"No predictions: {error}", err=True)
         return None
+
+
+def _warm(project: Any) -> Any:
+    """Return what answers, so that no request waits for a first time."""
+    scorer = project.scorer()
     rows = project.catalog.committed(scorer.pipeline.rows.name)
     scorer.warm_up(rows[-1:], project.home)
     return scorer

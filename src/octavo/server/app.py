@@ -22,6 +22,7 @@ from octavo.server.settings import Asked, settings
 from octavo.services.config import ConfigService
 from octavo.services.rows import RowService
 from octavo.services.serving import PredictionLog, Scorer, score_events
+from octavo.services.waiting import BehindError
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -103,6 +104,10 @@ class App:
         for label, help_ in (("logged", "Predictions on disk."), ("lost", "Not logged.")):
             gauge = Gauge(f"octavo_predictions_{label}", help_, registry=self.registry)
             gauge.set_function(lambda label=label: getattr(log, label))
+
+    def serve(self, scorer: Scorer) -> None:
+        """Answer with another deployment from the next request on."""
+        self.scorer = scorer
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one ASGI scope."""
@@ -217,9 +222,11 @@ class App:
             raise Refused(503, "no deployment is served; run `octavo run`, then start this again")
         began = time.perf_counter()
         try:
-            rows = scorer.decoder.decode(body)
+            asked = scorer.decoder.decode(body)
             # Off the event loop: Polars and the kernel release the interpreter lock.
-            answers = await asyncio.to_thread(score_events, scorer, self.log, rows)
+            answers = await asyncio.to_thread(score_events, scorer, self.log, asked)
+        except BehindError as error:
+            raise Refused(503, str(error), ((b"retry-after", b"1"),)) from error
         except OctavoError as error:
             raise Refused(422, str(error)) from error
         self.latency.observe(time.perf_counter() - began)

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import polars as pl
@@ -13,8 +13,31 @@ from octavo.definition import Nested
 from octavo.errors import DataError
 from octavo.stages.ingestion.nesting import Record, columns_of, length_of, rows_of, too_deep
 
+
+class Mark(msgspec.Struct, forbid_unknown_fields=True):
+    """Rows that were sent, as the answer to sending them names them."""
+
+    dataset: str
+    partition: int
+    offset: int
+    rows: int = 1
+    topic: str = ""
+    repeated: bool = False
+
+
+class Asked(NamedTuple):
+    """What a request asks for."""
+
+    events: Sequence[Any]
+    wait_for: Sequence[Mark]
+    """What its features must have seen."""
+
+
+_WAIT_FOR = ("wait_for", Mark | list[Mark], msgspec.field(default_factory=list))
 _RAW = msgspec.json.Decoder(
-    msgspec.defstruct("Raw", [("events", list[dict[str, msgspec.Raw]])], forbid_unknown_fields=True)
+    msgspec.defstruct(
+        "Raw", [("events", list[dict[str, msgspec.Raw]]), _WAIT_FOR], forbid_unknown_fields=True
+    )
 )
 _UNSENT = re.compile(r'["\\\x00-\x1f]')
 
@@ -57,12 +80,12 @@ class EventDecoder:
             forbid_unknown_fields=True,
         )
         request = msgspec.defstruct(
-            "Request", [("events", list[event])], forbid_unknown_fields=True
+            "Request", [("events", list[event]), _WAIT_FOR], forbid_unknown_fields=True
         )
         self._decoder = msgspec.json.Decoder(request)
 
-    def decode(self, body: bytes) -> Sequence[Any]:
-        """Return the events of ``{"events": [{column: value, …}, …]}``.
+    def decode(self, body: bytes) -> Asked:
+        """Return what ``{"events": [{column: value, …}, …], "wait_for": […]}`` asks for.
 
         Raises
         ------
@@ -70,7 +93,7 @@ class EventDecoder:
             Naming field and reason.
         """
         try:
-            events = self._decoded(body)
+            asked = self._decoded(body)
         except RecursionError as error:
             raise too_deep() from error
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -79,17 +102,20 @@ class EventDecoder:
                 where="request body",
                 fix='Send {"events": [{"column": value, …}]}; columns: ' + ", ".join(self.schema),
             ) from error
-        if not events:
+        if not asked.events:
             raise DataError("there is no event.", where="events", fix="Send at least one.")
-        return events
+        marks = asked.wait_for
+        return Asked(asked.events, [marks] if isinstance(marks, Mark) else marks)
 
-    def _decoded(self, body: bytes) -> Sequence[Any]:
+    def _decoded(self, body: bytes) -> Any:
         """Decode events whose values are plain, or else flatten them before."""
         try:
-            return self._decoder.decode(body).events  # type: ignore[attr-defined]
+            return self._decoder.decode(body)
         except msgspec.ValidationError:
-            flat = [self._flat(event) for event in _RAW.decode(body).events]  # type: ignore[attr-defined]
-            return self._decoder.decode(msgspec.json.encode({"events": flat})).events  # type: ignore[attr-defined]
+            raw: Any = _RAW.decode(body)
+            flat = [self._flat(event) for event in raw.events]
+            asked = {"events": flat, "wait_for": raw.wait_for}
+            return self._decoder.decode(msgspec.json.encode(asked))
 
     def _flat(self, event: Record) -> Record:
         """Return an event's columns; lists, and objects kept whole, are texts.

@@ -9,7 +9,6 @@ import uuid
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -19,9 +18,10 @@ from octavo.definition import Pipeline
 from octavo.definition.events import EVENT_ID, EVENT_TIME, TIMESTAMP
 from octavo.definition.versions import feature_fingerprints, table_fingerprints
 from octavo.errors import DataError, OctavoError
-from octavo.services.requests import EventDecoder
+from octavo.services.requests import Asked, EventDecoder, Mark
+from octavo.services.waiting import wait_for
 from octavo.stages.deployment.offline import outputs
-from octavo.stages.prep.request_time import OnlineFeatures
+from octavo.stages.prep.request_time import OnlineFeatures, Positions
 from octavo.stores import catalog as tables
 from octavo.stores.catalog import Catalog, Row
 from octavo.stores.home import Home
@@ -37,6 +37,8 @@ class Scored:
     predictions: np.ndarray
     """float64, shape (rows,), or (rows, classes)."""
     features: pl.DataFrame
+    positions: Positions
+    """What the features have seen."""
 
 
 class Scorer:
@@ -67,7 +69,12 @@ class Scorer:
             )
         self.features = OnlineFeatures(pipeline, home, catalog, self.bundle.schema)
         self.schema = from_json(catalog.schemas()[pipeline.rows.name])
+        self._catalog = catalog
         self.decoder = EventDecoder(self.schema, pipeline.rows.source.nested)
+
+    def wait_for(self, marks: Sequence[Mark]) -> None:
+        """Return when the features have seen some rows; see `octavo.services.waiting`."""
+        wait_for(marks, self.pipeline, self._catalog, self.features)
 
     def score(self, source: pl.DataFrame) -> Scored:
         """Predict for source rows, each a virtual query at its own event time.
@@ -77,8 +84,8 @@ class Scorer:
         DataError
             If a row has no event ID or time, or is older than the state can answer.
         """
-        features = self.features.of_rows(source)
-        return Scored(self.bundle.predict(features), features)
+        features, positions = self.features.answer(source)
+        return Scored(self.bundle.predict(features), features, positions)
 
     def warm_up(self, batches: Sequence[Row], home: Home) -> None:
         """Score one row of some batches, so that no request waits for a first time."""
@@ -124,7 +131,7 @@ class Scorer:
             outputs(self.bundle, found).alias("outputs"),
             pl.struct(list(self.bundle.schema)).struct.json_encode().alias("features"),
             entities.alias("entities"),
-            pl.lit(as_json(self.features.positions)).alias("positions"),
+            pl.lit(as_json(scored.positions)).alias("positions"),
             pl.lit(at, dtype=pl.Int64).cast(TIMESTAMP).alias("at"),
             pl.lit(latency_us, dtype=pl.Int64).alias("latency_us"),
         ).select(list(SCHEMA))
@@ -180,10 +187,19 @@ class PredictionLog:
         self._thread.join()
 
 
-def score_events(scorer: Scorer, log: PredictionLog, events: Sequence[Any]) -> pl.DataFrame:
-    """Predict for decoded events and log it; return the table of answers."""
+def score_events(scorer: Scorer, log: PredictionLog, asked: Asked) -> pl.DataFrame:
+    """Predict for decoded events and log it; return the table of answers.
+
+    Raises
+    ------
+    DataError
+        As `Scorer.score` does, and for rows to be waited for that cannot be.
+    BehindError
+        If the features have not seen these in time.
+    """
     began = time.perf_counter_ns()
-    scored = scorer.score(scorer.decoder.frame(events))
+    scorer.wait_for(asked.wait_for)
+    scored = scorer.score(scorer.decoder.frame(asked.events))
     latency = (time.perf_counter_ns() - began) // 1000
     log.add(scorer.records(scored, origin="http", at=tables.now(), latency_us=latency))
     return scorer.as_table(scored)

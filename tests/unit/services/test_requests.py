@@ -21,7 +21,7 @@ SCHEMA = {
 
 def frame(text, encoding="utf-8"):
     decoder = EventDecoder(SCHEMA)
-    return decoder.frame(decoder.decode(text.encode(encoding)))
+    return decoder.frame(decoder.decode(text.encode(encoding)).events)
 
 
 def test_values_are_typed_as_the_raw_store_types_them():
@@ -72,7 +72,7 @@ NESTED = {"id": pl.Int64, "who.city": pl.String, "tags": pl.String, "tags.length
 )
 def test_objects_and_lists_are_taken_as_in_files(tmp_path, event, row):
     decoder = EventDecoder(NESTED)
-    found = decoder.frame(decoder.decode(f'{{"events": [{event}]}}'.encode()))
+    found = decoder.frame(decoder.decode(f'{{"events": [{event}]}}'.encode()).events)
     assert found.row(0) == row
     path = tmp_path / "t.ndjson"
     path.write_text(event + "\n")
@@ -82,7 +82,7 @@ def test_objects_and_lists_are_taken_as_in_files(tmp_path, event, row):
 
 def test_nested_events_that_do_not_fit_name_the_column():
     decoder = EventDecoder(NESTED, Nested(names={"who.town": "who.city"}))
-    found = decoder.frame(decoder.decode(b'{"events": [{"who": {"town": "Oslo"}}]}'))
+    found = decoder.frame(decoder.decode(b'{"events": [{"who": {"town": "Oslo"}}]}').events)
     assert found["who.city"][0] == "Oslo"
     for event, said in (
         (b'{"who": {"age": 1}}', "unknown field `who.age`"),

@@ -1,8 +1,9 @@
 """Features at request time: the state that history left, asked by a row that is not in it."""
 
 from collections.abc import Collection, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import polars as pl
 
@@ -22,11 +23,25 @@ from octavo.stores.state import StateStore
 from octavo.stores.versions import held_groups
 from octavo.windows import evaluate
 
+Positions = dict[str, tuple[int, int]]
+"""How far in the log a view's state had come, known_at in microseconds and position. Of a view
+whose features are held by several groups each has its own, as ``view/group``."""
+
+
+class Answer(NamedTuple):
+    """Features of rows that were asked for."""
+
+    features: pl.DataFrame
+    """`EVENT_ID`, `EVENT_TIME`, ``key:`` columns and the features, a row each in order."""
+    positions: Positions
+    """What the answer has seen: all of the log up to there, and the rows' own events."""
+
 
 @dataclass(frozen=True)
 class _Part:
     """What one feature group answers of a view."""
 
+    group_id: str
     store: StateStore
     lanes: Sequence[Lane]
 
@@ -34,7 +49,8 @@ class _Part:
 class OnlineFeatures:
     """Features of rows that are asked for, not ingested.
 
-    Thread-safe: nothing changes after it is built. A new prep needs a new object.
+    Thread-safe. What is folded into the same groups is seen by the next answer; new groups need a
+    new object.
 
     Parameters
     ----------
@@ -67,29 +83,38 @@ class OnlineFeatures:
             if windows:
                 view = pipeline.view(name)
                 self.parts[name] = [
-                    _Part(_state(home, view, group), lanes(view, schemas, group.columns))
+                    _Part(
+                        group.group_id,
+                        _state(home, view, group),
+                        lanes(view, schemas, group.columns),
+                    )
                     for group in held_groups(catalog, name, windows)
                 ]
 
     @property
+    def offset(self) -> int | None:
+        """How far in the order of batches the states have come; None: nothing is asked of one."""
+        places = [part.store.place for parts in self.parts.values() for part in parts]
+        return min((place.offset for place in places), default=None)
+
+    @property
     def positions(self) -> dict[str, tuple[int, int]]:
-        """How far in the log each view's state had come: (known_at in microseconds, position)."""
+        """How far in the log each view's state has come: (known_at in microseconds, position)."""
         return {
             name: max(part.store.place[:2] for part in parts) for name, parts in self.parts.items()
         }
 
     def of_rows(self, source: pl.DataFrame) -> pl.DataFrame:
+        """Return the features of source rows: those of `answer`."""
+        return self.answer(source).features
+
+    def answer(self, source: pl.DataFrame) -> Answer:
         """Return the features of source rows, each a virtual query at its own event time.
 
         Parameters
         ----------
         source
             Columns of the predicted rows' dataset, typed as in the raw store.
-
-        Returns
-        -------
-        polars.DataFrame
-            `EVENT_ID`, `EVENT_TIME`, ``key:`` columns and the features, a row each in order.
 
         Raises
         ------
@@ -105,9 +130,11 @@ class OnlineFeatures:
         found = row_features(pipeline, keyed, own).select(
             EVENT_ID, EVENT_TIME, *(f"key:{c}" for c in row_keys(pipeline)), *own
         )
+        positions: Positions = {}
         for name in self.parts:
-            found = found.with_columns(self._windows(pipeline.view(name), rows, are_events=True))
-        return with_derived(pipeline, found, self.features)
+            columns, seen = self._windows(pipeline.view(name), rows, are_events=True)
+            found, positions = found.with_columns(columns), positions | seen
+        return Answer(with_derived(pipeline, found, self.features), positions)
 
     def _check_stamps(self, rows: pl.DataFrame) -> None:
         needed = {EVENT_ID: "event ID", EVENT_TIME: "event time"}
@@ -155,7 +182,8 @@ class OnlineFeatures:
         rows = pl.DataFrame(columns).with_columns(
             pl.lit(at, dtype=pl.Int64).cast(TIMESTAMP).alias(EVENT_TIME)
         )
-        return pl.DataFrame(self._windows(view, rows, are_events=False)).row(0, named=True)
+        found, _ = self._windows(view, rows, are_events=False)
+        return pl.DataFrame(found).row(0, named=True)
 
     @property
     def earliest(self) -> dict[str, int]:
@@ -180,27 +208,37 @@ class OnlineFeatures:
             fix="`octavo data` has the features of past rows; View.late= keeps more.",
         )
 
-    def _windows(self, view: View, rows: pl.DataFrame, *, are_events: bool) -> list[pl.Series]:
+    def _windows(
+        self, view: View, rows: pl.DataFrame, *, are_events: bool
+    ) -> tuple[list[pl.Series], Positions]:
         """Ask a view's state; ``rows`` need key columns and `EVENT_TIME`.
 
-        Rows that are events see themselves, as they will once they are ingested.
+        Rows that are events see themselves, as they will once they are ingested. Also returned is
+        where in the log they were answered.
         """
         entity, event_time, mask = asked(view, rows)
-        clock = self.positions[view.name][0]
         columns: dict[str, pl.Series] = {}
-        for part in self.parts[view.name]:
-            with part.store.snapshot() as snapshot:
+        with ExitStack() as opened:
+            parts = self.parts[view.name]
+            snapshots = [opened.enter_context(part.store.snapshot()) for part in parts]
+            clock = max(snapshot.place.known_at for snapshot in snapshots)
+            for part, snapshot in zip(parts, snapshots, strict=True):
                 for lane in part.lanes:
                     own, texts = None, []
                     if lane.window.dataset.name == self.pipeline.rows.name and are_events:
                         own, new = own_values(lane, rows.filter(mask))
                         texts.append(new)
                     past, tiles = past_of(snapshot, lane, entity, event_time)
-                    asked_at = (entity, event_time, max(clock, snapshot.place.known_at))
-                    found = evaluate(past, lane.plan, *asked_at, late(view), own=own, tiles=tiles)
+                    asked_at = (entity, event_time, clock, late(view))
+                    found = evaluate(past, lane.plan, *asked_at, own=own, tiles=tiles)
                     texts.append(texts_of(snapshot, lane, found))
                     columns |= as_columns(lane, found, mask, *texts)
-        return [columns[name] for name in self.features if name in columns]
+            places = [snapshot.place for snapshot in snapshots]
+        wanted = [columns[name] for name in self.features if name in columns]
+        return wanted, {
+            view.name if len(parts) == 1 else f"{view.name}/{part.group_id}": place[:2]
+            for part, place in zip(parts, places, strict=True)
+        }
 
 
 def _state(home: Home, view: View, group: Held) -> StateStore:
