@@ -121,7 +121,7 @@ def test_a_catalog_without_feature_groups_keeps_how_far_prep_had_come(tmp_path):
         "rows-x": (3, 88, 3),
     }
     assert all(group["columns"] == {} for group in groups.values())
-    assert catalog.preps("card-abc") == [2, 3]
+    assert catalog.preps("card-abc") == [[2, 2], [3, 3]]
     assert catalog.data_version("data-1") is None
     with catalog.transaction() as connection:
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []

@@ -62,7 +62,7 @@ def test_a_group_comes_with_its_last_prep(catalog):
     assert {k: group.last[k] for k in ("position", "rows", "clock", "state", "cut_over")} == {
         "position": 4, "rows": 40, "clock": 4, "state": "s4", "cut_over": 3,
     }  # fmt: skip
-    assert catalog.preps("old") == [3, 4]
+    assert catalog.preps("old") == [[3, 3], [4, 4]]
 
 
 def test_a_new_groups_id_is_the_same_until_it_counts(catalog):
