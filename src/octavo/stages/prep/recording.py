@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable
 import sqlalchemy as sa
 
 from octavo.definition.versions import ROWS
+from octavo.errors import DataError
 from octavo.stages.contract import Context
 from octavo.stages.prep.committer import Committer
 from octavo.stages.prep.following import Written
@@ -16,7 +17,6 @@ from octavo.stages.prep.groups import Work
 from octavo.stages.prep.stale import new_marks, write_marks
 from octavo.stores import catalog as tables
 from octavo.stores.catalog import Row
-from octavo.stores.features import WRITER
 from octavo.stores.state import StateStore
 
 
@@ -38,36 +38,33 @@ def record(context: Context, session: str, found: Iterable[tuple[Work, Written]]
 def settle(context: Context, names: Collection[str] | None = None) -> None:
     """Complete what workers that were killed have folded: write it, and let it count.
 
+    The rows' own features have no state: what was written of them and not told, an offline prep
+    writes again under the same position, or a later one.
+
     Parameters
     ----------
     names
-        Of which views, and of the rows; None: of all.
+        Of which views; None: of all.
     """
-    live = context.catalog.live_groups()
-    for group in live if names is None else [each for each in live if each["name"] in names]:
-        work = Work(group["name"], group["group_id"], group["columns"], {}, group)
-        written = _left(context, work)
-        if written is not None:
-            record(context, f"after-{group['position']}", [(work, written)])
+    for group in context.catalog.live_groups():
+        name, path = group["name"], context.home.state(group["name"], group["group_id"])
+        if name == ROWS or not path.exists() or (names is not None and name not in names):
+            continue
+        try:
+            store = StateStore.open(path, view=name, fingerprint=group["group_id"])
+        except DataError:  # damaged: who extends it tells so, and who rebuilds it needs it not
+            continue
+        if store.place.offset > group["position"]:
+            work = Work(name, group["group_id"], group["columns"], {}, group)
+            record(context, f"after-{group['position']}", [(work, _left(context, work, store))])
 
 
-def _left(context: Context, work: Work) -> Written | None:
-    """Return how far a group has come beyond what the catalog knows, all of it written."""
-    since, table = _position(work), context.features.table(work.name, work.group_id)
-    if work.name == ROWS:
-        position, too_late = table.transaction_version(WRITER) or since, 0
-    else:
-        path = context.home.state(work.name, work.group_id)
-        if not path.exists():
-            return None
-        store = StateStore.open(path, view=work.name, fingerprint=work.group_id)
-        position, too_late = store.place.offset, sum(store.too_late.values())
-        if position > since:
-            Committer(store, table).drain()
-    if position <= since:
-        return None
-    rows = context.features.rows_of(work.name, work.group_id, since + 1, position)
-    return Written(position, rows, too_late)
+def _left(context: Context, work: Work, store: StateStore) -> Written:
+    """Write what is left in a state, and return how far it goes beyond what the catalog knows."""
+    position, table = store.place.offset, context.features.table(work.name, work.group_id)
+    Committer(store, table).drain()
+    rows = context.features.rows_of(work.name, work.group_id, _position(work) + 1, position)
+    return Written(position, rows, sum(store.too_late.values()))
 
 
 def _position(work: Work) -> int:

@@ -119,12 +119,15 @@ class Environment:
                 max_spare_txns=1,
                 readonly=readonly,
             )
-            self._check_length()
-            if not readonly:
-                self._lmdb.reader_check()  # forget readers that were killed
-            self.tables = {
-                name: self._lmdb.open_db(name, create=not readonly) for name in self._names
-            }
+            with contextlib.ExitStack() as failing:
+                failing.callback(self._lmdb.close)
+                self._check_length()
+                if not readonly:
+                    self._lmdb.reader_check()  # forget readers that were killed
+                self.tables = {
+                    name: self._lmdb.open_db(name, create=not readonly) for name in self._names
+                }
+                failing.pop_all()
         except lmdb.NotFoundError as error:  # its owner has only just begun
             raise nothing_at(self.path) from error
         except (lmdb.Error, OSError) as error:
