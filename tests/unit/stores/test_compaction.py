@@ -321,7 +321,8 @@ def test_files_are_merged_when_it_is_worth_it():
     assert merged() == merged(*[1] * (FEWEST - 1)) == []
     assert merged(*[1] * FEWEST) == [[1] * FEWEST]
     assert merged(1000, *[1] * FEWEST) == [[1] * FEWEST], "the large one would be copied for little"
-    assert merged(FEWEST, *[1] * FEWEST) == [[FEWEST, *[1] * FEWEST]]
+    assert merged(2 * FEWEST, *[1] * FEWEST) == [[2 * FEWEST, *[1] * FEWEST]]
+    assert merged(*range(FEWEST, 0, -1)) == [[*range(FEWEST, 0, -1)]]
     half = LARGE // 2
     assert merged(*[half] * 20) == []
     assert merged(LARGE, *[LARGE // 10] * 20, LARGE) == [[LARGE // 10] * 10] * 2
