@@ -16,12 +16,13 @@ from sqlalchemy import event, exc
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.pool import NullPool
 
+from octavo.bundle.ranking import ranked
 from octavo.definition import Dataset
 from octavo.errors import ResourceError
 from octavo.stores.catalog import schema
 from octavo.stores.schemas import widened
 
-HEAD = "0006"
+HEAD = "0007"
 """The newest migration; a test compares it with the folder."""
 
 Row = dict[str, Any]
@@ -161,6 +162,22 @@ class Catalog:
         """Return a candidate's row, or None."""
         table = schema.candidates
         return self.one(sa.select(table).where(table.c.candidate_id == candidate_id))
+
+    def ranking(self, study: str, *, more_is_better: bool) -> list[Row]:
+        """Return a study's candidates, each with what its trial measured, best first.
+
+        See `octavo.bundle.ranking`; of equal ones the oldest is the first.
+        """
+        trials, candidates = schema.trials, schema.candidates
+        measured = ("number", "role", "figure", "folds", "log_loss", "standard_error")
+        query = (
+            sa.select(candidates, *(trials.c[name] for name in measured))
+            .join(trials, trials.c.candidate_id == candidates.c.candidate_id)
+            .where(trials.c.study == study)
+            .order_by(trials.c.number)
+        )
+        found = {row["candidate_id"]: row for row in self.rows(query)}
+        return ranked(found.values(), more_is_better=more_is_better)
 
     def data_version(self, data_version: str) -> Row | None:
         """Return a data version's document, or None."""
