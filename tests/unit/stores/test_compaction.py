@@ -9,6 +9,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 from deltalake import DeltaTable
+from deltalake.exceptions import DeltaError
 
 from octavo.errors import ResourceError
 from octavo.stores import compaction, delta
@@ -261,6 +262,17 @@ def test_the_log_is_cleaned_up_only_when_the_checkpoint_is_on_disk(log, monkeypa
     fill(log, delta.CHECKPOINT)
     at = done.index("clean")
     assert done[at - 2 : at] == [f"{delta.CHECKPOINT:020}.checkpoint.parquet", "_delta_log"]
+
+
+@pytest.mark.parametrize("error", [FileNotFoundError("gone"), DeltaError("not found: gone")])
+def test_a_log_that_another_cleans_up_at_the_same_time_fails_no_append(log, monkeypatch, error):
+    def cleaned(table):
+        raise error
+
+    monkeypatch.setattr(DeltaTable, "cleanup_metadata", cleaned)
+    fill(log, delta.CHECKPOINT + 1)
+    assert len(compact(log, Path(log.url))) == delta.CHECKPOINT + 1
+    assert numbers(log) == [*range(2 * delta.CHECKPOINT + 2)]
 
 
 @pytest.fixture
