@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from octavo.cli.arguments import DIR, FOLDER, HOME, JSON, OUTPUT, PATH, Group
+from octavo.cli.arguments import DIR, FOLDER, HOME, JSON, OUTPUT, PATH, Group, moment
 from octavo.errors import DefinitionError, ExitCode
 
 _CHECKED = 10_000
@@ -43,7 +43,7 @@ def features_get(
     views = [v.name for v in project.definition.views]
     if not view and len(views) != 1:
         raise DefinitionError("several views could be meant.", fix=f"--view: {', '.join(views)}.")
-    found = project.features().lookup(view or views[0], key, _moment(at))
+    found = project.features().lookup(view or views[0], key, moment(at, "--at"))
     if causes := stale_causes(project.catalog, view or views[0], key):
         found["_stale"] = "; ".join(causes)
     if as_json:
@@ -53,22 +53,6 @@ def features_get(
         for name, value in found.items():
             click.echo(f"{name:<{width}}  {'-' if value is None else value}")
     return ExitCode.DONE
-
-
-def _moment(text: str) -> int | None:
-    """Return ISO 8601 as microseconds since the epoch; None for no text."""
-    from datetime import UTC, datetime
-
-    if not text:
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise DefinitionError(
-            f"{text!r} is not a time.", where="--at", fix="Write 2013-12-24T15:00."
-        ) from error
-    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return round(moment.timestamp() * 1_000_000)
 
 
 @click.command

@@ -17,7 +17,7 @@ def print_report(project: Project, document: dict[str, Any]) -> None:
     console = Console(highlight=False)
     console.print()
     console.print(f"[bold]{escape(document['problem']['question'])}[/]")
-    for part in (_answer, _stages, _data, _streams, _candidates, _judged, _drift, _mirror):
+    for part in (_answer, _stages, _data, _streams, _tables, _candidates, _judged, _drift, _mirror):
         part(console, project, document)
     console.print(f"\nEverything is stored in {project.home.path}")
     console.print("Next: " + _next(project, document))
@@ -106,6 +106,16 @@ def _streams(console: Console, project: Project, document: dict[str, Any]) -> No
         console.print(
             f"[bold]Stream[/]    {each['dataset']}, partition {each['partition']}: "
             f"{each['end']:,} rows received, {each['lag']:,} wait to be ingested; {last}"
+        )
+
+
+def _tables(console: Console, project: Project, document: dict[str, Any]) -> None:
+    if tables := document["tables"]:
+        most = max(tables, key=lambda table: table["files"])
+        files, size = (sum(table[key] for table in tables) for key in ("files", "bytes"))
+        console.print(
+            f"[bold]Tables[/]    {len(tables)}, of {files:,} data files and {size / 1e6:,.1f} MB; "
+            f"most files in {escape(most['table'])}: {most['files']:,}"
         )
 
 
