@@ -35,9 +35,14 @@ SERVICES = ("server", "ingestion", "prep", "maintenance")
 @HOME
 def up(words: Sequence[str], host: str, port: int, profile: str | None, home: Path | None) -> int:
     """Serve over HTTP, ingest what is sent, prep it, and keep tables small, until stopped."""
+    """Serve over HTTP, ingest what is sent, and keep tables small, until stopped."""
+    services = list(dict.fromkeys(word for word in words if word in SERVICES))
+    if services == ["maintenance"]:  # out of the way of all others; Polars looks when it is loaded
+        os.environ["POLARS_MAX_THREADS"] = "1"
+        os.nice(10)
+
     from octavo.project import Project
 
-    services = list(dict.fromkeys(word for word in words if word in SERVICES))
     folders = [word for word in words if word not in SERVICES]
     if len(folders) > 1:
         raise DefinitionError.unknown("service", folders[0], SERVICES)
@@ -133,10 +138,6 @@ def _prep(project: Any) -> int:
 
 
 def _maintain(project: Any) -> int:
-    """Maintain the tables, out of the way of all others: on one core, and after them."""
-    os.environ["POLARS_MAX_THREADS"] = "1"  # Polars looks when it first works
-    os.nice(10)
-
     from octavo.definition.durations import microseconds
 
     stop, stream = _stopping(), project.stream()

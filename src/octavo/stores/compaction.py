@@ -30,15 +30,15 @@ _MERGED = "_merged-"  # begins the folders of files that are being made
 def worth(files: Sequence[File]) -> list[list[File]]:
     """Return which files are to become one, of a table's, in the order of their rows.
 
-    Counted from the newest on, a file is taken in where those after it are together as large as it.
-    So sizes double from file to file, few are left however many come, and a row is written again
-    about as often as its file can double until it is `LARGE`.
+    Counted from the newest on, a file is taken in where those after it are together at least half
+    as large. So sizes grow from file to file, few are left however many come, and a row is written
+    again only when its file grows by half, until that is `LARGE`.
     """
     found: list[list[File]] = []
     run: list[File] = []
     size = 0
     for file in reversed(files):
-        if run and (file.bytes > size or file.bytes + size > LARGE):
+        if run and (file.bytes > 2 * size or file.bytes + size > LARGE):
             found.append(run)
             run, size = [], 0
         run.append(file)

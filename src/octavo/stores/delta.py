@@ -377,7 +377,8 @@ class DeltaLog:
         table.create_checkpoint()
         name = f"_delta_log/{table.version():020}.checkpoint.parquet"
         self._sync("_delta_log/_last_checkpoint", name)
-        with contextlib.suppress(FileNotFoundError):  # another has just cleaned up
+        # Who cleans up at the same time may take away what is looked at; the commit stands.
+        with contextlib.suppress(FileNotFoundError, DeltaError):
             table.cleanup_metadata()
 
     def _placed(self, folder: Path, rows: pl.DataFrame | Staged) -> list[AddAction]:

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import log_loss
 
@@ -89,6 +89,7 @@ ROWS = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(ROWS)
 def test_nothing_within_one_standard_error_of_the_best_has_less_loss(rows):
     rows = [each | {"number": number} for number, each in enumerate(rows)]
@@ -108,6 +109,7 @@ def test_nothing_within_one_standard_error_of_the_best_has_less_loss(rows):
     assert numbers == [each["number"] for each in found]
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 4)), st.booleans())
 def test_without_a_standard_error_the_figure_decides_then_age(figures, more):
     rows = [row(figure, number=number) for number, figure in enumerate(figures)]

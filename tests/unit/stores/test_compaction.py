@@ -9,6 +9,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 from deltalake import DeltaTable
+from deltalake.exceptions import DeltaError
 
 from octavo.errors import ResourceError
 from octavo.stores import compaction, delta
@@ -263,6 +264,17 @@ def test_the_log_is_cleaned_up_only_when_the_checkpoint_is_on_disk(log, monkeypa
     assert done[at - 2 : at] == [f"{delta.CHECKPOINT:020}.checkpoint.parquet", "_delta_log"]
 
 
+@pytest.mark.parametrize("error", [FileNotFoundError("gone"), DeltaError("not found: gone")])
+def test_a_log_that_another_cleans_up_at_the_same_time_fails_no_append(log, monkeypatch, error):
+    def cleaned(table):
+        raise error
+
+    monkeypatch.setattr(DeltaTable, "cleanup_metadata", cleaned)
+    fill(log, delta.CHECKPOINT + 1)
+    assert len(compact(log, Path(log.url))) == delta.CHECKPOINT + 1
+    assert numbers(log) == [*range(2 * delta.CHECKPOINT + 2)]
+
+
 @pytest.fixture
 def forgetful(monkeypatch):
     """Tables whose log keeps nothing that a checkpoint has, and has one every three commits."""
@@ -321,7 +333,8 @@ def test_files_are_merged_when_it_is_worth_it():
     assert merged() == merged(*[1] * (FEWEST - 1)) == []
     assert merged(*[1] * FEWEST) == [[1] * FEWEST]
     assert merged(1000, *[1] * FEWEST) == [[1] * FEWEST], "the large one would be copied for little"
-    assert merged(FEWEST, *[1] * FEWEST) == [[FEWEST, *[1] * FEWEST]]
+    assert merged(2 * FEWEST, *[1] * FEWEST) == [[2 * FEWEST, *[1] * FEWEST]]
+    assert merged(*range(FEWEST, 0, -1)) == [[*range(FEWEST, 0, -1)]]
     half = LARGE // 2
     assert merged(*[half] * 20) == []
     assert merged(LARGE, *[LARGE // 10] * 20, LARGE) == [[LARGE // 10] * 10] * 2
