@@ -123,7 +123,8 @@ class Project:
         stream = self.stream()
         streams = status.streams(self.definition, self.catalog, stream)
         stream.close()
-        return document | {"streams": streams, "mirror": told}
+        grown = status.followed(self.definition, self.folder, self.home)
+        return document | {"streams": streams, "followed": grown, "mirror": told}
 
     def reproduce(self, candidate_id: str) -> Reproduction:
         """Train a candidate once more from what was recorded, and say whether it is the same."""

@@ -1,5 +1,6 @@
 """The state of the eight stages as one document, and nothing else."""
 
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
@@ -7,10 +8,12 @@ import sqlalchemy as sa
 from octavo.definition import Lift, Pipeline
 from octavo.definition.versions import ROWS
 from octavo.runner import STAGES
+from octavo.stages.ingestion.tail import behind
 from octavo.stages.ingestion.topics import GROUP, incoming
 from octavo.stages.prep.stale import ALL
 from octavo.stores import catalog as tables
 from octavo.stores.catalog import Catalog
+from octavo.stores.home import Home
 from octavo.streams import Stream
 
 
@@ -54,6 +57,11 @@ def streams(pipeline: Pipeline, catalog: Catalog, stream: Stream) -> list[dict[s
             told = {"dataset": dataset.name, "partition": partition, "end": extent.end}
             found.append(told | {"lag": lag, "freshness": fresh})
     return found
+
+
+def followed(pipeline: Pipeline, folder: Path, home: Home) -> dict[str, int]:
+    """Return for each dataset whose files grow how many bytes of them are not in its stream yet."""
+    return {each.name: behind(each, folder, home) for each in pipeline.datasets if each.is_followed}
 
 
 def _freshness(catalog: Catalog, topic: str, partition: int) -> float | None:

@@ -15,7 +15,7 @@ def print_report(project: Project, document: dict[str, Any]) -> None:
     console = Console(highlight=False)
     console.print()
     console.print(f"[bold]{escape(document['problem']['question'])}[/]")
-    for part in (_answer, _stages, _data, _streams, _candidates, _judged, _drift, _mirror):
+    for part in (_answer, _stages, _data, _streams, _followed, _candidates, _judged, _drift, _mirror):
         part(console, project, document)
     console.print(f"\nEverything is stored in {project.home.path}")
     console.print("Next: " + _next(project, document))
@@ -105,6 +105,11 @@ def _streams(console: Console, project: Project, document: dict[str, Any]) -> No
             f"[bold]Stream[/]    {each['dataset']}, partition {each['partition']}: "
             f"{each['end']:,} rows received, {each['lag']:,} wait to be ingested; {last}"
         )
+
+
+def _followed(console: Console, project: Project, document: dict[str, Any]) -> None:
+    for name, size in document["followed"].items():
+        console.print(f"[bold]Files[/]     {name}: {size:,} bytes are not in its stream yet")
 
 
 def _mirror(console: Console, project: Project, document: dict[str, Any]) -> None:

@@ -13,7 +13,7 @@ import click
 from octavo.cli.arguments import HOME, PATH, PROFILE
 from octavo.errors import DataError, DefinitionError, ExitCode, ResourceError
 
-SERVICES = ("server", "ingestion")
+SERVICES = ("server", "ingestion", "tail")
 
 
 @click.command
@@ -21,7 +21,7 @@ SERVICES = ("server", "ingestion")
     "words",
     metavar="[SERVICE…] [DIR]",
     nargs=-1,
-    help="server, ingestion; all there is to do by default. Then the folder of pipeline.py.",
+    help="server, ingestion, tail; all there is to do by default. Then the folder of pipeline.py.",
 )
 @click.option(
     "--host", metavar="ADDRESS", default="127.0.0.1", show_default=True, help="Where to listen."
@@ -53,27 +53,38 @@ def up(words: Sequence[str], host: str, port: int, profile: str | None, home: Pa
             where=f"profile {project.profile.name!r}, stream",
             fix='Leave it out, or write "sqlite:".',
         )
-    services = services or list(SERVICES if online else SERVICES[:1])
+    followed = [each.name for each in project.definition.datasets if each.is_followed]
+    if "tail" in services and not followed:
+        raise DefinitionError(
+            "no dataset has files that grow: there is nothing to follow.",
+            where=project.name,
+            fix="Declare ov.Files(…, follow=True) for one.",
+        )
+    services = services or ["server", *["ingestion"] * bool(online), *["tail"] * bool(followed)]
     with project.home.kept():
         if services == ["server"]:
             return _serve(project, host, port)
         if services == ["ingestion"]:
             return _ingest(project)
-        return _supervise(project, host, port, profile)
+        if services == ["tail"]:
+            return _follow(project)
+        return _supervise(project, services, host, port, profile)
 
 
-def _supervise(project: Any, host: str, port: int, profile: str | None) -> int:
+def _supervise(
+    project: Any, services: Sequence[str], host: str, port: int, profile: str | None
+) -> int:
     """Run each service in a process of its own."""
     from octavo.services.supervisor import supervise
 
-    with _listener(host, port) as listener:  # a server that is started anew has the same address
-        port = listener.getsockname()[1]
     command = [sys.executable, "-m", "octavo", "up"]
     options = [str(project.folder), "--home", str(project.home.path)]
     options += ["--profile", profile] if profile else []
-    address = ["--host", host, "--port", str(port)]
-    commands = {name: [*command, name, *options] for name in SERVICES}
-    commands["server"] += address
+    commands = {name: [*command, name, *options] for name in services}
+    if "server" in commands:
+        with _listener(host, port) as listener:  # one that is started anew has the same address
+            port = listener.getsockname()[1]
+        commands["server"] += ["--host", host, "--port", str(port)]
     return supervise(commands, _stopping(), lambda text: click.echo(text, err=True))
 
 
@@ -104,6 +115,24 @@ def _ingest(project: Any) -> int:
     return ExitCode.DONE
 
 
+def _follow(project: Any) -> int:
+    from octavo.stages.ingestion.tail import Tail
+
+    stop, stream = _stopping(), project.stream()
+    tail = Tail(
+        project.definition,
+        project.folder,
+        project.home,
+        project.catalog,
+        stream,
+        tell=lambda text: click.echo(text, err=True),
+    )
+    click.echo(f"Following the files of {', '.join(each.name for each in tail.datasets)}")
+    tail.run(stop)
+    stream.close()
+    return ExitCode.DONE
+
+
 def _serve(project: Any, host: str, port: int) -> int:
     import uvicorn
 
@@ -111,7 +140,7 @@ def _serve(project: Any, host: str, port: int) -> int:
     from octavo.server.events import Events
     from octavo.services.receiving import Receiver
     from octavo.services.serving import PredictionLog
-    from octavo.status import streams
+    from octavo.status import followed, streams
     from octavo.stores.predictions import PredictionStore
 
     stream = project.stream()
@@ -128,6 +157,7 @@ def _serve(project: Any, host: str, port: int) -> int:
             project.config,
             Events(receiver),
             lambda: streams(project.definition, project.catalog, stream),
+            lambda: followed(project.definition, project.folder, project.home),
         )
         if scorer is not None:
             served = f"{scorer.candidate_id} ({scorer.bundle.algorithm}), {scorer.deployment_id}"

@@ -49,6 +49,8 @@ class App:
         Takes the rows of datasets that come by a stream.
     streams
         Gives how far their ingestion is, as `octavo.status.streams`.
+    followed
+        Gives how much of growing files is not in a stream yet, as `octavo.status.followed`.
     """
 
     def __init__(
@@ -60,6 +62,7 @@ class App:
         config: ConfigService,
         events: Events,
         streams: Callable[[], list[dict[str, Any]]],
+        followed: Callable[[], dict[str, int]],
     ) -> None:
         self.name = name
         self.scorer = scorer
@@ -68,6 +71,7 @@ class App:
         self.config = config
         self.events = events
         self.streams = streams
+        self.followed = followed
         self.registry = CollectorRegistry()
         self.requests = Counter(
             "octavo_requests", "Requests answered.", ["path", "status"], registry=self.registry
@@ -88,6 +92,12 @@ class App:
             )
             for name, told in _STREAM.items()
         }
+        self.unread = Gauge(
+            "octavo_followed_bytes",
+            "Bytes of growing files that are not in their stream yet.",
+            ["dataset"],
+            registry=self.registry,
+        )
         for label, help_ in (("logged", "Predictions on disk."), ("lost", "Not logged.")):
             gauge = Gauge(f"octavo_predictions_{label}", help_, registry=self.registry)
             gauge.set_function(lambda label=label: getattr(log, label))
@@ -186,6 +196,8 @@ class App:
             for name, gauge in self.behind.items():
                 if each[name] is not None:
                     gauge.labels(each["dataset"], each["partition"]).set(each[name])
+        for dataset, size in self.followed().items():
+            self.unread.labels(dataset).set(size)
 
     def _health(self) -> dict[str, Any]:
         return {
