@@ -123,10 +123,13 @@ class Project:
         mirror = self.mirror
         told = {"due": mirror.due, "error": mirror.error} if mirror else None
         stream = self.stream()
-        streams = status.streams(self.definition, self.catalog, stream)
+        flow = self.flow(stream)
         stream.close()
-        tables = status.tables_of(self.home)
-        return document | {"streams": streams, "tables": tables, "mirror": told}
+        return document | flow | {"mirror": told}
+
+    def flow(self, stream: Stream) -> dict[str, Any]:
+        """Return how far what is sent, and what files grow by, has come; and how large tables are."""
+        return status.flow(self.definition, self.folder, self.home, self.catalog, stream)
 
     def reproduce(self, candidate_id: str) -> Reproduction:
         """Train a candidate once more from what was recorded, and say whether it is the same."""

@@ -1,5 +1,6 @@
 """The state of the eight stages as one document, and nothing else."""
 
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
@@ -7,6 +8,7 @@ import sqlalchemy as sa
 from octavo.definition import Lift, Pipeline
 from octavo.definition.versions import ROWS
 from octavo.runner import STAGES
+from octavo.stages.ingestion.tail import behind
 from octavo.stages.prep.stale import ALL
 from octavo.stores import catalog as tables
 from octavo.stores.catalog import Catalog
@@ -34,6 +36,17 @@ def status(pipeline: Pipeline, name: str, catalog: Catalog) -> dict[str, Any]:
         "feature_groups": _groups(pipeline, catalog),
         "stale": _stale(pipeline, catalog),
         "leaks": outputs(catalog, "segregation").get("leaks", []),
+    }
+
+
+def flow(
+    pipeline: Pipeline, folder: Path, home: Home, catalog: Catalog, stream: Stream
+) -> dict[str, Any]:
+    """Return `streams`, `followed` and ``tables``, of `tables_of`, as one document."""
+    return {
+        "streams": streams(pipeline, catalog, stream),
+        "followed": followed(pipeline, folder, home),
+        "tables": tables_of(home),
     }
 
 
@@ -66,6 +79,11 @@ def tables_of(home: Home) -> list[dict[str, Any]]:
         name, size = str(folder.relative_to(home.path)), sum(file.bytes for file in files)
         found.append({"table": name, "files": len(files), "bytes": size})
     return found
+
+
+def followed(pipeline: Pipeline, folder: Path, home: Home) -> dict[str, int]:
+    """Return for each dataset whose files grow how many bytes of them are not in its stream yet."""
+    return {each.name: behind(each, folder, home) for each in pipeline.datasets if each.is_followed}
 
 
 def _freshness(catalog: Catalog, topic: str, partition: int) -> float | None:

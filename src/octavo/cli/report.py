@@ -17,7 +17,8 @@ def print_report(project: Project, document: dict[str, Any]) -> None:
     console = Console(highlight=False)
     console.print()
     console.print(f"[bold]{escape(document['problem']['question'])}[/]")
-    for part in (_answer, _stages, _data, _streams, _tables, _candidates, _judged, _drift, _mirror):
+    flow = (_data, _streams, _followed, _tables)
+    for part in (_answer, _stages, *flow, _candidates, _judged, _drift, _mirror):
         part(console, project, document)
     console.print(f"\nEverything is stored in {project.home.path}")
     console.print("Next: " + _next(project, document))
@@ -117,6 +118,11 @@ def _tables(console: Console, project: Project, document: dict[str, Any]) -> Non
             f"[bold]Tables[/]    {len(tables)}, of {files:,} data files and {size / 1e6:,.1f} MB; "
             f"most files in {escape(most['table'])}: {most['files']:,}"
         )
+
+
+def _followed(console: Console, project: Project, document: dict[str, Any]) -> None:
+    for name, size in document["followed"].items():
+        console.print(f"[bold]Files[/]     {name}: {size:,} bytes are not in its stream yet")
 
 
 def _mirror(console: Console, project: Project, document: dict[str, Any]) -> None:

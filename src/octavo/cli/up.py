@@ -1,10 +1,7 @@
 """The command that keeps services up: octavo up."""
 
 import os
-import signal
-import socket
 import sys
-import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,9 +9,10 @@ from typing import Any
 import click
 
 from octavo.cli.arguments import HOME, PATH, PROFILE
-from octavo.errors import DataError, DefinitionError, ExitCode, ResourceError
+from octavo.cli.services import ALONE, listener, serve, stopping
+from octavo.errors import DefinitionError
 
-SERVICES = ("server", "ingestion", "prep", "maintenance")
+SERVICES = ("server", *ALONE)
 
 
 @click.command
@@ -22,8 +20,8 @@ SERVICES = ("server", "ingestion", "prep", "maintenance")
     "words",
     metavar="[SERVICE…] [DIR]",
     nargs=-1,
-    help="server, ingestion, prep, maintenance; with a stream all of them by default, without one "
-    "the server. Then the folder of pipeline.py.",
+    help="server, ingestion, prep, tail, maintenance; all there is to do by default. Then the "
+    "folder of pipeline.py.",
 )
 @click.option(
     "--host", metavar="ADDRESS", default="127.0.0.1", show_default=True, help="Where to listen."
@@ -34,8 +32,7 @@ SERVICES = ("server", "ingestion", "prep", "maintenance")
 @PROFILE
 @HOME
 def up(words: Sequence[str], host: str, port: int, profile: str | None, home: Path | None) -> int:
-    """Serve over HTTP, ingest what is sent, prep it, and keep tables small, until stopped."""
-    """Serve over HTTP, ingest what is sent, and keep tables small, until stopped."""
+    """Serve over HTTP, ingest and prep what is sent, and keep tables small, until stopped."""
     services = list(dict.fromkeys(word for word in words if word in SERVICES))
     if services == ["maintenance"]:  # out of the way of all others; Polars looks when it is loaded
         os.environ["POLARS_MAX_THREADS"] = "1"
@@ -47,30 +44,46 @@ def up(words: Sequence[str], host: str, port: int, profile: str | None, home: Pa
     if len(folders) > 1:
         raise DefinitionError.unknown("service", folders[0], SERVICES)
     project = Project(PATH.convert(folders[0] if folders else ".", None, None), home, profile)
-    online = [each.name for each in project.definition.datasets if each.online is not None]
-    if {"ingestion", "prep"} & {*services} and not online:
-        raise DefinitionError(
-            "no dataset comes by a stream: there is nothing to ingest or prep all the time.",
-            where=project.name,
-            fix="Declare online=ov.Stream() for one.",
-        )
+    services = _checked(project, services)
+    with project.home.kept():
+        if services == ["server"]:
+            return serve(project, host, port)
+        if len(services) == 1:
+            return ALONE[services[0]](project)
+        return _supervise(project, services, host, port, profile)
+
+
+def _checked(project: Any, asked: Sequence[str]) -> Sequence[str]:
+    """Return the services asked for; of none, all that have something to do.
+
+    Raises
+    ------
+    DefinitionError
+        If one has nothing to do as the pipeline is defined.
+    """
+    datasets = project.definition.datasets
+    online = any(each.online is not None for each in datasets)
+    followed = any(each.is_followed for each in datasets)
     if online and project.profile.stream.startswith("memory:"):
         raise DefinitionError(
             "a stream in memory is seen by one process alone, and ends with it.",
             where=f"profile {project.profile.name!r}, stream",
             fix='Leave it out, or write "sqlite:".',
         )
-    services = services or list(SERVICES if online else SERVICES[:1])
-    with project.home.kept():
-        if services == ["server"]:
-            return _serve(project, host, port)
-        if services == ["ingestion"]:
-            return _ingest(project)
-        if services == ["prep"]:
-            return _prep(project)
-        if services == ["maintenance"]:
-            return _maintain(project)
-        return _supervise(project, services, host, port, profile)
+    if {"ingestion", "prep"} & {*asked} and not online:
+        raise DefinitionError(
+            "no dataset comes by a stream: there is nothing to ingest or to prep all the time.",
+            where=project.name,
+            fix="Declare online=ov.Stream() for one.",
+        )
+    if "tail" in asked and not followed:
+        raise DefinitionError(
+            "no dataset has files that grow: there is nothing to follow.",
+            where=project.name,
+            fix="Declare ov.Files(…, follow=True) for one.",
+        )
+    useful = {"server": True, "tail": followed}
+    return asked or [service for service in SERVICES if useful.get(service, online)]
 
 
 def _supervise(
@@ -79,180 +92,15 @@ def _supervise(
     """Run each service in a process of its own."""
     from octavo.services.supervisor import supervise
 
-    with _listener(host, port) as listener:  # a server that is started anew has the same address
-        port = listener.getsockname()[1]
     command = [sys.executable, "-m", "octavo", "up"]
     options = [str(project.folder), "--home", str(project.home.path)]
     options += ["--profile", profile] if profile else []
-    address = ["--host", host, "--port", str(port)]
     commands = {name: [*command, name, *options] for name in services}
     if "server" in commands:
-        commands["server"] += address
-    return supervise(commands, _stopping(), lambda text: click.echo(text, err=True))
-
-
-def _ingest(project: Any) -> int:
-    from octavo.services.notifications import NotificationService
-    from octavo.stages.ingestion.online import OnlineIngestion
-
-    stop, stream = _stopping(), project.stream()
-    notifications = NotificationService(
-        project.catalog,
-        project.home.log,
-        lambda severity, text: click.echo(f"{severity}: {text}", err=True),
-        urls=project.definition.notify,
-        name=project.name,
-        online=True,
-    )
-    service = OnlineIngestion(
-        project.definition,
-        project.home,
-        project.catalog,
-        stream,
-        tell=lambda text: click.echo(f"error: {text}", err=True),
-        notify=notifications.tell,
-    )
-    click.echo(f"Ingesting {', '.join(each.name for each in service.datasets)}")
-    service.run(stop)
-    stream.close()
-    return ExitCode.DONE
-
-
-def _prep(project: Any) -> int:
-    from octavo.stages.prep.online import OnlinePrep
-
-    stop, stream = _stopping(), project.stream()
-    service = OnlinePrep(
-        project.definition,
-        project.folder,
-        project.home,
-        project.catalog,
-        stream,
-        tell=lambda text: click.echo(f"error: {text}", err=True),
-    )
-    views = ", ".join(view.name for view in project.definition.views)
-    click.echo(f"Prepping {views or 'the rows'}")
-    service.run(stop)
-    stream.close()
-    return ExitCode.DONE
-
-
-def _maintain(project: Any) -> int:
-    from octavo.definition.durations import microseconds
-
-    stop, stream = _stopping(), project.stream()
-    every = project.profile.maintain_every
-    click.echo(f"Maintaining {project.home.path}, every {every}")
-    project.maintenance(stream).run(
-        stop,
-        every=microseconds(every, where="maintain_every") / 1e6,
-        tell=lambda text: click.echo(f"error: {text}", err=True),
-    )
-    stream.close()
-    return ExitCode.DONE
-
-
-def _serve(project: Any, host: str, port: int) -> int:
-    import uvicorn
-
-    from octavo.server import App
-    from octavo.server.events import Events
-    from octavo.services.receiving import Receiver
-    from octavo.services.refreshing import Refreshing
-    from octavo.services.serving import PredictionLog
-    from octavo.status import streams, tables_of
-    from octavo.stores.predictions import PredictionStore
-
-    stream = project.stream()
-    receiver = Receiver(project.definition, stream)
-    scorer = _scorer(project, bool(receiver.datasets))
-    with _listener(host, port) as listener:
-        address = f"http://{host}:{listener.getsockname()[1]}"
-        log = PredictionLog(PredictionStore(project.home))
-        app = App(
-            project.name,
-            scorer,
-            log,
-            project.row_service(),
-            project.config,
-            Events(receiver),
-            lambda: streams(project.definition, project.catalog, stream),
-            lambda: tables_of(project.home),
-        )
-        refreshing = Refreshing(
-            project.catalog,
-            lambda: _warm(project),
-            app.serve,
-            lambda text: click.echo(f"error: {text}", err=True),
-        )
-        if scorer is not None:
-            served = f"{scorer.candidate_id} ({scorer.bundle.algorithm}), {scorer.deployment_id}"
-            click.echo(f"Serving {served}")
-            click.echo(f"  POST {address}/v1/pipelines/{project.name}/predict")
-        for dataset in receiver.datasets:
-            click.echo(f"  POST {address}/v1/datasets/{dataset}/events")
-        click.echo(f"  GET  {address}/v1/pipelines/{project.name}/data")
-        click.echo(f"  GET  {address}/v1/pipelines/{project.name}/settings")
-        click.echo(f"  GET  {address}/health   {address}/metrics")
-        # uvicorn drains, then raises the signal again for whoever was there before: stopping a
-        # server is no failure.
-        _stopping()
-        config = uvicorn.Config(app, log_level="warning", access_log=False, lifespan="on")
-        uvicorn.Server(config).run(sockets=[listener])
-        refreshing.close()
-    stream.close()
-    return ExitCode.DONE
-
-
-def _scorer(project: Any, takes_rows: bool) -> Any:
-    """Return what answers; None, and say why, if nothing does, and rows are taken all the same.
-
-    Raises
-    ------
-    DataError
-        If there is nothing to do at all.
-    """
-    try:
-        return _warm(project)
-    except DataError as error:
-        if not takes_rows:
-            raise
-        click.echo(f"No predictions: {error}", err=True)
-        return None
-
-
-def _warm(project: Any) -> Any:
-    """Return what answers, so that no request waits for a first time."""
-    scorer = project.scorer()
-    rows = project.catalog.committed(scorer.pipeline.rows.name)
-    scorer.warm_up(rows[-1:], project.home)
-    return scorer
-
-
-def _listener(host: str, port: int) -> socket.socket:
-    listener = socket.socket()
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((host, port))
-    except OSError as error:
-        listener.close()
-        raise ResourceError(
-            f"the port is not free ({error.strerror}).",
-            where=f"{host}:{port}",
-            fix="Choose another with --port.",
-        ) from error
-    return listener
-
-
-def _stopping() -> threading.Event:
-    """Return what is set when the process is told to stop, or loses who supervises it."""
-    from octavo.services.supervisor import watch_parent
-
-    stop = threading.Event()
-    for each in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(each, lambda *_: stop.set())
-    watch_parent()
-    return stop
+        with listener(host, port) as found:  # a server that is started anew has the same address
+            port = found.getsockname()[1]
+        commands["server"] += ["--host", host, "--port", str(port)]
+    return supervise(commands, stopping(), lambda text: click.echo(text, err=True))
 
 
 COMMANDS = (up,)

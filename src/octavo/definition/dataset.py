@@ -79,6 +79,9 @@ class Files(Source):
     lines: str | None = None
     """The pattern that every line fits: one of `LINES`, or a regular expression whose named groups
     are the columns. None: what a file is is told from its name."""
+    follow: bool = beside(False)
+    """They grow: the first run loads what is there; what is appended afterwards, and new files,
+    come by the dataset's stream while `octavo up` runs."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -94,6 +97,7 @@ class Files(Source):
         if self.columns is not None:
             object.__setattr__(self, "columns", columns(self.columns, where="Files.columns"))
         instance(self.csv, Csv, where="Files.csv")
+        instance(self.follow, bool, where="Files.follow")
         instance(self.nested, Nested, where="Files.nested")
         instance(self.lines, (str, type(None)), where="Files.lines")
         if self.lines is not None:
@@ -213,6 +217,12 @@ class Dataset(Declaration):
                 where=where,
                 fix='Give it files, ov.Files("data/*.csv"), or online=ov.Stream().',
             )
+        if self.is_followed and self.online is None:
+            raise DefinitionError(
+                "its files are followed, and what is appended to them comes by no stream.",
+                where=where,
+                fix="Add online=ov.Stream(), or take out follow=True.",
+            )
         if self.offline is None or self.online is None:
             return
         if self.offline.nested.rows is not None:
@@ -257,6 +267,11 @@ class Dataset(Declaration):
         source = self.offline or self.online
         assert source is not None, "one of the two was asked for"
         return source
+
+    @property
+    def is_followed(self) -> bool:
+        """Whether it has files that grow."""
+        return isinstance(self.offline, Files) and self.offline.follow
 
     @property
     def identity(self) -> tuple[str, ...]:

@@ -53,10 +53,8 @@ class App:
         The live deployment; None: there is none.
     events
         Takes the rows of datasets that come by a stream.
-    streams
-        Gives how far their ingestion is, as `octavo.status.streams`.
-    tables
-        Gives how large they are, as `octavo.status.tables_of`.
+    flow
+        Gives how far that has come, as `octavo.status.flow`.
     """
 
     def __init__(
@@ -67,8 +65,7 @@ class App:
         data: RowService,
         config: ConfigService,
         events: Events,
-        streams: Callable[[], list[dict[str, Any]]],
-        tables: Callable[[], list[dict[str, Any]]],
+        flow: Callable[[], dict[str, Any]],
     ) -> None:
         self.name = name
         self.scorer = scorer
@@ -76,7 +73,7 @@ class App:
         self.data = data
         self.config = config
         self.events = events
-        self.streams, self.tables = streams, tables
+        self.flow = flow
         self.registry = CollectorRegistry()
         self.requests = Counter(
             "octavo_requests", "Requests answered.", ["path", "status"], registry=self.registry
@@ -101,6 +98,12 @@ class App:
             name: Gauge(f"octavo_table_{name}", told, ["table"], registry=self.registry)
             for name, told in _TABLE.items()
         }
+        self.unread = Gauge(
+            "octavo_followed_bytes",
+            "Bytes of growing files that are not in their stream yet.",
+            ["dataset"],
+            registry=self.registry,
+        )
         for label, help_ in (("logged", "Predictions on disk."), ("lost", "Not logged.")):
             gauge = Gauge(f"octavo_predictions_{label}", help_, registry=self.registry)
             gauge.set_function(lambda label=label: getattr(log, label))
@@ -199,13 +202,16 @@ class App:
 
     def _look(self) -> None:
         """Bring what is told of streams and tables up to date."""
-        for each in self.streams():
+        flow = self.flow()
+        for each in flow["streams"]:
             for name, gauge in self.behind.items():
                 if each[name] is not None:
                     gauge.labels(each["dataset"], each["partition"]).set(each[name])
-        for each in self.tables():
+        for each in flow["tables"]:
             for name, gauge in self.held.items():
                 gauge.labels(each["table"]).set(each[name])
+        for dataset, size in flow["followed"].items():
+            self.unread.labels(dataset).set(size)
 
     def _health(self) -> dict[str, Any]:
         return {

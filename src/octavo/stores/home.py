@@ -90,6 +90,10 @@ class Home:
         """Folder of the embedded log, one file for each topic."""
         return self.path / "streams"
 
+    def followed(self, dataset: str) -> Path:
+        """File that keeps how far the growing files of a dataset were read."""
+        return self.path / "followed" / f"{dataset}.json"
+
     def mirror(self, server: str) -> Path:
         """File that keeps what a server that is mirrored to has."""
         return self.path / "mirror" / f"{server}.json"
@@ -154,6 +158,21 @@ class Home:
         with self._lock_file(name) as file:
             try:
                 fcntl.flock(file, how)
+            except BlockingIOError:
+                yield False
+                return
+            yield True
+
+    @contextlib.contextmanager
+    def following(self) -> Iterator[bool]:
+        """Follow the growing files of all datasets alone; False is given if another process does.
+
+        The lock goes with the process, however that ends.
+        """
+        (self.path / "locks").mkdir(parents=True, exist_ok=True)
+        with (self.path / "locks" / "following").open("a+") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 yield False
                 return

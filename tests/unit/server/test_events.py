@@ -48,7 +48,8 @@ def stream():
 
 def app_of(stream, **options):
     receiver = Receiver(pipeline_of(payments(**options)), stream)
-    return App("shop", None, None, None, None, Events(receiver), list, list)  # type: ignore[arg-type]
+    nothing = {"streams": [], "followed": {}, "tables": []}
+    return App("shop", None, None, None, None, Events(receiver), lambda: nothing)  # type: ignore[arg-type]
 
 
 def ask(app, requests, path=PATH):

@@ -195,6 +195,8 @@ def _ingest_batch(context: Context, dataset: Dataset, batch: Row, offered: Offer
             _commit(context, dataset, batch, offered, reading, intake, version, began)
     if isinstance(dataset.offline, Sql):
         shutil.rmtree(offered.path)  # a database is not asked for it again
+    elif dataset.is_followed:
+        shutil.rmtree(offered.path.parent)  # a copy
 
 
 def _commit(

@@ -129,7 +129,7 @@ def blocks(
         if last and rest and not rest.endswith(b"\n"):
             rest += b"\n"
         quotes = find_quotes(rest, delimiter, last=last, quote=quote) if delimiter else Quotes()
-        cut = _end_of_records(rest, quotes.marks)
+        cut = end_of_records(rest, quotes.marks)
         if cut:
             yield Block(rest[:cut], quotes.before(cut), done())
         rest = rest[cut:]
@@ -227,7 +227,7 @@ def _closing(data: bytes, at: list[int], place: int, closes_before: tuple[int, .
     return None
 
 
-def _end_of_records(data: bytes, marks: np.ndarray) -> int:
+def end_of_records(data: bytes, marks: np.ndarray) -> int:
     """Return where the last whole record ends (0: there is none)."""
     end = data.rfind(b"\n")
     while end >= 0:

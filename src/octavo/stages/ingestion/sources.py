@@ -12,6 +12,7 @@ from octavo.errors import DataError, OctavoError
 from octavo.stages.contract import Context
 from octavo.stages.ingestion import sql
 from octavo.stages.ingestion.files import changing, content_hash, expand
+from octavo.stages.ingestion.first_load import copies, is_over
 from octavo.stages.ingestion.offered import Offered
 
 
@@ -30,6 +31,8 @@ def seen(context: Context, dataset: Dataset) -> Any:
         return "stream" if dataset.name in context.catalog.schemas() else "nothing yet"
     if isinstance(dataset.offline, Sql):
         return {"asked": context.now()}
+    if dataset.is_followed and is_over(context.catalog, context.home, dataset.name):
+        return "followed"
     try:
         files = [
             (path, changing(path).stat()) for path in _files(context, dataset.offline, dataset)
@@ -51,6 +54,8 @@ def sources_of(context: Context) -> tuple[dict[str, list[Offered]], list[OctavoE
                 _check_stream(context, dataset)
             elif isinstance(dataset.offline, Sql):
                 sources[dataset.name] = _loaded(context, dataset, dataset.offline)
+            elif dataset.is_followed:
+                sources[dataset.name] = _first(context, dataset, dataset.offline)
             else:
                 paths = _files(context, dataset.offline, dataset)
                 hashes |= {path: content_hash(path) for path in paths if path not in hashes}
@@ -58,6 +63,20 @@ def sources_of(context: Context) -> tuple[dict[str, list[Offered]], list[OctavoE
         except OctavoError as error:
             failed.append(error)
     return sources, failed
+
+
+def _first(context: Context, dataset: Dataset, files: Files) -> list[Offered]:
+    """Return what files that grow have, before they are followed."""
+    if is_over(context.catalog, context.home, dataset.name):
+        return []
+    found = copies(context, dataset, _files(context, files, dataset))
+    if not found:
+        raise DataError(
+            "its files have no whole record yet.",
+            where=f"dataset {dataset.name!r}",
+            fix="Run `octavo run` again when there are some.",
+        )
+    return found
 
 
 def _check_stream(context: Context, dataset: Dataset) -> None:

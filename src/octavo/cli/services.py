@@ -1,0 +1,196 @@
+"""What each service of `octavo up` does, in a process of its own, until it is told to stop."""
+
+import signal
+import socket
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import click
+
+from octavo.errors import DataError, ExitCode, ResourceError
+
+
+def serve(project: Any, host: str, port: int) -> int:
+    """Answer over HTTP, and take what is sent."""
+    import uvicorn
+
+    from octavo.server import App
+    from octavo.server.events import Events
+    from octavo.services.receiving import Receiver
+    from octavo.services.refreshing import Refreshing
+    from octavo.services.serving import PredictionLog
+    from octavo.stores.predictions import PredictionStore
+
+    stream = project.stream()
+    receiver = Receiver(project.definition, stream)
+    scorer = _scorer(project, bool(receiver.datasets))
+    with listener(host, port) as listening:
+        address = f"http://{host}:{listening.getsockname()[1]}"
+        log = PredictionLog(PredictionStore(project.home))
+        app = App(
+            project.name,
+            scorer,
+            log,
+            project.row_service(),
+            project.config,
+            Events(receiver),
+            lambda: project.flow(stream),
+        )
+        refreshing = Refreshing(project.catalog, lambda: _warm(project), app.serve, _tell)
+        if scorer is not None:
+            served = f"{scorer.candidate_id} ({scorer.bundle.algorithm}), {scorer.deployment_id}"
+            click.echo(f"Serving {served}")
+            click.echo(f"  POST {address}/v1/pipelines/{project.name}/predict")
+        for dataset in receiver.datasets:
+            click.echo(f"  POST {address}/v1/datasets/{dataset}/events")
+        click.echo(f"  GET  {address}/v1/pipelines/{project.name}/data")
+        click.echo(f"  GET  {address}/v1/pipelines/{project.name}/settings")
+        click.echo(f"  GET  {address}/health   {address}/metrics")
+        # uvicorn drains, then raises the signal again for whoever was there before: stopping a
+        # server is no failure.
+        stopping()
+        config = uvicorn.Config(app, log_level="warning", access_log=False, lifespan="on")
+        uvicorn.Server(config).run(sockets=[listening])
+        refreshing.close()
+    stream.close()
+    return ExitCode.DONE
+
+
+def _scorer(project: Any, takes_rows: bool) -> Any:
+    """Return what answers; None, and say why, if nothing does, and rows are taken all the same.
+
+    Raises
+    ------
+    DataError
+        If there is nothing to do at all.
+    """
+    try:
+        return _warm(project)
+    except DataError as error:
+        if not takes_rows:
+            raise
+        click.echo(f"No predictions: {error}", err=True)
+        return None
+
+
+def _warm(project: Any) -> Any:
+    """Return what answers, so that no request waits for a first time."""
+    scorer = project.scorer()
+    rows = project.catalog.committed(scorer.pipeline.rows.name)
+    scorer.warm_up(rows[-1:], project.home)
+    return scorer
+
+
+def ingest(project: Any) -> int:
+    """Take what is sent into the raw store."""
+    from octavo.services.notifications import NotificationService
+    from octavo.stages.ingestion.online import OnlineIngestion
+
+    stop, stream = stopping(), project.stream()
+    notifications = NotificationService(
+        project.catalog,
+        project.home.log,
+        lambda severity, text: click.echo(f"{severity}: {text}", err=True),
+        urls=project.definition.notify,
+        name=project.name,
+        online=True,
+    )
+    service = OnlineIngestion(
+        project.definition,
+        project.home,
+        project.catalog,
+        stream,
+        tell=_tell,
+        notify=notifications.tell,
+    )
+    click.echo(f"Ingesting {', '.join(each.name for each in service.datasets)}")
+    service.run(stop)
+    stream.close()
+    return ExitCode.DONE
+
+
+def prep(project: Any) -> int:
+    """Keep features up with what is ingested."""
+    from octavo.stages.prep.online import OnlinePrep
+
+    stop, stream = stopping(), project.stream()
+    told = project.definition, project.folder, project.home, project.catalog, stream
+    service = OnlinePrep(*told, tell=_tell)
+    views = ", ".join(view.name for view in project.definition.views)
+    click.echo(f"Prepping {views or 'the rows'}")
+    service.run(stop)
+    stream.close()
+    return ExitCode.DONE
+
+
+def follow(project: Any) -> int:
+    """Send what files grow by to the streams of their datasets."""
+    from octavo.stages.ingestion.tail import Tail
+
+    stop, stream = stopping(), project.stream()
+    told = project.definition, project.folder, project.home, project.catalog, stream
+    tail = Tail(*told, tell=lambda text: click.echo(text, err=True))
+    click.echo(f"Following the files of {', '.join(each.name for each in tail.datasets)}")
+    tail.run(stop)
+    stream.close()
+    return ExitCode.DONE
+
+
+def maintain(project: Any) -> int:
+    """Keep tables small."""
+    from octavo.definition.durations import microseconds
+
+    stop, stream = stopping(), project.stream()
+    every = project.profile.maintain_every
+    click.echo(f"Maintaining {project.home.path}, every {every}")
+    seconds = microseconds(every, where="maintain_every") / 1e6
+    project.maintenance(stream).run(stop, every=seconds, tell=_tell)
+    stream.close()
+    return ExitCode.DONE
+
+
+ALONE: Mapping[str, Callable[[Any], int]] = {
+    "ingestion": ingest,
+    "prep": prep,
+    "tail": follow,
+    "maintenance": maintain,
+}
+"""All services but the server, which has an address."""
+
+
+def listener(host: str, port: int) -> socket.socket:
+    """Return a socket bound to an address.
+
+    Raises
+    ------
+    ResourceError
+        If it is taken.
+    """
+    found = socket.socket()
+    found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        found.bind((host, port))
+    except OSError as error:
+        found.close()
+        raise ResourceError(
+            f"the port is not free ({error.strerror}).",
+            where=f"{host}:{port}",
+            fix="Choose another with --port.",
+        ) from error
+    return found
+
+
+def stopping() -> threading.Event:
+    """Return what is set when the process is told to stop, or loses who supervises it."""
+    from octavo.services.supervisor import watch_parent
+
+    stop = threading.Event()
+    for each in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(each, lambda *_: stop.set())
+    watch_parent()
+    return stop
+
+
+def _tell(text: str) -> None:
+    click.echo(f"error: {text}", err=True)
