@@ -1,3 +1,4 @@
+import time
 from pathlib import Path
 
 import pytest
@@ -124,3 +125,88 @@ def test_a_catalog_without_feature_groups_keeps_how_far_prep_had_come(tmp_path):
     assert catalog.data_version("data-1") is None
     with catalog.transaction() as connection:
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+
+
+SECOND = 1_000_000
+
+
+def add(catalog, *states, planned_at=0, rows=None):
+    """Write batches of some states, in the order of sequence."""
+    first = catalog.next_place()
+    for sequence, state in enumerate(states, first):
+        values = {"dataset": "orders", "source": "o.csv", "run_id": "r", "rows": rows}
+        values |= {"state": state, "planned_at": planned_at, "sequence": sequence}
+        name = f"b{sequence}"
+        catalog.insert(tables.batches, batch_id=name, content_hash=name, **values)
+
+
+def ready(catalog, after, seconds):
+    batches, passes = catalog.ready(after, int(seconds * SECOND))
+    return [batch["sequence"] for batch in batches], passes
+
+
+def test_what_is_ready_ends_before_a_batch_that_is_waited_for(catalog):
+    assert ready(catalog, 0, 0) == ([], False)
+    add(catalog, "committed", "withdrawn", "planned", "committed", "planned", "committed")
+    assert ready(catalog, 0, 4) == ([1, 2], False)
+    assert ready(catalog, 1, 4) == ([2], False)
+    assert ready(catalog, 2, 4) == ([], False)
+    (batch, _), _ = catalog.ready(0, 0)
+    assert batch == catalog.batches()[0]
+
+
+def test_a_batch_that_is_planned_for_long_is_left_out(catalog):
+    add(catalog, "committed", "planned", "committed")
+    add(catalog, "planned", "committed", planned_at=3 * SECOND)
+    assert ready(catalog, 0, 5) == ([1], False)
+    assert ready(catalog, 0, 6) == ([1, 3], True)
+    assert ready(catalog, 1, 6) == ([3], True)
+    assert ready(catalog, 2, 6) == ([3], False), "what is before the place was passed before"
+    assert ready(catalog, 0, 9) == ([1, 3, 5], True)
+
+
+def test_nothing_is_passed_for_nothing(catalog):
+    add(catalog, "committed", "planned", "planned")
+    assert ready(catalog, 0, 100) == ([1], False)
+    assert ready(catalog, 1, 100) == ([], False)
+
+
+def test_a_batch_that_was_passed_before_is_waited_for_until_its_rows_can_be_written(catalog):
+    add(catalog, "planned", rows=10**6)
+    add(catalog, "committed")
+    assert ready(catalog, 0, 59) == ([], False)
+    assert ready(catalog, 0, 61) == ([2], True)
+    add(catalog, "planned", rows=10**8)
+    add(catalog, "committed")
+    assert ready(catalog, 2, 500) == ([], False)
+    assert ready(catalog, 2, 700) == ([4], True)
+
+
+def test_a_clock_that_is_set_back_makes_nobody_wait(catalog):
+    add(catalog, "planned", planned_at=3600 * SECOND)
+    add(catalog, "committed")
+    assert ready(catalog, 0, 3599) == ([], False)
+    assert ready(catalog, 0, 3) == ([2], True)
+
+
+def test_what_is_ready_is_found_without_reading_what_was(catalog):
+    """So that looking many times a second costs nothing, however many batches there were."""
+    with catalog.transaction() as connection:
+        told = {"dataset": "orders", "source": "o.csv", "run_id": "r", "planned_at": 0}
+        rows = [
+            told | {"batch_id": str(n), "content_hash": str(n), "sequence": n, "state": "committed"}
+            for n in range(1, 100_001)
+        ]
+        connection.execute(tables.batches.insert(), rows)
+    assert ready(catalog, 99_998, 0) == ([99_999, 100_000], False)
+    seen = []
+    sa.event.listen(catalog.engine, "before_cursor_execute", lambda *a: seen.append(a[2:4]))
+    catalog.ready(99_998, 0)
+    (statement, values) = seen[-1]
+    with catalog.engine.connect() as connection:
+        plan = connection.exec_driver_sql(f"explain query plan {statement}", values).fetchall()
+    assert [row[3].split()[0] for row in plan] == ["SEARCH"]
+    began = time.perf_counter()
+    for _ in range(50):
+        catalog.ready(99_998, 0)
+    assert time.perf_counter() - began < 50 * 0.02

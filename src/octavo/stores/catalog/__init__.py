@@ -1,6 +1,15 @@
 """The catalog of one home: batches, features, runs, candidates, deployments, settings, events."""
 
-from octavo.stores.catalog.catalog import Catalog, Row, emit, name_of, now, put
+from octavo.stores.catalog.catalog import (
+    PATIENCE,
+    PATIENCE_AGAIN,
+    Catalog,
+    Row,
+    emit,
+    name_of,
+    now,
+    put,
+)
 from octavo.stores.catalog.schema import (
     barrier,
     batches,
@@ -24,6 +33,8 @@ from octavo.stores.catalog.schema import (
 )
 
 __all__ = [
+    "PATIENCE",
+    "PATIENCE_AGAIN",
     "Catalog",
     "Row",
     "barrier",

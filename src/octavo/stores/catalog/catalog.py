@@ -6,7 +6,7 @@ Several processes may read and write; SQLite serialises the writers, who wait up
 
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,13 @@ from octavo.stores.schemas import widened
 
 HEAD = "0006"
 """The newest migration; a test compares it with the folder."""
+
+PATIENCE = 5_000_000
+"""Microseconds for which prep waits for a planned batch before it passes it."""
+PATIENCE_AGAIN = 60_000_000
+"""Microseconds for which it waits for one that it has passed before, and whose rows are known."""
+PATIENCE_PER_ROW = 6
+"""Microseconds for each row of such a batch, if that is longer: writing it must come to an end."""
 
 Row = dict[str, Any]
 
@@ -201,6 +208,41 @@ class Catalog:
         query = sa.select(*(table.c[name] for name in names)).where(table.c.sequence > sequence)
         return self.rows(query.order_by(table.c.sequence))
 
+    def ready(self, after: int, now: int) -> tuple[list[Row], bool]:
+        """Return what can be folded behind a place: up to the first batch that is waited for.
+
+        A planned batch is waited for as long as `is_awaited` says. Then it is left out: whoever
+        folds what comes behind it draws the barrier first, and it gets a later place.
+
+        Parameters
+        ----------
+        after
+            A sequence.
+        now
+            Microseconds since the epoch.
+
+        Returns
+        -------
+        batches : list of dict
+            All columns, in the order of their sequence; also withdrawn ones.
+        passes : bool
+            Whether a planned one lies between them, or before the first.
+        """
+        table = schema.batches
+        query = sa.select(table).where(table.c.sequence > after).order_by(table.c.sequence)
+        found: list[Row] = []
+        left_out = passes = False
+        with self._explained(), self.engine.connect() as connection:
+            for row in connection.execute(query).mappings():
+                if row["state"] != "planned":
+                    found.append(dict(row))
+                    passes = left_out
+                elif is_awaited(row, now):
+                    break
+                else:
+                    left_out = True
+        return found, passes
+
     def committed_at(self, position: int) -> list[Row]:
         """Return the batches that counted at a place in the order, also those withdrawn since."""
         return [
@@ -293,6 +335,17 @@ def name_of(batch: Row) -> str:
 def last_place(batch: Row) -> int:
     """Return the newest place a batch has in the order: its own, or that of its withdrawal."""
     return max(batch["sequence"], batch["withdrawn"] or 0)
+
+
+def is_awaited(batch: Mapping[str, Any], now: int) -> bool:
+    """Say whether prep still waits for a planned batch, or goes on without it.
+
+    A clock that was set back ends the waiting, too.
+    """
+    patience = PATIENCE
+    if batch["rows"] is not None:
+        patience = max(PATIENCE_AGAIN, PATIENCE_PER_ROW * batch["rows"])
+    return abs(now - batch["planned_at"]) <= patience
 
 
 def put(connection: sa.Connection, table: sa.Table, **values: Any) -> None:
