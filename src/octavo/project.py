@@ -12,11 +12,13 @@ from typing import Any, Literal
 
 from octavo import status
 from octavo.definition import Pipeline
+from octavo.definition.durations import microseconds
 from octavo.definition.settings import declared
 from octavo.errors import DefinitionError, OctavoError
 from octavo.runner import STAGES, Display, Result, Runner
 from octavo.services import corrections
 from octavo.services.config import ConfigService, check
+from octavo.services.maintenance import Maintenance
 from octavo.services.mirror import Mirror
 from octavo.services.profiles import load_profile
 from octavo.services.reproduce import Reproduction, reproduce
@@ -116,14 +118,15 @@ class Project:
         )
 
     def status(self) -> dict[str, Any]:
-        """Return the state of the eight stages, of streams, and of the mirror, as one document."""
+        """Return the state of stages, streams, tables and the mirror, as one document."""
         document = status.status(self.definition, self.name, self.catalog)
         mirror = self.mirror
         told = {"due": mirror.due, "error": mirror.error} if mirror else None
         stream = self.stream()
         streams = status.streams(self.definition, self.catalog, stream)
         stream.close()
-        return document | {"streams": streams, "mirror": told}
+        tables = status.tables_of(self.home)
+        return document | {"streams": streams, "tables": tables, "mirror": told}
 
     def reproduce(self, candidate_id: str) -> Reproduction:
         """Train a candidate once more from what was recorded, and say whether it is the same."""
@@ -190,6 +193,11 @@ class Project:
     def stream(self) -> Stream:
         """Open the stream of the profile; whoever asked for it closes it."""
         return open_stream(self.profile.stream, self.home.streams)
+
+    def maintenance(self, stream: Stream) -> Maintenance:
+        """Return what keeps the home's tables, and a stream, quick and small."""
+        keep = microseconds(self.profile.keep_files, where="keep_files") / 1e6
+        return Maintenance(self.home, stream, keep=keep)
 
     def features(self) -> OnlineFeatures:
         """Return the online features, as of the newest prep."""

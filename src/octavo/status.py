@@ -11,6 +11,8 @@ from octavo.stages.ingestion.topics import GROUP, incoming
 from octavo.stages.prep.stale import ALL
 from octavo.stores import catalog as tables
 from octavo.stores.catalog import Catalog
+from octavo.stores.delta import DeltaLog
+from octavo.stores.home import Home
 from octavo.streams import Stream
 
 
@@ -53,6 +55,16 @@ def streams(pipeline: Pipeline, catalog: Catalog, stream: Stream) -> list[dict[s
             fresh = _freshness(catalog, topic, partition)
             told = {"dataset": dataset.name, "partition": partition, "end": extent.end}
             found.append(told | {"lag": lag, "freshness": fresh})
+    return found
+
+
+def tables_of(home: Home) -> list[dict[str, Any]]:
+    """Return for each Delta table how many data files it has now, and their ``bytes`` on disk."""
+    found = []
+    for folder in home.tables:
+        files = DeltaLog(folder).files()
+        name, size = str(folder.relative_to(home.path)), sum(file.bytes for file in files)
+        found.append({"table": name, "files": len(files), "bytes": size})
     return found
 
 

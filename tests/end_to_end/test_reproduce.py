@@ -1,6 +1,7 @@
 """A candidate is trained once more: the same bits, or said what differs, or what is missing."""
 
 import json
+import os
 import shutil
 
 import pytest
@@ -9,6 +10,7 @@ import sqlalchemy as sa
 from octavo.errors import DataError, DefinitionError
 from octavo.project import load
 from octavo.stores import catalog as tables
+from octavo.stores import compaction
 
 from .shop_project import Shop
 
@@ -55,6 +57,22 @@ def test_every_candidate_is_the_same_to_the_last_bit(trained, octavo):
         assert found["rows"] > 100
         assert found["settings"]["seed"] == 11, "as it was said then, not as it holds now"
         assert found["since"] == {}
+
+
+def test_whatever_was_merged_and_deleted_since(shop, monkeypatch):
+    """No data version is a version of a table: its files may go, its rows stay."""
+    monkeypatch.setattr(compaction, "FEWEST", 1)
+    candidate, project = candidates(shop.folder)[0], load(shop.folder)
+    before = {path for table in project.home.tables for path in table.glob("*.parquet")}
+    assert len(before) > 4
+    stream = project.stream()
+    for _ in range(2):
+        assert all(done.error is None for done in project.maintenance(stream).turn())
+        for path in project.home.path.rglob("*.parquet"):
+            os.utime(path, (1, 1))
+    stream.close()
+    assert not any(path.exists() for path in before)
+    assert project.reproduce(candidate).same
 
 
 def test_whatever_came_since(shop):

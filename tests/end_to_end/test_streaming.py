@@ -1,4 +1,4 @@
-"""Real processes: several clients send while server and ingestion service are killed at random."""
+"""Real processes: several clients send while all services are killed at random."""
 
 import json
 import os
@@ -15,6 +15,7 @@ import httpx
 import pytest
 
 from octavo.project import load
+from octavo.stores.delta import DeltaLog
 from octavo.stores.raw import RawStore
 
 SCRIPT = """
@@ -108,6 +109,7 @@ def send(address, client, stop, acknowledged, seed):
 def stream_and_kill(folder, *, kills, clients, seed):
     """Return the project, what was acknowledged, and the text of errors."""
     (folder / "pipeline.py").write_text(SCRIPT)
+    (folder / "octavo.toml").write_text('[profile.default]\nmaintain_every = "1s"\n')
     up, stop, random_ = Up(folder), threading.Event(), random.Random(seed)
     acknowledged = [[] for _ in range(clients)]
     threads = [
@@ -119,7 +121,7 @@ def stream_and_kill(folder, *, kills, clients, seed):
     killed, until = 0, time.monotonic() + 20 * kills
     while killed < kills and time.monotonic() < until:
         time.sleep(random_.uniform(0.2, 2.5))
-        killed += up.kill(random_.choice(["server", "ingestion"]))
+        killed += up.kill(random_.choice(["server", "ingestion", "maintenance"]))
     until = time.monotonic() + 120
     while not all(acknowledged) and time.monotonic() < until:
         time.sleep(0.2)
@@ -140,6 +142,8 @@ def check(project, acknowledged):
     assert acknowledged
     raw, batches = RawStore(project.home), project.catalog.committed("payments")
     found = raw.scan("payments", batches).collect()
+    if len(batches) > 50:
+        assert len(DeltaLog(project.home.raw("payments")).files()) < len(batches) / 2, "not merged"
     sent = {n for rows, *_ in acknowledged for n in rows}
     ids = found["id"].to_list()
     assert len(ids) == len(set(ids)), "a row is there twice"

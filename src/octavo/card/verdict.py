@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from html import escape
 from typing import Any
 
-from octavo.card.words import between, sure
+from octavo.card.words import between, chosen_by_loss, sure
 from octavo.pages.html import Figure, Markup, code, number, paragraph, section, table
 
 Known = Mapping[str, Any]
@@ -168,7 +168,10 @@ def _ranking(known: Known) -> str:
     ranked, own = known["verdict"]["ranking"], known["candidate"]["candidate_id"]
     if len(ranked) < 2:
         return ""
-    head = ("candidate", "algorithm", f"{known['verdict']['metric']} on validation", "seconds")
+    how = chosen_by_loss(known["verdict"])
+    loss = ("log loss",) if how else ()
+    metric = known["verdict"]["metric"]
+    head = ("candidate", "algorithm", f"{metric} on validation", *loss, "seconds")
     rows = [
         (
             Markup(
@@ -176,10 +179,12 @@ def _ranking(known: Known) -> str:
             ),
             row["algorithm"],
             row["validation"],
+            *((row["log_loss"],) if how else ()),
             Figure(f"{row['seconds']:.1f}"),
         )
         for row in ranked[:_RANKED]
     ]
     more = len(ranked) - _RANKED
     rest = paragraph(f"And {more} more.", soft=True) if more > 0 else ""
-    return f"<h3>All candidates of the search</h3>{table(head, rows)}{rest}"
+    said = paragraph(how) if how else ""
+    return f"<h3>All candidates of the search</h3>{said}{table(head, rows)}{rest}"

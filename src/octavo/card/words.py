@@ -1,4 +1,4 @@
-"""How a card says what may be chance."""
+"""How what may be chance is said, on a card and in a terminal."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -24,3 +24,16 @@ def sure(gain: Mapping[str, Any]) -> str:
     else:
         said = "it may be chance" if gain["gain"] > 0 else "it is no better"
     return f"{between(gain['interval'])}, {p(gain['p'])}; {said}"
+
+
+def chosen_by_loss(verdict: Mapping[str, Any]) -> str:
+    """Return how the log loss chose the candidate; "" if the figure alone did."""
+    found = verdict.get("chosen_by_loss")  # none in a verdict of an earlier Octavo
+    if not found:
+        return ""
+    return (
+        f"{found['among']} candidates are within one standard error "
+        f"({number(found['standard_error'])}) of the best {verdict['metric']} on validation, "
+        f"{number(found['best'])}; of these the one with the least log loss "
+        f"({number(found['log_loss'])}) was chosen."
+    )

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import click
 
+from octavo.errors import DefinitionError
+
 _FOLDER = "Folder of pipeline.py; the current one by default."
 
 PATH = click.Path(path_type=Path)
@@ -33,3 +35,25 @@ class Group(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names in order."""
         return list(self.commands)
+
+
+def moment(text: str, option: str) -> int | None:
+    """Return ISO 8601 as microseconds since the epoch; None for no text.
+
+    Raises
+    ------
+    DefinitionError
+        If it is no time.
+    """
+    from datetime import UTC, datetime
+
+    if not text:
+        return None
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise DefinitionError(
+            f"{text!r} is not a time.", where=option, fix="Write 2013-12-24T15:00."
+        ) from error
+    found = found if found.tzinfo else found.replace(tzinfo=UTC)
+    return round(found.timestamp() * 1_000_000)

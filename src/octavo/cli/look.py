@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from octavo.cli.arguments import DIR, FOLDER, HOME, JSON, OUTPUT, PATH, Group
+from octavo.cli.arguments import DIR, FOLDER, HOME, JSON, OUTPUT, PATH, Group, moment
 from octavo.errors import DefinitionError, ExitCode
 
 _CHECKED = 10_000
@@ -43,7 +43,7 @@ def features_get(
     views = [v.name for v in project.definition.views]
     if not view and len(views) != 1:
         raise DefinitionError("several views could be meant.", fix=f"--view: {', '.join(views)}.")
-    found = project.features().lookup(view or views[0], key, _moment(at))
+    found = project.features().lookup(view or views[0], key, moment(at, "--at"))
     if causes := stale_causes(project.catalog, view or views[0], key):
         found["_stale"] = "; ".join(causes)
     if as_json:
@@ -53,22 +53,6 @@ def features_get(
         for name, value in found.items():
             click.echo(f"{name:<{width}}  {'-' if value is None else value}")
     return ExitCode.DONE
-
-
-def _moment(text: str) -> int | None:
-    """Return ISO 8601 as microseconds since the epoch; None for no text."""
-    from datetime import UTC, datetime
-
-    if not text:
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise DefinitionError(
-            f"{text!r} is not a time.", where="--at", fix="Write 2013-12-24T15:00."
-        ) from error
-    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return round(moment.timestamp() * 1_000_000)
 
 
 @click.command
@@ -211,7 +195,8 @@ def candidates(folder: Path, trials: bool, home: Path | None, as_json: bool) -> 
         columns = ["study", "number", "algorithm", "state", "figure", "seconds", "error"]
     else:
         rows = _ranked(project)
-        columns = ["candidate_id", "algorithm", "validation", "test", "state", "seconds"]
+        loss = ["log_loss"] if project.definition.problem.is_coarse else []
+        columns = ["candidate_id", "algorithm", "validation", *loss, "test", "state", "seconds"]
     print_rows(rows, columns, as_json)
     return ExitCode.DONE
 
@@ -223,12 +208,10 @@ def _ranked(project: Any) -> list[dict[str, Any]]:
     from octavo.stores import catalog as tables
 
     catalog, studies = project.catalog, tables.studies
-    query = sa.select(tables.candidates).join(studies, studies.c.study == tables.candidates.c.study)
-    better = tables.candidates.c.validation
-    better = better.desc() if project.definition.problem.more_is_better else better
-    found = catalog.rows(
-        query.order_by(studies.c.started_at.desc(), better, tables.candidates.c.created_at.desc())
-    )
+    more, found = project.definition.problem.more_is_better, {}
+    for row in catalog.rows(sa.select(studies.c.study).order_by(studies.c.started_at.desc())):
+        for candidate in catalog.ranking(row["study"], more_is_better=more):
+            found.setdefault(candidate["candidate_id"], candidate)
     verdicts = catalog.rows(sa.select(tables.verdicts).order_by(tables.verdicts.c.id))
     judged = {row["candidate_id"]: row["document"] for row in verdicts}
     live = catalog.live_deployment()
@@ -238,7 +221,7 @@ def _ranked(project: Any) -> list[dict[str, Any]]:
             "test": judged.get(row["candidate_id"], {}).get("test"),
             "state": _state(row["candidate_id"], judged, live),
         }
-        for row in found
+        for row in found.values()
     ]
 
 

@@ -6,7 +6,20 @@ import traceback
 
 import click
 
-from octavo.cli import data, init, look, mirror, quality, reproduce, run, serve, settings, up
+from octavo.cli import (
+    data,
+    init,
+    look,
+    maintain,
+    mirror,
+    quality,
+    replay,
+    reproduce,
+    run,
+    serve,
+    settings,
+    up,
+)
 from octavo.cli.arguments import Group
 from octavo.errors import ExitCode, OctavoError, ResourceError
 
@@ -15,7 +28,7 @@ app = Group(
     help="From raw data to a monitored model in production, from one definition.",
     epilog="Every command takes --debug: with an error it shows where it arose.",
 )
-GROUPS = (init, run, data, look, quality, up, serve, settings, reproduce, mirror)
+GROUPS = (init, run, data, look, quality, up, replay, maintain, serve, settings, reproduce, mirror)
 for command in (command for group in GROUPS for command in group.COMMANDS):
     app.add_command(command)
 

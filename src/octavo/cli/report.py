@@ -6,6 +6,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from octavo.card.words import chosen_by_loss
+from octavo.pages.html import number
 from octavo.project import Project
 from octavo.status import outputs
 
@@ -15,7 +17,7 @@ def print_report(project: Project, document: dict[str, Any]) -> None:
     console = Console(highlight=False)
     console.print()
     console.print(f"[bold]{escape(document['problem']['question'])}[/]")
-    for part in (_answer, _stages, _data, _streams, _candidates, _judged, _drift, _mirror):
+    for part in (_answer, _stages, _data, _streams, _tables, _candidates, _judged, _drift, _mirror):
         part(console, project, document)
     console.print(f"\nEverything is stored in {project.home.path}")
     console.print("Next: " + _next(project, document))
@@ -107,6 +109,16 @@ def _streams(console: Console, project: Project, document: dict[str, Any]) -> No
         )
 
 
+def _tables(console: Console, project: Project, document: dict[str, Any]) -> None:
+    if tables := document["tables"]:
+        most = max(tables, key=lambda table: table["files"])
+        files, size = (sum(table[key] for table in tables) for key in ("files", "bytes"))
+        console.print(
+            f"[bold]Tables[/]    {len(tables)}, of {files:,} data files and {size / 1e6:,.1f} MB; "
+            f"most files in {escape(most['table'])}: {most['files']:,}"
+        )
+
+
 def _mirror(console: Console, project: Project, document: dict[str, Any]) -> None:
     mirror = document["mirror"]
     if mirror and mirror["error"]:
@@ -141,16 +153,21 @@ def _candidates(console: Console, project: Project, document: dict[str, Any]) ->
     table.add_column("candidate")
     table.add_column("algorithm")
     table.add_column(f"{verdict['metric']} on validation", justify="right")
+    if how := chosen_by_loss(verdict):
+        table.add_column("log loss", justify="right")
     table.add_column("seconds", justify="right")
     live = (document["deployment"] or {}).get("candidate")
     for row in verdict["ranking"]:
         mark = " ← deployed" if row["candidate_id"] == live else ""
+        loss = [number(row["log_loss"])] if how else []
         table.add_row(
-            row["candidate_id"], row["algorithm"], f"{row['validation']:.4f}",
+            row["candidate_id"], row["algorithm"], f"{row['validation']:.4f}", *loss,
             f"{row['seconds']:.1f}{mark}",
         )  # fmt: skip
     console.print()
     console.print(table)
+    if how:
+        console.print(how)
     champion = verdict["champion"]
     if champion and "champion" in champion:
         chance = f" (p = {champion['gain']['p']:.3f})" if "gain" in champion else ""

@@ -1,5 +1,6 @@
 """The command that keeps services up: octavo up."""
 
+import os
 import signal
 import socket
 import sys
@@ -13,7 +14,7 @@ import click
 from octavo.cli.arguments import HOME, PATH, PROFILE
 from octavo.errors import DataError, DefinitionError, ExitCode, ResourceError
 
-SERVICES = ("server", "ingestion")
+SERVICES = ("server", "ingestion", "maintenance")
 
 
 @click.command
@@ -21,7 +22,8 @@ SERVICES = ("server", "ingestion")
     "words",
     metavar="[SERVICE…] [DIR]",
     nargs=-1,
-    help="server, ingestion; all there is to do by default. Then the folder of pipeline.py.",
+    help="server, ingestion, maintenance; with a stream all of them by default, without one the "
+    "server. Then the folder of pipeline.py.",
 )
 @click.option(
     "--host", metavar="ADDRESS", default="127.0.0.1", show_default=True, help="Where to listen."
@@ -32,7 +34,7 @@ SERVICES = ("server", "ingestion")
 @PROFILE
 @HOME
 def up(words: Sequence[str], host: str, port: int, profile: str | None, home: Path | None) -> int:
-    """Serve over HTTP, and ingest what is sent, until stopped."""
+    """Serve over HTTP, ingest what is sent, and keep tables small, until stopped."""
     from octavo.project import Project
 
     services = list(dict.fromkeys(word for word in words if word in SERVICES))
@@ -59,10 +61,14 @@ def up(words: Sequence[str], host: str, port: int, profile: str | None, home: Pa
             return _serve(project, host, port)
         if services == ["ingestion"]:
             return _ingest(project)
-        return _supervise(project, host, port, profile)
+        if services == ["maintenance"]:
+            return _maintain(project)
+        return _supervise(project, services, host, port, profile)
 
 
-def _supervise(project: Any, host: str, port: int, profile: str | None) -> int:
+def _supervise(
+    project: Any, services: Sequence[str], host: str, port: int, profile: str | None
+) -> int:
     """Run each service in a process of its own."""
     from octavo.services.supervisor import supervise
 
@@ -72,8 +78,9 @@ def _supervise(project: Any, host: str, port: int, profile: str | None) -> int:
     options = [str(project.folder), "--home", str(project.home.path)]
     options += ["--profile", profile] if profile else []
     address = ["--host", host, "--port", str(port)]
-    commands = {name: [*command, name, *options] for name in SERVICES}
-    commands["server"] += address
+    commands = {name: [*command, name, *options] for name in services}
+    if "server" in commands:
+        commands["server"] += address
     return supervise(commands, _stopping(), lambda text: click.echo(text, err=True))
 
 
@@ -104,6 +111,25 @@ def _ingest(project: Any) -> int:
     return ExitCode.DONE
 
 
+def _maintain(project: Any) -> int:
+    """Maintain the tables, out of the way of all others: on one core, and after them."""
+    os.environ["POLARS_MAX_THREADS"] = "1"  # Polars looks when it first works
+    os.nice(10)
+
+    from octavo.definition.durations import microseconds
+
+    stop, stream = _stopping(), project.stream()
+    every = project.profile.maintain_every
+    click.echo(f"Maintaining {project.home.path}, every {every}")
+    project.maintenance(stream).run(
+        stop,
+        every=microseconds(every, where="maintain_every") / 1e6,
+        tell=lambda text: click.echo(f"error: {text}", err=True),
+    )
+    stream.close()
+    return ExitCode.DONE
+
+
 def _serve(project: Any, host: str, port: int) -> int:
     import uvicorn
 
@@ -111,7 +137,7 @@ def _serve(project: Any, host: str, port: int) -> int:
     from octavo.server.events import Events
     from octavo.services.receiving import Receiver
     from octavo.services.serving import PredictionLog
-    from octavo.status import streams
+    from octavo.status import streams, tables_of
     from octavo.stores.predictions import PredictionStore
 
     stream = project.stream()
@@ -128,6 +154,7 @@ def _serve(project: Any, host: str, port: int) -> int:
             project.config,
             Events(receiver),
             lambda: streams(project.definition, project.catalog, stream),
+            lambda: tables_of(project.home),
         )
         if scorer is not None:
             served = f"{scorer.candidate_id} ({scorer.bundle.algorithm}), {scorer.deployment_id}"

@@ -49,6 +49,7 @@ DECIDED = ("f1", "accuracy", "balanced_accuracy", "mcc", "cost")
 """The metrics of a binary problem that look at yes or no, so that a threshold must be chosen."""
 
 _AT_K = ("precision_at_k", "recall_at_k")
+_COARSE = (*DECIDED, *_AT_K, "f1_macro")
 _ZERO_FOR_TRIVIAL = ("r2", "mcc")
 
 
@@ -230,6 +231,14 @@ class Problem(Declaration):
     def decides(self) -> bool:
         """Whether yes or no is said beside a probability, so that a threshold is chosen."""
         return self.kind == "binary" and (self.metric in DECIDED or self.costs is not None)
+
+    @property
+    def is_coarse(self) -> bool:
+        """Whether its metric counts right and wrong answers, so that on few rows many are equal.
+
+        A ranking, or the size of an error, moves with each row's score.
+        """
+        return self.metric in _COARSE
 
     @property
     def more_is_better(self) -> bool:

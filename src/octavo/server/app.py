@@ -32,6 +32,11 @@ _STREAM = {
     "freshness": "Seconds from the append of the newest batch's first row to its commit.",
 }
 
+_TABLE = {
+    "files": "Data files of a table; many are slow to read.",
+    "bytes": "Bytes of a table's data files.",
+}
+
 LARGEST_BODY = 16 * 1024 * 1024
 """Bytes; a larger request is refused with 413."""
 
@@ -49,6 +54,8 @@ class App:
         Takes the rows of datasets that come by a stream.
     streams
         Gives how far their ingestion is, as `octavo.status.streams`.
+    tables
+        Gives how large they are, as `octavo.status.tables_of`.
     """
 
     def __init__(
@@ -60,6 +67,7 @@ class App:
         config: ConfigService,
         events: Events,
         streams: Callable[[], list[dict[str, Any]]],
+        tables: Callable[[], list[dict[str, Any]]],
     ) -> None:
         self.name = name
         self.scorer = scorer
@@ -67,7 +75,7 @@ class App:
         self.data = data
         self.config = config
         self.events = events
-        self.streams = streams
+        self.streams, self.tables = streams, tables
         self.registry = CollectorRegistry()
         self.requests = Counter(
             "octavo_requests", "Requests answered.", ["path", "status"], registry=self.registry
@@ -87,6 +95,10 @@ class App:
                 f"octavo_stream_{name}", told, ["dataset", "partition"], registry=self.registry
             )
             for name, told in _STREAM.items()
+        }
+        self.held = {
+            name: Gauge(f"octavo_table_{name}", told, ["table"], registry=self.registry)
+            for name, told in _TABLE.items()
         }
         for label, help_ in (("logged", "Predictions on disk."), ("lost", "Not logged.")):
             gauge = Gauge(f"octavo_predictions_{label}", help_, registry=self.registry)
@@ -181,11 +193,14 @@ class App:
         return await settings(self.config, asked)
 
     def _look(self) -> None:
-        """Bring what is told of streams up to date."""
+        """Bring what is told of streams and tables up to date."""
         for each in self.streams():
             for name, gauge in self.behind.items():
                 if each[name] is not None:
                     gauge.labels(each["dataset"], each["partition"]).set(each[name])
+        for each in self.tables():
+            for name, gauge in self.held.items():
+                gauge.labels(each["table"]).set(each[name])
 
     def _health(self) -> dict[str, Any]:
         return {

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from octavo.definition.durations import microseconds
 from octavo.errors import DefinitionError
 
 FILE = "octavo.toml"
@@ -31,8 +32,15 @@ class Profile:
     stream: str = "sqlite:"
     """Where events in motion are, as `octavo.streams.open_stream` takes it. Variable:
     ``OCTAVO_STREAM``."""
+    maintain_every: str = "10m"
+    """How often `octavo up` maintains the tables. Variable: ``OCTAVO_MAINTAIN_EVERY``."""
+    keep_files: str = "1d"
+    """How long a data file that was replaced is kept, for who reads an earlier version. Variable:
+    ``OCTAVO_KEEP_FILES``."""
 
 
+LEAST = {"maintain_every": "1s", "keep_files": "1m"}
+"""The shortest durations there may be."""
 _KEYS = [field.name for field in dataclasses.fields(Profile) if field.name != "name"]
 _URL = "OCTAVO_DATABASE_"
 
@@ -59,6 +67,11 @@ def load_profile(folder: Path, name: str | None, environment: Mapping[str, str])
     texts = [key for key in _KEYS if key != "databases"]
     given = {key: environment.get(f"OCTAVO_{key}".upper()) or values.get(key) for key in texts}
     found = {key: value for key, value in given.items() if value}
+    for key in LEAST.keys() & found.keys():
+        if microseconds(found[key], where=key) < microseconds(LEAST[key], where=key):
+            raise DefinitionError(
+                f"it is less than {LEAST[key]}.", where=key, fix="Give it longer."
+            )
     return Profile(name, databases=databases, **found)
 
 

@@ -9,9 +9,12 @@ What is promised:
 - Rows reach a local disk before the commit that names them, and the commit before the call
   returns. After a crash a table holds whole appends only.
 - Types are exactly those of the table: nothing is cast.
+- Files that are replaced by others with the same rows (`octavo.stores.compaction`) are replaced
+  once, whatever is appended meanwhile, and stay on disk for who reads an earlier version.
 
 What is not: an order of rows between files; that data files of failed or killed appends are
-removed (vacuum does it); unsigned integers, categories, durations and nested types (Delta has
+removed (compaction does it); what no other tool may do to a table, rewrite or delete its files:
+that is not noticed; unsigned integers, categories, durations and nested types (Delta has
 none, or reads them back as others: store UInt64 reinterpreted as Int64). A power failure within
 the few milliseconds in which a checkpoint is written, one commit in `CHECKPOINT`, can leave a
 damaged one to be deleted by hand, with ``_last_checkpoint``; no row is lost by that.
@@ -20,26 +23,29 @@ The module knows nothing of what the rows mean.
 """
 
 import contextlib
+import os
 import threading
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 import polars as pl
 from arro3.core import RecordBatch, RecordBatchReader, Table
 from deltalake import (
     CommitProperties,
     DeltaTable,
-    Field,
     PostCommitHookProperties,
     Schema,
     Transaction,
     write_deltalake,
 )
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
-from deltalake.schema import PrimitiveType
-from deltalake.transaction import AddAction
+from deltalake.transaction import AddAction, RemoveAction
 
 from octavo.errors import DataError, ResourceError
+from octavo.stores.columns import conforming, field
 from octavo.stores.faults import explained
 from octavo.stores.staged import Staged, sync, written
 
@@ -47,21 +53,30 @@ CHECKPOINT = 20
 """Commits between two checkpoints, and after which a handle is opened anew: it slows down."""
 
 _TRIES = 10  # commits that lose a race against the same writer or a change of columns
+_REPLACER = "octavo.replace"
+"""The writer that all who replace files commit as, so that none replaces what another has."""
+_KEPT = "interval 1 hours"
+"""How long the log keeps what the newest checkpoint holds too, and which files were replaced.
+
+Whoever reads or writes knows a newer commit after that time: a handle is brought up to date before
+it is used. Longer, and each checkpoint costs the hot path more."""
+_CONFIGURATION: Mapping[str, str | None] = {
+    "delta.checkpointInterval": str(CHECKPOINT),
+    "delta.logRetentionDuration": _KEPT,
+    "delta.deletedFileRetentionDuration": _KEPT,
+}
 _NO_HOOKS = PostCommitHookProperties(create_checkpoint=False, cleanup_expired_logs=False)
 
-_TYPES: dict[pl.DataType, str] = {
-    pl.Int64(): "long",
-    pl.Int32(): "integer",
-    pl.Int16(): "short",
-    pl.Int8(): "byte",
-    pl.Float64(): "double",
-    pl.Float32(): "float",
-    pl.Boolean(): "boolean",
-    pl.String(): "string",
-    pl.Binary(): "binary",
-    pl.Date(): "date",
-    pl.Datetime("us", "UTC"): "timestamp",
-}
+
+class File(NamedTuple):
+    """A data file of a table."""
+
+    path: str
+    """Its name in the table's folder."""
+    bytes: int
+    rows: int
+    modified: int
+    """When its newest rows came, milliseconds."""
 
 
 class DeltaLog:
@@ -119,6 +134,71 @@ class DeltaLog:
         """
         with self._lock, explained(self.url):
             return pl.scan_delta(self._existing())
+
+    def files(self) -> list[File]:
+        """Return the data files, those with the oldest rows first.
+
+        Raises
+        ------
+        DataError
+            If nothing has been written.
+        """
+        with self._lock, explained(self.url):
+            return _files(self._existing())
+
+    def frames(self, files: Sequence[File]) -> Iterator[pl.DataFrame]:
+        """Give the rows of some files, one by one, each in its order, as the table's columns."""
+        folder = self._local()
+        with self._lock, explained(self.url):
+            schema = pl.Schema(self._existing().schema())
+        for file in files:
+            with explained(self.url):
+                frame = pl.read_parquet(folder / file.path)
+            held = [n for n, t in frame.schema.items() if not isinstance(t, pl.Null)]
+            yield frame.select(held).match_to_schema(schema, missing_columns="insert")
+
+    def replace(self, files: Sequence[File], rows: Staged) -> bool:
+        """Let the files of staged rows take the place of some that hold the same rows.
+
+        They are on disk before the commit that names them. The others stay, for who reads an
+        earlier version; they are as old as if they were written now.
+
+        Returns
+        -------
+        bool
+            False, and nothing is changed, if some of the files were replaced meanwhile.
+
+        Raises
+        ------
+        ResourceError
+            If the disk is full, may not be written, or the table stays out of reach.
+        """
+        folder, at = self._local(), time.time_ns() // 1_000_000
+        with self._lock, explained(self.url):
+            added = [
+                replace(each, data_change=False, modification_time=files[-1].modified)
+                for each in self._placed(folder, rows)
+            ]
+            removed = [RemoveAction(each.path, False, at, each.bytes, {}) for each in files]
+            for file in files:
+                os.utime(folder / file.path)
+            try:
+                for _ in range(_TRIES):
+                    table = self._existing()
+                    if not {*files} <= {*_files(table)}:
+                        break
+                    last = table.transaction_version(_REPLACER) or 0
+                    again = CommitProperties(app_transactions=[Transaction(_REPLACER, last + 1)])
+                    with contextlib.suppress(CommitFailedError):
+                        self._commit(table, [*added, *removed], again)
+                        self._checkpoint(table)  # who opens it need not read of each file
+                        return True
+                    self._table = None
+            except (OSError, DeltaError):
+                self._discard(folder, added, rows)
+                raise
+            self._discard(folder, added, rows)
+            return False
 
     def append(
         self,
@@ -190,11 +270,22 @@ class DeltaLog:
             self._table.update_incremental()
             return self._table
         try:
-            self._table = DeltaTable(self.url, storage_options=self._options)
+            self._table = self._opened()
         except TableNotFoundError:
             self._table = None
         self._uses = 0
         return self._table
+
+    def _opened(self) -> DeltaTable:
+        with contextlib.suppress(DeltaError):
+            return DeltaTable(self.url, storage_options=self._options)
+        # There is no table; or the checkpoint it was read from has gone, and there is a newer one.
+        return DeltaTable(self.url, storage_options=self._options)
+
+    def _local(self) -> Path:
+        if self._folder is None:
+            raise ValueError(f"{self.url} is no folder: only files of this machine are replaced")
+        return self._folder
 
     def _existing(self) -> DeltaTable:
         table = self._found()
@@ -208,14 +299,14 @@ class DeltaLog:
 
     def _created(self, frame: pl.DataFrame) -> DeltaTable:
         """Create the table, or open the one that another writer has just created."""
-        schema = Schema([_field(n, t, self.url) for n, t in frame.schema.items()])
+        schema = Schema([field(n, t, self.url) for n, t in frame.schema.items()])
         new = [] if self._folder is None else _missing(self._folder / "_delta_log")
         try:
             DeltaTable.create(
                 self.url,
                 schema,
                 mode="ignore",
-                configuration={"delta.checkpointInterval": str(CHECKPOINT)},
+                configuration=_CONFIGURATION,
                 storage_options=self._options,
             )
         except DeltaError:
@@ -229,38 +320,17 @@ class DeltaLog:
 
     def _conforming(self, table: DeltaTable, frame: pl.DataFrame, *, merge: bool) -> pl.DataFrame:
         """Return the frame as the table wants it, after adding its new columns to the table."""
-        known = {field.name: field.type.type for field in table.schema().fields}
-        dtypes = {name: dtype for dtype, name in _TYPES.items()}
-        nulls = [n for n, t in frame.schema.items() if isinstance(t, pl.Null) and n in known]
-        frame = frame.with_columns(pl.col(n).cast(dtypes[known[n]]) for n in nulls)
-        fields = {n: _field(n, t, self.url) for n, t in frame.schema.items()}
-        wrong = [
-            f"{name!r} is {frame.schema[name]}, in the table {dtypes[known[name]]}"
-            for name, field in fields.items()
-            if name in known and field.type.type != known[name]
-        ]
-        new = [name for name in fields if name not in known]
-        if not merge:
-            wrong += [f"{name!r} is new" for name in new]
-            wrong += [f"{name!r} is missing" for name in known if name not in fields]
-        if wrong:
-            raise DataError(
-                f"the rows have other columns than the table: {'; '.join(wrong)}.",
-                where=self.url,
-                fix="Cast the columns to the table's types, or write to a new table.",
-            )
+        frame, new = conforming(frame, table.schema(), merge=merge, url=self.url)
         if new:
-            table.alter.add_columns(
-                [fields[name] for name in new], post_commithook_properties=_NO_HOOKS
-            )
+            table.alter.add_columns(new, post_commithook_properties=_NO_HOOKS)
         return frame
 
     def _committed(
         self, table: DeltaTable, rows: pl.DataFrame | Staged, properties: CommitProperties
     ) -> int:
         """Write rows and commit them; return the table's version after that."""
-        before = table.version()
         if self._folder is None:
+            before = table.version()
             write_deltalake(
                 table,
                 rows if isinstance(rows, pl.DataFrame) else _stream(rows),
@@ -268,27 +338,47 @@ class DeltaLog:
                 commit_properties=properties,
                 post_commithook_properties=_NO_HOOKS,
             )
-        else:
-            added = self._placed(self._folder, rows)
-            try:
-                table.create_write_transaction(
-                    [*added],
-                    "append",
-                    table.schema(),
-                    commit_properties=properties,
-                    post_commithook_properties=_NO_HOOKS,
-                )
-            except (OSError, DeltaError):
-                self._discard(self._folder, added, rows)
-                raise
+            return self._settled(table, before)
+        added = self._placed(self._folder, rows)
+        try:
+            return self._commit(table, added, properties)
+        except (OSError, DeltaError):
+            self._discard(self._folder, added, rows)
+            raise
+
+    def _commit(
+        self,
+        table: DeltaTable,
+        actions: Sequence[AddAction | RemoveAction],
+        properties: CommitProperties,
+    ) -> int:
+        """Commit what happens to files that are on disk; return the table's version after that."""
+        before = table.version()
+        table.create_write_transaction(
+            [*actions],
+            "append",
+            table.schema(),
+            commit_properties=properties,
+            post_commithook_properties=_NO_HOOKS,
+        )
+        return self._settled(table, before)
+
+    def _settled(self, table: DeltaTable, before: int) -> int:
+        """Bring all commits after one to disk, and now and then a checkpoint of the table."""
         table.update_incremental()
         after = table.version()
         self._sync_log(before + 1, after)
         if after // CHECKPOINT > before // CHECKPOINT:
-            table.create_checkpoint()
-            table.cleanup_metadata()
-            self._sync("_delta_log/_last_checkpoint", f"_delta_log/{after:020}.checkpoint.parquet")
+            self._checkpoint(table)
         return after
+
+    def _checkpoint(self, table: DeltaTable) -> None:
+        """Write a checkpoint; once it is on disk, what it makes superfluous may go."""
+        table.create_checkpoint()
+        name = f"_delta_log/{table.version():020}.checkpoint.parquet"
+        self._sync("_delta_log/_last_checkpoint", name)
+        with contextlib.suppress(FileNotFoundError):  # another has just cleaned up
+            table.cleanup_metadata()
 
     def _placed(self, folder: Path, rows: pl.DataFrame | Staged) -> list[AddAction]:
         """Bring the data files to disk, in the table's folder; no reader knows of them yet."""
@@ -297,6 +387,7 @@ class DeltaLog:
         else:
             added = rows.files()
             for file in added:
+                os.utime(rows.folder / file.path)  # it may have waited long; now it is young
                 (rows.folder / file.path).rename(folder / file.path)
         for file in added:
             sync(folder / file.path)
@@ -324,14 +415,10 @@ class DeltaLog:
                 sync(self._folder / name)
 
 
-def _field(name: str, dtype: pl.DataType, url: str) -> Field:
-    if dtype not in _TYPES:
-        raise DataError(
-            f"column {name!r} is {dtype}, which a Delta table does not hold unchanged.",
-            where=url,
-            fix=f"Cast it to one of {', '.join(map(str, _TYPES))}.",
-        )
-    return Field(name, PrimitiveType(_TYPES[dtype]))
+def _files(table: DeltaTable) -> list[File]:
+    found = pl.DataFrame(table.get_add_actions())
+    rows = found.select("path", "size_bytes", "num_records", "modification_time").iter_rows()
+    return sorted((File(*row) for row in rows), key=lambda file: (file.modified, file.path))
 
 
 def _stream(rows: Staged) -> RecordBatchReader:

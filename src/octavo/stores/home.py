@@ -47,6 +47,13 @@ class Home:
         """Delta table of one group of a view's features (or of the rows')."""
         return self.path / "features" / name / group_id
 
+    @property
+    def tables(self) -> list[Path]:
+        """Folders of all Delta tables there are, sorted."""
+        places = ("raw/*", "rejected/*", "restated/*", "features/*/*", "predictions")
+        logs = (log for place in places for log in self.path.glob(f"{place}/_delta_log"))
+        return sorted(log.parent for log in logs)
+
     def state(self, view: str, group_id: str) -> Path:
         """State of a group: an environment of its own."""
         return self.path / "state" / view / group_id
@@ -103,9 +110,21 @@ class Home:
         wait
             Until nobody else takes one in; if not, False is given in that case.
         """
-        folder = self.path / "locks"
-        folder.mkdir(parents=True, exist_ok=True)
-        with (folder / f"receiving.{dataset}").open("a+") as file:
+        with self._alone(f"receiving.{dataset}", wait=wait) as is_alone:
+            yield is_alone
+
+    @contextlib.contextmanager
+    def maintaining(self) -> Iterator[bool]:
+        """Maintain the tables alone, so that nothing is done twice; False: another does.
+
+        The lock goes with the process, however that ends.
+        """
+        with self._alone("maintaining", wait=False) as is_alone:
+            yield is_alone
+
+    @contextlib.contextmanager
+    def _alone(self, name: str, *, wait: bool) -> Iterator[bool]:
+        with self._lock_file(name) as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
             except BlockingIOError:
@@ -119,7 +138,7 @@ class Home:
 
         To be held before any of its files is opened.
         """
-        with self._services_file() as file:
+        with self._lock_file("services") as file:
             fcntl.flock(file, fcntl.LOCK_SH)
             yield
 
@@ -138,7 +157,7 @@ class Home:
 
     @contextlib.contextmanager
     def _unserved(self) -> Iterator[None]:
-        with self._services_file() as file:
+        with self._lock_file("services") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError as error:
@@ -149,9 +168,9 @@ class Home:
                 ) from error
             yield
 
-    def _services_file(self) -> IO[str]:
+    def _lock_file(self, name: str) -> IO[str]:
         (self.path / "locks").mkdir(parents=True, exist_ok=True)
-        return (self.path / "locks" / "services").open("a+")
+        return (self.path / "locks" / name).open("a+")
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:

@@ -231,7 +231,12 @@ class Incoming:
         staged = (self.rows, self.restated, self.rejected)
         return Parts(*(each.scan() if each.has_columns else None for each in staged))
 
-    def commit(self, metadata: Mapping[str, str] | None = None) -> int | None:
+    def commit(
+        self,
+        metadata: Mapping[str, str] | None = None,
+        *,
+        writer: tuple[str, int] | None = None,
+    ) -> int | None:
         """Write the batch: all of it, once, however often it is tried.
 
         Rejected and restated rows go first, so that a batch that counts as written has lost
@@ -241,6 +246,9 @@ class Incoming:
         ----------
         metadata
             Kept with the commit of the raw rows.
+        writer
+            Whose batch it is, and a number that grows with each batch of this writer: of these a
+            table remembers the newest alone. None: it is one of few, and remembered by its ID.
 
         Returns
         -------
@@ -248,13 +256,14 @@ class Incoming:
             The version of the raw table; None if all rows were rejected before they had columns.
         """
         name, home = self._dataset, self._home
+        app_id, version = writer or (self._batch_id, 1)
         for rows, table in ((self.rejected, home.rejected), (self.restated, home.restated)):
             if rows.rows:
-                DeltaLog(table(name)).append(rows, app_id=self._batch_id, version=1, merge=True)
+                DeltaLog(table(name)).append(rows, app_id=app_id, version=version, merge=True)
         if not self.rows.has_columns:
             return None
         log = DeltaLog(home.raw(name))
-        log.append(self.rows, app_id=self._batch_id, version=1, metadata=metadata, merge=True)
+        log.append(self.rows, app_id=app_id, version=version, metadata=metadata, merge=True)
         return log.version()
 
 

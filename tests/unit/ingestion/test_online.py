@@ -15,6 +15,7 @@ from octavo.stages.ingestion import isolating
 from octavo.stages.ingestion.isolating import isolate
 from octavo.stages.ingestion.ranges import Range, plan
 from octavo.stores import catalog as tables
+from octavo.stores.compaction import compact
 from octavo.stores.delta import DeltaLog
 from octavo.stores.raw import Incoming, RawStore
 from octavo.streams import Block, LeaseLostError
@@ -332,7 +333,7 @@ def test_the_machine_is_to_blame_for_what_rows_are_not(live, monkeypatch):
     live.send(line(1))
     with monkeypatch.context() as patched:
 
-        def full(self, metadata=None):
+        def full(self, *_, **__):
             raise ResourceError.disk_full(where="there")
 
         patched.setattr(Incoming, "commit", full)
@@ -345,6 +346,35 @@ def test_the_machine_is_to_blame_for_what_rows_are_not(live, monkeypatch):
     live.service._feeds[0]._pause = 0
     live.ingest()
     assert live.rows("id") == [(1,)]
+
+
+def test_tables_remember_one_number_of_a_partition_however_many_batches_come(live):
+    for n in range(12):
+        live.send(line(n) + "no\n")
+        live.ingest()
+    newest = live.batches[-1]
+    for table in (live.home.raw("payments"), live.home.rejected("payments")):
+        log = DeltaLog(table)
+        assert log.transaction_version("incoming.payments/0") == newest["sequence"] == 12
+        assert log.transaction_version(newest["batch_id"]) is None
+
+
+def test_batches_are_merged_while_more_come(live):
+    for n in range(12):
+        live.send(line(n) + "no\n")
+        live.ingest()
+        if n == 9:
+            for table in live.home.tables:
+                compact(DeltaLog(table), table)
+    raw = DeltaLog(live.home.raw("payments"))
+    assert [file.rows for file in raw.files()] == [10, 1, 1]
+    live.send(line(3) + line(12) + line(4, amount=7))
+    live.ingest()
+    assert live.rows("id") == [(n,) for n in range(13)]
+    assert live.batches[-1]["duplicates"] == 1
+    assert live.batches[-1]["restated"] == 1
+    assert len(live.rejected()) == 13
+    assert live.accepted()["id"].to_list() == [*range(13)]
 
 
 def test_a_definition_that_stamps_otherwise_is_refused(live):

@@ -48,7 +48,7 @@ def stream():
 
 def app_of(stream, **options):
     receiver = Receiver(pipeline_of(payments(**options)), stream)
-    return App("shop", None, None, None, None, Events(receiver), list)  # type: ignore[arg-type]
+    return App("shop", None, None, None, None, Events(receiver), list, list)  # type: ignore[arg-type]
 
 
 def ask(app, requests, path=PATH):

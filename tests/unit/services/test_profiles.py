@@ -43,6 +43,8 @@ def test_which_value_holds(tmp_path, name, environment, expected):
         ("[profile.prod]\nmlflow = 3", "prod", "mlflow is no text"),
         ("[profile.prod]\ndatabases = 'x'", "prod", "databases.*it is no table"),
         ("[profile.prod.databases]\nshop = 3", "prod", "shop is no text"),
+        ("[profile.prod]\nmaintain_every = '10'", "prod", "'10' is not a duration"),
+        ("[profile.prod]\nkeep_files = '59s'", "prod", "keep_files: it is less than 1m"),
         ("profile = 3", "default", "it is no table"),
         ("[profile]\nprod = 3", "default", "it is no table"),
         ("[profile.", "default", "it is no TOML"),

@@ -211,3 +211,16 @@ def test_a_refusal_is_told():
     known = recorded("regression")
     known["verdict"]["servable"] = {"refused": "a clean process did not predict within 300 seconds"}
     assert "It cannot be served: a clean process did not predict" in told_of(known)
+
+
+def test_a_choice_by_log_loss_is_told():
+    told = told_of(recorded("multiclass"))
+    assert (
+        "9 candidates are within one standard error (0.0312) of the best accuracy on validation, "
+        "0.8438; of these the one with the least log loss (0.0625) was chosen." in told
+    )
+    assert "candidate-other lightgbm 0.7812 0.0938 2.5" in told
+    assert "log loss" not in told_of(recorded("binary"))
+    earlier = recorded("multiclass")
+    del earlier["verdict"]["chosen_by_loss"]
+    assert "one standard error" not in told_of(earlier)

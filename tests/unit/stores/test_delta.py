@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from octavo.errors import DataError, ResourceError
 from octavo.stores import delta
+from octavo.stores.columns import TYPES
 from octavo.stores.delta import CHECKPOINT, DeltaLog
 
 TIME = pl.Datetime("us", "UTC")
@@ -312,4 +313,4 @@ def test_every_type_comes_back_as_it_was(tmp_path_factory, data):
     read = log.scan().collect()
     assert read.schema == frame.schema
     assert read.equals(frame)
-    assert len(VALUES) == len(delta._TYPES)
+    assert len(VALUES) == len(TYPES)

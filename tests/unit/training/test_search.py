@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -28,6 +29,9 @@ def run(search: Search, figures, count: int) -> list[dict]:
                 "params": proposal.params,
                 "state": state,
                 "figure": figure,
+                "log_loss": None,
+                "standard_error": None,
+                "role": "trial",
                 "steps": {"25": 0.5},
             }
         )
@@ -46,6 +50,35 @@ def test_each_begins_with_its_defaults_and_the_best_comes_most_often():
     assert times["random_forest"] >= 10
     assert min(times.values()) >= 2
     assert all(rows[k]["params"] != rows[j]["params"] for k in range(20) for j in range(k))
+
+
+def test_of_algorithms_that_are_equal_the_surer_one_comes_most_often():
+    """By a coarse figure all are the same, within its standard error; the log loss is not."""
+    rows = run(SEARCH, best_is("lightgbm"), 3)
+    losses = {"logistic": 0.3, "lightgbm": 0.2, "random_forest": 0.1}
+    for row in rows:
+        row |= {"log_loss": losses[row["algorithm"]], "standard_error": 0.5}
+    found = SEARCH.propose(3, rows, NAMES)
+    assert found.algorithm.name == "random_forest"
+    clear = [row | {"standard_error": 0.01} for row in rows]
+    assert SEARCH.propose(3, clear, NAMES).algorithm.name == "lightgbm"
+
+
+def test_parameters_that_are_surer_are_looked_for_where_the_figure_is_the_same():
+    """Of equal figures the estimator follows the loss, which falls with ``l2`` here."""
+
+    def proposed(sign):
+        search = replace(SEARCH, searched=[get("logistic")])
+        rows = []
+        for number in range(40):
+            found = search.propose(number, rows, ["logistic"] * number)
+            loss = sign * np.log(found.params["l2"])
+            close = {"figure": 0.9, "log_loss": loss, "standard_error": 0.1, "role": "trial"}
+            row = {"number": number, "algorithm": "logistic", "params": found.params, "steps": {}}
+            rows.append(row | close | {"state": "complete"})
+        return np.median([np.log(row["params"]["l2"]) for row in rows[20:]])
+
+    assert proposed(-1) > proposed(1) + 1
 
 
 def test_less_is_better_where_it_is():

@@ -94,6 +94,35 @@ def test_where_the_mean_is_right_the_blend_stays(seed):
     assert stack(asked, [truth], [noisy], blend) is None
 
 
+@pytest.mark.parametrize("metric", ["accuracy", "f1", "mcc"])
+def test_a_coarse_figure_leaves_weights_to_the_log_loss(metric):
+    rng = np.random.default_rng(2)
+    score = rng.normal(size=300)
+    truth = (rng.random(300) < 1 / (1 + np.exp(-score))).astype(float)
+    told_by = [1 / (1 + np.exp(-(score + s * rng.normal(size=300)))) for s in (0.2, 0.5, 1.0, 2.0)]
+    coarse = ov.Problem("?", target="y", kind="binary", metric=metric, at_least=0.1)
+    fine = problem("binary", "log_loss")
+    blend = weights_of(coarse, [truth], [told_by])
+    np.testing.assert_array_equal(blend, weights_of(fine, [truth], [told_by]))
+    assert np.count_nonzero(blend) > 1
+
+
+def test_a_stack_that_is_surer_is_kept_where_the_figure_is_the_same():
+    """Members that a mean makes too unsure: what is decided stays, and the stack says it surer."""
+    rng = np.random.default_rng(4)
+    sides = rng.normal(size=(2, 500))
+    truth = (rng.random(500) < 1 / (1 + np.exp(-3 * sides.sum(axis=0)))).astype(float)
+    members = [1 / (1 + np.exp(-side)) for side in sides]
+    asked = ov.Problem("?", target="y", kind="binary", metric="accuracy", at_least=0.1)
+    found = stack(asked, [truth], [members], np.array([0.5, 0.5]))
+    assert found.weights.min() > 1
+    assert found.closeness.log_loss < 0.9 * fine_loss(truth, mean_of([0.5, 0.5], members))
+
+
+def fine_loss(truth, predicted):
+    return figure_of(problem("binary", "log_loss"), [truth], [predicted])
+
+
 def test_folds_are_learned_from_together_and_measured_apart():
     asked = problem("regression", "rmse")
     (one, of_one), (other, of_other) = halves(200, 1), halves(300, 2)

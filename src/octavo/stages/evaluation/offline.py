@@ -7,6 +7,7 @@ from typing import Any
 import polars as pl
 
 from octavo.bundle import Bundle
+from octavo.bundle.ranking import decided
 from octavo.definition import PARTS, fingerprint
 from octavo.definition.events import EVENT_TIME
 from octavo.stages.contract import Context, Outcome
@@ -30,7 +31,7 @@ from octavo.stages.evaluation.verdict import Verdict, answers, refusal
 from octavo.stores import catalog as tables
 from octavo.stores.catalog import Row
 
-_RANKED = ("candidate_id", "algorithm", "validation", "folds", "seconds")
+_RANKED = ("candidate_id", "algorithm", "validation", "folds", "log_loss", "seconds")
 
 
 def inputs(context: Context) -> Any:
@@ -120,6 +121,7 @@ def _judge(
         fairness=fairness(test, pipeline.evaluation.fairness),
         servable=checked,
         ranking=[{key: row[key] for key in _RANKED} for row in ranked],
+        chosen_by_loss=decided(ranked, more_is_better=problem.more_is_better),
     )
     told = "model ready" if answered else "no candidate answers the problem"
     return verdict, refused[0] if refused else told

@@ -25,22 +25,9 @@ def newest_study(context: Context) -> str:
 
 
 def ranking(context: Context) -> list[Row]:
-    """Return the search's candidates, best on validation first; equal ones by age.
-
-    What was trained once more on all rows comes before what it repeats.
-    """
-    trials, candidates = tables.trials, tables.candidates
-    query = (
-        sa.select(candidates, trials.c.number, trials.c.folds, trials.c.role)
-        .join(trials, trials.c.candidate_id == candidates.c.candidate_id)
-        .where(trials.c.study == newest_study(context))
-        .order_by(trials.c.number)
-    )
-    rows = list({row["candidate_id"]: row for row in context.catalog.rows(query)}.values())
-    sign = -1 if context.pipeline.problem.more_is_better else 1
-    return sorted(
-        rows, key=lambda row: (sign * row["validation"], row["role"] != "refit", row["number"])
-    )
+    """Return the search's candidates, best on validation first."""
+    more = context.pipeline.problem.more_is_better
+    return context.catalog.ranking(newest_study(context), more_is_better=more)
 
 
 def unseen(ranked: list[Row]) -> Row:

@@ -52,6 +52,8 @@ class Verdict:
     """What a clean process measured."""
     ranking: list[dict[str, Any]]
     """All candidates, best first; ``validation`` is the mean over ``folds``."""
+    chosen_by_loss: dict[str, Any] | None
+    """What `octavo.bundle.ranking.decided` tells; None if the figure alone chose the candidate."""
 
 
 def answers(

@@ -122,7 +122,8 @@ class MicroBatches:
     def _written(self, batch: Row, rows: Sent, refused: Sequence[Refused], began: float) -> Written:
         with self._raw.receive(self.dataset.name, batch["batch_id"]) as incoming:
             intake, read = self._take(batch, rows, refused, incoming)
-            version = incoming.commit(range_of(batch).metadata)
+            writer = f"{batch['topic']}/{batch['partition']}", batch["sequence"]
+            version = incoming.commit(range_of(batch).metadata, writer=writer)
         self._known.add(batch["batch_id"])
         return Written(
             rows=intake.rows,

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from octavo.bundle.metrics import measured
+from octavo.bundle.ranking import finely
 from octavo.definition import Problem
 
 LOOKED = 50_000
@@ -27,7 +28,8 @@ def weights_of(
     """Return what each member should weigh in a mean of their predictions.
 
     Members are added one at a time, the one that helps most, several times if need be; a member's
-    weight is how often. Where the figure means nothing, such as a ranking of a single class, all
+    weight is how often. A coarse figure is helped by chance, so that there it is the log loss that
+    is helped. Where the figure means nothing, such as a ranking of a single class, all
     weigh the same.
 
     Parameters
@@ -44,6 +46,7 @@ def weights_of(
     numpy.ndarray
         float64, shape (members,), of sum 1.
     """
+    problem = finely(problem)
     sign = 1 if problem.more_is_better else -1
     looked = [some(truth.size, LOOKED, seed) for truth in truths]
     truths = [truth[at] for truth, at in zip(truths, looked, strict=True)]

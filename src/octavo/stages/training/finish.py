@@ -14,6 +14,7 @@ import numpy as np
 from octavo.bundle import Bundle, blended, stacked
 from octavo.bundle.finishing import finished
 from octavo.bundle.metrics import measured
+from octavo.bundle.ranking import Closeness
 from octavo.stages.training.algorithms import Algorithm
 from octavo.stages.training.blending import mean_of, weights_of
 from octavo.stages.training.material import Material
@@ -132,19 +133,25 @@ def blend(request: tuple[Terms, Sequence[Member], float]) -> Tried:
     predicted = [[of_fold[place] for place in places] for of_fold in predicted]
     means = [mean_of(weights, of_fold) for of_fold in predicted]
     figures = [measured(problem, truth, mean) for truth, mean in zip(truths, means, strict=True)]
-    unseen, intercept = means[-1], None
+    closeness, unseen, intercept = Closeness.of(problem, truths, means), means[-1], None
     # A blend is not risked for what may be a little better: a stack takes at most as long for each
     # of its parts.
     is_time = (PARTS + 1) * (time.monotonic() - began) < seconds
     if is_time and (found := stack(problem, truths, predicted, weights, terms.seed)):
-        weights, intercept, figures = found.weights, found.intercept.tolist(), found.figures
+        weights, intercept = found.weights, found.intercept.tolist()
+        figures, closeness = found.figures, found.closeness
         unseen = told(problem.kind, predicted[-1], weights, found.intercept)
     used = [replace(m, weight=float(w)) for m, w in zip(members, weights, strict=True) if w > 0]
     bundles = [Bundle.load(terms.candidates / member.candidate_id) for member in used]
     bundle = finished(Whole(used, intercept).of(bundles), unseen, truths[-1], problem)
     train = Material.load(terms.folds[-1]).train
     candidate_id = store(bundle, train, bundle.calibrated(unseen), terms.candidates)
-    return Tried(figures=figures, candidate_id=candidate_id, found=dict(bundle.params))
+    return Tried(
+        figures=figures,
+        closeness=closeness,
+        candidate_id=candidate_id,
+        found=dict(bundle.params),
+    )
 
 
 def refit(request: tuple[Terms, Whole, str, Path]) -> Tried:

@@ -15,6 +15,7 @@ import numpy as np
 import sqlalchemy as sa
 
 from octavo.bundle.metrics import measured, trivial
+from octavo.bundle.ranking import ranked
 from octavo.definition import Pipeline, fingerprint
 from octavo.definition.durations import microseconds
 from octavo.errors import DataError
@@ -199,8 +200,8 @@ def _warm(context: Context, problem: str) -> dict[str, list[dict[str, Any]]]:
         .where(trials.c.state == "complete", trials.c.role == "trial")
         .order_by(studies.c.started_at.desc(), trials.c.number)
     )
-    sign = -1 if context.pipeline.problem.more_is_better else 1
-    rows = sorted(context.catalog.rows(query), key=lambda row: sign * row["figure"])
+    more = context.pipeline.problem.more_is_better
+    rows = ranked(context.catalog.rows(query), more_is_better=more)
     warm: dict[str, list[dict[str, Any]]] = {}
     for algorithm in chosen(context.pipeline, context.settings):
         found: list[dict[str, Any]] = []

@@ -4,11 +4,13 @@ It knows nothing of how trials are run.
 """
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 import sqlalchemy as sa
 
+from octavo.bundle.ranking import ranked
 from octavo.stages.contract import Context
 from octavo.stages.training.trial import Tried
 from octavo.stores import catalog as tables
@@ -49,8 +51,7 @@ class Record:
     def ranked(self, rows: Sequence[Row] | None = None) -> list[Row]:
         """Return the candidates' rows, of all or of some, best first; of equal ones the oldest."""
         good = [r for r in (self.rows if rows is None else rows) if r["state"] == "complete"]
-        sign = -1 if self.more_is_better else 1
-        return sorted(good, key=lambda row: (sign * row["figure"], row["number"]))
+        return ranked(good, more_is_better=self.more_is_better)
 
     def best(self, rows: Sequence[Row] | None = None) -> Row | None:
         """Return the first of `ranked`, if there is one."""
@@ -72,6 +73,7 @@ class Record:
             "state": tried.state,
             "figure": found,
             "folds": tried.figures if good else None,
+            **asdict(tried.closeness),
             "steps": tried.steps,
             "seconds": seconds,
             "candidate_id": tried.candidate_id,

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from octavo.bundle.ranking import ranked
 from octavo.definition import Pipeline
 from octavo.definition.problem import Kind
 from octavo.stages.training.algorithms import Algorithm, get, narrowed, to_try
@@ -103,15 +104,15 @@ class Search:
         for algorithm in able:
             if algorithm.name not in begun:
                 return algorithm
-        worst = float("-inf") if self.more_is_better else float("inf")
-        best = {a.name: self._best(a.name, done, worst) for a in able}
-        ranked = sorted(able, key=lambda a: best[a.name], reverse=self.more_is_better)
-        due = [(0.5**rank / (begun.count(a.name) + 1), a) for rank, a in enumerate(ranked)]
+        names = list(dict.fromkeys(row["algorithm"] for row in self._ranked(done)))
+        place = {name: place for place, name in enumerate(names)}
+        by_place = sorted(able, key=lambda a: place.get(a.name, len(place)))
+        due = [(0.5**rank / (begun.count(a.name) + 1), a) for rank, a in enumerate(by_place)]
         return max(due, key=lambda pair: pair[0])[1] if due else None
 
-    def _best(self, name: str, done: Sequence[Row], worst: float) -> float:
-        figures = [row["figure"] for row in done if _is_of(row, name, "complete")]
-        return (max if self.more_is_better else min)(figures, default=worst)
+    def _ranked(self, done: Sequence[Row]) -> list[Row]:
+        complete = [row for row in done if row["state"] == "complete"]
+        return ranked(complete, more_is_better=self.more_is_better)
 
     def _params(
         self, algorithm: Algorithm, number: int, nth: int, of_it: Sequence[Row]
@@ -130,14 +131,14 @@ class Search:
         sampler = optuna.samplers.TPESampler(
             seed=self.seed + number, n_startup_trials=5, multivariate=True
         )
-        direction = "maximize" if self.more_is_better else "minimize"
-        study = optuna.create_study(direction=direction, sampler=sampler)
+        study = optuna.create_study(direction="minimize", sampler=sampler)
+        place = {row["number"]: place for place, row in enumerate(self._ranked(of_it))}
         for row in of_it:
             if row["state"] == "complete":
                 study.enqueue_trial(row["params"])
                 asked = study.ask()
                 algorithm.space(asked)
-                study.tell(asked, row["figure"])
+                study.tell(asked, place[row["number"]])  # the estimator looks at the order alone
         return algorithm.space(study.ask())
 
 

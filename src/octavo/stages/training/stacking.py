@@ -15,6 +15,7 @@ from octavo.bundle.blend import scores_of
 from octavo.bundle.bootstrap import resampled
 from octavo.bundle.metrics import Weighed, log_losses, measured, prepared
 from octavo.bundle.model import link
+from octavo.bundle.ranking import Closeness, finely
 from octavo.definition import Problem
 from octavo.stages.training.blending import figure_of, mean_of, some, weights_of
 
@@ -42,6 +43,8 @@ class Stack:
     """Shape (outputs,)."""
     figures: list[float]
     """For each fold in the problem's metric, by weights learned from other rows."""
+    closeness: Closeness
+    """Of the same predictions."""
 
 
 def stack(
@@ -55,7 +58,7 @@ def stack(
 
     Both are learned from four fifths of the rows and told of the other fifth, five times. The
     stack must be better than the blend by more than two standard errors of the difference, and
-    better than the first member alone.
+    better than the first member alone: by the figure, or where that is coarse by log loss.
 
     Parameters
     ----------
@@ -73,14 +76,13 @@ def stack(
     if sum(sizes) < LEAST or min(sizes) < PARTS:
         return None
     stacks, blends = _told_by_others(problem, truths, predicted)
-    alone = figure_of(problem, truths, [found[0] for found in predicted])
-    if not _is_better(problem, truths, stacks, blends, alone):
+    if not _is_better(finely(problem), truths, stacks, blends, [each[0] for each in predicted]):
         return None
     weights, intercept = learned(problem.kind, truths, predicted, blend)
     if np.count_nonzero(weights) < 2:
         return None
     figures = [measured(problem, t, p) for t, p in zip(truths, stacks, strict=True)]
-    return Stack(weights, intercept, figures)
+    return Stack(weights, intercept, figures, Closeness.of(problem, truths, stacks))
 
 
 def _told_by_others(
@@ -108,12 +110,12 @@ def _is_better(
     truths: Sequence[np.ndarray],
     stacks: Sequence[np.ndarray],
     blends: Sequence[np.ndarray],
-    alone: float,
+    alone: Sequence[np.ndarray],
 ) -> bool:
     sign = 1 if problem.more_is_better else -1
     own = figure_of(problem, truths, stacks)
     gain = sign * (own - figure_of(problem, truths, blends))
-    if not (gain > 0 and sign * (own - alone) > 0):
+    if not (gain > 0 and sign * (own - figure_of(problem, truths, alone)) > 0):
         return False
 
     def weighed(truth: np.ndarray, predicted: np.ndarray) -> Weighed:

@@ -10,6 +10,7 @@ from dataclasses import replace
 from queue import SimpleQueue
 from typing import Any
 
+from octavo.bundle.ranking import Closeness
 from octavo.engines import Apart, LateError, LostError, memory_left
 from octavo.errors import ResourceError, is_full
 from octavo.stages.contract import Context
@@ -318,6 +319,7 @@ class Study:
             joined = self.terms.folds[-1] / "joined"
             tried = self._called(finish.refit, (*again, joined), seconds)
         tried.figures = best["folds"]
+        tried.closeness = Closeness(best["log_loss"], best["standard_error"])
         params = {"trial": best["number"]} | ({"bag": True} if bag else {})
         number = self.record.rows[-1]["number"] + 1
         self._record(number, "refit", best["algorithm"], params, tried, began)

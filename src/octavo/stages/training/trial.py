@@ -17,6 +17,7 @@ from octavo.bundle import Bundle
 from octavo.bundle.finishing import finished
 from octavo.bundle.metrics import measured
 from octavo.bundle.profile import Profile, profile, save_profile
+from octavo.bundle.ranking import Closeness
 from octavo.definition import Ngrams, Pipeline, Problem, fingerprint, last_value_feature
 from octavo.errors import DataError, ResourceError, is_full
 from octavo.stages.contract import Segregation
@@ -103,6 +104,7 @@ class Tried:
     """``complete``, ``pruned``, ``failed``, or ``stopped``, as it took too long."""
     figures: list[float] = field(default_factory=list)
     """In the problem's metric, on each fold's validation part; the last is the candidate's own."""
+    closeness: Closeness = field(default_factory=Closeness)
     candidate_id: str | None = None
     steps: dict[int, float] = field(default_factory=dict)
     """Losses on the way, by which later trials are pruned."""
@@ -146,10 +148,13 @@ def _run(trial: Trial, tried: Tried) -> None:
     each = None if trial.seconds is None else trial.seconds / len(terms.folds)
     pruner = Pruner(trial.rivals, tried.steps, each)
     sign = -1 if terms.problem.more_is_better else 1
+    told = []
     for folder in terms.folds[:-1]:
-        _validated(trial, folder, pruner, tried)
+        told.append(_validated(trial, folder, pruner, tried)[1])
         pruner.next_fold(sign * float(np.mean(tried.figures)))
     bundle, predicted = _validated(trial, terms.folds[-1], pruner, tried)
+    truths = [Material.load(folder).validation_truth for folder in terms.folds]
+    tried.closeness = Closeness.of(terms.problem, truths, [*told, predicted])
     material = Material.load(terms.folds[-1])
     bundle = finished(bundle, predicted, material.validation_truth, terms.problem)
     told = bundle.calibrated(predicted)

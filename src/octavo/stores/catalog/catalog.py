@@ -6,7 +6,7 @@ Several processes may read and write; SQLite serialises the writers, who wait up
 
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,12 +16,13 @@ from sqlalchemy import event, exc
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.pool import NullPool
 
+from octavo.bundle.ranking import ranked
 from octavo.definition import Dataset
 from octavo.errors import ResourceError
 from octavo.stores.catalog import schema
 from octavo.stores.schemas import widened
 
-HEAD = "0006"
+HEAD = "0007"
 """The newest migration; a test compares it with the folder."""
 
 PATIENCE = 5_000_000
@@ -169,6 +170,22 @@ class Catalog:
         table = schema.candidates
         return self.one(sa.select(table).where(table.c.candidate_id == candidate_id))
 
+    def ranking(self, study: str, *, more_is_better: bool) -> list[Row]:
+        """Return a study's candidates, each with what its trial measured, best first.
+
+        See `octavo.bundle.ranking`; of equal ones the oldest is the first.
+        """
+        trials, candidates = schema.trials, schema.candidates
+        measured = ("number", "role", "figure", "folds", "log_loss", "standard_error")
+        query = (
+            sa.select(candidates, *(trials.c[name] for name in measured))
+            .join(trials, trials.c.candidate_id == candidates.c.candidate_id)
+            .where(trials.c.study == study)
+            .order_by(trials.c.number)
+        )
+        found = {row["candidate_id"]: row for row in self.rows(query)}
+        return ranked(found.values(), more_is_better=more_is_better)
+
     def data_version(self, data_version: str) -> Row | None:
         """Return a data version's document, or None."""
         table = schema.data_versions
@@ -233,11 +250,11 @@ class Catalog:
         found: list[Row] = []
         left_out = passes = False
         with self._explained(), self.engine.connect() as connection:
-            for row in connection.execute(query).mappings():
-                if row["state"] != "planned":
-                    found.append(dict(row))
+            for batch in map(dict, connection.execute(query).mappings()):
+                if batch["state"] != "planned":
+                    found.append(batch)
                     passes = left_out
-                elif is_awaited(row, now):
+                elif is_awaited(batch, now):
                     break
                 else:
                     left_out = True
@@ -337,7 +354,7 @@ def last_place(batch: Row) -> int:
     return max(batch["sequence"], batch["withdrawn"] or 0)
 
 
-def is_awaited(batch: Mapping[str, Any], now: int) -> bool:
+def is_awaited(batch: Row, now: int) -> bool:
     """Say whether prep still waits for a planned batch, or goes on without it.
 
     A clock that was set back ends the waiting, too.

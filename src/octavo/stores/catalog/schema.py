@@ -206,6 +206,8 @@ trials = Table(
     Column("state", String, nullable=False),
     Column("figure", Float),
     Column("folds", JSON),
+    Column("log_loss", Float),
+    Column("standard_error", Float),
     Column("steps", JSON),
     Column("seconds", Float),
     Column("candidate_id", String),
@@ -215,7 +217,8 @@ trials = Table(
 proposed (of a blend the members, of a refit the trial it repeats); ``found``: as they turned out.
 ``state``: ``complete``, ``pruned``, ``failed``, or ``stopped`` for want of time. ``figure``: the
 mean over the figures of the folds, ``folds``, oldest first; of a refit that of the trial it
-repeats. ``steps``: losses on the way."""
+repeats. ``log_loss`` and ``standard_error``: see `octavo.bundle.ranking`; null where the metric is
+fine. ``steps``: losses on the way."""
 
 studies = Table(
     "studies",

@@ -1,0 +1,169 @@
+"""Where rows that are replayed go: to a server over HTTP, or into a stream that is at hand.
+
+They know nothing of timelines, or of when to try again.
+"""
+
+import http.client
+import json
+from collections.abc import Mapping
+from typing import Any, Protocol
+from urllib.parse import quote, urlsplit
+
+from octavo.errors import DataError, DefinitionError, ResourceError
+from octavo.services.receiving import Receiver
+from octavo.stages.ingestion.received import ARROW
+from octavo.stores.catalog import now
+from octavo.streams import Place, Stream
+
+PATIENCE = 30.0
+"""Seconds that a server has to answer."""
+KIND = "application/vnd.apache.arrow.stream"
+LATER = (502, 503, 504, 507)
+"""Answers after which the same request may be right later."""
+
+
+class BusyError(ResourceError):
+    """A server takes nothing for now; ``retry_after`` says for how many seconds."""
+
+    def __init__(self, what: str, *, where: str, retry_after: float) -> None:
+        super().__init__(what, where=where)
+        self.retry_after = retry_after
+
+
+class Target(Protocol):
+    """Takes blocks of rows, an Arrow IPC stream each."""
+
+    def __call__(self, dataset: str, data: bytes, key: str) -> Place:
+        """Take one block, durably, and return where it is, and whether it was there before.
+
+        Raises
+        ------
+        BusyError, BacklogError
+            If it must wait, and for how long.
+        ResourceError
+            If it cannot be taken now.
+        """
+        ...
+
+
+class Server:
+    """``POST /v1/datasets/{name}/events`` of a server, over one connection.
+
+    Parameters
+    ----------
+    url
+        Such as ``http://127.0.0.1:8080``; a path in it comes before that of the request.
+
+    Raises
+    ------
+    DefinitionError
+        If it is no address.
+    """
+
+    def __init__(self, url: str) -> None:
+        parts = urlsplit(url)
+        kinds = {"http": http.client.HTTPConnection, "https": http.client.HTTPSConnection}
+        if parts.scheme not in kinds or not parts.hostname:
+            fix = "Write http://HOST:PORT, as `octavo up` prints it."
+            raise DefinitionError(f"{url!r} is no address.", where="--url", fix=fix)
+        self._url, self._path = url, parts.path.rstrip("/")
+        self._connection = kinds[parts.scheme](parts.hostname, parts.port, timeout=PATIENCE)
+
+    def __call__(self, dataset: str, data: bytes, key: str) -> Place:
+        """Send one block; see `Target`."""
+        status, wait, told = self._posted(dataset, data, key)
+        if status in (200, 202):
+            return Place(told["partition"], told["offset"], told["repeated"])
+        what = told.get("error", f"it answers {status}.")
+        if status == 429:
+            raise BusyError(what, where=self._url, retry_after=wait)
+        if status in LATER:
+            raise ResourceError(what, where=self._url)
+        kind = DefinitionError if status == 404 else DataError
+        raise kind(what, where=f"{self._url}, dataset {dataset!r}")
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()
+
+    def _posted(self, dataset: str, data: bytes, key: str) -> tuple[int, float, dict[str, Any]]:
+        path = f"{self._path}/v1/datasets/{quote(dataset)}/events"
+        headers = {"Content-Type": KIND, "Idempotency-Key": key}
+        try:
+            self._connection.request("POST", path, data, headers)
+            answer = self._connection.getresponse()
+            body, wait = answer.read(), answer.getheader("Retry-After", "")
+        except (OSError, http.client.HTTPException) as error:
+            self._connection.close()  # the next request opens it anew
+            what = f"the server cannot be reached: {str(error) or type(error).__name__}."
+            fix = "Is `octavo up` running there?"
+            raise ResourceError(what, where=self._url, fix=fix) from error
+        return answer.status, float(wait) if wait.isdigit() else 1.0, _document(body)
+
+
+class Topics:
+    """The topics of a stream on this machine, as a server appends to them."""
+
+    def __init__(self, receiver: Receiver) -> None:
+        self._receiver = receiver
+
+    def __call__(self, dataset: str, data: bytes, key: str) -> Place:
+        """Append one block; see `Target`."""
+        self._receiver.check(dataset)
+        found = self._receiver.block(dataset, ARROW, data, key)
+        (place,) = self._receiver.append(found.topic, [found.block])
+        if place.repeated:
+            self._receiver.check_key(found, place)
+        return place
+
+
+class Elsewhere:
+    """Another target, once its first new block has shown that it is not where the rows come from.
+
+    Parameters
+    ----------
+    source
+        The stream of the home that is replayed.
+    topics
+        Topic in it, by dataset.
+
+    Raises
+    ------
+    DataError
+        If it is: rows without an event ID would be there twice.
+    """
+
+    def __init__(self, target: Target, source: Stream, topics: Mapping[str, str]) -> None:
+        self._target, self._source, self._topics = target, source, topics
+        self._is_checked = False
+
+    def __call__(self, dataset: str, data: bytes, key: str) -> Place:
+        """Hand one block on; see `Target`."""
+        began = now()
+        place = self._target(dataset, data, key)
+        if not (self._is_checked or place.repeated):
+            self._check(self._topics.get(dataset, ""), place, key, began)
+            self._is_checked = True
+        return place
+
+    def _check(self, topic: str, place: Place, key: str, began: int) -> None:
+        if topic not in self._source.topics():
+            return
+        extents = self._source.extents(topic)
+        if place.partition >= len(extents) or place.offset >= extents[place.partition].end:
+            return
+        found = self._source.read(topic, {place.partition: place.offset}, max_rows=1)
+        if found[0].key == key and found[0].appended_at >= began:
+            raise DataError(
+                "it is where these rows come from, and it would have them twice.",
+                where=topic,
+                fix="Replay them to another home.",
+            )
+
+
+def _document(body: bytes) -> dict[str, Any]:
+    try:
+        found = json.loads(body)
+    except ValueError:  # whoever stands between answers in HTML
+        return {}
+    return found if isinstance(found, dict) else {}
