@@ -57,7 +57,8 @@ def outcome(folder, passed=False):
         counts = [[batch[name] for name in names] for batch in batches]
         assert counts[0][:3] == [len(rows[0]), len(rejected), len(rows[1])]
         found[dataset.name] = (rows, rejected, counts)
-    assert not list((project.home.path / "incoming").iterdir()), "something was left on the way"
+    if not passed:  # maintenance deletes what was on the way under an ID that is no more
+        assert not list((project.home.path / "incoming").iterdir()), "something was left on the way"
     return found
 
 
