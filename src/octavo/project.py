@@ -128,7 +128,7 @@ class Project:
         return document | flow | {"mirror": told}
 
     def flow(self, stream: Stream) -> dict[str, Any]:
-        """Return how far what is sent, and what files grow by, has come; and how large tables are."""
+        """Return how far what is sent and what files grow by has come, and how large tables are."""
         return status.flow(self.definition, self.folder, self.home, self.catalog, stream)
 
     def reproduce(self, candidate_id: str) -> Reproduction:

@@ -13,6 +13,7 @@ whole numbers stay what they were.
 import shutil
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import NamedTuple
 
 import polars as pl
 
@@ -85,6 +86,18 @@ class RawStore:
         Of no batch there is nothing.
         """
         return [self.scan(dataset, batches), self.restated(dataset, batches)] if batches else []
+
+    def parts(self, dataset: str, batch_id: str) -> "Parts":
+        """Return what was written of a batch, whether it counts or not, in no order.
+
+        It has the columns of the table, those that the batch lacks being null.
+        """
+        home, found = self.home, []
+        for table in (home.raw, home.restated, home.rejected):
+            log = DeltaLog(table(dataset))
+            mine = pl.col("_batch_id") == batch_id
+            found.append(log.scan().filter(mine) if log.exists() else None)
+        return Parts(*found)
 
     def rejected(self, dataset: str, batch_id: str | None = None) -> pl.DataFrame:
         """Return rejected rows: original text, row of the file, rule and reason."""
@@ -191,6 +204,14 @@ class RawStore:
             yield scan.filter(here).collect().sort(POSITION)
 
 
+class Parts(NamedTuple):
+    """All that is written of a batch, as it is in files; None: there is nothing of the kind."""
+
+    rows: pl.LazyFrame | None
+    restated: pl.LazyFrame | None
+    rejected: pl.LazyFrame | None
+
+
 class Incoming:
     """A batch on its way into the raw store: on disk as it comes, in no table until `commit`.
 
@@ -208,6 +229,11 @@ class Incoming:
             Staged(self.folder / name) for name in ("rows", "restated", "rejected")
         )
         self._home, self._dataset, self._batch_id = home, dataset, batch_id
+
+    def parts(self) -> Parts:
+        """Return what has come so far."""
+        staged = (self.rows, self.restated, self.rejected)
+        return Parts(*(each.scan() if each.has_columns else None for each in staged))
 
     def commit(
         self,

@@ -8,6 +8,7 @@ from octavo.engines import LocalEngine
 from octavo.errors import DataError, DefinitionError
 from octavo.stages.ingestion import delimited, offline, reading, records
 from octavo.stages.ingestion.files import begin
+from octavo.stores.catalog import Catalog
 from octavo.stores.home import Home
 from octavo.stores.raw import RawStore
 
@@ -21,16 +22,14 @@ def written(tmp_path, monkeypatch):
 
     class Context:
         raw = RawStore(Home(tmp_path))
-
-        class catalog:
-            @staticmethod
-            def committed(dataset):
-                return []
+        catalog = Catalog(Home(tmp_path).catalog)
+        now = staticmethod(lambda: 0)
 
     def write(dataset, lines):
         path = tmp_path / "t.csv"
         path.write_text("id,at,x\n" + "\n".join(lines) + "\n")
         batch = {"batch_id": "b", "sequence": 1, "clock": None, "content_hash": "0" * 32}
+        batch["dataset"] = "visits"
         going = begin(path, where_label="visits", engine=LocalEngine(workers=2))
         tries, found = 0, None
         while found is None:

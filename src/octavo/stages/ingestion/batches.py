@@ -123,14 +123,101 @@ def earlier(catalog: Catalog, dataset: str) -> list[Row]:
     return [b for b in catalog.committed(dataset) if b["delta_version"] is not None]
 
 
+def plan_again(catalog: Catalog, batch: Row, now: int, *, rows: int | None = None) -> Row:
+    """Give a planned batch a later place and clock: prep has passed those it had.
+
+    It is another batch then, since rows of the first may be in the raw store.
+
+    Parameters
+    ----------
+    rows
+        How many were written; prep waits longer for it, so that it is not passed for ever.
+    """
+    table = tables.batches
+    with catalog.transaction(alone=True) as connection:
+        place, clock = behind_all(connection)
+        if batch.get("topic") is not None:
+            clock = max(now, clock)
+        elif batch["clock"] is None and is_first_load(connection, batch["dataset"]):
+            clock = None
+        again = {"batch_id": _uuid7(now), "sequence": place, "clock": clock}
+        again = batch | again | {"planned_at": now, "rows": rows}
+        connection.execute(table.delete().where(table.c.batch_id == batch["batch_id"]))
+        connection.execute(table.insert().values(**again))
+    return again
+
+
+def in_place(catalog: Catalog, batch: Row, now: int, *, rows: int | None = None) -> Row:
+    """Return a planned batch, or what it is now, if its place is no longer behind all others.
+
+    That is so if prep has passed it, or if a batch of its dataset that came later counts already:
+    what restates an event has a later place than the event.
+
+    Parameters
+    ----------
+    rows
+        As for `plan_again`.
+    """
+    table = tables.batches
+    later = (table.c.dataset == batch["dataset"]) & (table.c.sequence > batch["sequence"])
+    overtaken = sa.select(sa.exists().where(later, table.c.state != "planned"))
+    with catalog.transaction() as connection:
+        if not is_passed(connection, batch) and not connection.scalar(overtaken):
+            return batch
+    return plan_again(catalog, batch, now, rows=rows)
+
+
+def behind_all(connection: sa.Connection) -> tuple[int, int]:
+    """Return the first place behind all there are, and the newest ``known_at`` so far."""
+    table, barrier = tables.batches, tables.barrier
+    # One by one: so each is looked up in its index.
+    places = (table.c.sequence, table.c.withdrawn, barrier.c.position)
+    clocks = (table.c.newest, table.c.clock, barrier.c.clock)
+    place, clock = (
+        max(connection.scalar(sa.select(sa.func.max(column))) or 0 for column in columns)
+        for columns in (places, clocks)
+    )
+    return 1 + place, clock
+
+
 def is_passed(connection: sa.Connection, batch: Row) -> bool:
-    """Say whether prep has gone, or is going, beyond a batch's place or clock."""
+    """Say whether prep has gone, or is going, beyond a batch's place or clock.
+
+    A first load has no clock, and needs none until something of its dataset was folded.
+    """
     at = connection.execute(sa.select(tables.barrier)).mappings().one_or_none()
     if at is None:
         return False
-    is_stream = batch.get("topic") is not None
-    is_behind = is_stream and (batch["clock"] or 0) < at["clock"]
+    if batch["clock"] is None:
+        is_behind = not is_first_load(connection, batch["dataset"])
+    else:
+        is_behind = batch["clock"] < at["clock"]
     return batch["sequence"] <= at["position"] or is_behind
+
+
+def clock_of_load(connection: sa.Connection, dataset: str) -> int | None:
+    """Return the newest ``known_at`` that prep has come to; None for a dataset's first load."""
+    clocks = (tables.feature_versions.c.clock, tables.barrier.c.clock)
+    newest = max(connection.scalar(sa.select(sa.func.max(clock))) or 0 for clock in clocks)
+    return None if is_first_load(connection, dataset) else newest
+
+
+def is_first_load(connection: sa.Connection, dataset: str) -> bool:
+    """Say whether nothing of a dataset was folded: features that read it are then back-filled.
+
+    A batch with a clock is folded when prep draws the barrier behind it, if there are features at
+    all; one without when features were made of it.
+    """
+    table, versions = tables.batches, tables.feature_versions
+    prepped = connection.scalar(sa.select(sa.func.max(versions.c.position)))
+    if prepped is None:
+        return True
+    passed = connection.scalar(sa.select(tables.barrier.c.position)) or 0
+    is_folded = (table.c.sequence <= prepped) | (
+        (table.c.sequence <= passed) & table.c.clock.is_not(None)
+    )
+    here = (table.c.dataset == dataset) & (table.c.state == "committed")
+    return connection.scalar(sa.select(sa.exists().where(here, is_folded))) is False
 
 
 def _learn(connection: sa.Connection, dataset: Dataset, schema: Mapping[str, str]) -> None:

@@ -14,7 +14,7 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
@@ -25,14 +25,18 @@ from octavo.stages.contract import Context, Outcome
 from octavo.stages.ingestion.accept import Intake
 from octavo.stages.ingestion.batches import (
     Written,
+    behind_all,
     check_stamps,
+    clock_of_load,
     commit,
     earlier,
-    is_passed,
+    in_place,
+    plan_again,
     planned,
 )
 from octavo.stages.ingestion.files import begin_of
 from octavo.stages.ingestion.offered import Offered
+from octavo.stages.ingestion.placing import written_again
 from octavo.stages.ingestion.reading import Reading
 from octavo.stages.ingestion.sources import details as details
 from octavo.stages.ingestion.sources import seen, sources_of
@@ -111,24 +115,18 @@ def _plan(
             (row.dataset, row.content_hash): dict(row._mapping)
             for row in connection.execute(sa.select(table))
         }
-        newest = context.catalog.next_place() - 1
+        place, _ = behind_all(connection)
         for name, offers in sources.items():
             plan[name] = []
-            clock = _clock(context, name, list(known.values()))
+            clock = clock_of_load(connection, name)
             for offered in offers:
                 batch = known.get((name, offered.content))
-                if batch and batch["state"] == "planned" and is_passed(connection, batch):
-                    # Prep went on without it: it comes later in the log, and as another batch,
-                    # since rows of the failed one may be in the raw store.
-                    connection.execute(table.delete().where(table.c.batch_id == batch["batch_id"]))
-                    batch = None
                 if batch is None:
-                    newest += 1
                     batch = planned(
                         name,
                         offered.source,
                         content=offered.content,
-                        sequence=newest,
+                        sequence=place,
                         clock=clock,
                         run_id=context.run_id,
                         at=context.now(),
@@ -136,27 +134,20 @@ def _plan(
                     batch["through"] = offered.through
                     connection.execute(table.insert().values(**batch))
                     known[name, offered.content] = batch
+                    place += 1
                 if batch["state"] == "planned" and batch not in [b for b, _ in plan[name]]:
                     plan[name].append((batch, offered))
     return plan
 
 
-def _clock(context: Context, dataset: str, batches: list[Row]) -> int | None:
-    """Return the newest ``known_at`` prepped in the pipeline; None for a dataset's first load."""
-    prepped = _prepped(context)
-    first_load = not any(
-        b["dataset"] == dataset and b["state"] == "committed" and b["sequence"] <= prepped
-        for b in batches
-    )
-    newest = sa.select(sa.func.max(tables.feature_versions.c.clock).label("clock"))
-    return None if first_load else context.catalog.rows(newest)[0]["clock"]
+class _Taken(NamedTuple):
+    """What has become of a file whose rows are written."""
 
-
-def _prepped(context: Context) -> int:
-    """Return how far prep has come in the order of batches; -1 before the first."""
-    newest = sa.select(sa.func.max(tables.feature_versions.c.position).label("position"))
-    position = context.catalog.rows(newest)[0]["position"]
-    return -1 if position is None else position
+    batch: Row
+    """As it is planned now."""
+    intake: Intake
+    version: int | None
+    """Of the raw table; None: there was nothing new, and nothing is written."""
 
 
 def _ingest_dataset(
@@ -183,16 +174,16 @@ def _ingest_dataset(
 def _ingest_batch(context: Context, dataset: Dataset, batch: Row, offered: Offered) -> None:
     began = time.monotonic()
     with context.home.receiving(dataset.name):
+        batch = in_place(context.catalog, batch, context.now())
         known = context.catalog.schemas().get(dataset.name)
         reading = _begun(context, dataset, offered, known)
         taken = None
         while taken is None:  # again, if the file is not what it began as
             taken = _written(context, dataset, batch, reading, known)
-        intake, version = taken
-        if version is None:
+        if taken.version is None:
             _forget(context, batch)
         else:
-            _commit(context, dataset, batch, offered, reading, intake, version, began)
+            _commit(context, dataset, offered, reading, taken, began)
     if isinstance(dataset.offline, Sql):
         shutil.rmtree(offered.path)  # a database is not asked for it again
     elif dataset.is_followed:
@@ -202,28 +193,42 @@ def _ingest_batch(context: Context, dataset: Dataset, batch: Row, offered: Offer
 def _commit(
     context: Context,
     dataset: Dataset,
-    batch: Row,
     offered: Offered,
     reading: Reading,
-    intake: Intake,
-    version: int,
+    taken: _Taken,
     began: float,
 ) -> None:
-    written = Written(
-        rows=intake.rows,
-        rules=intake.rules,
-        restated=intake.rules["restated"],
-        duplicates=intake.duplicates,
-        bytes=reading.bytes,
-        newest=intake.newest,
-        schema=to_json(reading.schema),
-        noticed=[finding.document() for finding in reading.noticed],
-        version=version,
-        seconds=time.monotonic() - began,
-    )
-    mine = batch | {"run_id": context.run_id}
-    counts = commit(context.catalog, dataset, mine, written, name=offered.name, now=context.now)
-    assert counts, "a run holds the home: no other one preps meanwhile, and passes its place"
+    """Let a batch count; prep may have passed it since it was written, and again since then."""
+    batch, intake, version = taken
+    while not commit(
+        context.catalog,
+        dataset,
+        batch | {"run_id": context.run_id},
+        Written(
+            rows=intake.rows,
+            rules=intake.rules,
+            restated=intake.rules["restated"],
+            duplicates=intake.duplicates,
+            bytes=reading.bytes,
+            newest=_newest(intake, batch),
+            schema=to_json(reading.schema),
+            noticed=[finding.document() for finding in reading.noticed],
+            version=version,
+            seconds=time.monotonic() - began,
+        ),
+        name=offered.name,
+        now=context.now,
+    ):
+        parts = context.raw.parts(dataset.name, batch["batch_id"])
+        later = plan_again(context.catalog, batch, context.now(), rows=intake.rows)
+        version = written_again(context.raw, parts, batch, later)
+        batch = later
+
+
+def _newest(intake: Intake, batch: Row) -> int | None:
+    """Return when the newest row of a batch could be known, wherever it was when it was read."""
+    times = [at for at in (intake.newest, batch["clock"]) if at is not None]
+    return max(times) if intake.rows and times else None
 
 
 def _forget(context: Context, batch: Row) -> None:
@@ -253,7 +258,7 @@ def _begun(
 
 def _written(
     context: Context, dataset: Dataset, batch: Row, reading: Reading, known: dict[str, str] | None
-) -> tuple[Intake, int | None] | None:
+) -> _Taken | None:
     """Go through a file and write its rows; nothing, and None, if types are not settled by that.
 
     What a database gave is not written either if nothing in it is new: there is no version then.
@@ -276,8 +281,12 @@ def _written(
             raise refused
         intake.finish()
         if isinstance(dataset.offline, Sql) and not (intake.rows or intake.rules.total()):
-            return intake, None
-        return intake, incoming.commit()
+            return _Taken(batch, intake, None)
+        later = in_place(context.catalog, batch, context.now(), rows=intake.rows)
+        if later is batch:
+            return _Taken(batch, intake, incoming.commit())
+        version = written_again(context.raw, incoming.parts(), batch, later)
+        return _Taken(later, intake, version)
 
 
 def _outcome(context: Context) -> Outcome:

@@ -19,9 +19,9 @@ import polars as pl
 
 from octavo.definition import Dataset, Pipeline
 from octavo.errors import OctavoError
-from octavo.stages.ingestion.batches import check_stamps, commit
+from octavo.stages.ingestion.batches import check_stamps, commit, plan_again
 from octavo.stages.ingestion.micro_batch import MicroBatches
-from octavo.stages.ingestion.ranges import Range, after, end_of, plan, plan_again, range_of
+from octavo.stages.ingestion.ranges import Range, after, end_of, plan, range_of
 from octavo.stages.ingestion.sent import family
 from octavo.stores.catalog import Catalog, Row, name_of, now
 from octavo.stores.home import Home
@@ -196,8 +196,12 @@ class _Feed:
         """Complete the batches that the stream does not know as done; return where to go on."""
         topic, partition = self._from.name, lease.partition
         for batch in after(self._catalog, topic, partition, lease.committed):
-            is_planned = batch["state"] == "planned"
-            self._complete(batch, self._records(range_of(batch)) if is_planned else [])
+            records: list[Record] = []
+            if batch["state"] == "planned":
+                # What was written of it was compared with what counted then; that may be more now.
+                batch = plan_again(self._catalog, batch, self._now())
+                records = self._records(range_of(batch))
+            self._complete(batch, records)
         end = end_of(self._catalog, topic, partition)
         return self._stream.extents(topic)[partition].begin if end is None else end
 
@@ -237,7 +241,7 @@ class _Feed:
             if commit(self._catalog, self._dataset, batch, written, **told):
                 batch = batch | {"state": "committed", "delta_version": written.version}
             else:
-                batch = plan_again(self._catalog, batch, self._now())
+                batch = plan_again(self._catalog, batch, self._now(), rows=written.rows)
         if batch["state"] == "committed":  # and not withdrawn since
             self._pass_on(batch)
         self._member.commit({batch["partition"]: batch["end_offset"]})

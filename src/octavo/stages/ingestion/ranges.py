@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 import xxhash
 
-from octavo.stages.ingestion.batches import planned
+from octavo.stages.ingestion.batches import behind_all, planned
 from octavo.stores import catalog as tables
 from octavo.stores.catalog import Catalog, Row
 from octavo.streams import LeaseLostError
@@ -64,17 +64,6 @@ def plan(catalog: Catalog, dataset: str, offsets: Range, now: int) -> Row:
         return _insert(connection, dataset, offsets, now)
 
 
-def plan_again(catalog: Catalog, batch: Row, now: int) -> Row:
-    """Give a planned batch a later place and clock: prep has passed those it had.
-
-    It is another batch then, since rows of the first may be in the raw store.
-    """
-    table = tables.batches
-    with catalog.transaction(alone=True) as connection:
-        connection.execute(table.delete().where(table.c.batch_id == batch["batch_id"]))
-        return _insert(connection, batch["dataset"], range_of(batch), now)
-
-
 def end_of(catalog: Catalog, topic: str, partition: int) -> int | None:
     """Return the offset after the last planned one; None before the first plan."""
     last = catalog.one(_newest(topic, partition))
@@ -96,20 +85,13 @@ def _newest(topic: str, partition: int) -> sa.Select[Any]:
 
 
 def _insert(connection: sa.Connection, dataset: str, offsets: Range, now: int) -> Row:
-    table, barrier = tables.batches, tables.barrier
     name = f"{offsets.topic}/{offsets.partition}@{offsets.begin}-{offsets.end}"
-    # One by one: so each is looked up in its index.
-    places = (table.c.sequence, table.c.withdrawn, barrier.c.position)
-    clocks = (table.c.newest, table.c.clock, barrier.c.clock)
-    place, clock = (
-        max(connection.scalar(sa.select(sa.func.max(column))) or 0 for column in columns)
-        for columns in (places, clocks)
-    )
+    place, clock = behind_all(connection)
     batch: dict[str, Any] = planned(
         dataset,
         str(offsets),
         content=xxhash.xxh3_128_hexdigest(name.encode()),
-        sequence=1 + place,
+        sequence=place,
         clock=max(now, clock),
         run_id=ONLINE,
         at=now,
@@ -122,5 +104,5 @@ def _insert(connection: sa.Connection, dataset: str, offsets: Range, now: int) -
         "epoch": offsets.epoch,
         "received_at": offsets.received_at,
     }
-    connection.execute(table.insert().values(**batch))
+    connection.execute(tables.batches.insert().values(**batch))
     return batch

@@ -6,7 +6,7 @@ Several processes may read and write; SQLite serialises the writers, who wait up
 
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -250,11 +250,11 @@ class Catalog:
         found: list[Row] = []
         left_out = passes = False
         with self._explained(), self.engine.connect() as connection:
-            for row in connection.execute(query).mappings():
-                if row["state"] != "planned":
-                    found.append(dict(row))
+            for batch in map(dict, connection.execute(query).mappings()):
+                if batch["state"] != "planned":
+                    found.append(batch)
                     passes = left_out
-                elif is_awaited(row, now):
+                elif is_awaited(batch, now):
                     break
                 else:
                     left_out = True
@@ -385,7 +385,7 @@ def _raise_barrier(connection: sa.Connection, position: int, batches: Iterable[R
     put(connection, schema.barrier, id=1, position=place[0], clock=place[1])
 
 
-def is_awaited(batch: Mapping[Any, Any], now: int) -> bool:
+def is_awaited(batch: Row, now: int) -> bool:
     """Say whether prep still waits for a planned batch, or goes on without it.
 
     A clock that was set back ends the waiting, too.

@@ -80,9 +80,9 @@ for what is read as a whole. ``restated``: rows with other content than an earli
 event. ``withdrawn``: the withdrawal's own place in the order of sequences, null for a batch that
 stands. ``rows`` of a planned batch is null until prep has passed it with its rows written; then it
 says how many are to be written again. Of a batch from a stream: ``topic`` and ``partition``, the
-range of offsets from
-``first_offset`` to before ``end_offset``, the ``epoch`` of the lease under which it was planned,
-and ``received_at``, when its first row was appended; null for what is loaded."""
+range of offsets from ``first_offset`` to before ``end_offset``, the ``epoch`` of the lease under
+which it was planned, and ``received_at``, when its first row was appended; null for what is
+loaded."""
 
 barrier = Table(
     "barrier",
