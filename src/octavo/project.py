@@ -2,10 +2,12 @@
 
 import importlib.util
 import os
+import shutil
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal
@@ -14,9 +16,10 @@ from octavo import status
 from octavo.definition import Pipeline
 from octavo.definition.durations import microseconds
 from octavo.definition.settings import declared
+from octavo.definition.versions import table_fingerprints
 from octavo.errors import DefinitionError, OctavoError
 from octavo.runner import STAGES, Display, Result, Runner
-from octavo.services import corrections
+from octavo.services import corrections, releasing
 from octavo.services.config import ConfigService, check
 from octavo.services.maintenance import Maintenance
 from octavo.services.mirror import Mirror
@@ -24,9 +27,10 @@ from octavo.services.profiles import load_profile
 from octavo.services.reproduce import Reproduction, reproduce
 from octavo.services.rows import RowService
 from octavo.services.serving import Scorer
+from octavo.stages.contract import Context, Progress
 from octavo.stages.prep.request_time import OnlineFeatures
 from octavo.stages.segregation.api import SplitRows
-from octavo.stores import versions
+from octavo.stores import releases, versions
 from octavo.stores.catalog import Catalog
 from octavo.stores.home import Home
 from octavo.streams import Stream, open_stream
@@ -45,6 +49,8 @@ class Project:
         Where data are kept; ``.octavo`` in the folder unless said otherwise.
     profile
         One of those in ``octavo.toml``; by default what ``OCTAVO_PROFILE`` says, or ``default``.
+    release
+        The ID of a release, whose copy of the script is loaded instead of the folder's.
 
     Examples
     --------
@@ -57,10 +63,13 @@ class Project:
         folder: str | Path = ".",
         home: str | Path | None = None,
         profile: str | None = None,
+        release: str | None = None,
     ) -> None:
         self.folder = Path(folder).resolve()
         self.home = Home(Path(home).resolve() if home else self.folder / ".octavo")
-        self.definition = load_definition(self.folder)
+        self.release = release
+        kept = self.home.release(release) if release else None
+        self.definition = load_definition(self.folder, kept)
         self.profile = load_profile(self.folder, profile, os.environ)
 
     @property
@@ -193,6 +202,36 @@ class Project:
         """Return what the live deployment answers with, online and for files."""
         return Scorer(self.definition, self.home, self.catalog)
 
+    def kept_for_release(self) -> "Project":
+        """Return this project with a copy of its script, as it is now, that nobody writes to."""
+        release = releases.new_release_id()
+        kept = self.home.release(release)
+        releasing.keep_script(self.folder, kept, SCRIPT)
+        try:
+            found = Project(self.folder, self.home.path, self.profile.name, release)
+        except OctavoError:
+            shutil.rmtree(kept)
+            raise
+        releasing.keep_modules(self.folder, kept)
+        return found
+
+    def begin_release(self) -> None:
+        """Write down what is to be released."""
+        assert self.release is not None, "it was kept for one"
+        pipeline = self.definition
+        wanted = table_fingerprints(pipeline, self.catalog.loaded(pipeline.datasets))
+        releases.begin(self.catalog, self.release, releasing.declared(pipeline), wanted)
+
+    def forget_release(self) -> None:
+        """Delete the copy of one that was not begun."""
+        assert self.release is not None, "it was kept for one"
+        shutil.rmtree(self.home.release(self.release), ignore_errors=True)
+
+    def beside_runs(self, progress: Progress) -> Context:
+        """Return what prep works with for a release."""
+        told = self.definition, self.folder, self.home, self.catalog
+        return Context.beside_runs(*told, run_id=self.release or "", progress=progress)
+
     def stream(self) -> Stream:
         """Open the stream of the profile; whoever asked for it closes it."""
         return open_stream(self.profile.stream, self.home.streams)
@@ -221,8 +260,13 @@ def between(first: str, last: str) -> list[str]:
     return chosen
 
 
-def load_definition(folder: Path) -> Pipeline:
+def load_definition(folder: Path, kept: Path | None = None) -> Pipeline:
     """Run a folder's ``pipeline.py`` and return its ``pipeline``.
+
+    Parameters
+    ----------
+    kept
+        Where a copy of the script is, and of what it imports beside it, that is run instead.
 
     Raises
     ------
@@ -230,11 +274,13 @@ def load_definition(folder: Path) -> Pipeline:
         With file and line, if the script is missing, fails, or defines no pipeline.
     """
     script = folder / SCRIPT
-    if not script.exists():
+    if not ((kept or folder) / SCRIPT).exists():
         raise DefinitionError(
-            f"there is no {SCRIPT}.", where=str(folder), fix="Name the folder: `octavo run DIR`."
+            f"there is no {SCRIPT}.",
+            where=str(kept or folder),
+            fix="Name the folder: `octavo run DIR`.",
         )
-    module = _execute(script)
+    module = _execute(script, kept or folder)
     pipeline = getattr(module, "pipeline", None)
     if not isinstance(pipeline, Pipeline):
         raise DefinitionError(
@@ -244,14 +290,33 @@ def load_definition(folder: Path) -> Pipeline:
     return pipeline
 
 
-def _execute(script: Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(f"octavo_pipeline_{script.parent.name}", script)
+class _Kept(SourceFileLoader):
+    """Runs a copy of a script in the place of the script: with its name, and paths beside it."""
+
+    def __init__(self, name: str, script: Path, copy: Path) -> None:
+        super().__init__(name, str(script))
+        self._copy = copy
+
+    def get_data(self, path: str) -> bytes:
+        return self._copy.read_bytes()
+
+    def path_stats(self, path: str) -> Mapping[str, Any]:
+        raise OSError  # compiled anew each time: what Python cached is of the script
+
+    def path_mtime(self, path: str) -> float:
+        raise OSError
+
+
+def _execute(script: Path, kept: Path) -> ModuleType:
+    name = f"octavo_pipeline_{script.parent.name}"
+    loader = _Kept(name, script, kept / script.name)
+    spec = importlib.util.spec_from_file_location(name, script, loader=loader)
     assert spec is not None, "a .py file always has one"
-    assert spec.loader is not None, "a .py file always has one"
     module = importlib.util.module_from_spec(spec)
-    sys.path.insert(0, str(script.parent))
+    beside = [*dict.fromkeys([str(kept), str(script.parent)])]
+    sys.path[:0] = beside
     try:
-        spec.loader.exec_module(module)
+        loader.exec_module(module)
     except OctavoError as error:
         where = f"{_place(script, error)}, {error.where}" if error.where else _place(script, error)
         raise DefinitionError(error.what, where=where, fix=error.fix) from error
@@ -260,7 +325,8 @@ def _execute(script: Path) -> ModuleType:
             f"{type(error).__name__}: {error}.", where=_place(script, error), fix="Correct it."
         ) from error
     finally:
-        sys.path.remove(str(script.parent))
+        for each in beside:
+            sys.path.remove(each)
     return module
 
 

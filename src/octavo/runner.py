@@ -20,11 +20,12 @@ from sqlalchemy import exc
 
 from octavo.definition import Pipeline, fingerprint
 from octavo.engines import LocalEngine
-from octavo.errors import OctavoError, ResourceError
+from octavo.errors import DefinitionError, OctavoError, ResourceError
 from octavo.services.config import ConfigService
 from octavo.services.mirror import Mirror
 from octavo.services.notifications import NotificationService
 from octavo.services.provenance import BEGAN, code_version, libraries
+from octavo.services.releasing import declared
 from octavo.stages.contract import Context, Outcome, Stage
 from octavo.stages.deployment import offline as deployment
 from octavo.stages.evaluation import offline as evaluation
@@ -38,6 +39,7 @@ from octavo.stages.training import offline as training
 from octavo.stages.training.algorithms import require
 from octavo.stages.training.search import chosen
 from octavo.stores import catalog as tables
+from octavo.stores import releases
 from octavo.stores.catalog import Catalog, Row
 from octavo.stores.home import Home
 from octavo.stores.versions import latest
@@ -169,6 +171,8 @@ class Runner:
         if "training" in stages:
             for algorithm in chosen(self.pipeline, self.held.training):
                 require(algorithm)
+        if "prep" in stages:
+            self._check_released()
         if self.mirror is not None:
             self.mirror.require()
         return NotificationService(
@@ -178,6 +182,17 @@ class Runner:
             urls=self.pipeline.notify,
             name=self.folder.name,
         )
+
+    def _check_released(self) -> None:
+        """Refuse to prep other features than services do: each would end those of the other."""
+        if not self.home.is_supervised or (live := releases.live(self.catalog)) is None:
+            return
+        if live["declared"]["features"] != declared(self.pipeline)["features"]:
+            raise DefinitionError(
+                "it declares other features than the services that run.",
+                where=f"{self.folder.name}/pipeline.py, {live['release_id']}",
+                fix="Run `octavo release` first, or stop `octavo up`.",
+            )
 
     def plan(self, stages: Sequence[str]) -> list[tuple[str, str]]:
         """Return (stage, reason) of what a run would do; what follows a due stage is due too."""

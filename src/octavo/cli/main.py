@@ -13,6 +13,7 @@ from octavo.cli import (
     maintain,
     mirror,
     quality,
+    release,
     replay,
     reproduce,
     run,
@@ -28,7 +29,21 @@ app = Group(
     help="From raw data to a monitored model in production, from one definition.",
     epilog="Every command takes --debug: with an error it shows where it arose.",
 )
-GROUPS = (init, run, data, look, quality, up, replay, maintain, serve, settings, reproduce, mirror)
+GROUPS = (
+    init,
+    run,
+    data,
+    look,
+    quality,
+    up,
+    release,
+    replay,
+    maintain,
+    serve,
+    settings,
+    reproduce,
+    mirror,
+)
 for command in (command for group in GROUPS for command in group.COMMANDS):
     app.add_command(command)
 

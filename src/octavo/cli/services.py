@@ -1,5 +1,6 @@
 """What each service of `octavo up` does, in a process of its own, until it is told to stop."""
 
+import os
 import signal
 import socket
 import threading
@@ -10,16 +11,19 @@ import click
 
 from octavo.errors import DataError, ExitCode, ResourceError
 
+LISTENING = "OCTAVO_LISTENING"
+"""Variable with the file descriptor of a socket to listen on."""
+
 
 def serve(project: Any, host: str, port: int) -> int:
     """Answer over HTTP, and take what is sent."""
-    import uvicorn
-
     from octavo.server import App
     from octavo.server.events import Events
+    from octavo.server.leaving import Server
     from octavo.services.receiving import Receiver
     from octavo.services.refreshing import Refreshing
     from octavo.services.serving import PredictionLog
+    from octavo.services.supervisor import SUCCEEDED, ready
     from octavo.stores.predictions import PredictionStore
 
     stream = project.stream()
@@ -47,11 +51,10 @@ def serve(project: Any, host: str, port: int) -> int:
         click.echo(f"  GET  {address}/v1/pipelines/{project.name}/data")
         click.echo(f"  GET  {address}/v1/pipelines/{project.name}/settings")
         click.echo(f"  GET  {address}/health   {address}/metrics")
-        # uvicorn drains, then raises the signal again for whoever was there before: stopping a
-        # server is no failure.
         stopping()
-        config = uvicorn.Config(app, log_level="warning", access_log=False, lifespan="on")
-        uvicorn.Server(config).run(sockets=[listening])
+        server = Server(app, ready)
+        signal.signal(SUCCEEDED, lambda *_: server.leave())
+        server.run(sockets=[listening])
         refreshing.close()
     stream.close()
     return ExitCode.DONE
@@ -85,6 +88,7 @@ def _warm(project: Any) -> Any:
 def ingest(project: Any) -> int:
     """Take what is sent into the raw store."""
     from octavo.services.notifications import NotificationService
+    from octavo.services.supervisor import ready
     from octavo.stages.ingestion.online import OnlineIngestion
 
     stop, stream = stopping(), project.stream()
@@ -105,6 +109,7 @@ def ingest(project: Any) -> int:
         notify=notifications.tell,
     )
     click.echo(f"Ingesting {', '.join(each.name for each in service.datasets)}")
+    ready()
     service.run(stop)
     stream.close()
     return ExitCode.DONE
@@ -112,6 +117,7 @@ def ingest(project: Any) -> int:
 
 def prep(project: Any) -> int:
     """Keep features up with what is ingested."""
+    from octavo.services.supervisor import ready
     from octavo.stages.prep.online import OnlinePrep
 
     stop, stream = stopping(), project.stream()
@@ -119,6 +125,7 @@ def prep(project: Any) -> int:
     service = OnlinePrep(*told, tell=_tell)
     views = ", ".join(view.name for view in project.definition.views)
     click.echo(f"Prepping {views or 'the rows'}")
+    ready()
     service.run(stop)
     stream.close()
     return ExitCode.DONE
@@ -126,12 +133,14 @@ def prep(project: Any) -> int:
 
 def follow(project: Any) -> int:
     """Send what files grow by to the streams of their datasets."""
+    from octavo.services.supervisor import ready
     from octavo.stages.ingestion.tail import Tail
 
     stop, stream = stopping(), project.stream()
     told = project.definition, project.folder, project.home, project.catalog, stream
     tail = Tail(*told, tell=lambda text: click.echo(text, err=True))
     click.echo(f"Following the files of {', '.join(each.name for each in tail.datasets)}")
+    ready()
     tail.run(stop)
     stream.close()
     return ExitCode.DONE
@@ -140,11 +149,13 @@ def follow(project: Any) -> int:
 def maintain(project: Any) -> int:
     """Keep tables small."""
     from octavo.definition.durations import microseconds
+    from octavo.services.supervisor import ready
 
     stop, stream = stopping(), project.stream()
     every = project.profile.maintain_every
     click.echo(f"Maintaining {project.home.path}, every {every}")
     seconds = microseconds(every, where="maintain_every") / 1e6
+    ready()
     project.maintenance(stream).run(stop, every=seconds, tell=_tell)
     stream.close()
     return ExitCode.DONE
@@ -160,13 +171,15 @@ ALONE: Mapping[str, Callable[[Any], int]] = {
 
 
 def listener(host: str, port: int) -> socket.socket:
-    """Return a socket bound to an address.
+    """Return a socket bound to an address: that of who supervises this process, if it has one.
 
     Raises
     ------
     ResourceError
         If it is taken.
     """
+    if (inherited := os.environ.get(LISTENING)) is not None:
+        return socket.socket(fileno=int(inherited))
     found = socket.socket()
     found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
@@ -183,10 +196,10 @@ def listener(host: str, port: int) -> socket.socket:
 
 def stopping() -> threading.Event:
     """Return what is set when the process is told to stop, or loses who supervises it."""
-    from octavo.services.supervisor import watch_parent
+    from octavo.services.supervisor import SUCCEEDED, watch_parent
 
     stop = threading.Event()
-    for each in (signal.SIGINT, signal.SIGTERM):
+    for each in (signal.SIGINT, signal.SIGTERM, SUCCEEDED):
         signal.signal(each, lambda *_: stop.set())
     watch_parent()
     return stop

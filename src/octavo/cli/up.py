@@ -1,15 +1,14 @@
 """The command that keeps services up: octavo up."""
 
 import os
-import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import click
 
 from octavo.cli.arguments import HOME, PATH, PROFILE
-from octavo.cli.services import ALONE, listener, serve, stopping
+from octavo.cli.services import ALONE, serve
+from octavo.cli.supervise import RELEASE, checked, supervise
 from octavo.errors import DefinitionError
 
 SERVICES = ("server", *ALONE)
@@ -29,9 +28,19 @@ SERVICES = ("server", *ALONE)
 @click.option(
     "--port", metavar="N", default=8080, show_default=True, help="Its port; 0 takes a free one."
 )
+@click.option(
+    "--reload", is_flag=True, help="Release pipeline.py whenever it was changed: octavo release."
+)
 @PROFILE
 @HOME
-def up(words: Sequence[str], host: str, port: int, profile: str | None, home: Path | None) -> int:
+def up(
+    words: Sequence[str],
+    host: str,
+    port: int,
+    reload: bool,
+    profile: str | None,
+    home: Path | None,
+) -> int:
     """Serve over HTTP, ingest and prep what is sent, and keep tables small, until stopped."""
     services = list(dict.fromkeys(word for word in words if word in SERVICES))
     if services == ["maintenance"]:  # out of the way of all others; Polars looks when it is loaded
@@ -43,64 +52,15 @@ def up(words: Sequence[str], host: str, port: int, profile: str | None, home: Pa
     folders = [word for word in words if word not in SERVICES]
     if len(folders) > 1:
         raise DefinitionError.unknown("service", folders[0], SERVICES)
-    project = Project(PATH.convert(folders[0] if folders else ".", None, None), home, profile)
-    services = _checked(project, services)
+    folder = PATH.convert(folders[0] if folders else ".", None, None)
+    project = Project(folder, home, profile, os.environ.get(RELEASE))
+    chosen = checked(project, services)
     with project.home.kept():
-        if services == ["server"]:
+        if len(chosen) > 1 or reload:
+            return supervise(project, services, (host, port), profile, reload=reload)
+        if chosen == ["server"]:
             return serve(project, host, port)
-        if len(services) == 1:
-            return ALONE[services[0]](project)
-        return _supervise(project, services, host, port, profile)
-
-
-def _checked(project: Any, asked: Sequence[str]) -> Sequence[str]:
-    """Return the services asked for; of none, all that have something to do.
-
-    Raises
-    ------
-    DefinitionError
-        If one has nothing to do as the pipeline is defined.
-    """
-    datasets = project.definition.datasets
-    online = any(each.online is not None for each in datasets)
-    followed = any(each.is_followed for each in datasets)
-    if online and project.profile.stream.startswith("memory:"):
-        raise DefinitionError(
-            "a stream in memory is seen by one process alone, and ends with it.",
-            where=f"profile {project.profile.name!r}, stream",
-            fix='Leave it out, or write "sqlite:".',
-        )
-    if {"ingestion", "prep"} & {*asked} and not online:
-        raise DefinitionError(
-            "no dataset comes by a stream: there is nothing to ingest or to prep all the time.",
-            where=project.name,
-            fix="Declare online=ov.Stream() for one.",
-        )
-    if "tail" in asked and not followed:
-        raise DefinitionError(
-            "no dataset has files that grow: there is nothing to follow.",
-            where=project.name,
-            fix="Declare ov.Files(…, follow=True) for one.",
-        )
-    useful = {"server": True, "tail": followed}
-    return asked or [service for service in SERVICES if useful.get(service, online)]
-
-
-def _supervise(
-    project: Any, services: Sequence[str], host: str, port: int, profile: str | None
-) -> int:
-    """Run each service in a process of its own."""
-    from octavo.services.supervisor import supervise
-
-    command = [sys.executable, "-m", "octavo", "up"]
-    options = [str(project.folder), "--home", str(project.home.path)]
-    options += ["--profile", profile] if profile else []
-    commands = {name: [*command, name, *options] for name in services}
-    if "server" in commands:
-        with listener(host, port) as found:  # a server that is started anew has the same address
-            port = found.getsockname()[1]
-        commands["server"] += ["--host", host, "--port", str(port)]
-    return supervise(commands, stopping(), lambda text: click.echo(text, err=True))
+        return ALONE[chosen[0]](project)
 
 
 COMMANDS = (up,)

@@ -74,6 +74,8 @@ class App:
         self.config = config
         self.events = events
         self.flow = flow
+        self.is_leaving = False
+        """Whether each answer ends its connection: the next request is for a successor."""
         self.registry = CollectorRegistry()
         self.requests = Counter(
             "octavo_requests", "Requests answered.", ["path", "status"], registry=self.registry
@@ -127,6 +129,8 @@ class App:
         self.requests.labels(self._label(path), answer.status).inc()
         length = str(len(answer.body)).encode()
         headers = [(b"content-type", answer.kind), (b"content-length", length), *answer.headers]
+        if self.is_leaving:
+            headers.append((b"connection", b"close"))
         await send({"type": "http.response.start", "status": answer.status, "headers": headers})
         await send({"type": "http.response.body", "body": answer.body})
 

@@ -5,38 +5,60 @@ their own, with files of settings, and this is one loop.
 """
 
 import os
+import select
 import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
 
 from octavo.errors import ExitCode
 
 GRACE = 30.0
 """Seconds that services have to finish what they do when they are told to stop."""
+READY = 120.0
+"""Seconds that a successor has until it says that it is ready."""
 SHORTEST, LONGEST = 0.5, 30.0
 """Seconds before a service that has ended is started anew: they double while it ends early."""
 HEALTHY = 5.0
 """Seconds after which a service has started well: the pauses begin with the shortest again."""
 LOOK = 0.1
 """Seconds between two looks."""
+SUCCEEDED = signal.SIGUSR1
+"""Tells a service to stop since a successor is there: it leaves behind what that one finds."""
 _PARENT = "OCTAVO_SUPERVISED_BY"
+_READY_TO = "OCTAVO_READY_TO"
+
+
+@dataclass(frozen=True)
+class Command:
+    """How a service is started."""
+
+    words: Sequence[str]
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """Variables besides those of this process."""
+    files: Sequence[int] = ()
+    """File descriptors that it inherits."""
 
 
 @dataclass
 class _Service:
     name: str
-    command: Sequence[str]
+    command: Command
     process: subprocess.Popen[bytes] | None = None
     started: float = 0.0
     due: float = 0.0
     pause: float = 0.0
 
-    def start(self) -> None:
-        environment = {**os.environ, _PARENT: str(os.getpid())}
-        self.process = subprocess.Popen(self.command, env=environment)
+    def start(self, ready_to: int | None = None) -> None:
+        environment = {**os.environ, **self.command.environment, _PARENT: str(os.getpid())}
+        files = [*self.command.files]
+        if ready_to is not None:
+            environment[_READY_TO] = str(ready_to)
+            files.append(ready_to)
+        self.process = subprocess.Popen(self.command.words, env=environment, pass_fds=files)
         self.started = time.monotonic()
 
     def ended(self) -> int | None:
@@ -51,56 +73,137 @@ class _Service:
         self.due = time.monotonic() + self.pause
         return code
 
+    def comes_up(self, stop: threading.Event) -> bool:
+        """Start it; return whether it has said that it is ready, and end it otherwise."""
+        says, ready_to = os.pipe()
+        try:
+            self.start(ready_to)
+            os.close(ready_to)
+            until = time.monotonic() + READY
+            while not stop.is_set() and time.monotonic() < until:
+                if select.select([says], [], [], LOOK)[0]:
+                    if os.read(says, 1):
+                        return True
+                    break  # it has ended
+        finally:
+            os.close(says)
+        assert self.process is not None, "it was started"
+        self.process.kill()
+        self.process.wait()
+        return False
 
-def supervise(
-    commands: Mapping[str, Sequence[str]], stop: threading.Event, tell: Callable[[str], None]
-) -> ExitCode:
-    """Keep services up until told to stop, or one of them says that it never can be.
+
+class Supervisor:
+    """Keeps services up.
 
     Parameters
     ----------
     commands
-        Name of each service to the command that runs it.
+        Name of each service to how it is started.
     tell
         Is told of each end and start.
-
-    Returns
-    -------
-    ExitCode
-        `ExitCode.DONE` if all stopped when they were told to; of a service that ended as misused
-        (a wrong definition), that.
     """
-    services = [_Service(name, command) for name, command in commands.items()]
-    try:
-        while not stop.is_set():
-            for service in services:
-                code = service.ended()
-                if code == ExitCode.USAGE:
-                    tell(f"{service.name} cannot run as it is defined; all services stop.")
-                    return ExitCode.USAGE
-                if code is not None:
-                    tell(f"{service.name} ended ({code}); again in {service.pause:g} s.")
-                if service.process is None and time.monotonic() >= service.due:
-                    service.start()
-            stop.wait(LOOK)
-        return ExitCode.DONE
-    finally:
-        _stop(services, tell)
 
+    def __init__(self, commands: Mapping[str, Command], tell: Callable[[str], None]) -> None:
+        self._services = {name: _Service(name, command) for name, command in commands.items()}
+        self._tell = tell
 
-def _stop(services: Sequence[_Service], tell: Callable[[str], None]) -> None:
-    """Tell all to stop; kill what does not within `GRACE` seconds."""
-    running = [(each.name, each.process) for each in services if each.process is not None]
-    for _, process in running:
-        process.terminate()
-    until = time.monotonic() + GRACE
-    for name, process in running:
+    def run(self, stop: threading.Event, look: Callable[[], None] = lambda: None) -> ExitCode:
+        """Keep services up until told to stop, or one of them says that it never can be.
+
+        Parameters
+        ----------
+        look
+            Is called again and again; it may hand over.
+
+        Returns
+        -------
+        ExitCode
+            `ExitCode.DONE` if all stopped when they were told to; of a service that ended as
+            misused (a wrong definition), that.
+        """
         try:
-            process.wait(max(0.0, until - time.monotonic()))
-        except subprocess.TimeoutExpired:
-            tell(f"{name} did not stop within {GRACE:g} s, and was killed.")
-            process.kill()
-            process.wait()
+            while not stop.is_set():
+                for service in self._services.values():
+                    code = service.ended()
+                    if code == ExitCode.USAGE:
+                        self._tell(
+                            f"{service.name} cannot run as it is defined; all services stop."
+                        )
+                        return ExitCode.USAGE
+                    if code is not None:
+                        self._tell(f"{service.name} ended ({code}); again in {service.pause:g} s.")
+                    if service.process is None and time.monotonic() >= service.due:
+                        service.start()
+                look()
+                stop.wait(LOOK)
+            return ExitCode.DONE
+        finally:
+            self._end(self._services.values(), signal.SIGTERM)
+
+    def hand_over(self, commands: Mapping[str, Command], stop: threading.Event) -> str:
+        """Replace services by successors one after the other, each when its successor is ready.
+
+        One that has no successor is stopped at the end. If a successor does not come up, those that
+        were replaced are in their turn by what was there before.
+
+        Returns
+        -------
+        str
+            The service whose successor did not come up; "" if all did.
+        """
+        before, replaced = dict(self._services), []
+        for name, command in commands.items():
+            successor = _Service(name, command)
+            if not successor.comes_up(stop):
+                self._hand_back(before, replaced, stop)
+                return name
+            self._replace(name, successor)
+            replaced.append(name)
+        for name in self._services.keys() - commands.keys():
+            self._end([self._services.pop(name)], SUCCEEDED)
+        return ""
+
+    def _hand_back(
+        self, before: Mapping[str, _Service], replaced: Iterable[str], stop: threading.Event
+    ) -> None:
+        for name in replaced:
+            if name not in before:
+                self._end([self._services.pop(name)], signal.SIGTERM)
+                continue
+            again = _Service(name, before[name].command)
+            if not again.comes_up(stop):
+                again.process = None  # then it is started as any that has ended
+            self._replace(name, again)
+
+    def _replace(self, name: str, successor: _Service) -> None:
+        predecessor = self._services.get(name)
+        self._services[name] = successor
+        if predecessor is not None:
+            self._end([predecessor], SUCCEEDED)
+
+    def _end(self, services: Iterable[_Service], how: signal.Signals) -> None:
+        """Tell some to stop; kill what does not within `GRACE` seconds."""
+        running = [(each.name, each.process) for each in services if each.process is not None]
+        for _, process in running:
+            process.send_signal(how)
+        until = time.monotonic() + GRACE
+        for name, process in running:
+            try:
+                process.wait(max(0.0, until - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                self._tell(f"{name} did not stop within {GRACE:g} s, and was killed.")
+                process.kill()
+                process.wait()
+
+
+def ready() -> None:
+    """Say, in a service, that it begins its work: what was to be checked is checked."""
+    ready_to = os.environ.pop(_READY_TO, None)
+    if ready_to is not None:
+        with suppress(OSError):  # who asked is gone
+            os.write(int(ready_to), b"1")
+            os.close(int(ready_to))
 
 
 def watch_parent() -> None:

@@ -2,13 +2,13 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 import polars as pl
 
 from octavo.definition import Pipeline
 from octavo.engines import LocalEngine
-from octavo.stores.catalog import Catalog
+from octavo.stores.catalog import Catalog, now
 from octavo.stores.features import FeatureStore
 from octavo.stores.home import Home
 from octavo.stores.predictions import PredictionStore
@@ -110,6 +110,33 @@ class Context:
     databases: Mapping[str, str] = field(default_factory=dict, repr=False)
     """Connection name to URL, which may hold a password."""
 
+    @classmethod
+    def beside_runs(
+        cls,
+        pipeline: Pipeline,
+        folder: Any,
+        home: Home,
+        catalog: Catalog,
+        *,
+        run_id: str,
+        progress: Progress = lambda task, done, total, note="": None,
+        clock: Callable[[], int] = now,
+    ) -> Self:
+        """Return what prep works with where there is no run: no settings, and no segregation."""
+        return cls(
+            pipeline=pipeline,
+            folder=folder,
+            home=home,
+            catalog=catalog,
+            engine=LocalEngine(),
+            run_id=run_id,
+            settings={},
+            config_version=0,
+            segregation=_no_segregation,
+            progress=progress,
+            now=clock,
+        )
+
     @property
     def raw(self) -> RawStore:
         """The raw store."""
@@ -147,3 +174,7 @@ class Stage(Protocol):
     def run(self, context: Context) -> Outcome:
         """Do the work. Killed at any instant and run again, it gives the same."""
         ...
+
+
+def _no_segregation() -> Segregation:
+    raise AssertionError("prep reads no rows that are segregated")

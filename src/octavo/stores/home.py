@@ -61,11 +61,17 @@ class Home:
     def forget_states(self, live: Collection[str]) -> None:
         """Delete the states of all groups but some; who has one open can read on in it.
 
-        What cannot be deleted is left for the next time.
+        What cannot be deleted is left for the next time; so are all, while features are back-filled
+        whose groups are not live yet.
         """
-        for folder in (self.path / "state").glob("*/*"):
-            if folder.name not in live:
-                shutil.rmtree(folder, ignore_errors=True)
+        with self.locked("prep.backfill", fcntl.LOCK_EX | fcntl.LOCK_NB) as is_alone:
+            for folder in (self.path / "state").glob("*/*") if is_alone else ():
+                if folder.name not in live:
+                    shutil.rmtree(folder, ignore_errors=True)
+
+    def release(self, release_id: str) -> Path:
+        """Folder of a release's own copy of ``pipeline.py`` and of what it imports beside it."""
+        return self.path / "releases" / release_id
 
     def candidate(self, candidate_id: str) -> Path:
         """Folder of a candidate's bundle, profile and timings."""
@@ -139,6 +145,30 @@ class Home:
             with self.locked("prep.next", fcntl.LOCK_SH):
                 held.enter_context(self.locked("prep", fcntl.LOCK_SH))
             yield is_awaited
+
+    @contextlib.contextmanager
+    def backfilling(self) -> Iterator[None]:
+        """Fold new features beside who folds live; waits for who does so already."""
+        with self.locked("prep.backfill", fcntl.LOCK_EX):
+            yield
+
+    @contextlib.contextmanager
+    def supervising(self) -> Iterator[bool]:
+        """Supervise the services of this home alone; False: another process does."""
+        with self.locked("supervising", fcntl.LOCK_EX | fcntl.LOCK_NB) as is_alone:
+            yield is_alone
+
+    @contextlib.contextmanager
+    def releasing(self) -> Iterator[bool]:
+        """Release a definition alone; False: another is being released."""
+        with self.locked("releasing", fcntl.LOCK_EX | fcntl.LOCK_NB) as is_alone:
+            yield is_alone
+
+    @property
+    def is_supervised(self) -> bool:
+        """Whether a process supervises services in it."""
+        with self.locked("supervising", fcntl.LOCK_SH | fcntl.LOCK_NB) as is_free:
+            return not is_free
 
     @contextlib.contextmanager
     def maintaining(self) -> Iterator[bool]:

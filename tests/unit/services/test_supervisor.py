@@ -9,7 +9,7 @@ import pytest
 
 from octavo.errors import ExitCode
 from octavo.services import supervisor
-from octavo.services.supervisor import supervise
+from octavo.services.supervisor import Command, Supervisor
 
 
 @pytest.fixture(autouse=True)
@@ -29,7 +29,7 @@ def pauses(command, count):
         if len(found) == count:
             stop.set()
 
-    assert supervise({"it": command}, stop, tell) == ExitCode.DONE
+    assert Supervisor({"it": Command(command)}, tell).run(stop) == ExitCode.DONE
     return found
 
 
@@ -50,8 +50,8 @@ def test_one_that_cannot_run_as_it_is_defined_ends_all(tmp_path):
     other = [sys.executable, "-c", f"{trap}'w').close())); time.sleep(60)"]
     wrong = ["sh", "-c", "sleep 1; exit 2"]
     told = []
-    commands = {"other": other, "wrong": wrong}
-    assert supervise(commands, threading.Event(), told.append) == ExitCode.USAGE
+    commands = {"other": Command(other), "wrong": Command(wrong)}
+    assert Supervisor(commands, told.append).run(threading.Event()) == ExitCode.USAGE
     assert told == ["wrong cannot run as it is defined; all services stop."]
     assert mark.exists()
 
@@ -61,5 +61,5 @@ def test_one_that_does_not_stop_is_killed(monkeypatch):
     stop, told = threading.Event(), []
     deaf = ["sh", "-c", f"trap '' {signal.SIGTERM:d}; exec sleep 60"]
     threading.Timer(0.3, stop.set).start()
-    assert supervise({"deaf": deaf}, stop, told.append) == ExitCode.DONE
+    assert Supervisor({"deaf": Command(deaf)}, told.append).run(stop) == ExitCode.DONE
     assert told == ["deaf did not stop within 0.2 s, and was killed."]

@@ -30,6 +30,7 @@ from octavo.stages.prep.recording import settle
 from octavo.stages.prep.reports import report_quality
 from octavo.stages.prep.stale import new_marks, write_marks
 from octavo.stores import catalog as tables
+from octavo.stores import releases
 from octavo.stores.catalog import Row
 from octavo.stores.features import STAMPS, at_position, row_features, with_derived
 from octavo.stores.history import FIRST_KNOWN_AT, FIRST_POSITION
@@ -86,7 +87,8 @@ class _Planned:
     kept: Sequence[Row]
     """The live groups that stay."""
     ended: Sequence[Row]
-    """Those that a rebuild replaces, and those that are wanted no more and would fall behind."""
+    """Those that a rebuild replaces, and those that are wanted no more and would fall behind; not
+    those that were back-filled for a release to come."""
 
 
 @dataclass(frozen=True)
@@ -102,14 +104,18 @@ class _Later:
 def _planned(context: Context, position: int) -> _Planned:
     catalog, wanted = context.catalog, _wanted(context)
     extended = plan(catalog, wanted, position, rebuild=())
+    coming = releases.coming(catalog)
     new = new_marks(context.pipeline, context.raw, catalog, extended, position)
     stale = {mark["name"] for mark in [*catalog.stale(), *new]}
     rebuilds, names = rebuild_names(catalog, wanted, stale)
     work = plan(catalog, wanted, position, names) if names else extended
     live, ended = catalog.live_groups(), []
     for group in live:
-        is_behind = group["name"] in names or group["position"] < position
-        if is_behind and group["group_id"] not in {each.group_id for each in work}:
+        awaited = coming & set(group["columns"].values())
+        is_behind = group["position"] < position and not awaited
+        if (group["name"] in names or is_behind) and group["group_id"] not in {
+            each.group_id for each in work
+        }:
             ended.append(group)
     kept = [group for group in live if group not in ended]
     return _Planned(position, work, new, rebuilds, kept, ended)
@@ -130,23 +136,11 @@ def _run(context: Context) -> Outcome:
     _check_rows(context, batches)
     report_quality(context, batches)
     planned = _planned(context, position)
-    _check_features(context, batches)
-    events = Events(context.pipeline, context.raw, batches, planned.position)
-    versions: list[dict[str, Any]] = []
+    check_features(context, batches)
     later = _Later()
-    for number, work in enumerate(planned.work):
-        context.progress(work.name, number, len(planned.work))
-        if work.since is None or work.since < planned.position:
-            prep = _prep_rows if work.name == ROWS else _prep_view
-            versions.append(prep(context, events, work, planned.position, later))
-        elif work.name != ROWS:
-            _opened(context, work)
-    context.progress("groups", len(planned.work), len(planned.work))
-    clock = max(b["newest"] for b in batches if b["newest"] is not None)
+    versions = _fold(context, batches, planned.work, planned.position, later)
     with context.catalog.transaction() as connection:
-        for version in versions:
-            values = {"clock": clock, "run_id": context.run_id, "committed_at": context.now()}
-            connection.execute(tables.feature_versions.insert().values(**values, **version))
+        _count(context, connection, batches, versions)
         told = tell_hot(connection, context.run_id, later.hot)
         _cut_over(context, connection, planned)
         tables.emit(
@@ -161,6 +155,61 @@ def _run(context: Context) -> Outcome:
     live = {group["group_id"] for group in context.catalog.live_groups()}
     context.home.forget_states(live)
     return _outcome(context, batches, planned, versions, told)
+
+
+def backfill(context: Context) -> tuple[int, list[Work]]:
+    """Fold what no group holds beside who folds live, as far as prep has come, and let it count.
+
+    Whoever preps next extends it from there, as any other group. Until then the live groups go on
+    under the definition that they have.
+
+    Returns
+    -------
+    position : int
+        From which it counts; 0 if nothing was ever prepped.
+    work : list of Work
+        What was folded.
+    """
+    with context.home.backfilling():
+        position = context.catalog.barrier()  # what is committed from now on has a later place
+        planned = plan(context.catalog, _wanted(context), position, rebuild=())
+        work = [each for each in planned if each.last is None] if position else []
+        if work:
+            batches, later = context.catalog.committed_at(position), _Later()
+            versions = _fold(context, batches, work, position, later)
+            with context.catalog.transaction() as connection:
+                _count(context, connection, batches, versions)
+                tell_hot(connection, context.run_id, later.hot)
+                for each in work:
+                    _begin_group(context, connection, each, position)
+    return position, work
+
+
+def _fold(
+    context: Context, batches: list[Row], work: Sequence[Work], position: int, later: _Later
+) -> list[Row]:
+    """Bring groups to a position, one after the other; return how far they have come."""
+    events = Events(context.pipeline, context.raw, batches, position)
+    versions: list[Row] = []
+    for number, each in enumerate(work):
+        context.progress(each.name, number, len(work))
+        if each.since is None or each.since < position:
+            prep = _prep_rows if each.name == ROWS else _prep_view
+            versions.append(prep(context, events, each, position, later))
+        elif each.name != ROWS:
+            _opened(context, each)
+    context.progress("groups", len(work), len(work))
+    return versions
+
+
+def _count(
+    context: Context, connection: sa.Connection, batches: list[Row], versions: list[Row]
+) -> None:
+    """Let what was folded count."""
+    clock = max(b["newest"] for b in batches if b["newest"] is not None)
+    for version in versions:
+        values = {"clock": clock, "run_id": context.run_id, "committed_at": context.now()}
+        connection.execute(tables.feature_versions.insert().values(**values, **version))
 
 
 def _cut_over(context: Context, connection: sa.Connection, planned: _Planned) -> None:
@@ -349,8 +398,14 @@ def _write(context: Context, work: Work, rows: pl.DataFrame | Staged, position: 
         context.features.append(work.name, work.group_id, rows, position)
 
 
-def _check_features(context: Context, batches: list[Row]) -> None:
-    """Check keys, names and types of the definition on some rows, before anything is folded."""
+def check_features(context: Context, batches: list[Row]) -> None:
+    """Check keys, names and types of the definition on some rows, before anything is folded.
+
+    Raises
+    ------
+    DefinitionError
+        If a feature cannot be computed of what was ingested.
+    """
     pipeline = context.pipeline
     rows = context.raw.sample(pipeline.rows, batches, SAMPLE)
     for view in pipeline.views:

@@ -14,9 +14,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from octavo.definition import Pipeline
-from octavo.engines import LocalEngine
 from octavo.errors import OctavoError
-from octavo.stages.contract import Context, Segregation
+from octavo.stages.contract import Context
 from octavo.stages.prep import offline
 from octavo.stages.prep.stretch import Stretch
 from octavo.stores.catalog import Catalog, now
@@ -59,19 +58,8 @@ class OnlinePrep:
         tell: Tell,
         clock: Callable[[], int] = now,
     ) -> None:
-        self._context = Context(
-            pipeline=pipeline,
-            folder=folder,
-            home=home,
-            catalog=catalog,
-            engine=LocalEngine(),
-            run_id="online",
-            settings={},
-            config_version=0,
-            segregation=_no_segregation,
-            progress=lambda task, done, total, note="": None,
-            now=clock,
-        )
+        told = pipeline, folder, home, catalog
+        self._context = Context.beside_runs(*told, run_id="online", clock=clock)
         self._stream, self._tell = stream, tell
 
     def run(self, stop: threading.Event) -> None:
@@ -109,7 +97,3 @@ class OnlinePrep:
             while not (stretch.is_due or is_over() or is_awaited()):
                 if not stretch.turn():
                     wait()
-
-
-def _no_segregation() -> Segregation:
-    raise AssertionError("prep reads no rows that are segregated")

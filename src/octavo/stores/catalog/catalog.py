@@ -22,7 +22,7 @@ from octavo.errors import ResourceError
 from octavo.stores.catalog import schema
 from octavo.stores.schemas import widened
 
-HEAD = "0008"
+HEAD = "0009"
 """The newest migration; a test compares it with the folder."""
 
 PATIENCE = 5_000_000
@@ -284,6 +284,11 @@ class Catalog:
             sa.select(sa.func.max(c).label("at")) for c in (table.c.sequence, table.c.withdrawn)
         )
         return 1 + max(self.rows(query)[0]["at"] or 0 for query in newest)
+
+    def barrier(self) -> int:
+        """Return how far prep has come: what is committed later has a later place. 0: nowhere."""
+        found = self.one(sa.select(schema.barrier.c.position))
+        return found["position"] if found else 0
 
     def draw_barrier(self) -> tuple[list[Row], int]:
         """Fix how far a prep goes; what is committed from now on has a later place.

@@ -282,6 +282,24 @@ deployments = Table(
     Column("live_to", BigInteger),
 )
 
+releases = Table(
+    "releases",
+    metadata,
+    Column("release_id", String, primary_key=True),
+    Column("state", String, nullable=False),
+    Column("declared", JSON, nullable=False),
+    Column("columns", JSON, nullable=False),
+    Column("position", BigInteger),
+    Column("error", Text),
+    Column("begun_at", BigInteger, nullable=False),
+    Column("live_from", BigInteger),
+)
+"""Definitions that services ran, or were to run. ``state``: ``preparing`` while its features are
+back-filled, ``asked`` until the supervisor has handed over, ``live``, ``replaced``, ``refused``, or
+``abandoned`` by who was to bring it on. ``declared``: features, datasets and other parts, each name
+to fingerprint, as if nothing were ingested; ``columns``: the fingerprints of what prep stores of
+it, when it was begun. ``position``: from which its new features count."""
+
 config = Table(
     "config",
     metadata,

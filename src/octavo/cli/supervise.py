@@ -1,0 +1,192 @@
+"""Supervising the services of a home: as pipeline.py is when they start, then as it is released.
+
+What a service runs is the release's own copy of the script: one that is started anew after it has
+ended must not take up what somebody is writing at that moment.
+"""
+
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import click
+
+from octavo.cli.services import LISTENING, listener, stopping
+from octavo.errors import DefinitionError, ResourceError
+from octavo.services.releasing import services_of
+
+RELEASE = "OCTAVO_RELEASE"
+"""Variable with the ID of the release that a service runs."""
+LOOK = 0.5
+"""Seconds between two looks for a release, and for a script that was changed."""
+
+
+def checked(project: Any, asked: Sequence[str]) -> Sequence[str]:
+    """Return the services asked for; of none, all that have something to do.
+
+    Raises
+    ------
+    DefinitionError
+        If one has nothing to do as the pipeline is defined.
+    """
+    datasets = project.definition.datasets
+    online = any(each.online is not None for each in datasets)
+    followed = any(each.is_followed for each in datasets)
+    if online and project.profile.stream.startswith("memory:"):
+        raise DefinitionError(
+            "a stream in memory is seen by one process alone, and ends with it.",
+            where=f"profile {project.profile.name!r}, stream",
+            fix='Leave it out, or write "sqlite:".',
+        )
+    if {"ingestion", "prep"} & {*asked} and not online:
+        raise DefinitionError(
+            "no dataset comes by a stream: there is nothing to ingest or to prep all the time.",
+            where=project.name,
+            fix="Declare online=ov.Stream() for one.",
+        )
+    if "tail" in asked and not followed:
+        raise DefinitionError(
+            "no dataset has files that grow: there is nothing to follow.",
+            where=project.name,
+            fix="Declare ov.Files(…, follow=True) for one.",
+        )
+    return asked or services_of(project.definition)
+
+
+def supervise(
+    project: Any,
+    asked: Sequence[str],
+    address: tuple[str, int],
+    profile: str | None,
+    *,
+    reload: bool,
+) -> int:
+    """Run each service in a process of its own.
+
+    Parameters
+    ----------
+    asked
+        The services; none: all that have something to do, also in later releases.
+
+    Raises
+    ------
+    ResourceError
+        If another process supervises services in this home.
+    """
+    from octavo.stores import releases
+
+    with project.home.supervising() as is_alone, ExitStack() as stack:
+        if not is_alone:
+            raise ResourceError(
+                "another `octavo up` supervises services in it.",
+                where=str(project.home.path),
+                fix="Name one service, such as `octavo up prep`, to start it beside them.",
+            )
+        first = project.kept_for_release()
+        first.begin_release()
+        releases.go_live(project.catalog, first.release)
+        socket = stack.enter_context(listener(*address)) if not asked or "server" in asked else None
+        return _Supervised(first, asked, (address[0], socket), profile, reload=reload).run()
+
+
+class _Supervised:
+    """The services of a project, and the release they run."""
+
+    def __init__(
+        self,
+        project: Any,
+        asked: Sequence[str],
+        address: tuple[str, Any],
+        profile: str | None,
+        *,
+        reload: bool,
+    ) -> None:
+        from octavo.services.supervisor import Supervisor
+
+        self._project, self._asked, self._address = project, asked, address
+        options = [str(project.folder), "--home", str(project.home.path)]
+        self._options = [*options, *(["--profile", profile] if profile else [])]
+        self._reload = _Reload(project, self._options) if reload else None
+        self._stop, self._next = stopping(), 0.0
+        services = asked or services_of(project.definition)
+        self._supervisor = Supervisor(self._commands(project.release, services), _tell)
+
+    def run(self) -> int:
+        return self._supervisor.run(self._stop, self._look)
+
+    def _commands(self, release: str, services: Sequence[str]) -> Mapping[str, Any]:
+        """Return how each service is started, in the order in which releases reach them."""
+        from octavo.services.supervisor import Command
+
+        host, socket = self._address
+        found = {}
+        for name in services:
+            words = [sys.executable, "-m", "octavo", "up", name, *self._options]
+            environment, files = {RELEASE: release}, []
+            if name == "server":
+                words += ["--host", host, "--port", str(socket.getsockname()[1])]
+                files = [socket.fileno()]
+                environment[LISTENING] = str(socket.fileno())
+            found[name] = Command(words, environment, files)
+        return found
+
+    def _look(self) -> None:
+        from octavo.stores import releases
+
+        if time.monotonic() < self._next:
+            return
+        if (row := releases.asked(self._project.catalog)) is not None:
+            self._hand_over(row)
+        elif self._reload is not None:
+            self._reload.look()
+        self._next = time.monotonic() + LOOK
+
+    def _hand_over(self, row: Mapping[str, Any]) -> None:
+        from octavo.stores import releases
+
+        release, catalog = row["release_id"], self._project.catalog
+        services = self._asked or row["declared"]["services"]
+        failed = self._supervisor.hand_over(self._commands(release, services), self._stop)
+        if failed:
+            why = f"{failed} does not come up with it; what it says is in the output of `octavo up`"
+            releases.refuse(catalog, release, why)
+            _tell(f"{release} is refused: {why}.")
+        else:
+            releases.go_live(catalog, release)
+            _tell(f"{release} is live.")
+
+
+class _Reload:
+    """Releases a script when it was changed, and is left alone for a moment."""
+
+    def __init__(self, project: Any, options: Sequence[str]) -> None:
+        self._project, self._options = project, options
+        self._released = self._seen = self._state()
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def look(self) -> None:
+        state = self._state()
+        if self._process is not None and self._process.poll() is None:
+            return
+        if state == self._seen and state != self._released:  # it was the same a look ago
+            self._released = state
+            command = [sys.executable, "-m", "octavo", "release", *self._options]
+            self._process = subprocess.Popen(command)
+        self._seen = state
+
+    def _state(self) -> Mapping[Path, tuple[int, int]]:
+        """Return when the script and the modules beside it were changed, and their sizes."""
+        kept = self._project.home.release(self._project.release)
+        found = {}
+        for copy in kept.rglob("*.py"):
+            file = self._project.folder / copy.relative_to(kept)
+            if file.exists():
+                found[file] = file.stat().st_mtime_ns, file.stat().st_size
+        return found
+
+
+def _tell(text: str) -> None:
+    click.echo(text, err=True)

@@ -1,0 +1,52 @@
+"""A server that can leave its address to a successor without hanging up on anybody.
+
+Both accept from one listening socket, which the supervisor holds; so nobody is refused in between,
+and who waits in its queue is answered by whichever is there.
+"""
+
+import asyncio
+import socket
+from collections.abc import Callable
+
+import uvicorn
+
+from octavo.server.app import App
+
+IDLE = 5
+"""Seconds after which a connection on which nothing is asked is closed, here as anywhere."""
+
+
+class Server(uvicorn.Server):
+    """Serves an application; says when it is ready.
+
+    A client that keeps its connection may ask at any moment, also while it is closed: then what it
+    asked is lost. One that leaves therefore closes none on which something may come: each is told
+    to close by the answer to its next request, or falls idle.
+    """
+
+    def __init__(self, app: App, ready: Callable[[], None]) -> None:
+        # uvicorn drains, then raises the signal again for whoever was there before: stopping a
+        # server is no failure.
+        told = {"log_level": "warning", "access_log": False, "lifespan": "on"}
+        super().__init__(uvicorn.Config(app, timeout_keep_alive=IDLE, **told))  # type: ignore[arg-type]
+        self._app, self._ready = app, ready
+
+    def leave(self) -> None:
+        """End when all that was asked is answered: a successor takes what comes."""
+        self._app.is_leaving = self.should_exit = True
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to accept, and say so."""
+        await super().startup(sockets)
+        self._ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Accept no more; end when nobody is connected, at once if nobody succeeds it."""
+        if self._app.is_leaving:
+            for server in self.servers:
+                server.close()
+            clock = asyncio.get_running_loop().time
+            until = clock() + IDLE + 1
+            while self.server_state.connections and clock() < until:
+                await asyncio.sleep(0.02)
+        await super().shutdown(sockets)
