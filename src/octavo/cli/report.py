@@ -15,7 +15,17 @@ def print_report(project: Project, document: dict[str, Any]) -> None:
     console = Console(highlight=False)
     console.print()
     console.print(f"[bold]{escape(document['problem']['question'])}[/]")
-    for part in (_answer, _stages, _data, _streams, _followed, _candidates, _judged, _drift, _mirror):
+    for part in (
+        _answer,
+        _stages,
+        _data,
+        _streams,
+        _followed,
+        _candidates,
+        _judged,
+        _drift,
+        _mirror,
+    ):
         part(console, project, document)
     console.print(f"\nEverything is stored in {project.home.path}")
     console.print("Next: " + _next(project, document))
