@@ -4,6 +4,7 @@ Writes are short transactions; a commit is durable (SQLite, journal mode DELETE,
 Several processes may read and write; SQLite serialises the writers, who wait up to 30 seconds.
 """
 
+import os
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -31,6 +32,10 @@ PATIENCE_AGAIN = 60_000_000
 """Microseconds for which it waits for one that it has passed before, and whose rows are known."""
 PATIENCE_PER_ROW = 6
 """Microseconds for each row of such a batch, if that is longer: writing it must come to an end."""
+
+_CHANGES = 24
+"""Where SQLite counts the commits, in four bytes of the file's header (www.sqlite.org/fileformat):
+true of its rollback journals."""
 
 Row = dict[str, Any]
 
@@ -308,6 +313,19 @@ class Catalog:
             _raise_barrier(connection, position, batches)
         return [batch for batch in batches if batch["state"] == "committed"], position
 
+    def barrier(self) -> int:
+        """Return how far prep has come in the order of batches, or is about to."""
+        found = self.one(sa.select(schema.barrier))
+        return found["position"] if found else 0
+
+    def changes(self) -> int:
+        """Return a number that is another one after each commit, of whichever process.
+
+        It is read from the file itself, so that to look costs next to nothing.
+        """
+        with self.path.open("rb") as file:
+            return int.from_bytes(os.pread(file.fileno(), 4, _CHANGES))
+
     def move_barrier(self, after: int, through: int) -> list[Row]:
         """Fix that a prep goes on from one place to another.
 
@@ -379,6 +397,23 @@ def name_of(batch: Row) -> str:
 def last_place(batch: Row) -> int:
     """Return the newest place a batch has in the order: its own, or that of its withdrawal."""
     return max(batch["sequence"], batch["withdrawn"] or 0)
+
+
+def fix_order(connection: sa.Connection) -> None:
+    """Move the barrier up to before the first planned batch: that order cannot change any more.
+
+    So whoever folds live need not draw one, piece by piece.
+    """
+    table = schema.batches
+    at = connection.scalar(sa.select(schema.barrier.c.position)) or 0
+    behind = sa.select(table).where(table.c.sequence > at).order_by(table.c.sequence)
+    settled: list[Row] = []
+    for batch in connection.execute(behind).mappings():
+        if batch["state"] == "planned":
+            break
+        settled.append(dict(batch))
+    if settled:
+        _raise_barrier(connection, settled[-1]["sequence"], settled)
 
 
 def _raise_barrier(connection: sa.Connection, position: int, batches: Iterable[Row]) -> None:
