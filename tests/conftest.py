@@ -96,14 +96,14 @@ def command(*arguments: str | Path) -> list[str]:
 
 
 def run_octavo(
-    *arguments: str | Path, environment: Mapping[str, str] | None = None
+    *arguments: str | Path, environment: Mapping[str, str] | None = None, timeout: float = 120
 ) -> subprocess.CompletedProcess[str]:
     """Run the octavo command to its end."""
     return subprocess.run(
         command(*arguments),
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=timeout,
         check=False,
         env={**os.environ, **(environment or {})},
     )

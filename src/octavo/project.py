@@ -202,13 +202,17 @@ class Project:
         """Return what the live deployment answers with, online and for files."""
         return Scorer(self.definition, self.home, self.catalog)
 
-    def kept_for_release(self) -> "Project":
+    def of_release(self, release: str, profile: str | None) -> "Project":
+        """Return this project as a release has it."""
+        return Project(self.folder, self.home.path, profile, release)
+
+    def kept_for_release(self, profile: str | None) -> "Project":
         """Return this project with a copy of its script, as it is now, that nobody writes to."""
         release = releases.new_release_id()
         kept = self.home.release(release)
         releasing.keep_script(self.folder, kept, SCRIPT)
         try:
-            found = Project(self.folder, self.home.path, self.profile.name, release)
+            found = self.of_release(release, profile)
         except OctavoError:
             shutil.rmtree(kept)
             raise

@@ -39,7 +39,7 @@ def release(
     else:
         with project.home.releasing() as is_alone:
             _check_supervised(project, is_alone)
-            found = _release(project.kept_for_release(), say)
+            found = _release(project.kept_for_release(profile), say)
     if as_json:
         click.echo(json.dumps(found, indent=1))
     return ExitCode.DONE

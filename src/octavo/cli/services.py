@@ -52,7 +52,7 @@ def serve(project: Any, host: str, port: int) -> int:
         click.echo(f"  GET  {address}/v1/pipelines/{project.name}/settings")
         click.echo(f"  GET  {address}/health   {address}/metrics")
         stopping()
-        server = Server(app, ready)
+        server = Server(app, lambda: ready(waits=False))
         signal.signal(SUCCEEDED, lambda *_: server.leave())
         server.run(sockets=[listening])
         refreshing.close()

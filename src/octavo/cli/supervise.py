@@ -15,7 +15,7 @@ from typing import Any
 import click
 
 from octavo.cli.services import LISTENING, listener, stopping
-from octavo.errors import DefinitionError, ResourceError
+from octavo.errors import DefinitionError
 from octavo.services.releasing import services_of
 
 RELEASE = "OCTAVO_RELEASE"
@@ -71,25 +71,35 @@ def supervise(
     asked
         The services; none: all that have something to do, also in later releases.
 
-    Raises
-    ------
-    ResourceError
-        If another process supervises services in this home.
+    Notes
+    -----
+    One process hands releases over, and they are live when its services run them. Others that
+    supervise services in the same home follow what is live.
     """
+    with project.home.supervising() as leads, ExitStack() as stack:
+        first = _first(project, profile) if leads else _followed(project, profile)
+        socket = stack.enter_context(listener(*address)) if not asked or "server" in asked else None
+        told = first, asked, (address[0], socket), profile
+        return _Supervised(*told, leads=leads, reload=reload and leads).run()
+
+
+def _first(project: Any, profile: str | None) -> Any:
+    """Return a project as it is now, which services are to run."""
     from octavo.stores import releases
 
-    with project.home.supervising() as is_alone, ExitStack() as stack:
-        if not is_alone:
-            raise ResourceError(
-                "another `octavo up` supervises services in it.",
-                where=str(project.home.path),
-                fix="Name one service, such as `octavo up prep`, to start it beside them.",
-            )
-        first = project.kept_for_release()
-        first.begin_release()
-        releases.go_live(project.catalog, first.release)
-        socket = stack.enter_context(listener(*address)) if not asked or "server" in asked else None
-        return _Supervised(first, asked, (address[0], socket), profile, reload=reload).run()
+    first = project.kept_for_release(profile)
+    first.begin_release()
+    releases.go_live(project.catalog, first.release)
+    return first
+
+
+def _followed(project: Any, profile: str | None) -> Any:
+    """Return a project as the services run it that another process supervises."""
+    from octavo.stores import releases
+
+    while (live := releases.live(project.catalog)) is None:
+        time.sleep(LOOK)  # it has only just begun
+    return project.of_release(live["release_id"], profile)
 
 
 class _Supervised:
@@ -102,11 +112,13 @@ class _Supervised:
         address: tuple[str, Any],
         profile: str | None,
         *,
+        leads: bool,
         reload: bool,
     ) -> None:
         from octavo.services.supervisor import Supervisor
 
         self._project, self._asked, self._address = project, asked, address
+        self._leads, self._tried = leads, project.release
         options = [str(project.folder), "--home", str(project.home.path)]
         self._options = [*options, *(["--profile", profile] if profile else [])]
         self._reload = _Reload(project, self._options) if reload else None
@@ -138,7 +150,10 @@ class _Supervised:
 
         if time.monotonic() < self._next:
             return
-        if (row := releases.asked(self._project.catalog)) is not None:
+        find = releases.asked if self._leads else releases.live
+        row = find(self._project.catalog)
+        if row is not None and row["release_id"] != self._tried:
+            self._tried = row["release_id"]
             self._hand_over(row)
         elif self._reload is not None:
             self._reload.look()
@@ -152,11 +167,13 @@ class _Supervised:
         failed = self._supervisor.hand_over(self._commands(release, services), self._stop)
         if failed:
             why = f"{failed} does not come up with it; what it says is in the output of `octavo up`"
-            releases.refuse(catalog, release, why)
             _tell(f"{release} is refused: {why}.")
+            if self._leads:
+                releases.refuse(catalog, release, why)
         else:
-            releases.go_live(catalog, release)
-            _tell(f"{release} is live.")
+            _tell(f"All services run {release}.")
+            if self._leads:
+                releases.go_live(catalog, release)
 
 
 class _Reload:

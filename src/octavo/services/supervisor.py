@@ -5,8 +5,8 @@ their own, with files of settings, and this is one loop.
 """
 
 import os
-import select
 import signal
+import socket
 import subprocess
 import threading
 import time
@@ -29,7 +29,7 @@ LOOK = 0.1
 SUCCEEDED = signal.SIGUSR1
 """Tells a service to stop since a successor is there: it leaves behind what that one finds."""
 _PARENT = "OCTAVO_SUPERVISED_BY"
-_READY_TO = "OCTAVO_READY_TO"
+_LINE = "OCTAVO_SUPERVISOR_LINE"
 
 
 @dataclass(frozen=True)
@@ -51,13 +51,15 @@ class _Service:
     started: float = 0.0
     due: float = 0.0
     pause: float = 0.0
+    line: socket.socket | None = None
+    """To a successor that waits until its predecessor has ended."""
 
-    def start(self, ready_to: int | None = None) -> None:
+    def start(self, line: socket.socket | None = None) -> None:
         environment = {**os.environ, **self.command.environment, _PARENT: str(os.getpid())}
         files = [*self.command.files]
-        if ready_to is not None:
-            environment[_READY_TO] = str(ready_to)
-            files.append(ready_to)
+        if line is not None:
+            environment[_LINE] = str(line.fileno())
+            files.append(line.fileno())
         self.process = subprocess.Popen(self.command.words, env=environment, pass_fds=files)
         self.started = time.monotonic()
 
@@ -75,22 +77,28 @@ class _Service:
 
     def comes_up(self, stop: threading.Event) -> bool:
         """Start it; return whether it has said that it is ready, and end it otherwise."""
-        says, ready_to = os.pipe()
-        try:
-            self.start(ready_to)
-            os.close(ready_to)
-            until = time.monotonic() + READY
-            while not stop.is_set() and time.monotonic() < until:
-                if select.select([says], [], [], LOOK)[0]:
-                    if os.read(says, 1):
-                        return True
-                    break  # it has ended
-        finally:
-            os.close(says)
+        self.line, other = socket.socketpair()
+        with other:
+            self.start(other)
+        self.line.settimeout(LOOK)
+        until = time.monotonic() + READY
+        while not stop.is_set() and time.monotonic() < until:
+            try:
+                if self.line.recv(1):
+                    return True
+                break  # it has ended
+            except TimeoutError:
+                continue
         assert self.process is not None, "it was started"
         self.process.kill()
         self.process.wait()
+        self.begin()
         return False
+
+    def begin(self) -> None:
+        """Let it begin its work."""
+        if self.line is not None:
+            self.line.close()
 
 
 class Supervisor:
@@ -144,6 +152,8 @@ class Supervisor:
     def hand_over(self, commands: Mapping[str, Command], stop: threading.Event) -> str:
         """Replace services by successors one after the other, each when its successor is ready.
 
+        Most begin their work when their predecessor has ended; a server has begun by then.
+
         One that has no successor is stopped at the end. If a successor does not come up, those that
         were replaced are in their turn by what was there before.
 
@@ -181,6 +191,7 @@ class Supervisor:
         self._services[name] = successor
         if predecessor is not None:
             self._end([predecessor], SUCCEEDED)
+        successor.begin()
 
     def _end(self, services: Iterable[_Service], how: signal.Signals) -> None:
         """Tell some to stop; kill what does not within `GRACE` seconds."""
@@ -197,13 +208,20 @@ class Supervisor:
                 process.wait()
 
 
-def ready() -> None:
-    """Say, in a service, that it begins its work: what was to be checked is checked."""
-    ready_to = os.environ.pop(_READY_TO, None)
-    if ready_to is not None:
-        with suppress(OSError):  # who asked is gone
-            os.write(int(ready_to), b"1")
-            os.close(int(ready_to))
+def ready(*, waits: bool = True) -> None:
+    """Say, in a service, that it is about to begin its work: all is loaded and checked.
+
+    Parameters
+    ----------
+    waits
+        Until its predecessor, if it has one, has ended.
+    """
+    line = os.environ.pop(_LINE, None)
+    if line is not None:
+        with socket.socket(fileno=int(line)) as to, suppress(OSError):  # who asked may be gone
+            to.sendall(b"1")
+            if waits:
+                to.recv(1)
 
 
 def watch_parent() -> None:

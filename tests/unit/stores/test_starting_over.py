@@ -66,14 +66,14 @@ def test_services_hold_it_before_they_open_anything(tmp_path, monkeypatch, servi
     (tmp_path / "pipeline.py").write_text(SCRIPT)
     seen = []
 
-    def opens(project, *_):
+    def opens(project, *_, **options):
         assert not project.home.catalog.exists()
         with pytest.raises(ResourceError, match="services work in it"):
             Project(tmp_path).run(None, fresh=True)
         seen.append(project)
         return 0
 
-    for name in ("serve", "_supervise"):
+    for name in ("serve", "supervise"):
         monkeypatch.setattr(up, name, opens)
     monkeypatch.setattr(up, "ALONE", dict.fromkeys(up.ALONE, opens))
     done = CliRunner().invoke(up.up, [*services, str(tmp_path)], catch_exceptions=False)

@@ -290,11 +290,6 @@ class Catalog:
         )
         return 1 + max(self.rows(query)[0]["at"] or 0 for query in newest)
 
-    def barrier(self) -> int:
-        """Return how far prep has come: what is committed later has a later place. 0: nowhere."""
-        found = self.one(sa.select(schema.barrier.c.position))
-        return found["position"] if found else 0
-
     def draw_barrier(self) -> tuple[list[Row], int]:
         """Fix how far a prep goes; what is committed from now on has a later place.
 
