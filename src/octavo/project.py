@@ -345,7 +345,10 @@ def _place(script: Path, error: BaseException) -> str:
 
 
 def load(
-    folder: str | Path = ".", home: str | Path | None = None, profile: str | None = None
+    folder: str | Path = ".",
+    home: str | Path | None = None,
+    profile: str | None = None,
+    release: str | None = None,
 ) -> Project:
     """Open a project; see `Project`."""
-    return Project(folder, home, profile)
+    return Project(folder, home, profile, release)

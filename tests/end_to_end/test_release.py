@@ -43,7 +43,9 @@ class Clients:
         self.failed, self.answers, self.sent = [], [], []
         self.stop = threading.Event()
         works = [(self.send, name) for name in lines] + [(self.ask, True), (self.ask, False)]
-        self.threads = [threading.Thread(target=work, args=(of,), daemon=True) for work, of in works]
+        self.threads = [
+            threading.Thread(target=work, args=(of,), daemon=True) for work, of in works
+        ]
         for thread in self.threads:
             thread.start()
 

@@ -63,3 +63,64 @@ def test_one_that_does_not_stop_is_killed(monkeypatch):
     threading.Timer(0.3, stop.set).start()
     assert Supervisor({"deaf": Command(deaf)}, told.append).run(stop) == ExitCode.DONE
     assert told == ["deaf did not stop within 0.2 s, and was killed."]
+
+
+SERVICE = """
+import os, pathlib, signal, sys, time
+from octavo.services.supervisor import ready
+out = pathlib.Path(sys.argv[1])
+def ends(number, _):
+    with out.open("a") as file: file.write(f"{os.environ['IS']} ends by {number}\\n")
+    sys.exit(0)
+for each in (signal.SIGTERM, signal.SIGUSR1): signal.signal(each, ends)
+if os.environ["IS"] == "wrong": sys.exit(2)
+ready()
+with out.open("a") as file: file.write(f"{os.environ['IS']} begins\\n")
+time.sleep(60)
+"""
+
+
+@pytest.fixture
+def follow(tmp_path):
+    """Return what hands two services over again and again, and gives what they wrote."""
+
+    def command(name, says):
+        return Command([sys.executable, "-c", SERVICE, str(tmp_path / name)], {"IS": says})
+
+    def run(*versions):
+        first, *others = ({name: command(name, is_) for name, is_ in v.items()} for v in versions)
+        stop, told = threading.Event(), []
+        supervised = Supervisor(first, lambda _: None)
+
+        def look():
+            if all((tmp_path / name).exists() for name in first):
+                told.extend(supervised.hand_over(each, stop) for each in others)
+                stop.set()
+
+        threading.Timer(60, stop.set).start()
+        assert supervised.run(stop, look) == ExitCode.DONE
+        return told, {path.name: path.read_text().splitlines() for path in tmp_path.iterdir()}
+
+    return run
+
+
+def test_a_successor_begins_when_its_predecessor_has_ended(follow):
+    told, wrote = follow({"a": "old", "b": "old"}, {"a": "new", "c": "new"})
+    assert told == [""]
+    usr, term = int(signal.SIGUSR1), int(signal.SIGTERM)
+    assert wrote == {
+        "a": ["old begins", f"old ends by {usr}", "new begins", f"new ends by {term}"],
+        "b": ["old begins", f"old ends by {usr}"],
+        "c": ["new begins", f"new ends by {term}"],
+    }
+
+
+def test_one_that_does_not_come_up_leaves_all_as_it_was(follow):
+    told, wrote = follow({"a": "old", "b": "old"}, {"a": "new", "b": "wrong"})
+    assert told == ["b"]
+    usr, term = int(signal.SIGUSR1), int(signal.SIGTERM)
+    again = ["old begins", f"old ends by {term}"]
+    assert wrote == {
+        "a": ["old begins", f"old ends by {usr}", "new begins", f"new ends by {usr}", *again],
+        "b": again,
+    }
