@@ -4,6 +4,7 @@ import json
 import shutil
 import threading
 import time
+from datetime import UTC, datetime
 
 import httpx
 import polars as pl
@@ -144,7 +145,8 @@ def test_three_releases_under_load(tmp_path, make_project, octavo):
     assert octavo("run", folder, timeout=300).returncode == 0
     shop, candidate = Shop(folder), load(folder).catalog.live_deployment()["candidate_id"]
     with serving(folder) as client:
-        asked = [json.loads(lines["orders"][-1])]
+        now = datetime.now(UTC).isoformat()  # features know of nothing before what was sent
+        asked = [json.loads(lines["orders"][-1]) | {"order_id": 10**6, "ordered_at": now}]
         clients = Clients(client.base_url, lines, asked, 0.01)
         time.sleep(2)
         shop.edit((BEFORE, SPENT.format("3d") + BEFORE))

@@ -15,7 +15,7 @@ from typing import Any
 import click
 
 from octavo.cli.services import LISTENING, listener, stopping
-from octavo.errors import DefinitionError
+from octavo.errors import DefinitionError, OctavoError
 from octavo.services.releasing import services_of
 
 RELEASE = "OCTAVO_RELEASE"
@@ -118,7 +118,8 @@ class _Supervised:
         from octavo.services.supervisor import Supervisor
 
         self._project, self._asked, self._address = project, asked, address
-        self._leads, self._tried = leads, project.release
+        self._leads, self._runs = leads, project.release
+        self._refused = self._why = ""
         options = [str(project.folder), "--home", str(project.home.path)]
         self._options = [*options, *(["--profile", profile] if profile else [])]
         self._reload = _Reload(project, self._options) if reload else None
@@ -146,34 +147,41 @@ class _Supervised:
         return found
 
     def _look(self) -> None:
-        from octavo.stores import releases
-
         if time.monotonic() < self._next:
             return
-        find = releases.asked if self._leads else releases.live
-        row = find(self._project.catalog)
-        if row is not None and row["release_id"] != self._tried:
-            self._tried = row["release_id"]
-            self._hand_over(row)
-        elif self._reload is not None:
-            self._reload.look()
+        try:
+            self._follow()
+        except OctavoError as error:  # services go on; the next look tries again
+            _tell(f"error: {error}")
         self._next = time.monotonic() + LOOK
 
-    def _hand_over(self, row: Mapping[str, Any]) -> None:
+    def _follow(self) -> None:
+        """Hand over to the release that was asked for, or that another supervisor let go live."""
         from octavo.stores import releases
 
-        release, catalog = row["release_id"], self._project.catalog
+        catalog = self._project.catalog
+        row = releases.asked(catalog) if self._leads else releases.live(catalog)
+        if row is not None and row["release_id"] not in (self._runs, self._refused):
+            self._hand_over(row)
+        if row is None or not self._leads:
+            if self._reload is not None:
+                self._reload.look()
+        elif row["release_id"] == self._runs:
+            releases.go_live(catalog, self._runs)
+        else:
+            releases.refuse(catalog, row["release_id"], self._why)
+
+    def _hand_over(self, row: Mapping[str, Any]) -> None:
+        release = row["release_id"]
         services = self._asked or row["declared"]["services"]
         failed = self._supervisor.hand_over(self._commands(release, services), self._stop)
         if failed:
-            why = f"{failed} does not come up with it; what it says is in the output of `octavo up`"
-            _tell(f"{release} is refused: {why}.")
-            if self._leads:
-                releases.refuse(catalog, release, why)
+            self._refused = release
+            self._why = f"{failed} does not come up with it; `octavo up` shows what it says"
+            _tell(f"{release} is refused: {self._why}.")
         else:
+            self._runs = release
             _tell(f"All services run {release}.")
-            if self._leads:
-                releases.go_live(catalog, release)
 
 
 class _Reload:

@@ -8,7 +8,8 @@ import polars as pl
 
 from octavo.definition import Pipeline
 from octavo.engines import LocalEngine
-from octavo.stores.catalog import Catalog, now
+from octavo.stores.catalog import Catalog
+from octavo.stores.catalog import now as wall_clock
 from octavo.stores.features import FeatureStore
 from octavo.stores.home import Home
 from octavo.stores.predictions import PredictionStore
@@ -120,7 +121,7 @@ class Context:
         *,
         run_id: str,
         progress: Progress = lambda task, done, total, note="": None,
-        clock: Callable[[], int] = now,
+        clock: Callable[[], int] = wall_clock,
     ) -> Self:
         """Return what prep works with where there is no run: no settings, and no segregation."""
         return cls(
