@@ -1,6 +1,6 @@
 """Claim: 50,000 rows a second over HTTP, durable in the raw store and in the online features.
 
-The real services, `octavo up`, on this machine: a server, ingestion, prep, maintenance. Clients post
+The real services, `octavo up`, on this machine: server, ingestion, prep, maintenance. Clients post
 blocks of 1,000 rows as NDJSON; it is over when the last row is committed to the raw store and the
 features of all cards have seen it. Then, at half that load or what is asked for, how long each
 block takes to the raw store and to the features.
@@ -75,6 +75,15 @@ class Sender:
         self._numbers = count(1)
         self._random = np.random.default_rng(1)
         self._lock = threading.Lock()
+
+    def reach(self) -> None:
+        """Wait until the server answers."""
+        while True:
+            try:
+                http.client.HTTPConnection("127.0.0.1", self.port).request("GET", "/health")
+                return
+            except ConnectionRefusedError:
+                time.sleep(0.1)
 
     def block(self) -> bytes:
         """Return the next rows, with the present time."""
@@ -207,6 +216,7 @@ def port_of(up: "subprocess.Popen[str]") -> int:
 def measured(project: Project, port: int, options: argparse.Namespace) -> None:
     """Measure both, and print."""
     sender = Sender(port)
+    sender.reach()
     sender.run([sender.block() for _ in range(4)])  # first times: types, compiling, the first prep
     while project.catalog.live_groups() == []:
         time.sleep(0.1)
@@ -218,11 +228,6 @@ def measured(project: Project, port: int, options: argparse.Namespace) -> None:
     posted = time.perf_counter() - began
     seen.until(max(offset for _, offset in sender.posted))
     took = time.perf_counter() - began
-    if os.environ.get("DBG"):
-        for pid in os.popen(f"pgrep -f 'octavo up .*{project.folder}'").read().split() + [str(os.getpid())]:
-            try:
-                st=open(f"/proc/{pid}/stat").read().rsplit(")",1)[1].split(); print(open(f"/proc/{pid}/cmdline").read().replace(chr(0)," ")[-90:], (int(st[11])+int(st[12]))/100, flush=True)
-            except OSError: pass
     rows = options.blocks * BLOCK
     print(f"{rows:,} rows: posted in {posted:.1f} s, in the features after {took:.1f} s")
     sender.posted.clear()
