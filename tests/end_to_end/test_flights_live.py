@@ -79,7 +79,7 @@ def played(tmp_path_factory):
         "flights": {'FLIGHTS = DATA / "flights.csv.zip"': f'FLIGHTS = "{folder}/flights.csv"'},
         "flights_live": {
             'algorithms=["lightgbm"]': 'algorithms=["logistic"]',
-            "    training=": "    problem=replace(flights.problem, at_least=ov.Lift(0.1)),\n"
+            "    training=": "    problem=replace(flights.problem, at_least=ov.Lift(1.01)),\n"
             "    training=",
         },
     }
