@@ -64,20 +64,21 @@ class Writer:
 
 def tail_of(folder):
     command = [sys.executable, "-m", "octavo", "up", "tail", str(folder)]
-    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    return subprocess.Popen(command, **pipes)
 
 
 def grow_and_kill(folder, kills, seed):
     writer, random_ = begun(folder), random.Random(seed)
     for _ in range(kills):
         with tail_of(folder) as tail:
-            until = time.monotonic() + 1.0 + random_.uniform(0, 1.5)
+            assert "Following" in tail.stdout.readline()
+            until = time.monotonic() + random_.uniform(0, 0.6)
             while time.monotonic() < until:
                 writer.write(random_.randint(1, 30))
                 if random_.random() < 0.05:
                     writer.rotate()
             tail.kill()
-            tail.stderr.close()
     with tail_of(folder) as tail:
         until = time.monotonic() + 60
         while time.monotonic() < until and load(folder).status()["followed"]["payments"]:
@@ -110,7 +111,7 @@ def check(project, writer):
 
 
 def test_each_row_of_a_growing_file_is_there_once(tmp_path):
-    check(*grow_and_kill(tmp_path, 3, 1))
+    check(*grow_and_kill(tmp_path, 10, 1))
 
 
 @pytest.mark.slow

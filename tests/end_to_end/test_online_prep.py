@@ -3,6 +3,8 @@
 import json
 import random
 import shutil
+import threading
+import time
 
 import polars as pl
 import pytest
@@ -159,4 +161,42 @@ def test_killed_after_any_write_it_goes_on_the_same(seed, tmp_path, make_project
     shop.follow()
     assert kills
     assert shop.rows().height == 500
+    assert_same(shop.rows(), shop.rebuilt(tmp_path / "again" / "shop"))
+
+
+def test_workers_share_views_and_let_each_other_prep(tmp_path, make_project):
+    """Neither of them preps again and again because the other has."""
+    shop = LiveShop(tmp_path / "shop", make_project)
+    shop.project.run(Silent(), first="ingestion", last="ingestion")
+    preps, stop = [], threading.Event()
+
+    class Counted(OnlinePrep):
+        def prep(self):
+            preps.append(self)
+            return super().prep()
+
+    p = shop.project
+    told = []
+    workers = [
+        Counted(p.definition, p.folder, p.home, p.catalog, p.stream(), tell=told.append)
+        for _ in range(2)
+    ]
+    threads = [threading.Thread(target=worker.run, args=(stop,)) for worker in workers]
+    for thread in threads:
+        thread.start()
+    try:
+        for part in range(6):
+            for name, lines in shop.newer.items():
+                shop.send(name, lines[part::6])
+                shop.ingest()
+            until = time.monotonic() + 60
+            while shop.behind() and time.monotonic() < until:
+                time.sleep(0.05)
+            assert not shop.behind(), told
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+    assert not told
+    assert len(preps) <= 4
     assert_same(shop.rows(), shop.rebuilt(tmp_path / "again" / "shop"))

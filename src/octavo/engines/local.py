@@ -24,7 +24,7 @@ class LocalEngine:
     Parameters
     ----------
     workers
-        Number of threads; by default one per core this process may use.
+        Number of threads; by default one per core this process may use. One is the caller's own.
 
     Examples
     --------
@@ -45,6 +45,9 @@ class LocalEngine:
         self, function: Callable[[Partition], Result], partitions: Iterable[Partition]
     ) -> Iterator[Result]:
         """Yield results in order; at most twice as many partitions as workers are under way."""
+        if self.workers == 1:
+            yield from map(function, partitions)
+            return
         todo = iter(partitions)
         pool = ThreadPoolExecutor(self.workers, thread_name_prefix="octavo")
         try:

@@ -7,6 +7,7 @@ A table holds one row per predicted row. Rows written by a prep that the catalog
 import shutil
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -31,6 +32,7 @@ class FeatureStore:
 
     def __init__(self, home: Home) -> None:
         self.home = home
+        self._tables: dict[Path, DeltaLog] = {}
 
     @contextmanager
     def receive(self) -> Iterator[Staged]:
@@ -51,7 +53,8 @@ class FeatureStore:
 
     def table(self, name: str, group_id: str) -> DeltaLog:
         """Return the table of a group."""
-        return DeltaLog(self.home.features(name, group_id))
+        path = self.home.features(name, group_id)
+        return self._tables.setdefault(path, DeltaLog(path))
 
     def rows_of(self, name: str, group_id: str, first: int, last: int) -> int:
         """Count the rows that are marked with positions from a first to a last one."""

@@ -11,8 +11,9 @@ whole numbers stay what they were.
 """
 
 import shutil
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import NamedTuple
 
 import polars as pl
@@ -49,10 +50,17 @@ REJECTED_SCHEMA = {
 
 
 class RawStore:
-    """Raw and rejected tables of all datasets of one home."""
+    """Raw and rejected tables of all datasets of one home.
+
+    It knows a table that it has met, so that what is new there is all that is read of its log.
+    """
 
     def __init__(self, home: Home) -> None:
         self.home = home
+        self._logs: dict[Path, DeltaLog] = {}
+
+    def _log(self, path: Path) -> DeltaLog:
+        return self._logs.setdefault(path, DeltaLog(path))
 
     @contextmanager
     def receive(self, dataset: str, batch_id: str) -> Iterator["Incoming"]:
@@ -60,7 +68,7 @@ class RawStore:
         folder = self.home.incoming(batch_id)
         shutil.rmtree(folder, ignore_errors=True)  # what a killed run left
         try:
-            yield Incoming(self.home, dataset, batch_id)
+            yield Incoming(self.home, dataset, batch_id, self._log)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
@@ -69,7 +77,7 @@ class RawStore:
 
         They have the columns that any batch ever had, and the stamps behind them.
         """
-        return _of_batches(DeltaLog(self.home.raw(dataset)), batches)
+        return _of_batches(self._log(self.home.raw(dataset)), batches)
 
     def restated(self, dataset: str, batches: Sequence[Row]) -> pl.LazyFrame:
         """Return the rows of some batches that restate an event, as raw rows, in no order."""
@@ -77,7 +85,7 @@ class RawStore:
         none = self.scan(dataset, [])
         if not restating:
             return none
-        found = _of_batches(DeltaLog(self.home.restated(dataset)), restating)
+        found = _of_batches(self._log(self.home.restated(dataset)), restating)
         return pl.concat([none, found], how="diagonal_relaxed")
 
     def versions(self, dataset: str, batches: Sequence[Row]) -> list[pl.LazyFrame]:
@@ -94,14 +102,14 @@ class RawStore:
         """
         home, found = self.home, []
         for table in (home.raw, home.restated, home.rejected):
-            log = DeltaLog(table(dataset))
+            log = self._log(table(dataset))
             mine = pl.col("_batch_id") == batch_id
             found.append(log.scan().filter(mine) if log.exists() else None)
         return Parts(*found)
 
     def rejected(self, dataset: str, batch_id: str | None = None) -> pl.DataFrame:
         """Return rejected rows: original text, row of the file, rule and reason."""
-        log = DeltaLog(self.home.rejected(dataset))
+        log = self._log(self.home.rejected(dataset))
         if not log.exists():
             return pl.DataFrame(schema=REJECTED_SCHEMA)
         rows = log.scan()
@@ -223,7 +231,10 @@ class Incoming:
         Columns of `REJECTED_SCHEMA`.
     """
 
-    def __init__(self, home: Home, dataset: str, batch_id: str) -> None:
+    def __init__(
+        self, home: Home, dataset: str, batch_id: str, log: Callable[[Path], DeltaLog]
+    ) -> None:
+        self._log = log
         self.folder = home.incoming(batch_id)
         self.rows, self.restated, self.rejected = (
             Staged(self.folder / name) for name in ("rows", "restated", "rejected")
@@ -263,12 +274,12 @@ class Incoming:
         app_id, version = writer or (self._batch_id, 1)
         for rows, table in ((self.rejected, home.rejected), (self.restated, home.restated)):
             if rows.rows:
-                DeltaLog(table(name)).append(rows, app_id=app_id, version=version, merge=True)
+                self._log(table(name)).append(rows, app_id=app_id, version=version, merge=True)
         if not self.rows.has_columns:
             return None
-        log = DeltaLog(home.raw(name))
-        log.append(self.rows, app_id=app_id, version=version, metadata=metadata, merge=True)
-        return log.version()
+        log = self._log(home.raw(name))
+        told = {"app_id": app_id, "version": version, "metadata": metadata}
+        return log.append(self.rows, **told, merge=True) or log.version()
 
 
 def physical(column: str, dtype: pl.DataType, known: Mapping[str, str]) -> str:

@@ -56,6 +56,11 @@ class Staged:
             raise RuntimeError("no frame was added, so the columns are not known")
         return self._empty
 
+    @property
+    def held(self) -> pl.DataFrame:
+        """The rows in memory, after an `add`: all of them, if they make no data file yet."""
+        return pl.concat([self.empty, *self._held])
+
     def add(self, frame: pl.DataFrame) -> None:
         """Add rows; all frames have the same columns and types.
 
@@ -82,7 +87,9 @@ class Staged:
         return self._files
 
     def scan(self) -> pl.LazyFrame:
-        """Return all rows, lazily, in the order they were added."""
+        """Return all rows, lazily, in the order they were added; there must have been an `add`."""
+        if not self._files:
+            return self.held.lazy()
         return pl.scan_parquet([self.folder / file.path for file in self.files()], glob=False)
 
     def _flush(self) -> None:

@@ -61,7 +61,7 @@ def test_a_service_that_waited_meanwhile_is_seen_by_the_next(home):
     waiting.join()
 
 
-@pytest.mark.parametrize("services", [["server"], ["ingestion"], []])
+@pytest.mark.parametrize("services", [["server"], ["ingestion"], ["prep"], []])
 def test_services_hold_it_before_they_open_anything(tmp_path, monkeypatch, services):
     (tmp_path / "pipeline.py").write_text(SCRIPT)
     seen = []
@@ -73,8 +73,9 @@ def test_services_hold_it_before_they_open_anything(tmp_path, monkeypatch, servi
         seen.append(project)
         return 0
 
-    for name in ("_serve", "_ingest", "_supervise"):
+    for name in ("serve", "_supervise"):
         monkeypatch.setattr(up, name, opens)
+    monkeypatch.setattr(up, "ALONE", dict.fromkeys(up.ALONE, opens))
     done = CliRunner().invoke(up.up, [*services, str(tmp_path)], catch_exceptions=False)
     assert done.exit_code == 0
     assert len(seen) == 1

@@ -110,6 +110,8 @@ def commit(
                 committed_at=now(),
             )
         )
+        if batch.get("topic") is not None:
+            tables.fix_order(connection)
         subject = f"{dataset.name}: {name}"
         tables.emit(connection, "batch committed", subject, rows=written.rows, **told)
         if rejected:

@@ -26,7 +26,7 @@ from octavo.stages.ingestion.ranges import range_of
 from octavo.stages.ingestion.repeats import Seen
 from octavo.stages.ingestion.sent import Refused, Sent, rows_of
 from octavo.stores.catalog import Catalog, Row
-from octavo.stores.raw import ROWS_PER_BATCH, Incoming, RawStore
+from octavo.stores.raw import ROWS_PER_BATCH, Incoming, RawStore, logical
 from octavo.stores.schemas import from_json, to_json
 from octavo.streams import Record
 
@@ -57,10 +57,12 @@ class MicroBatches:
         self._pipeline, self._raw, self._catalog = pipeline, raw, catalog
         self._used = source_columns(pipeline, dataset)
         self._naming = naming_columns(pipeline, dataset)
-        self._engine = LocalEngine()
+        self._engine = LocalEngine(workers=1)  # threads cost more than a batch has to do
         self._seen = Seen()
         self._known: set[str] = set()
         """Batches behind the settled ones whose event IDs are remembered."""
+        self._fresh = "", pl.DataFrame()
+        """The batch that was written last, by its ID, and its rows."""
         self._settled = 0
         """The newest sequence up to which no batch is about to be committed."""
 
@@ -89,6 +91,9 @@ class MicroBatches:
         """Return the rows of a committed batch that were accepted, in order."""
         if batch["delta_version"] is None:
             return pl.DataFrame()
+        of, rows = self._fresh
+        if of == batch["batch_id"]:
+            return logical(rows.lazy()).sort(POSITION).collect()
         first = batch["sequence"] * ROWS_PER_BATCH
         last = first + batch["end_offset"] - batch["first_offset"]  # so that files are skipped
         rows = self._raw.scan(self.dataset.name, [batch])
@@ -122,6 +127,8 @@ class MicroBatches:
     def _written(self, batch: Row, rows: Sent, refused: Sequence[Refused], began: float) -> Written:
         with self._raw.receive(self.dataset.name, batch["batch_id"]) as incoming:
             intake, read = self._take(batch, rows, refused, incoming)
+            if incoming.rows.has_columns and incoming.rows.held.height == intake.rows:
+                self._fresh = batch["batch_id"], incoming.rows.held
             writer = f"{batch['topic']}/{batch['partition']}", batch["sequence"]
             version = incoming.commit(range_of(batch).metadata, writer=writer)
         self._known.add(batch["batch_id"])

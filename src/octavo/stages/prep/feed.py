@@ -5,11 +5,13 @@ again: what it does not have, or has not yet, is in the raw store. It knows noth
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import polars as pl
 
 from octavo.definition import Dataset, Pipeline
+from octavo.definition.events import EVENT_ID, EVENT_TIME, KNOWN_AT, POSITION
 from octavo.errors import DataError
 from octavo.stores.catalog import Row
 from octavo.stores.raw import RawStore
@@ -43,7 +45,7 @@ class Feed:
         schemas: dict[str, dict[str, str]],
     ) -> None:
         self._raw, self._stream = raw, stream
-        self._columns = {name: list(from_json(schema)) for name, schema in schemas.items()}
+        self._columns = {name: from_json(schema) for name, schema in schemas.items()}
         self._at: dict[str, int] = {}
         """By topic, where to read on."""
         self._held: dict[str, list[Record]] = {}
@@ -82,8 +84,9 @@ class Feed:
                 time.sleep(LOOK)
         del self._held[batch["batch_id"]]
         rows = pl.concat([pl.read_ipc_stream(record.data) for record in records])
-        known = rows.height == batch["rows"] and {*self._columns[dataset.name]} <= {*rows.columns}
-        return rows if known else None
+        return (
+            _as_stored(rows, self._columns[dataset.name]) if rows.height == batch["rows"] else None
+        )
 
     def _read(self, topic: str) -> bool:
         """Take in what has been passed on; return whether that was anything."""
@@ -100,3 +103,13 @@ class Feed:
             oldest = self._held.pop(next(iter(self._held)))
             size -= sum(len(record.data) for record in oldest)
         return bool(records)
+
+
+def _as_stored(rows: pl.DataFrame, columns: Mapping[str, Any]) -> pl.DataFrame:
+    """Return rows of one batch with the columns and types that the raw store gives."""
+    stored = [
+        pl.col(name).cast(dtype) if name in rows.columns else pl.lit(None, dtype).alias(name)
+        for name, dtype in columns.items()
+    ]
+    stamps = (EVENT_ID, EVENT_TIME, KNOWN_AT, POSITION, "_batch_id")
+    return rows.select(*stored, *(name for name in stamps if name not in columns))

@@ -8,6 +8,7 @@ import threading
 import time
 import uuid
 from collections.abc import Sequence
+from contextlib import ExitStack
 from types import TracebackType
 from typing import Self
 
@@ -33,6 +34,8 @@ WRITTEN_EVERY = 1.0
 """Seconds between two appends to the offline feature store."""
 SHARED_EVERY = 0.5
 """Seconds between two looks at how many workers there are."""
+LOOK_AGAIN = 0.5
+"""Seconds after which is looked again although nothing was committed: waiting may have ended."""
 MOST = 200_000
 """Rows of a piece, at the most; one batch, however large."""
 
@@ -53,8 +56,10 @@ class Stretch:
         names = [ROWS, *(view.name for view in context.pipeline.views)]
         self._shares = Shares(context.home, names)
         self._shared = -SHARED_EVERY
+        self._looked, self._look_again = -1, 0.0
         self._followers: dict[str, list[Follower]] = {}
         self._writing = threading.Lock()
+        self._open = ExitStack()
         self._stop = threading.Event()
         self._failed: Exception | None = None
         self._thread = threading.Thread(target=self._write_on, name="feature-writer", daemon=True)
@@ -62,6 +67,7 @@ class Stretch:
         """Whether there is something to do that an offline prep must."""
 
     def __enter__(self) -> Self:
+        self._changes = self._open.enter_context(self._catalog.changes())
         self._thread.start()
         return self
 
@@ -70,7 +76,7 @@ class Stretch:
     ) -> None:
         self._stop.set()
         self._thread.join()
-        with self._shares:
+        with self._open, self._shares:
             if kind is None:
                 self._write()
 
@@ -89,13 +95,19 @@ class Stretch:
         followers = [each for view in self._followers.values() for each in view]
         if not followers or self.is_due:
             return False
-        after = min(each.position for each in followers)
-        ready, _ = self._catalog.ready(after, self._context.now())
+        changes, after = self._changes(), min(each.position for each in followers)
+        if changes == self._looked and time.monotonic() < self._look_again:
+            return False
+        ready, passes = self._catalog.ready(after, self._context.now())
         self.is_due = self._has_changed(ready)
         if self.is_due or not ready:
+            self._looked, self._look_again = changes, time.monotonic() + LOOK_AGAIN
             return False
-        through = _piece(ready)[-1]["sequence"]
-        self._fold(followers, self._catalog.move_barrier(after, through), through)
+        piece = _piece(ready)
+        through = piece[-1]["sequence"]
+        if passes or self._catalog.barrier() < through:
+            piece = self._catalog.move_barrier(after, through)
+        self._fold(followers, piece, through)
         return True
 
     def _has_changed(self, ready: Sequence[Row]) -> bool:
@@ -109,7 +121,7 @@ class Stretch:
     def _fold(self, followers: Sequence[Follower], batches: Sequence[Row], through: int) -> None:
         events: dict[str, pl.DataFrame] = {}
         for dataset in self._context.pipeline.datasets:
-            of = [batch for batch in batches if batch["dataset"] == dataset.name]
+            of = [b for b in batches if b["dataset"] == dataset.name and b["state"] == "committed"]
             if dataset.name in self._schemas:
                 events[dataset.name] = self._feed.events(dataset, of)
         first = min(each.position for each in followers)

@@ -6,8 +6,8 @@ Several processes may read and write; SQLite serialises the writers, who wait up
 
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -303,6 +303,21 @@ class Catalog:
             _raise_barrier(connection, position, batches)
         return [batch for batch in batches if batch["state"] == "committed"], position
 
+    def barrier(self) -> int:
+        """Return how far prep has come in the order of batches, or is about to."""
+        found = self.one(sa.select(schema.barrier))
+        return found["position"] if found else 0
+
+    @contextmanager
+    def changes(self) -> Iterator[Callable[[], int]]:
+        """Give a function whose result is another one after each commit, of whichever process.
+
+        A connection of its own makes that cost next to nothing.
+        """
+        connection = sqlite3.connect(self.path, timeout=30, check_same_thread=False)
+        with self._explained(), closing(connection):
+            yield lambda: connection.execute("pragma data_version").fetchone()[0]
+
     def move_barrier(self, after: int, through: int) -> list[Row]:
         """Fix that a prep goes on from one place to another.
 
@@ -374,6 +389,23 @@ def name_of(batch: Row) -> str:
 def last_place(batch: Row) -> int:
     """Return the newest place a batch has in the order: its own, or that of its withdrawal."""
     return max(batch["sequence"], batch["withdrawn"] or 0)
+
+
+def fix_order(connection: sa.Connection) -> None:
+    """Move the barrier up to before the first planned batch: that order cannot change any more.
+
+    So whoever folds live need not draw one, piece by piece.
+    """
+    table = schema.batches
+    at = connection.scalar(sa.select(schema.barrier.c.position)) or 0
+    behind = sa.select(table).where(table.c.sequence > at).order_by(table.c.sequence)
+    settled: list[Row] = []
+    for batch in connection.execute(behind).mappings():
+        if batch["state"] == "planned":
+            break
+        settled.append(dict(batch))
+    if settled:
+        _raise_barrier(connection, settled[-1]["sequence"], settled)
 
 
 def _raise_barrier(connection: sa.Connection, position: int, batches: Iterable[Row]) -> None:
