@@ -84,7 +84,8 @@ def replay(
         timeline = Timeline(chosen, RawStore(project.home), project.catalog, **span)
         if output is not None:
             return _write(timeline, output, as_json)
-        return _play(timeline, target, multiple, key, as_json)
+        alone = project.definition.rows.name if wait else ""
+        return _play(timeline, target, multiple, key, alone, as_json)
 
 
 def _speed(text: str) -> float:
@@ -160,7 +161,7 @@ def _write(timeline: Any, folder: Path, as_json: bool) -> int:
     return ExitCode.DONE
 
 
-def _play(timeline: Any, target: Any, speed: float, key: str, as_json: bool) -> int:
+def _play(timeline: Any, target: Any, speed: float, key: str, alone: str, as_json: bool) -> int:
     from octavo.services.replay import Played, replay
 
     stop, played = threading.Event(), Played()
@@ -169,7 +170,8 @@ def _play(timeline: Any, target: Any, speed: float, key: str, as_json: bool) -> 
     began = time.monotonic()
     try:
         with _Line(timeline.rows) as line:
-            replay(timeline, target, played, speed=speed, key=key, stop=stop, show=line.show)
+            options = {"speed": speed, "key": key, "alone": alone, "stop": stop, "show": line.show}
+            replay(timeline, target, played, **options)
     finally:
         predicted = getattr(target, "predicted", None)
         _tell(played, predicted, time.monotonic() - began, as_json)

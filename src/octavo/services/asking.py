@@ -8,7 +8,7 @@ from typing import Any
 
 import polars as pl
 
-from octavo.services.targets import Server, Target, as_arrow
+from octavo.services.targets import Server, Target
 from octavo.streams import Place
 
 
@@ -24,45 +24,25 @@ class Asking:
     rows
         The dataset whose rows are predicted.
     wait
-        Have each answer wait until its features have seen all that was sent before. Rows are sent
-        one by one then: nothing comes between the question and its row.
+        Have each answer wait until its features have seen all that was sent before.
     """
 
     def __init__(self, target: Target, server: Server, rows: str, *, wait: bool) -> None:
         self._target, self._server, self._rows, self._wait = target, server, rows, wait
         self._sent: dict[tuple[str, int], dict[str, Any]] = {}
         """The newest of what was sent, by dataset and partition: rows before are seen with it."""
-        self._asked: set[str] = set()
-        """The parts of the block under way that were asked for: it may be offered again."""
+        self._asked = ""
+        """The key of the block that was asked for last: it may be offered again."""
         self.predicted = 0
         """Rows that were answered."""
 
     def __call__(self, dataset: str, data: bytes, key: str) -> Place:
         """Ask for the rows of a block if they are predicted, and hand it on; see `Target`."""
         rows = pl.read_ipc_stream(data)
-        if dataset != self._rows:
-            return self._handed_on(dataset, rows, data, key)
-        if not self._wait:
-            self._ask(rows, key)
-            place = self._handed_on(dataset, rows, data, key)
-        else:
-            places = []
-            for number, row in enumerate(rows.iter_slices(1)):
-                self._ask(row, part := f"{key}#{number}")
-                places.append(self._handed_on(dataset, row, as_arrow(row), part))
-            repeated = all(each.repeated for each in places)
-            place = places[-1]._replace(repeated=repeated)
-        self._asked.clear()
-        return place
-
-    def _ask(self, rows: pl.DataFrame, key: str) -> None:
-        if key in self._asked:
-            return
-        self._server.predict(rows.to_dicts(), list(self._sent.values()) if self._wait else [])
-        self._asked.add(key)
-        self.predicted += rows.height
-
-    def _handed_on(self, dataset: str, rows: pl.DataFrame, data: bytes, key: str) -> Place:
+        if dataset == self._rows and key != self._asked:
+            self._server.predict(rows.to_dicts(), list(self._sent.values()) if self._wait else [])
+            self._asked = key
+            self.predicted += rows.height
         place = self._target(dataset, data, key)
         self._sent[dataset, place.partition] = {
             "dataset": dataset,
