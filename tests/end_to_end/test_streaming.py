@@ -8,12 +8,13 @@ import time
 import polars as pl
 import pytest
 
-from octavo.definition.events import EVENT_ID, POSITION
+from octavo.definition.events import KNOWN_AT, POSITION
 from octavo.stages.prep.request_time import OnlineFeatures
 from octavo.stores.delta import DeltaLog
+from octavo.stores.features import STAMPS
 from octavo.stores.raw import RawStore
 
-from .anew import features_of, prepped_anew
+from .anew import features_of, prepped_anew, tables_of
 from .outcome import assert_same
 from .sending import CUSTOMERS, DATASETS, SHOPS, Client, deliver, make
 from .service_trees import Tree
@@ -150,11 +151,9 @@ def check(project, senders, anew):
     assert all(each.acknowledged for each in senders)
     assert not [text for each in senders for text in each.refused]
     raw = {name: check_raw(project, name, senders) for name in DATASETS}
-    rows = raw["orders"].select(EVENT_ID, POSITION).sort(POSITION)
-    for group in project.catalog.live_groups():
-        table = DeltaLog(project.home.features(group["name"], group["group_id"]))
-        found = table.scan().select(EVENT_ID, POSITION).sort(POSITION).collect()
-        assert found.equals(rows), f"{group['name']}: each row once"
+    rows = raw["orders"].select(STAMPS).sort(KNOWN_AT, POSITION)
+    for name, found in tables_of(project).items():
+        assert found.equals(rows), f"{name}: each row once"
     other = prepped_anew(project.folder, anew)
     assert_same(features_of(project), features_of(other))
     assert_same(lookups(project), lookups(other))
