@@ -118,25 +118,24 @@ def prep(project: Any) -> int:
     """Keep features up with what is ingested."""
     from octavo.stages.prep.online import OnlinePrep
 
-    stop, stream = stopping(), project.stream()
-    told = project.definition, project.folder, project.home, project.catalog, stream
-    service = OnlinePrep(*told, tell=_telling())
     views = ", ".join(view.name for view in project.definition.views)
-    click.echo(f"Prepping {views or 'the rows'}")
-    service.run(stop)
-    stream.close()
-    return ExitCode.DONE
+    return _work(project, OnlinePrep, f"Prepping {views or 'the rows'}", _telling())
 
 
 def follow(project: Any) -> int:
     """Send what files grow by to the streams of their datasets."""
     from octavo.stages.ingestion.tail import Tail
 
+    names = ", ".join(each.name for each in project.definition.datasets if each.is_followed)
+    return _work(project, Tail, f"Following the files of {names}", _telling(""))
+
+
+def _work(project: Any, service: Callable[..., Any], says: str, tell: Callable[[str], None]) -> int:
     stop, stream = stopping(), project.stream()
     told = project.definition, project.folder, project.home, project.catalog, stream
-    tail = Tail(*told, tell=_telling(""))
-    click.echo(f"Following the files of {', '.join(each.name for each in tail.datasets)}")
-    tail.run(stop)
+    working = service(*told, tell=tell)
+    click.echo(says)
+    working.run(stop)
     stream.close()
     return ExitCode.DONE
 
