@@ -11,7 +11,7 @@ from polars.exceptions import PanicException
 from octavo.errors import ResourceError, is_full
 
 ATTEMPTS = 256
-"""How often kinds are tried, and then rows; what is left then is kept aside unread, so that the rest goes on."""
+"""How often kinds are tried, and then rows; what is left then is kept aside. The rest goes on."""
 
 Kind = Sequence[int]
 """Places of rows that are alike: what is wrong with one of them is mostly wrong with all."""
