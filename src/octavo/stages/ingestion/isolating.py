@@ -5,16 +5,13 @@ a stream, and what comes behind it must go on. It knows nothing of rows.
 """
 
 from collections.abc import Callable, Sequence
-from typing import TypeVar
 
 from polars.exceptions import PanicException
 
 from octavo.errors import ResourceError, is_full
 
-T = TypeVar("T")
-
 ATTEMPTS = 256
-"""How often rows are tried; what is left then is kept aside unread, so that the rest goes on."""
+"""How often kinds are tried, and then rows; what is left then is kept aside. The rest goes on."""
 
 Kind = Sequence[int]
 """Places of rows that are alike: what is wrong with one of them is mostly wrong with all."""
@@ -25,9 +22,9 @@ def isolate(
 ) -> dict[int, str]:
     """Return which of some rows to keep aside so that the others can be used, and why.
 
-    Kinds are added, the larger ones first, to those that are good so far, and halved where that
-    fails; so is a kind of which some can be used. So of two kinds that exclude each other the
-    larger one stays, and of two rows the first.
+    One row of each kind is tried first, as if there were no others, so that what is wrong with a
+    kind costs little to find. Of two kinds that exclude each other the larger one stays, of two
+    rows of a kind the first.
 
     Parameters
     ----------
@@ -38,39 +35,53 @@ def isolate(
     error
         What was raised for all of them.
     """
+    ordered = sorted(kinds, key=lambda kind: (-len(kind), kind[0]))
+    firsts = [kind[0] for kind in ordered]
+    bad = _aside(attempt, firsts, error)
+    good = [place for place in firsts if place not in bad]
+    aside: dict[int, str] = {}
+    for kind in ordered:
+        if kind[0] in bad and (len(kind) == 1 or _fault(attempt, [*good, kind[-1]])):
+            aside |= dict.fromkeys(kind, bad[kind[0]])
+    rest = sorted(place for kind in ordered for place in kind if place not in aside)
+    fault = _fault(attempt, rest) if rest else None
+    return aside if fault is None else aside | _aside(attempt, rest, fault)
+
+
+def _aside(
+    attempt: Callable[[Sequence[int]], object], places: Sequence[int], error: BaseException
+) -> dict[int, str]:
+    """Add groups in order to those that are good so far; halve them where that fails."""
     good: list[int] = []
     aside: dict[int, str] = {}
-    left = ATTEMPTS
-
-    def fails(places: Sequence[int]) -> bool:
-        nonlocal left, error
-        left -= 1
-        try:
-            attempt(sorted([*good, *places]))
-        except (Exception, PanicException) as raised:
-            if not is_of_rows(raised):
-                raise
-            error = raised
-            return True
-        return False
-
-    ordered = sorted(kinds, key=lambda kind: (-len(kind), kind[0]))
-    waiting = _halves(ordered) or [ordered]
+    left, waiting = ATTEMPTS, _halves(places) or [places]
     while waiting:
         group = waiting.pop(0)
-        places = [place for kind in group for place in kind]
-        if left > 0:
-            if not fails(places):
-                good += places
+        if left:
+            left -= 1
+            fault = _fault(attempt, [*good, *group])
+            if fault is None:
+                good += group
                 continue
+            error = fault
             if len(group) > 1:
                 waiting[:0] = _halves(group)
                 continue
-            if len(places) > 1 and not (fails(places[:1]) and fails(places[-1:])):
-                waiting[:0] = [[half] for half in _halves(places)]
-                continue
-        aside |= dict.fromkeys(places, _reason(error))
+        aside |= dict.fromkeys(group, _reason(error))
     return aside
+
+
+def _fault(
+    attempt: Callable[[Sequence[int]], object], places: Sequence[int]
+) -> BaseException | None:
+    """Return what stands in the way of some rows together."""
+    try:
+        attempt(sorted(places))
+    except (Exception, PanicException) as raised:
+        if not is_of_rows(raised):
+            raise
+        return raised
+    return None
 
 
 def is_of_rows(error: BaseException) -> bool:
@@ -78,7 +89,7 @@ def is_of_rows(error: BaseException) -> bool:
     return not isinstance(error, ResourceError | OSError | MemoryError) and not is_full(error)
 
 
-def _halves(group: Sequence[T]) -> list[Sequence[T]]:
+def _halves(group: Sequence[int]) -> list[Sequence[int]]:
     middle = len(group) // 2
     return [group[:middle], group[middle:]] if middle else []
 
