@@ -14,6 +14,7 @@ from octavo.stores import catalog as tables
 from octavo.stores.catalog import Catalog
 from octavo.stores.delta import DeltaLog
 from octavo.stores.home import Home
+from octavo.stores.state import StateStore
 from octavo.streams import Stream
 from octavo.streams.topics import GROUP, incoming
 
@@ -42,9 +43,10 @@ def status(pipeline: Pipeline, name: str, catalog: Catalog) -> dict[str, Any]:
 def flow(
     pipeline: Pipeline, folder: Path, home: Home, catalog: Catalog, stream: Stream
 ) -> dict[str, Any]:
-    """Return `streams`, `followed` and ``tables``, of `tables_of`, as one document."""
+    """Return `streams`, ``views``, `followed` and ``tables``, of `tables_of`, as one document."""
     return {
         "streams": streams(pipeline, catalog, stream),
+        "views": states(pipeline, home, catalog) if stream.topics() else [],
         "followed": followed(pipeline, folder, home),
         "tables": tables_of(home),
     }
@@ -68,6 +70,32 @@ def streams(pipeline: Pipeline, catalog: Catalog, stream: Stream) -> list[dict[s
             fresh = _freshness(catalog, topic, partition)
             told = {"dataset": dataset.name, "partition": partition, "end": extent.end}
             found.append(told | {"lag": lag, "freshness": fresh})
+    return found
+
+
+def states(pipeline: Pipeline, home: Home, catalog: Catalog) -> list[dict[str, Any]]:
+    """Return how far the state of each view has come, as a request sees it.
+
+    ``rows`` that are in the raw store wait to be folded, the oldest of them since ``waits``
+    seconds after it was received, or planned.
+    """
+    offsets: dict[str, int] = {}
+    for group in catalog.live_groups():
+        path = home.state(group["name"], group["group_id"])
+        if group["state"] and path.exists():
+            told = {"view": group["name"], "fingerprint": group["group_id"], "readonly": True}
+            offset = StateStore.open(path, **told).place.offset
+            offsets[group["name"]] = min(offset, offsets.get(group["name"], offset))
+    found = []
+    for view in pipeline.views:
+        if view.name in offsets:
+            table = tables.batches
+            waits = (table.c.sequence > offsets[view.name]) & (table.c.state == "committed")
+            rows = catalog.rows(sa.select(table).where(waits))
+            since = min((row["received_at"] or row["planned_at"] for row in rows), default=None)
+            seconds = 0.0 if since is None else (tables.now() - since) / 1e6
+            waiting = sum(row["rows"] for row in rows)
+            found.append({"view": view.name, "rows": waiting, "waits": seconds})
     return found
 
 

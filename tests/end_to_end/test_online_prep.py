@@ -2,22 +2,21 @@
 
 import json
 import random
-import shutil
+import threading
+import time
 
 import polars as pl
 import pytest
 
-from octavo.definition.versions import feature_fingerprints, table_fingerprints
 from octavo.project import load
 from octavo.stages.ingestion.online import OnlineIngestion
 from octavo.stages.ingestion.received import NDJSON
 from octavo.stages.prep import stretch
 from octavo.stages.prep.online import OnlinePrep
-from octavo.stores.features import FeatureStore
 from octavo.stores.state import StateStore
-from octavo.stores.versions import current
 from octavo.streams import Block
 
+from .anew import features_of, prepped_anew
 from .ended import Ended, end_after_writes
 from .outcome import assert_same
 from .shop_project import Silent
@@ -88,24 +87,12 @@ class LiveShop:
         ]  # fmt: skip
         return min(places) < catalog.position()
 
-    def rows(self, project=None):
-        project = project or self.project
-        pipeline, catalog = project.definition, project.catalog
-        wanted = table_fingerprints(pipeline, catalog.loaded(pipeline.datasets))
-        document = current(catalog, wanted, feature_fingerprints(pipeline, wanted))
-        return FeatureStore(project.home).assembled(pipeline, document)
+    def rows(self):
+        return features_of(self.project)
 
     def rebuilt(self, folder):
         """Return what a prep of the raw store alone gives."""
-        shutil.copytree(self.folder, folder)
-        project = load(folder)
-        shutil.rmtree(folder / ".octavo" / "state")
-        shutil.rmtree(folder / ".octavo" / "features")
-        with project.catalog.transaction() as connection:
-            for table in ("feature_groups", "feature_versions", "stale", "stage_runs"):
-                connection.exec_driver_sql(f"delete from {table}")
-        project.run(Silent(), first="prep", last="prep")
-        return self.rows(project)
+        return features_of(prepped_anew(self.folder, folder))
 
 
 def _line(row):
@@ -159,4 +146,42 @@ def test_killed_after_any_write_it_goes_on_the_same(seed, tmp_path, make_project
     shop.follow()
     assert kills
     assert shop.rows().height == 500
+    assert_same(shop.rows(), shop.rebuilt(tmp_path / "again" / "shop"))
+
+
+def test_workers_share_views_and_let_each_other_prep(tmp_path, make_project):
+    """Neither of them preps again and again because the other has."""
+    shop = LiveShop(tmp_path / "shop", make_project)
+    shop.project.run(Silent(), first="ingestion", last="ingestion")
+    preps, stop = [], threading.Event()
+
+    class Counted(OnlinePrep):
+        def prep(self):
+            preps.append(self)
+            return super().prep()
+
+    p = shop.project
+    told = []
+    workers = [
+        Counted(p.definition, p.folder, p.home, p.catalog, p.stream(), tell=told.append)
+        for _ in range(2)
+    ]
+    threads = [threading.Thread(target=worker.run, args=(stop,)) for worker in workers]
+    for thread in threads:
+        thread.start()
+    try:
+        for part in range(6):
+            for name, lines in shop.newer.items():
+                shop.send(name, lines[part::6])
+                shop.ingest()
+            until = time.monotonic() + 60
+            while shop.behind() and time.monotonic() < until:
+                time.sleep(0.05)
+            assert not shop.behind(), told
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+    assert not told
+    assert len(preps) <= 4
     assert_same(shop.rows(), shop.rebuilt(tmp_path / "again" / "shop"))

@@ -17,7 +17,7 @@ def print_report(project: Project, document: dict[str, Any]) -> None:
     console = Console(highlight=False)
     console.print()
     console.print(f"[bold]{escape(document['problem']['question'])}[/]")
-    flow = (_data, _streams, _followed, _tables)
+    flow = (_data, _streams, _views, _followed, _tables)
     for part in (_answer, _stages, *flow, _candidates, _judged, _drift, _mirror):
         part(console, project, document)
     console.print(f"\nEverything is stored in {project.home.path}")
@@ -108,6 +108,17 @@ def _streams(console: Console, project: Project, document: dict[str, Any]) -> No
             f"[bold]Stream[/]    {each['dataset']}, partition {each['partition']}: "
             f"{each['end']:,} rows received, {each['lag']:,} wait to be ingested; {last}"
         )
+
+
+def _views(console: Console, project: Project, document: dict[str, Any]) -> None:
+    behind = [each for each in document["views"] if each["rows"]]
+    if document["views"]:
+        names = ", ".join(each["view"] for each in document["views"])
+        told = f"{names}: nothing waits to be prepped"
+        if behind:
+            most = max(behind, key=lambda each: each["waits"])
+            told = f"{most['view']}: {most['rows']:,} rows wait, since {most['waits']:.1f} s"
+        console.print(f"[bold]Live[/]      {escape(told)}")
 
 
 def _tables(console: Console, project: Project, document: dict[str, Any]) -> None:

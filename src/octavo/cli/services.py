@@ -4,6 +4,7 @@ import os
 import signal
 import socket
 import threading
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -13,6 +14,8 @@ from octavo.errors import DataError, ExitCode, ResourceError
 
 LISTENING = "OCTAVO_LISTENING"
 """Variable with the file descriptor of a socket to listen on."""
+REPEATED = 60.0
+"""Seconds between two times that the same error is told."""
 
 
 def serve(project: Any, host: str, port: int) -> int:
@@ -41,7 +44,7 @@ def serve(project: Any, host: str, port: int) -> int:
             Events(receiver),
             lambda: project.flow(stream),
         )
-        refreshing = Refreshing(project.catalog, lambda: _warm(project), app.serve, _tell)
+        refreshing = Refreshing(project.catalog, lambda: _warm(project), app.serve, _telling())
         if scorer is not None:
             served = f"{scorer.candidate_id} ({scorer.bundle.algorithm}), {scorer.deployment_id}"
             click.echo(f"Serving {served}")
@@ -105,7 +108,7 @@ def ingest(project: Any) -> int:
         project.home,
         project.catalog,
         stream,
-        tell=_tell,
+        tell=_telling(),
         notify=notifications.tell,
     )
     click.echo(f"Ingesting {', '.join(each.name for each in service.datasets)}")
@@ -117,31 +120,29 @@ def ingest(project: Any) -> int:
 
 def prep(project: Any) -> int:
     """Keep features up with what is ingested."""
-    from octavo.services.supervisor import ready
     from octavo.stages.prep.online import OnlinePrep
 
-    stop, stream = stopping(), project.stream()
-    told = project.definition, project.folder, project.home, project.catalog, stream
-    service = OnlinePrep(*told, tell=_tell)
     views = ", ".join(view.name for view in project.definition.views)
-    click.echo(f"Prepping {views or 'the rows'}")
-    ready()
-    service.run(stop)
-    stream.close()
-    return ExitCode.DONE
+    return _work(project, OnlinePrep, f"Prepping {views or 'the rows'}", _telling())
 
 
 def follow(project: Any) -> int:
     """Send what files grow by to the streams of their datasets."""
-    from octavo.services.supervisor import ready
     from octavo.stages.ingestion.tail import Tail
+
+    names = ", ".join(each.name for each in project.definition.datasets if each.is_followed)
+    return _work(project, Tail, f"Following the files of {names}", _telling(""))
+
+
+def _work(project: Any, service: Callable[..., Any], says: str, tell: Callable[[str], None]) -> int:
+    from octavo.services.supervisor import ready
 
     stop, stream = stopping(), project.stream()
     told = project.definition, project.folder, project.home, project.catalog, stream
-    tail = Tail(*told, tell=lambda text: click.echo(text, err=True))
-    click.echo(f"Following the files of {', '.join(each.name for each in tail.datasets)}")
+    working = service(*told, tell=tell)
+    click.echo(says)
     ready()
-    tail.run(stop)
+    working.run(stop)
     stream.close()
     return ExitCode.DONE
 
@@ -156,7 +157,7 @@ def maintain(project: Any) -> int:
     click.echo(f"Maintaining {project.home.path}, every {every}")
     seconds = microseconds(every, where="maintain_every") / 1e6
     ready()
-    project.maintenance(stream).run(stop, every=seconds, tell=_tell)
+    project.maintenance(stream).run(stop, every=seconds, tell=_telling())
     stream.close()
     return ExitCode.DONE
 
@@ -205,5 +206,16 @@ def stopping() -> threading.Event:
     return stop
 
 
-def _tell(text: str) -> None:
-    click.echo(f"error: {text}", err=True)
+def _telling(begin: str = "error: ") -> Callable[[str], None]:
+    """Return what tells of errors; one that goes on is told every `REPEATED` seconds."""
+    told: dict[str, float] = {}
+
+    def tell(text: str) -> None:
+        present = time.monotonic()
+        for old in [each for each, at in told.items() if present - at >= REPEATED]:
+            del told[old]
+        if text not in told:
+            told[text] = present
+            click.echo(f"{begin}{text}", err=True)
+
+    return tell

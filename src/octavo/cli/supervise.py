@@ -6,9 +6,11 @@ ended must not take up what somebody is writing at that moment.
 
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -125,7 +127,8 @@ class _Supervised:
         self._reload = _Reload(project, self._options) if reload else None
         self._stop, self._next = stopping(), 0.0
         services = asked or services_of(project.definition)
-        self._supervisor = Supervisor(self._commands(project.release, services), _tell)
+        self._tell = _telling(max(map(len, services)))
+        self._supervisor = Supervisor(self._commands(project.release, services), self._tell)
 
     def run(self) -> int:
         return self._supervisor.run(self._stop, self._look)
@@ -152,7 +155,7 @@ class _Supervised:
         try:
             self._follow()
         except OctavoError as error:  # services go on; the next look tries again
-            _tell(f"error: {error}")
+            self._say(f"error: {error}")
         self._next = time.monotonic() + LOOK
 
     def _follow(self) -> None:
@@ -178,10 +181,13 @@ class _Supervised:
         if failed:
             self._refused = release
             self._why = f"{failed} does not come up with it; `octavo up` shows what it says"
-            _tell(f"{release} is refused: {self._why}.")
+            self._say(f"{release} is refused: {self._why}.")
         else:
             self._runs = release
-            _tell(f"All services run {release}.")
+            self._say(f"All services run {release}.")
+
+    def _say(self, text: str) -> None:
+        self._tell("release", text, err=True)
 
 
 class _Reload:
@@ -213,5 +219,13 @@ class _Reload:
         return found
 
 
-def _tell(text: str) -> None:
-    click.echo(text, err=True)
+def _telling(width: int) -> Callable[..., None]:
+    """Return what writes each line of a service with its time and the service's name."""
+    lock = threading.Lock()
+
+    def tell(service: str, line: str, *, err: bool) -> None:
+        moment = datetime.now(UTC).astimezone()
+        with lock:
+            click.echo(f"{moment:%Y-%m-%d %H:%M:%S} {service:<{width}}  {line}", err=err)
+
+    return tell

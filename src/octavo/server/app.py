@@ -33,6 +33,11 @@ _STREAM = {
     "freshness": "Seconds from the append of the newest batch's first row to its commit.",
 }
 
+_VIEW = {
+    "rows": "Rows in the raw store that the features of a view have not seen.",
+    "waits": "Seconds since the oldest of them was received.",
+}
+
 _TABLE = {
     "files": "Data files of a table; many are slow to read.",
     "bytes": "Bytes of a table's data files.",
@@ -95,6 +100,10 @@ class App:
                 f"octavo_stream_{name}", told, ["dataset", "partition"], registry=self.registry
             )
             for name, told in _STREAM.items()
+        }
+        self.unseen = {
+            name: Gauge(f"octavo_features_{name}", told, ["view"], registry=self.registry)
+            for name, told in _VIEW.items()
         }
         self.held = {
             name: Gauge(f"octavo_table_{name}", told, ["table"], registry=self.registry)
@@ -211,6 +220,9 @@ class App:
             for name, gauge in self.behind.items():
                 if each[name] is not None:
                     gauge.labels(each["dataset"], each["partition"]).set(each[name])
+        for each in flow["views"]:
+            for name, gauge in self.unseen.items():
+                gauge.labels(each["view"]).set(each[name])
         for each in flow["tables"]:
             for name, gauge in self.held.items():
                 gauge.labels(each["table"]).set(each[name])

@@ -5,7 +5,6 @@ begun again, from the same moment or the one at which it stopped, sends the same
 same keys. It knows nothing of how they get where they go.
 """
 
-import io
 import math
 import time
 from collections.abc import Callable, Iterator
@@ -16,7 +15,7 @@ from typing import Protocol
 import polars as pl
 
 from octavo.errors import ResourceError
-from octavo.services.targets import BusyError, Target
+from octavo.services.targets import BusyError, Target, as_arrow
 from octavo.services.timeline import Slot, Timeline
 from octavo.streams import BacklogError, Place
 
@@ -79,6 +78,7 @@ def replay(
     key: str,
     stop: Waits,
     show: Callable[[Played], None],
+    alone: str = "",
     clock: Callable[[], float] = time.monotonic,
 ) -> None:
     """Send all rows of a timeline, none before it would have been known, until told to stop.
@@ -94,6 +94,8 @@ def replay(
         Begins the idempotency key of each block.
     show
         Is told after each slot, and again if that takes long.
+    alone
+        The dataset whose rows are sent one by one.
 
     Raises
     ------
@@ -105,7 +107,7 @@ def replay(
         due = began + (slot.end - timeline.begin) / 1e6 / speed
         while (left := due - clock()) > 0 and not stop.wait(min(left, 1.0)):
             show(played)
-        for name, number, part, data in _blocks(slot):
+        for name, number, part, data in _blocks(slot, alone):
             if stop.is_set():
                 return
             place = _delivered(target, (name, data, _key(key, slot, number)), stop, clock)
@@ -149,21 +151,19 @@ def spoken(moment: int) -> str:
     return text + (f".{rest:06}Z" if rest else "Z")
 
 
-def _blocks(slot: Slot) -> Iterator[tuple[str, int, int, bytes]]:
+def _blocks(slot: Slot, alone: str) -> Iterator[tuple[str, int, int, bytes]]:
     """Give the rows of a slot as blocks: dataset, number among its own, how many rows, the rows."""
     for name, rows in slot.rows.items():
-        parts = (part for whole in rows.iter_slices(ROWS) for part in _in_parts(whole))
+        size = 1 if name == alone else ROWS
+        parts = (part for whole in rows.iter_slices(size) for part in _in_parts(whole))
         for number, (part, data) in enumerate(parts):
             yield name, number, part.height, data
 
 
 def _in_parts(rows: pl.DataFrame) -> Iterator[tuple[pl.DataFrame, bytes]]:
-    buffer = io.BytesIO()
-    # Gathered, so that no bit is sent that is of a row beside them: equal rows are equal bytes.
-    rows = rows.select(pl.all().gather(pl.int_range(pl.len())))
-    rows.write_ipc_stream(buffer, compat_level=pl.CompatLevel.oldest())
-    if buffer.tell() <= BYTES or rows.height == 1:
-        yield rows, buffer.getvalue()
+    data = as_arrow(rows)
+    if len(data) <= BYTES or rows.height == 1:
+        yield rows, data
         return
     middle = rows.height // 2
     yield from _in_parts(rows[:middle])

@@ -1,4 +1,4 @@
-"""Several services as processes: started anew when they end, and stopped together.
+"""Several services as processes: started anew when they end, stopped together, heard by name.
 
 It knows nothing of what they do. There are libraries for this; those that are kept are servers of
 their own, with files of settings, and this is one loop.
@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import IO, Protocol
 
 from octavo.errors import ExitCode
 
@@ -28,6 +29,8 @@ LOOK = 0.1
 """Seconds between two looks."""
 SUCCEEDED = signal.SIGUSR1
 """Tells a service to stop since a successor is there: it leaves behind what that one finds."""
+LAST_WORDS = 1.0
+"""Seconds to wait for the last lines of a service that has ended."""
 _PARENT = "OCTAVO_SUPERVISED_BY"
 _LINE = "OCTAVO_SUPERVISOR_LINE"
 
@@ -43,25 +46,55 @@ class Command:
     """File descriptors that it inherits."""
 
 
+class Tell(Protocol):
+    """Takes each line of each service, as it comes; from several threads."""
+
+    def __call__(self, service: str, line: str, *, err: bool) -> None:
+        """Take a line, without its end, of standard output or of standard error."""
+        ...
+
+
 @dataclass
 class _Service:
     name: str
     command: Command
-    process: subprocess.Popen[bytes] | None = None
+    tell: Tell
+    process: subprocess.Popen[str] | None = None
     started: float = 0.0
     due: float = 0.0
     pause: float = 0.0
+    listening: list[threading.Thread] = field(default_factory=list)
     line: socket.socket | None = None
     """To a successor that waits until its predecessor has ended."""
 
     def start(self, line: socket.socket | None = None) -> None:
-        environment = {**os.environ, **self.command.environment, _PARENT: str(os.getpid())}
+        more = {_PARENT: str(os.getpid()), "PYTHONUNBUFFERED": "1"}
         files = [*self.command.files]
         if line is not None:
-            environment[_LINE] = str(line.fileno())
+            more[_LINE] = str(line.fileno())
             files.append(line.fileno())
-        self.process = subprocess.Popen(self.command.words, env=environment, pass_fds=files)
+        environment = {**os.environ, **self.command.environment, **more}
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "errors": "replace"}
+        self.process = subprocess.Popen(
+            self.command.words, env=environment, text=True, pass_fds=files, **pipes
+        )
         self.started = time.monotonic()
+        sources = ((self.process.stdout, False), (self.process.stderr, True))
+        self.listening = [
+            threading.Thread(target=self._listen, args=each, daemon=True) for each in sources
+        ]
+        for thread in self.listening:
+            thread.start()
+
+    def _listen(self, source: IO[str], err: bool) -> None:
+        with source:
+            for line in source:
+                self.tell(self.name, line.rstrip(), err=err)
+
+    def hear_out(self) -> None:
+        """Wait for what it said last."""
+        for thread in self.listening:
+            thread.join(LAST_WORDS)
 
     def ended(self) -> int | None:
         """Return the exit code of a process that has ended, once."""
@@ -69,6 +102,7 @@ class _Service:
         if code is None:
             return None
         self.process = None
+        self.hear_out()
         lived = time.monotonic() - self.started
         doubled = 0.0 if lived >= HEALTHY else 2 * self.pause
         self.pause = min(max(SHORTEST, doubled), LONGEST)
@@ -92,6 +126,7 @@ class _Service:
         assert self.process is not None, "it was started"
         self.process.kill()
         self.process.wait()
+        self.hear_out()
         self.begin()
         return False
 
@@ -109,11 +144,11 @@ class Supervisor:
     commands
         Name of each service to how it is started.
     tell
-        Is told of each end and start.
+        Is told what services say, and of their ends.
     """
 
-    def __init__(self, commands: Mapping[str, Command], tell: Callable[[str], None]) -> None:
-        self._services = {name: _Service(name, command) for name, command in commands.items()}
+    def __init__(self, commands: Mapping[str, Command], tell: Tell) -> None:
+        self._services = {name: _Service(name, command, tell) for name, command in commands.items()}
         self._tell = tell
 
     def run(self, stop: threading.Event, look: Callable[[], None] = lambda: None) -> ExitCode:
@@ -136,11 +171,12 @@ class Supervisor:
                     code = service.ended()
                     if code == ExitCode.USAGE:
                         self._tell(
-                            f"{service.name} cannot run as it is defined; all services stop."
+                            service.name, "cannot run as defined; all services stop", err=True
                         )
                         return ExitCode.USAGE
                     if code is not None:
-                        self._tell(f"{service.name} ended ({code}); again in {service.pause:g} s.")
+                        again = f"{_how(code)}; starts again in {service.pause:g} s"
+                        self._tell(service.name, again, err=True)
                     if service.process is None and time.monotonic() >= service.due:
                         service.start()
                 look()
@@ -164,7 +200,7 @@ class Supervisor:
         """
         before, replaced = dict(self._services), []
         for name, command in commands.items():
-            successor = _Service(name, command)
+            successor = _Service(name, command, self._tell)
             if not successor.comes_up(stop):
                 self._hand_back(before, replaced, stop)
                 return name
@@ -181,7 +217,7 @@ class Supervisor:
             if name not in before:
                 self._end([self._services.pop(name)], signal.SIGTERM)
                 continue
-            again = _Service(name, before[name].command)
+            again = _Service(name, before[name].command, self._tell)
             if not again.comes_up(stop):
                 again.process = None  # then it is started as any that has ended
             self._replace(name, again)
@@ -195,17 +231,23 @@ class Supervisor:
 
     def _end(self, services: Iterable[_Service], how: signal.Signals) -> None:
         """Tell some to stop; kill what does not within `GRACE` seconds."""
-        running = [(each.name, each.process) for each in services if each.process is not None]
+        running = [(each, each.process) for each in services if each.process is not None]
         for _, process in running:
             process.send_signal(how)
         until = time.monotonic() + GRACE
-        for name, process in running:
+        for service, process in running:
             try:
                 process.wait(max(0.0, until - time.monotonic()))
             except subprocess.TimeoutExpired:
-                self._tell(f"{name} did not stop within {GRACE:g} s, and was killed.")
+                late = f"did not stop within {GRACE:g} s, and is killed"
+                self._tell(service.name, late, err=True)
                 process.kill()
                 process.wait()
+            service.hear_out()
+
+
+def _how(code: int) -> str:
+    return f"ended with exit code {code}" if code >= 0 else f"ended by {signal.Signals(-code).name}"
 
 
 def ready(*, waits: bool = True) -> None:

@@ -2,7 +2,7 @@
 
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import octavo as ov
@@ -24,6 +24,7 @@ TREATMENTS = (
 
 
 @pytest.mark.parametrize("treatment", TREATMENTS, ids=lambda t: type(t).__name__)
+@settings(deadline=None)
 @given(values=texts)
 def test_row_by_row_as_in_the_frame(treatment, values):
     frame = pl.DataFrame({"x": values}, schema={"x": pl.String})

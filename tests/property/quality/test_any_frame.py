@@ -44,7 +44,7 @@ def test_any_frame(frame, other):
         assert each.at.tolist() == sorted(set(each.at.tolist()) & set(range(frame.height)))
         assert each.sentence.endswith(".")
     columns = profile(table)
-    found += changes(columns, frame.height, [profile(other)], [other.height])
+    found += changes(columns, frame.height, [profile(other)], [other.height], source="ov.Files")
     report = {
         "columns": columns,
         "findings": [each.document() for each in found],

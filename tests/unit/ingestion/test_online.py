@@ -1,6 +1,7 @@
 """Streams to the raw store: the same rows as from files, and nothing that a row does blocks it."""
 
 import io
+import json
 import threading
 from datetime import UTC, datetime
 
@@ -313,7 +314,20 @@ def test_isolating_keeps_the_first_of_two_that_exclude_each_other():
         if 13 in places or {4, 7} <= set(places):
             raise ValueError("no")
 
-    assert isolate(attempt, 40, ValueError("no")) == {7: "no", 13: "no"}
+    assert isolate(attempt, [[n] for n in range(40)], ValueError("no")) == {7: "no", 13: "no"}
+    assert isolate(attempt, [list(range(40))], ValueError("no")) == {7: "no", 13: "no"}
+
+
+def test_rows_with_a_column_that_none_can_have_take_no_others_with_them(live):
+    """However many they are: a client that sends such rows is not the only one."""
+    rows = [
+        line(n) if n % 2 else json.dumps({"id": n, "ID": n, "_row": n} | {f"more{n % 7}": 1})
+        for n in range(2000)
+    ]
+    live.send("\n".join(map(str.strip, rows)))
+    live.ingest()
+    assert [n for (n,) in live.rows("id")] == list(range(1, 2000, 2))
+    assert [at for at, *_ in live.rejected()] == list(range(0, 2000, 2))
 
 
 def test_isolating_ends(monkeypatch):
@@ -324,7 +338,7 @@ def test_isolating_ends(monkeypatch):
         tried.append(places)
         raise ValueError("never")
 
-    assert len(isolate(attempt, 1000, ValueError("never"))) == 1000
+    assert len(isolate(attempt, [[n] for n in range(1000)], ValueError("never"))) == 1000
     assert len(tried) == 10
 
 

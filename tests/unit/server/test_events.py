@@ -48,7 +48,7 @@ def stream():
 
 def app_of(stream, **options):
     receiver = Receiver(pipeline_of(payments(**options)), stream)
-    nothing = {"streams": [], "followed": {}, "tables": []}
+    nothing = {"streams": [], "views": [], "followed": {}, "tables": []}
     return App("shop", None, None, None, None, Events(receiver), lambda: nothing)  # type: ignore[arg-type]
 
 

@@ -20,12 +20,22 @@ def hurried(monkeypatch):
     monkeypatch.setattr(supervisor, "LOOK", 0.005)
 
 
+def telling(told):
+    """Return what keeps what services say."""
+
+    def tell(service, line, *, err):
+        told.append(f"{'! ' * err}{service}: {line}")
+
+    return tell
+
+
 def pauses(command, count):
     """Return the pauses after the first ends of a service, in seconds."""
     stop, found = threading.Event(), []
 
-    def tell(text):
-        found.append(float(re.fullmatch(r"it ended \(-?\d+\); again in (.+) s\.", text)[1]))
+    def tell(service, line, *, err):
+        assert (service, err) == ("it", True)
+        found.append(float(re.fullmatch(r"ended .+; starts again in (.+) s", line)[1]))
         if len(found) == count:
             stop.set()
 
@@ -51,8 +61,8 @@ def test_one_that_cannot_run_as_it_is_defined_ends_all(tmp_path):
     wrong = ["sh", "-c", "sleep 1; exit 2"]
     told = []
     commands = {"other": Command(other), "wrong": Command(wrong)}
-    assert Supervisor(commands, told.append).run(threading.Event()) == ExitCode.USAGE
-    assert told == ["wrong cannot run as it is defined; all services stop."]
+    assert Supervisor(commands, telling(told)).run(threading.Event()) == ExitCode.USAGE
+    assert told == ["! wrong: cannot run as defined; all services stop"]
     assert mark.exists()
 
 
@@ -61,8 +71,29 @@ def test_one_that_does_not_stop_is_killed(monkeypatch):
     stop, told = threading.Event(), []
     deaf = ["sh", "-c", f"trap '' {signal.SIGTERM:d}; exec sleep 60"]
     threading.Timer(0.3, stop.set).start()
-    assert Supervisor({"deaf": Command(deaf)}, told.append).run(stop) == ExitCode.DONE
-    assert told == ["deaf did not stop within 0.2 s, and was killed."]
+    assert Supervisor({"deaf": Command(deaf)}, telling(told)).run(stop) == ExitCode.DONE
+    assert told == ["! deaf: did not stop within 0.2 s, and is killed"]
+
+
+def test_all_that_services_say_is_told_by_name_to_the_last_line():
+    stop, told = threading.Event(), []
+
+    def tell(service, line, *, err):
+        telling(told)(service, line, err=err)
+        if {"one: begun", "! two: ended by SIGKILL; starts again in 0.02 s"} <= {*told}:
+            stop.set()
+
+    commands = {
+        "one": ["sh", "-c", "trap 'echo; echo gone; exit' TERM; echo begun; while :; do :; done"],
+        "two": ["sh", "-c", r"printf 'bad \377\n' >&2; kill -KILL $$"],
+    }
+    assert Supervisor({n: Command(w) for n, w in commands.items()}, tell).run(stop) == ExitCode.DONE
+    assert [line for line in told if "one" in line] == ["one: begun", "one: ", "one: gone"]
+    said = [line for line in told if "two" in line]
+    assert said[:2] == [
+        "! two: bad \ufffd",
+        "! two: ended by SIGKILL; starts again in 0.02 s",
+    ]
 
 
 SERVICE = """
@@ -90,7 +121,7 @@ def follow(tmp_path):
     def run(*versions):
         first, *others = ({name: command(name, is_) for name, is_ in v.items()} for v in versions)
         stop, told = threading.Event(), []
-        supervised = Supervisor(first, lambda _: None)
+        supervised = Supervisor(first, telling([]))
 
         def look():
             if all((tmp_path / name).exists() for name in first):

@@ -82,7 +82,9 @@ class MicroBatches:
         except (Exception, PanicException) as error:
             if not is_of_rows(error):
                 raise
-            aside = isolate(lambda places: self._tried(batch, rows.some(places)), len(rows), error)
+            aside = isolate(
+                lambda places: self._tried(batch, rows.some(places)), rows.kinds(), error
+            )
         refused += [rows.refused(place, reason) for place, reason in aside.items()]
         kept = [place for place in range(len(rows)) if place not in aside]
         return self._written(batch, rows.some(kept), sorted(refused), began)

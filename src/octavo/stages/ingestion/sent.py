@@ -6,6 +6,7 @@ and that nothing asks for, is left to a later batch. It knows nothing of batches
 """
 
 import io
+import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
@@ -61,6 +62,13 @@ class Sent:
         chosen = self.rows[places] if isinstance(self.rows, pl.DataFrame) else None
         rows = [self.rows[at] for at in places] if chosen is None else chosen
         return replace(self, rows=rows, numbers=[self.numbers[at] for at in places])  # type: ignore[arg-type]
+
+    def kinds(self) -> list[list[int]]:
+        """Return the places of rows that have the same columns; of a table each by itself."""
+        found: dict[Any, list[int]] = {}
+        for place, row in enumerate(self.rows if isinstance(self.rows, list) else ()):
+            found.setdefault(_names(row), []).append(place)
+        return list(found.values()) or [[place] for place in range(len(self))]
 
     def opens(self, where: str) -> Any:
         """Return what opens them, as `octavo.stages.ingestion.reading.Reading` asks for it."""
@@ -125,6 +133,20 @@ class _Lines(JsonDocument):
             else:
                 rows.take(number, text)
         return rows.part(lambda at: block[at].decode(errors="backslashreplace"), self.source.total)
+
+
+def _names(row: bytes) -> Any:
+    """Return which columns a JSON object has, as something to compare; None if it is none."""
+
+    def of(value: Any) -> Any:
+        if isinstance(value, dict):
+            return tuple(sorted((name, of(each)) for name, each in value.items()))
+        return isinstance(value, list)
+
+    try:
+        return of(json.loads(row))
+    except (ValueError, RecursionError):
+        return None
 
 
 @contextmanager

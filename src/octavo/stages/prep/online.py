@@ -64,12 +64,14 @@ class OnlinePrep:
 
     def run(self, stop: threading.Event) -> None:
         """Go on until told to stop; what was folded is written then, and counts."""
+        is_due = True
         while not stop.is_set():
             try:
-                if self.prep():
-                    self.stretch(stop.is_set, lambda: stop.wait(IDLE))
-                else:
+                if is_due and not self.prep():
                     stop.wait(PATIENCE / 4)
+                    continue
+                is_due = True  # after an error, too
+                is_due = self.stretch(stop.is_set, lambda: stop.wait(IDLE))
             except OctavoError as error:
                 self._tell(f"prep: {error}")
                 stop.wait(PATIENCE)
@@ -82,8 +84,10 @@ class OnlinePrep:
         offline.run(self._context)
         return True
 
-    def stretch(self, is_over: Callable[[], bool], wait: Callable[[], object]) -> None:
-        """Fold live until told that it is over, or an offline prep is needed, or waited for.
+    def stretch(self, is_over: Callable[[], bool], wait: Callable[[], object]) -> bool:
+        """Fold live until told that it is over, or somebody else waits to prep.
+
+        Or until there is something to do that an offline prep must: then True is returned.
 
         Parameters
         ----------
@@ -97,3 +101,4 @@ class OnlinePrep:
             while not (stretch.is_due or is_over() or is_awaited()):
                 if not stretch.turn():
                     wait()
+            return stretch.is_due

@@ -8,6 +8,7 @@ import threading
 import time
 import uuid
 from collections.abc import Sequence
+from contextlib import ExitStack
 from types import TracebackType
 from typing import Self
 
@@ -58,6 +59,7 @@ class Stretch:
         self._looked, self._look_again = -1, 0.0
         self._followers: dict[str, list[Follower]] = {}
         self._writing = threading.Lock()
+        self._open = ExitStack()
         self._stop = threading.Event()
         self._failed: Exception | None = None
         self._thread = threading.Thread(target=self._write_on, name="feature-writer", daemon=True)
@@ -65,6 +67,7 @@ class Stretch:
         """Whether there is something to do that an offline prep must."""
 
     def __enter__(self) -> Self:
+        self._changes = self._open.enter_context(self._catalog.changes())
         self._thread.start()
         return self
 
@@ -73,7 +76,7 @@ class Stretch:
     ) -> None:
         self._stop.set()
         self._thread.join()
-        with self._shares:
+        with self._open, self._shares:
             if kind is None:
                 self._write()
 
@@ -92,7 +95,7 @@ class Stretch:
         followers = [each for view in self._followers.values() for each in view]
         if not followers or self.is_due:
             return False
-        changes, after = self._catalog.changes(), min(each.position for each in followers)
+        changes, after = self._changes(), min(each.position for each in followers)
         if changes == self._looked and time.monotonic() < self._look_again:
             return False
         ready, passes = self._catalog.ready(after, self._context.now())

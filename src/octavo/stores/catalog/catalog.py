@@ -4,11 +4,10 @@ Writes are short transactions; a commit is durable (SQLite, journal mode DELETE,
 Several processes may read and write; SQLite serialises the writers, who wait up to 30 seconds.
 """
 
-import os
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -32,10 +31,6 @@ PATIENCE_AGAIN = 60_000_000
 """Microseconds for which it waits for one that it has passed before, and whose rows are known."""
 PATIENCE_PER_ROW = 6
 """Microseconds for each row of such a batch, if that is longer: writing it must come to an end."""
-
-_CHANGES = 24
-"""Where SQLite counts the commits, in four bytes of the file's header (www.sqlite.org/fileformat):
-true of its rollback journals."""
 
 Row = dict[str, Any]
 
@@ -313,13 +308,15 @@ class Catalog:
         found = self.one(sa.select(schema.barrier))
         return found["position"] if found else 0
 
-    def changes(self) -> int:
-        """Return a number that is another one after each commit, of whichever process.
+    @contextmanager
+    def changes(self) -> Iterator[Callable[[], int]]:
+        """Give a function whose result is another one after each commit, of whichever process.
 
-        It is read from the file itself, so that to look costs next to nothing.
+        A connection of its own makes that cost next to nothing.
         """
-        with self.path.open("rb") as file:
-            return int.from_bytes(os.pread(file.fileno(), 4, _CHANGES))
+        connection = sqlite3.connect(self.path, timeout=30, check_same_thread=False)
+        with self._explained(), closing(connection):
+            yield lambda: connection.execute("pragma data_version").fetchone()[0]
 
     def move_barrier(self, after: int, through: int) -> list[Row]:
         """Fix that a prep goes on from one place to another.
