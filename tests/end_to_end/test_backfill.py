@@ -93,7 +93,7 @@ def test_what_services_could_not_go_on_with_is_refused(tmp_path, make_project):
 
 
 def test_a_copy_of_the_script_is_run_with_what_it_imports(tmp_path, make_project):
-    folder = make_project(tmp_path / "shop", edits={'"1d", "7d"': "SPANS"})
+    folder = make_project(tmp_path / "shop", edits={'over=["1d", "7d"]': "over=SPANS"})
     (folder / "spans_of.py").write_text('SPANS = ["1d", "7d"]\n')
     Shop(folder).edit(
         ("import octavo as ov\n", "import octavo as ov\nfrom spans_of import SPANS\n")

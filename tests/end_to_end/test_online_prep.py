@@ -8,6 +8,7 @@ import time
 import polars as pl
 import pytest
 
+from octavo.definition.versions import table_fingerprints
 from octavo.project import load
 from octavo.stages.ingestion.online import OnlineIngestion
 from octavo.stages.ingestion.received import NDJSON
@@ -73,9 +74,15 @@ class LiveShop:
 
     def behind(self):
         """Say whether anything is not prepped that the catalog has."""
-        catalog = self.project.catalog
-        groups = catalog.live_groups()
-        return not groups or min(g["position"] for g in groups) < catalog.position()
+        groups = self.groups()
+        return not groups or min(g["position"] for g in groups) < self.project.catalog.position()
+
+    def groups(self):
+        """Return the groups that this definition keeps up."""
+        p = self.project
+        tables = table_fingerprints(p.definition, p.catalog.loaded(p.definition.datasets))
+        wanted = {mark for table in tables.values() for mark in table.values()}
+        return [g for g in p.catalog.live_groups() if wanted & {*g["columns"].values()}]
 
     def waits(self):
         """Say whether anything is not folded."""
@@ -83,7 +90,7 @@ class LiveShop:
         places = [
             StateStore.open(home.state(g["name"], g["group_id"]), view=g["name"],
                             fingerprint=g["group_id"], readonly=True).place.offset
-            for g in catalog.live_groups() if g["state"]
+            for g in self.groups() if g["state"]
         ]  # fmt: skip
         return min(places) < catalog.position()
 

@@ -1,7 +1,6 @@
 """A changed definition is released while clients send and ask: nothing fails, nothing is lost."""
 
 import json
-import shutil
 import threading
 import time
 from datetime import UTC, datetime
@@ -10,15 +9,13 @@ import httpx
 import polars as pl
 import pytest
 
-from octavo.definition.versions import feature_fingerprints, table_fingerprints
 from octavo.project import load
-from octavo.stores.features import FeatureStore
 from octavo.stores.raw import RawStore
-from octavo.stores.versions import current
 
+from .anew import features_of, prepped_anew
 from .outcome import assert_same
 from .server_process import serving
-from .shop_project import Shop, Silent
+from .shop_project import Shop
 from .test_online_prep import _line
 
 pytestmark = pytest.mark.xdist_group("state")
@@ -95,27 +92,13 @@ def prepped(folder):
     until = time.monotonic() + 60
     while time.monotonic() < until:
         project = load(folder)
-        pipeline, catalog = project.definition, project.catalog
-        lag = sum(each["lag"] for each in project.status()["streams"])
-        wanted = table_fingerprints(pipeline, catalog.loaded(pipeline.datasets))
-        document = current(catalog, wanted, feature_fingerprints(pipeline, wanted))
-        if not lag and document["position"] == catalog.position():
-            return FeatureStore(project.home).assembled(pipeline, document)
+        behind = sum(each["lag"] for each in project.status()["streams"])
+        groups = project.catalog.live_groups()
+        position = project.catalog.position()
+        if not behind and all(group["position"] == position for group in groups):
+            return features_of(project)
         time.sleep(0.2)
     raise AssertionError("prep does not come up with what was sent")
-
-
-def fresh(folder, copy):
-    """Return what a prep of the raw store alone gives, under the definition as it is."""
-    shutil.copytree(folder, copy)
-    project = load(copy)
-    for name in ("state", "features"):
-        shutil.rmtree(copy / ".octavo" / name)
-    with project.catalog.transaction() as connection:
-        for table in ("feature_groups", "feature_versions", "stale", "stage_runs"):
-            connection.exec_driver_sql(f"delete from {table}")
-    project.run(Silent(), first="prep", last="prep")
-    return prepped(copy)
 
 
 def later(folder, names):
@@ -139,6 +122,7 @@ def raw_ids(project, name):
     return RawStore(project.home).scan(name, batches).select("_event_id").collect().to_series()
 
 
+@pytest.mark.slow
 def test_three_releases_under_load(tmp_path, make_project, octavo):
     folder = make_project(tmp_path / "live" / "shop", parts=2, orders=1500, edits=ONLINE)
     lines = later(folder, ["orders", "returns"])
@@ -169,6 +153,6 @@ def test_three_releases_under_load(tmp_path, make_project, octavo):
         assert there.is_unique().all()
         assert not set(sent) - set(there)
         assert len(sent) > 100
-    again = fresh(folder, tmp_path / "again" / "shop")
+    again = features_of(prepped_anew(folder, tmp_path / "again" / "shop"))
     assert {*found.columns} == {*again.columns}  # each group's together, and these are others
     assert_same(found.select(again.columns), again)
