@@ -24,6 +24,7 @@ from octavo.services.profiles import load_profile
 from octavo.services.reproduce import Reproduction, reproduce
 from octavo.services.rows import RowService
 from octavo.services.serving import Scorer
+from octavo.services.verifying import Verified, verify
 from octavo.stages.prep.request_time import OnlineFeatures
 from octavo.stages.segregation.api import SplitRows
 from octavo.stores import versions
@@ -205,6 +206,16 @@ class Project:
     def features(self) -> OnlineFeatures:
         """Return the online features, as of the newest prep."""
         return OnlineFeatures(self.definition, self.home, self.catalog)
+
+    def verify(self, last: int | None = None) -> Verified:
+        """Compute the features of served predictions again, and hold them against each other.
+
+        Parameters
+        ----------
+        last
+            Of the newest so many; None: of all of them.
+        """
+        return verify(self.definition, self.home, self.catalog, last)
 
 
 def between(first: str, last: str) -> list[str]:

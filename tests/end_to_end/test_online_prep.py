@@ -2,24 +2,21 @@
 
 import json
 import random
-import shutil
 import threading
 import time
 
 import polars as pl
 import pytest
 
-from octavo.definition.versions import feature_fingerprints, table_fingerprints
 from octavo.project import load
 from octavo.stages.ingestion.online import OnlineIngestion
 from octavo.stages.ingestion.received import NDJSON
 from octavo.stages.prep import stretch
 from octavo.stages.prep.online import OnlinePrep
-from octavo.stores.features import FeatureStore
 from octavo.stores.state import StateStore
-from octavo.stores.versions import current
 from octavo.streams import Block
 
+from .anew import features_of, prepped_anew
 from .ended import Ended, end_after_writes
 from .outcome import assert_same
 from .shop_project import Silent
@@ -90,24 +87,12 @@ class LiveShop:
         ]  # fmt: skip
         return min(places) < catalog.position()
 
-    def rows(self, project=None):
-        project = project or self.project
-        pipeline, catalog = project.definition, project.catalog
-        wanted = table_fingerprints(pipeline, catalog.loaded(pipeline.datasets))
-        document = current(catalog, wanted, feature_fingerprints(pipeline, wanted))
-        return FeatureStore(project.home).assembled(pipeline, document)
+    def rows(self):
+        return features_of(self.project)
 
     def rebuilt(self, folder):
         """Return what a prep of the raw store alone gives."""
-        shutil.copytree(self.folder, folder)
-        project = load(folder)
-        shutil.rmtree(folder / ".octavo" / "state")
-        shutil.rmtree(folder / ".octavo" / "features")
-        with project.catalog.transaction() as connection:
-            for table in ("feature_groups", "feature_versions", "stale", "stage_runs"):
-                connection.exec_driver_sql(f"delete from {table}")
-        project.run(Silent(), first="prep", last="prep")
-        return self.rows(project)
+        return features_of(prepped_anew(self.folder, folder))
 
 
 def _line(row):

@@ -1,179 +1,172 @@
-"""Real processes: several clients send while all services are killed at random."""
+"""Real processes: several clients send while all services are killed and held up at random."""
 
-import json
-import os
 import random
-import re
-import signal
 import subprocess
 import sys
-import threading
 import time
-from pathlib import Path
 
-import httpx
+import polars as pl
 import pytest
 
-from octavo.project import load
+from octavo.definition.events import EVENT_ID, POSITION
+from octavo.stages.prep.request_time import OnlineFeatures
 from octavo.stores.delta import DeltaLog
 from octavo.stores.raw import RawStore
 
-SCRIPT = """
-import polars as pl
-import octavo as ov
+from .anew import features_of, prepped_anew
+from .outcome import assert_same
+from .sending import CUSTOMERS, DATASETS, SHOPS, Client, deliver, make
+from .service_trees import Tree
 
-TIMES = "%Y-%m-%dT%H:%M:%SZ"
-payments = ov.Dataset(
-    "payments",
-    online=ov.Stream(age="100ms"),
-    event_id="id",
-    event_time=pl.col("at").str.to_datetime(TIMES, time_zone="UTC", strict=False),
-    checks=[ov.Check("positive", pl.col("amount") > 0)],
-)
-pipeline = ov.Pipeline(
-    problem=ov.Problem("?", target="large", kind="binary", metric="roc_auc", at_least=0.5),
-    datasets=[payments],
-    rows=payments,
-    label=ov.Label("large", of=payments, on="id", value=pl.col("amount") > 3),
-    row=[pl.col("amount")],
-    training=ov.Training(algorithms=["logistic"]),
-)
-"""
+pytestmark = pytest.mark.xdist_group("state")
 
 
-class Up:
-    """`octavo up` of a project, whose services can be killed one by one."""
-
-    def __init__(self, folder: Path) -> None:
-        command = [sys.executable, "-m", "octavo", "up", str(folder), "--port", "0"]
-        self.errors = (folder / "err.txt").open("w+")
-        self.process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=self.errors, text=True
-        )
-        assert self.process.stdout is not None
-        self.address = ""
-        while not self.address:
-            line = self.process.stdout.readline()
-            assert line, "it ended"
-            found = re.search(r"POST (http://[^/]+)", line)
-            self.address = found[1] if found else ""
-        self.reader = threading.Thread(target=self.process.stdout.read, daemon=True)
-        self.reader.start()
-
-    def kill(self, service: str) -> bool:
-        """Kill a service, if it runs."""
-        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
-        for child in children.split():
-            words = Path(f"/proc/{child}/cmdline").read_text().split("\0")
-            if service in words:
-                os.kill(int(child), signal.SIGKILL)
-                return True
-        return False
-
-    def stop(self) -> int:
-        self.process.send_signal(signal.SIGTERM)
-        code = self.process.wait(90)
-        self.reader.join()
-        self.process.stdout.close()
-        self.errors.close()
-        return code
-
-
-def send(address, client, stop, acknowledged, seed):
-    """Send until told to stop; each block again, under its key, until it is acknowledged."""
-    random_ = random.Random(seed)
-    number = 0
-    with httpx.Client(base_url=address, timeout=10) as http:
-        while not stop.is_set():
-            rows = [client * 10**9 + number + n for n in range(random_.randint(1, 20))]
-            number += len(rows)
-            bad = random_.random() < 0.3
-            lines = [json.dumps({"id": n, "at": "2024-01-01T00:00:00Z", "amount": 5}) for n in rows]
-            body = "\n".join([*lines, f"bad {rows[0]}"] if bad else lines)
-            headers = {"content-type": "application/x-ndjson", "idempotency-key": f"k{rows[0]}"}
-            while True:
-                try:
-                    answer = http.post(
-                        "/v1/datasets/payments/events", content=body, headers=headers
-                    )
-                    if answer.status_code in (200, 202):
-                        acknowledged.append((rows, bad, answer.json()))
-                        break
-                    assert answer.status_code in (429, 503), answer.text
-                except httpx.TransportError:
-                    if stop.is_set():
-                        return
-                time.sleep(0.05)
+def begin_run(folder):
+    """Ingest and prep what files there are, beside the services."""
+    command = [sys.executable, "-m", "octavo", "run", str(folder), "--to", "prep"]
+    with (folder.parent / "run.txt").open("a") as output:
+        return subprocess.Popen(command, stdout=output, stderr=output)
 
 
 def stream_and_kill(folder, *, kills, clients, seed):
-    """Return the project, what was acknowledged, and the text of errors."""
-    (folder / "pipeline.py").write_text(SCRIPT)
-    (folder / "octavo.toml").write_text('[profile.default]\nmaintain_every = "1s"\n')
-    up, stop, random_ = Up(folder), threading.Event(), random.Random(seed)
-    acknowledged = [[] for _ in range(clients)]
-    threads = [
-        threading.Thread(target=send, args=(up.address, n + 1, stop, acknowledged[n], n))
-        for n in range(clients)
+    """Return the project, and the clients with what they sent and what was acknowledged."""
+    project, chance = make(folder), random.Random(seed)
+    assert begin_run(folder).wait(300) == 0
+    with Tree(folder) as one, Tree(folder, "ingestion", "prep", name="more") as other:
+        trees, address = (one, other), one.address(within=180)
+        senders = [Client(address, number + 1) for number in range(clients)]
+        for each in senders:
+            each.start()
+        strike(folder, trees, chance, kills)
+        until = time.monotonic() + 60
+        while not all(each.acknowledged for each in senders) and time.monotonic() < until:
+            time.sleep(0.2)
+        for each in senders:
+            each.stopped.set()
+        for each in senders:
+            each.join()
+        for tree in trees:
+            tree.release()
+        wait_until_done(project)
+        for tree in trees:
+            assert tree.stop() == 0, tree.output.read_text()
+    return project, senders
+
+
+def strike(folder, trees, chance, kills):
+    """Kill services, and hold some up; meanwhile a file comes, and is prepped by a run."""
+    targets = [
+        (trees[0], "server"),
+        (trees[0], "maintenance"),
+        *((tree, name) for tree in trees for name in ("ingestion", "prep")),
     ]
-    for thread in threads:
-        thread.start()
-    killed, until = 0, time.monotonic() + 20 * kills
-    while killed < kills and time.monotonic() < until:
-        time.sleep(random_.uniform(0.2, 2.5))
-        killed += up.kill(random_.choice(["server", "ingestion", "maintenance"]))
-    until = time.monotonic() + 120
-    while not all(acknowledged) and time.monotonic() < until:
-        time.sleep(0.2)
-    stop.set()
-    for thread in threads:
-        thread.join()
-    project = load(folder)
-    stream = project.stream()
-    while sum(stream.lags("incoming.payments")["ingestion"]) and time.monotonic() < until:
+    killed, run, until = 0, None, time.monotonic() + 30 + 20 * kills
+    while killed < kills:
+        assert time.monotonic() < until, "services did not come back"
+        time.sleep(chance.uniform(0, 2))
+        tree, name = chance.choice(targets)
+        if chance.random() < 0.15:
+            tree.hold_up(name, chance.uniform(1, 8))
+        else:
+            killed += tree.kill(name)
+        if killed == kills // 2 and run is None:
+            deliver(folder, 1)
+            run = begin_run(folder)
+    assert run is not None
+    assert run.wait(300) == 0
+
+
+def wait_until_done(project):
+    """Wait until all that was sent is in the raw store, and all of that in the features."""
+    stream, catalog, until = project.stream(), project.catalog, time.monotonic() + 120
+    topics = [f"incoming.{name}" for name in DATASETS]
+
+    def lags():
+        groups = catalog.live_groups()
+        waiting = sum(sum(stream.lags(topic)["ingestion"]) for topic in topics)
+        return waiting + sum(catalog.position() - group["position"] for group in groups)
+
+    while lags():
+        assert time.monotonic() < until, f"{lags()} wait still"
         time.sleep(0.2)
     stream.close()
-    assert up.stop() == 0
-    assert killed == kills, "services did not come back"
-    return project, [block for blocks in acknowledged for block in blocks]
 
 
-def check(project, acknowledged):
-    assert acknowledged
-    raw, batches = RawStore(project.home), project.catalog.committed("payments")
-    found = raw.scan("payments", batches).collect()
+def check_raw(project, name, senders):
+    """What was acknowledged is there exactly once; what was bad is kept, at its place."""
+    raw, batches = RawStore(project.home), project.catalog.committed(name)
+    found = raw.scan(name, batches).collect()
     if len(batches) > 50:
-        assert len(DeltaLog(project.home.raw("payments")).files()) < len(batches) / 2, "not merged"
-    sent = {n for rows, *_ in acknowledged for n in rows}
-    ids = found["id"].to_list()
+        assert len(DeltaLog(project.home.raw(name)).files()) < len(batches) / 2, "not merged"
+    blocks = [block for each in senders for block in each.acknowledged if block[0] == name]
+    ids = found.filter(pl.col("id") >= 10**9)["id"].to_list()
     assert len(ids) == len(set(ids)), "a row is there twice"
-    assert not sent - set(ids), "an acknowledged row is lost"
-    ends = [(batch["first_offset"], batch["end_offset"]) for batch in batches]
-    assert [begin for begin, _ in ends] == [0, *(end for _, end in ends[:-1])]
-    places = {}
-    for batch, begin in zip(batches, (begin for begin, _ in ends), strict=True):
-        for row, text in raw.rejected("payments", batch["batch_id"]).select("_row", "text").rows():
-            places[begin + row] = text
-    for rows, bad, place in acknowledged:
-        assert place["rows"] == len(rows) + bad
-        if bad:
-            assert places[place["offset"] + len(rows)] == f"bad {rows[0]}"
-    # What was sent last may be on disk, and was not acknowledged: it is of a client, all the same.
-    unsaid = set(ids) - sent
-    assert len(unsaid) <= 20 * 8
-    assert sum(b["rows"] + b["rejected"] + b["duplicates"] for b in batches) == ends[-1][1]
+    assert not {n for _, rows, *_ in blocks for n in rows} - set(ids), "a row is lost"
+    assert not set(ids) - {n for each in senders for n in each.sent[name]}, "nobody sent it"
+    assert found.height - len(ids) == 400, "the files' rows"
+    sent = [batch for batch in batches if batch["topic"] is not None]
+    places, ends = {}, {}
+    for batch in sent:
+        partition, begin = batch["partition"], batch["first_offset"]
+        assert begin == ends.get(partition, 0), "ranges without gap or double"
+        ends[partition] = batch["end_offset"]
+        rejected = raw.rejected(name, batch["batch_id"])
+        places |= {(partition, begin + n): t for n, t in rejected.select("_row", "text").rows()}
+    for _, rows, bad, place in blocks:
+        assert place["rows"] == len(rows) + len(bad)
+        for number, line in enumerate(bad):
+            assert places[place["partition"], place["offset"] + len(rows) + number] == line
+    rows = sum(b["rows"] + b["rejected"] + b["duplicates"] for b in sent)
+    assert rows == sum(ends.values())
     stream = project.stream()
-    records = stream.read("accepted.payments", {0: 0}, max_rows=10**7, max_bytes=10**9)
+    records = stream.read(f"accepted.{name}", {0: 0}, max_rows=10**7, max_bytes=10**9)
     stream.close()
     assert sum(record.rows for record in records) == len(ids)
-    assert {record.metadata["batch_id"] for record in records} <= {b["batch_id"] for b in batches}
+    assert {record.metadata["batch_id"] for record in records} <= {b["batch_id"] for b in sent}
+    return found
 
 
-def test_what_is_acknowledged_is_there_once(tmp_path):
-    check(*stream_and_kill(tmp_path, kills=3, clients=3, seed=1))
+def lookups(project):
+    """Return what the states answer for all entities, at the end of the log and a little before."""
+    pipeline, catalog = project.definition, project.catalog
+    online = OnlineFeatures(pipeline, project.home, catalog)
+    end = max(place for place, _ in online.positions.values())
+    customers = [f"c{number:02}" for number in range(CUSTOMERS)]
+    shops = [f"s{number}" for number in range(SHOPS)]
+    keys = {
+        "customer": [[each] for each in customers],
+        "shop": [[each] for each in shops],
+        "both": [[one, other] for one in customers for other in shops],
+    }
+    return {
+        (name, tuple(key), ago): online.lookup(name, key, end - ago)
+        for name, found in keys.items()
+        for key in found
+        for ago in (0, 30 * 10**6)
+    }
+
+
+def check(project, senders, anew):
+    assert all(each.acknowledged for each in senders)
+    assert not [text for each in senders for text in each.refused]
+    raw = {name: check_raw(project, name, senders) for name in DATASETS}
+    rows = raw["orders"].select(EVENT_ID, POSITION).sort(POSITION)
+    for group in project.catalog.live_groups():
+        table = DeltaLog(project.home.features(group["name"], group["group_id"]))
+        found = table.scan().select(EVENT_ID, POSITION).sort(POSITION).collect()
+        assert found.equals(rows), f"{group['name']}: each row once"
+    other = prepped_anew(project.folder, anew)
+    assert_same(features_of(project), features_of(other))
+    assert_same(lookups(project), lookups(other))
+    assert not project.catalog.stale()
+
+
+def test_through_kills_nothing_is_lost_or_doubled(tmp_path):
+    found = stream_and_kill(tmp_path / "live" / "shop", kills=20, clients=3, seed=1)
+    check(*found, tmp_path / "anew" / "shop")
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(4))
-def test_what_is_acknowledged_is_there_once_through_many_kills(tmp_path, seed):
-    check(*stream_and_kill(tmp_path, kills=50, clients=6, seed=seed))
+def test_through_many_kills_nothing_is_lost_or_doubled(tmp_path):
+    found = stream_and_kill(tmp_path / "live" / "shop", kills=200, clients=4, seed=2)
+    check(*found, tmp_path / "anew" / "shop")

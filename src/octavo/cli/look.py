@@ -12,6 +12,9 @@ from octavo.errors import DefinitionError, ExitCode
 _CHECKED = 10_000
 """Validation rows that an exported candidate is checked on, at the most."""
 
+_NAMED = 10
+"""Things that are named, at the most, where there may be many."""
+
 features = Group("features", help="Features at request time.")
 
 
@@ -53,6 +56,40 @@ def features_get(
         for name, value in found.items():
             click.echo(f"{name:<{width}}  {'-' if value is None else value}")
     return ExitCode.DONE
+
+
+@features.command("verify")
+@FOLDER
+@click.option("--last", metavar="N", type=click.IntRange(1), help="The newest N; default: all.")
+@HOME
+@JSON
+def features_verify(folder: Path, last: int | None, home: Path | None, as_json: bool) -> int:
+    """Compute the features of served predictions again from the raw store, and compare bits."""
+    from octavo.project import Project
+
+    found = Project(folder, home).verify(last)
+    if as_json:
+        click.echo(json.dumps(vars(found)))
+    else:
+        _tell(found)
+    return ExitCode.FAILED if found.differing else ExitCode.DONE
+
+
+def _tell(found: Any) -> None:
+    """Say what verifying has found."""
+    click.echo(
+        f"{found.equal:,} of {found.equal + len(found.differing):,} served vectors are bit for bit "
+        "what the raw store gives at the positions they saw."
+    )
+    for each in found.differing[:_NAMED]:
+        values = (f"{n} {then} ≠ {now}" for n, (then, now) in each["features"].items())
+        click.echo(f"  {each['prediction_id']}: {', '.join(values)}")
+    for reason, count in found.left_out.items():
+        click.echo(f"{count:,} could not be computed again: {reason}.")
+    if found.prepped:
+        click.echo(f"{found.as_prepped:,} of {found.prepped:,} equal their prepped row.")
+    for name, count in found.apart.most_common(_NAMED):
+        click.echo(f"  {count:,} differ in {name}")
 
 
 @click.command

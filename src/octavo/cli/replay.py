@@ -31,6 +31,12 @@ from octavo.errors import DefinitionError, ExitCode
     "-o", "--output", metavar="FOLDER", type=PATH, help="Write them there: Parquet files, at once."
 )
 @click.option(
+    "--predict", is_flag=True, help="Ask the server of --url for each row's prediction before."
+)
+@click.option(
+    "--wait", is_flag=True, help="The same, one by one: having seen all that was sent before."
+)
+@click.option(
     "--key",
     metavar="TEXT",
     default="replay",
@@ -49,6 +55,8 @@ def replay(
     url: str,
     into: Path | None,
     output: Path | None,
+    predict: bool,
+    wait: bool,
     key: str,
     folder: Path,
     profile: str | None,
@@ -63,11 +71,16 @@ def replay(
     if [bool(url), into is not None, output is not None].count(True) != 1:
         fix = "Give one of --url URL, --into HOME and -o FOLDER."
         raise DefinitionError("it is not said where the rows go to.", fix=fix)
+    if (predict or wait) and not url:
+        what = "a server predicts, and none is named."
+        raise DefinitionError(what, where="--predict, --wait", fix="Give --url URL.")
     multiple, project = _speed(speed), Project(folder, home, profile)
     span = {"first": moment(first, "--from"), "last": moment(last, "--to")}
     chosen = _chosen(project.definition, names)
     with ExitStack() as open_things:
         target = None if output else _target(project, url, into, open_things)
+        if predict or wait:
+            target = _asking(project, target, url, open_things, wait=wait)
         timeline = Timeline(chosen, RawStore(project.home), project.catalog, **span)
         if output is not None:
             return _write(timeline, output, as_json)
@@ -93,6 +106,8 @@ def _chosen(definition: Any, names: tuple[str, ...]) -> list[Any]:
         if name not in known:
             raise DefinitionError.unknown("dataset", name, known)
     chosen = [d for d in known.values() if (d.name in names if names else d.online is not None)]
+    # Of a slot the predicted rows go first: no question for one comes after what is later.
+    chosen.sort(key=lambda dataset: dataset.name != definition.rows.name)
     if not chosen:
         fix = f"Name those to replay: {', '.join(known)}."
         raise DefinitionError("no dataset comes by a stream.", fix=fix)
@@ -125,6 +140,15 @@ def _target(project: Any, url: str, into: Path | None, open_things: ExitStack) -
     return Elsewhere(target, source, topics)
 
 
+def _asking(project: Any, target: Any, url: str, open_things: ExitStack, *, wait: bool) -> Any:
+    from octavo.services.asking import Asking
+    from octavo.services.targets import Server
+
+    server = Server(url)
+    open_things.callback(server.close)
+    return Asking(target, server, project.definition.rows.name, wait=wait)
+
+
 def _write(timeline: Any, folder: Path, as_json: bool) -> int:
     files = timeline.write(folder)
     told = {name: {"rows": timeline.counts[name], "file": str(p)} for name, p in files.items()}
@@ -147,23 +171,27 @@ def _play(timeline: Any, target: Any, speed: float, key: str, as_json: bool) -> 
         with _Line(timeline.rows) as line:
             replay(timeline, target, played, speed=speed, key=key, stop=stop, show=line.show)
     finally:
-        _tell(played, time.monotonic() - began, as_json)
+        predicted = getattr(target, "predicted", None)
+        _tell(played, predicted, time.monotonic() - began, as_json)
     return ExitCode.DONE if played.is_complete else ExitCode.FAILED
 
 
-def _tell(played: Any, seconds: float, as_json: bool) -> None:
+def _tell(played: Any, predicted: int | None, seconds: float, as_json: bool) -> None:
     """Say how far it got, and how to go on."""
     from octavo.services.replay import spoken
 
     until = spoken(played.until) if played.until is not None else None
     if as_json:
         told = {"rows": played.sent, "repeated": played.repeated, "seconds": round(seconds, 3)}
+        told |= {} if predicted is None else {"predicted": predicted}
         click.echo(json.dumps({**told, "complete": played.is_complete, "until": until}))
         return
     text = f"{played.sent:,} rows sent in {seconds:.1f} s"
     if played.repeated:
         text += f"; {played.repeated:,} of them were there already"
     click.echo(f"{text}.")
+    if predicted is not None:
+        click.echo(f"{predicted:,} predictions were asked for.")
     if not played.is_complete:
         again = f"with --from {until}" if until else "by the same command"
         click.echo(f"Stopped before the end. Go on {again}.", err=True)

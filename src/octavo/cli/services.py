@@ -3,12 +3,16 @@
 import signal
 import socket
 import threading
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import click
 
 from octavo.errors import DataError, ExitCode, ResourceError
+
+REPEATED = 60.0
+"""Seconds between two times that the same error is told."""
 
 
 def serve(project: Any, host: str, port: int) -> int:
@@ -37,7 +41,7 @@ def serve(project: Any, host: str, port: int) -> int:
             Events(receiver),
             lambda: project.flow(stream),
         )
-        refreshing = Refreshing(project.catalog, lambda: _warm(project), app.serve, _tell)
+        refreshing = Refreshing(project.catalog, lambda: _warm(project), app.serve, _telling())
         if scorer is not None:
             served = f"{scorer.candidate_id} ({scorer.bundle.algorithm}), {scorer.deployment_id}"
             click.echo(f"Serving {served}")
@@ -101,7 +105,7 @@ def ingest(project: Any) -> int:
         project.home,
         project.catalog,
         stream,
-        tell=_tell,
+        tell=_telling(),
         notify=notifications.tell,
     )
     click.echo(f"Ingesting {', '.join(each.name for each in service.datasets)}")
@@ -116,7 +120,7 @@ def prep(project: Any) -> int:
 
     stop, stream = stopping(), project.stream()
     told = project.definition, project.folder, project.home, project.catalog, stream
-    service = OnlinePrep(*told, tell=_tell)
+    service = OnlinePrep(*told, tell=_telling())
     views = ", ".join(view.name for view in project.definition.views)
     click.echo(f"Prepping {views or 'the rows'}")
     service.run(stop)
@@ -130,7 +134,7 @@ def follow(project: Any) -> int:
 
     stop, stream = stopping(), project.stream()
     told = project.definition, project.folder, project.home, project.catalog, stream
-    tail = Tail(*told, tell=lambda text: click.echo(text, err=True))
+    tail = Tail(*told, tell=_telling(""))
     click.echo(f"Following the files of {', '.join(each.name for each in tail.datasets)}")
     tail.run(stop)
     stream.close()
@@ -145,7 +149,7 @@ def maintain(project: Any) -> int:
     every = project.profile.maintain_every
     click.echo(f"Maintaining {project.home.path}, every {every}")
     seconds = microseconds(every, where="maintain_every") / 1e6
-    project.maintenance(stream).run(stop, every=seconds, tell=_tell)
+    project.maintenance(stream).run(stop, every=seconds, tell=_telling())
     stream.close()
     return ExitCode.DONE
 
@@ -192,5 +196,16 @@ def stopping() -> threading.Event:
     return stop
 
 
-def _tell(text: str) -> None:
-    click.echo(f"error: {text}", err=True)
+def _telling(begin: str = "error: ") -> Callable[[str], None]:
+    """Return what tells of errors; one that goes on is told every `REPEATED` seconds."""
+    told: dict[str, float] = {}
+
+    def tell(text: str) -> None:
+        present = time.monotonic()
+        for old in [each for each, at in told.items() if present - at >= REPEATED]:
+            del told[old]
+        if text not in told:
+            told[text] = present
+            click.echo(f"{begin}{text}", err=True)
+
+    return tell

@@ -2,7 +2,9 @@
 
 import os
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -100,7 +102,19 @@ def _supervise(
         with listener(host, port) as found:  # a server that is started anew has the same address
             port = found.getsockname()[1]
         commands["server"] += ["--host", host, "--port", str(port)]
-    return supervise(commands, stopping(), lambda text: click.echo(text, err=True))
+    return supervise(commands, stopping(), _telling(max(map(len, services))))
+
+
+def _telling(width: int) -> Callable[..., None]:
+    """Return what writes each line of a service with its time and the service's name."""
+    lock = threading.Lock()
+
+    def tell(service: str, line: str, *, err: bool) -> None:
+        moment = datetime.now(UTC).astimezone()
+        with lock:
+            click.echo(f"{moment:%Y-%m-%d %H:%M:%S} {service:<{width}}  {line}", err=err)
+
+    return tell
 
 
 COMMANDS = (up,)

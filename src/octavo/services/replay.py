@@ -5,7 +5,6 @@ begun again, from the same moment or the one at which it stopped, sends the same
 same keys. It knows nothing of how they get where they go.
 """
 
-import io
 import math
 import time
 from collections.abc import Callable, Iterator
@@ -16,7 +15,7 @@ from typing import Protocol
 import polars as pl
 
 from octavo.errors import ResourceError
-from octavo.services.targets import BusyError, Target
+from octavo.services.targets import BusyError, Target, as_arrow
 from octavo.services.timeline import Slot, Timeline
 from octavo.streams import BacklogError, Place
 
@@ -158,12 +157,9 @@ def _blocks(slot: Slot) -> Iterator[tuple[str, int, int, bytes]]:
 
 
 def _in_parts(rows: pl.DataFrame) -> Iterator[tuple[pl.DataFrame, bytes]]:
-    buffer = io.BytesIO()
-    # Gathered, so that no bit is sent that is of a row beside them: equal rows are equal bytes.
-    rows = rows.select(pl.all().gather(pl.int_range(pl.len())))
-    rows.write_ipc_stream(buffer, compat_level=pl.CompatLevel.oldest())
-    if buffer.tell() <= BYTES or rows.height == 1:
-        yield rows, buffer.getvalue()
+    data = as_arrow(rows)
+    if len(data) <= BYTES or rows.height == 1:
+        yield rows, data
         return
     middle = rows.height // 2
     yield from _in_parts(rows[:middle])

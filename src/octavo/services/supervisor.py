@@ -1,4 +1,4 @@
-"""Several services as processes: started anew when they end, and stopped together.
+"""Several services as processes: started anew when they end, stopped together, heard by name.
 
 It knows nothing of what they do. There are libraries for this; those that are kept are servers of
 their own, with files of settings, and this is one loop.
@@ -9,8 +9,9 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import IO, Protocol
 
 from octavo.errors import ExitCode
 
@@ -22,22 +23,51 @@ HEALTHY = 5.0
 """Seconds after which a service has started well: the pauses begin with the shortest again."""
 LOOK = 0.1
 """Seconds between two looks."""
+LAST_WORDS = 1.0
+"""Seconds to wait for the last lines of a service that has ended."""
 _PARENT = "OCTAVO_SUPERVISED_BY"
+
+
+class Tell(Protocol):
+    """Takes each line of each service, as it comes; from several threads."""
+
+    def __call__(self, service: str, line: str, *, err: bool) -> None:
+        """Take a line, without its end, of standard output or of standard error."""
+        ...
 
 
 @dataclass
 class _Service:
     name: str
     command: Sequence[str]
-    process: subprocess.Popen[bytes] | None = None
+    tell: Tell
+    process: subprocess.Popen[str] | None = None
     started: float = 0.0
     due: float = 0.0
     pause: float = 0.0
+    listening: list[threading.Thread] = field(default_factory=list)
 
     def start(self) -> None:
-        environment = {**os.environ, _PARENT: str(os.getpid())}
-        self.process = subprocess.Popen(self.command, env=environment)
+        environment = {**os.environ, _PARENT: str(os.getpid()), "PYTHONUNBUFFERED": "1"}
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "errors": "replace"}
+        self.process = subprocess.Popen(self.command, env=environment, text=True, **pipes)
         self.started = time.monotonic()
+        sources = ((self.process.stdout, False), (self.process.stderr, True))
+        self.listening = [
+            threading.Thread(target=self._listen, args=each, daemon=True) for each in sources
+        ]
+        for thread in self.listening:
+            thread.start()
+
+    def _listen(self, source: IO[str], err: bool) -> None:
+        with source:
+            for line in source:
+                self.tell(self.name, line.rstrip(), err=err)
+
+    def hear_out(self) -> None:
+        """Wait for what it said last."""
+        for thread in self.listening:
+            thread.join(LAST_WORDS)
 
     def ended(self) -> int | None:
         """Return the exit code of a process that has ended, once."""
@@ -45,6 +75,7 @@ class _Service:
         if code is None:
             return None
         self.process = None
+        self.hear_out()
         lived = time.monotonic() - self.started
         doubled = 0.0 if lived >= HEALTHY else 2 * self.pause
         self.pause = min(max(SHORTEST, doubled), LONGEST)
@@ -52,9 +83,7 @@ class _Service:
         return code
 
 
-def supervise(
-    commands: Mapping[str, Sequence[str]], stop: threading.Event, tell: Callable[[str], None]
-) -> ExitCode:
+def supervise(commands: Mapping[str, Sequence[str]], stop: threading.Event, tell: Tell) -> ExitCode:
     """Keep services up until told to stop, or one of them says that it never can be.
 
     Parameters
@@ -62,7 +91,7 @@ def supervise(
     commands
         Name of each service to the command that runs it.
     tell
-        Is told of each end and start.
+        Is told what services say, and of their ends.
 
     Returns
     -------
@@ -70,16 +99,17 @@ def supervise(
         `ExitCode.DONE` if all stopped when they were told to; of a service that ended as misused
         (a wrong definition), that.
     """
-    services = [_Service(name, command) for name, command in commands.items()]
+    services = [_Service(name, command, tell) for name, command in commands.items()]
     try:
         while not stop.is_set():
             for service in services:
                 code = service.ended()
                 if code == ExitCode.USAGE:
-                    tell(f"{service.name} cannot run as it is defined; all services stop.")
+                    tell(service.name, "cannot run as defined; all services stop", err=True)
                     return ExitCode.USAGE
                 if code is not None:
-                    tell(f"{service.name} ended ({code}); again in {service.pause:g} s.")
+                    again = f"{_how(code)}; starts again in {service.pause:g} s"
+                    tell(service.name, again, err=True)
                 if service.process is None and time.monotonic() >= service.due:
                     service.start()
             stop.wait(LOOK)
@@ -88,19 +118,24 @@ def supervise(
         _stop(services, tell)
 
 
-def _stop(services: Sequence[_Service], tell: Callable[[str], None]) -> None:
+def _how(code: int) -> str:
+    return f"ended with exit code {code}" if code >= 0 else f"ended by {signal.Signals(-code).name}"
+
+
+def _stop(services: Sequence[_Service], tell: Tell) -> None:
     """Tell all to stop; kill what does not within `GRACE` seconds."""
-    running = [(each.name, each.process) for each in services if each.process is not None]
+    running = [(each, each.process) for each in services if each.process is not None]
     for _, process in running:
         process.terminate()
     until = time.monotonic() + GRACE
-    for name, process in running:
+    for service, process in running:
         try:
             process.wait(max(0.0, until - time.monotonic()))
         except subprocess.TimeoutExpired:
-            tell(f"{name} did not stop within {GRACE:g} s, and was killed.")
+            tell(service.name, f"did not stop within {GRACE:g} s, and is killed", err=True)
             process.kill()
             process.wait()
+        service.hear_out()
 
 
 def watch_parent() -> None:

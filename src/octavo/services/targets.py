@@ -4,10 +4,14 @@ They know nothing of timelines, or of when to try again.
 """
 
 import http.client
+import io
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 from urllib.parse import quote, urlsplit
+
+import msgspec
+import polars as pl
 
 from octavo.errors import DataError, DefinitionError, ResourceError
 from octavo.services.receiving import Receiver
@@ -46,8 +50,19 @@ class Target(Protocol):
         ...
 
 
+def as_arrow(rows: pl.DataFrame) -> bytes:
+    """Return rows as a block: equal rows are equal bytes.
+
+    They are gathered before, so that no bit goes that is of a row beside them.
+    """
+    buffer = io.BytesIO()
+    rows = rows.select(pl.all().gather(pl.int_range(pl.len())))
+    rows.write_ipc_stream(buffer, compat_level=pl.CompatLevel.oldest())
+    return buffer.getvalue()
+
+
 class Server:
-    """``POST /v1/datasets/{name}/events`` of a server, over one connection.
+    """``POST /v1/datasets/{name}/events`` of a server, and its predictions, over one connection.
 
     Parameters
     ----------
@@ -66,31 +81,63 @@ class Server:
         if parts.scheme not in kinds or not parts.hostname:
             fix = "Write http://HOST:PORT, as `octavo up` prints it."
             raise DefinitionError(f"{url!r} is no address.", where="--url", fix=fix)
-        self._url, self._path = url, parts.path.rstrip("/")
+        self._url, self._path, self._pipeline = url, parts.path.rstrip("/"), ""
         self._connection = kinds[parts.scheme](parts.hostname, parts.port, timeout=PATIENCE)
 
     def __call__(self, dataset: str, data: bytes, key: str) -> Place:
         """Send one block; see `Target`."""
-        status, wait, told = self._posted(dataset, data, key)
-        if status in (200, 202):
-            return Place(told["partition"], told["offset"], told["repeated"])
-        what = told.get("error", f"it answers {status}.")
-        if status == 429:
-            raise BusyError(what, where=self._url, retry_after=wait)
-        if status in LATER:
-            raise ResourceError(what, where=self._url)
-        kind = DefinitionError if status == 404 else DataError
-        raise kind(what, where=f"{self._url}, dataset {dataset!r}")
+        headers = {"Content-Type": KIND, "Idempotency-Key": key}
+        path = f"/v1/datasets/{quote(dataset)}/events"
+        told = self._answered("POST", path, data, headers, f"dataset {dataset!r}")
+        return Place(told["partition"], told["offset"], told["repeated"])
+
+    def predict(self, events: Sequence[Mapping[str, Any]], wait_for: Sequence[Any] = ()) -> Any:
+        """Ask for predictions, and return the answer.
+
+        Parameters
+        ----------
+        events
+            Column to value, of each.
+        wait_for
+            What the features must have seen, as sending it was answered.
+
+        Raises
+        ------
+        BusyError, ResourceError
+            If it cannot answer now.
+        DataError
+            If it refuses the question.
+        """
+        if not self._pipeline:
+            self._pipeline = self._answered("GET", "/health", b"", {}, "/health")["pipeline"]
+        path = f"/v1/pipelines/{quote(self._pipeline)}/predict"
+        body = msgspec.json.encode({"events": events, "wait_for": wait_for})
+        return self._answered("POST", path, body, {}, "predict")
 
     def close(self) -> None:
         """Close the connection."""
         self._connection.close()
 
-    def _posted(self, dataset: str, data: bytes, key: str) -> tuple[int, float, dict[str, Any]]:
-        path = f"{self._path}/v1/datasets/{quote(dataset)}/events"
-        headers = {"Content-Type": KIND, "Idempotency-Key": key}
+    def _answered(
+        self, method: str, path: str, data: bytes, headers: Mapping[str, str], what: str
+    ) -> dict[str, Any]:
+        """Return what a request is answered with, if it is done."""
+        status, wait, told = self._requested(method, path, data, headers)
+        if status in (200, 202):
+            return told
+        error = told.get("error", f"it answers {status}.")
+        if status == 429:
+            raise BusyError(error, where=self._url, retry_after=wait)
+        if status in LATER:
+            raise ResourceError(error, where=self._url)
+        kind = DefinitionError if status == 404 else DataError
+        raise kind(error, where=f"{self._url}, {what}")
+
+    def _requested(
+        self, method: str, path: str, data: bytes, headers: Mapping[str, str]
+    ) -> tuple[int, float, dict[str, Any]]:
         try:
-            self._connection.request("POST", path, data, headers)
+            self._connection.request(method, self._path + path, data, dict(headers))
             answer = self._connection.getresponse()
             body, wait = answer.read(), answer.getheader("Retry-After", "")
         except (OSError, http.client.HTTPException) as error:

@@ -13,7 +13,7 @@ makes records, with `sketches`. Values: `hashing`, `categories`. Compilation: `c
 `first_use`, `machine`.
 """
 
-from octavo.windows.asking import ask, evaluate
+from octavo.windows.asking import ask, evaluate, own_events
 from octavo.windows.categories import category_bits, category_hashes
 from octavo.windows.hashing import hash_key, hash_keys, hash_one
 from octavo.windows.kernel import fold
@@ -53,4 +53,5 @@ __all__ = [
     "hash_key",
     "hash_keys",
     "hash_one",
+    "own_events",
 ]

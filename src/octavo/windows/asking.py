@@ -114,14 +114,25 @@ def evaluate(
     places = 2 * np.arange(len(entity))
     queries = Queries(entity, event_time, known, places)
     if own is not None and plan.include_current:
-        # Each request's event is in the log with it, and taken back before the next.
-        given = ~np.isnan(own)
-        now = queries.take(given)
-        events = Observations(
-            **now.arrays(),
-            value=own[given],
-            gone_known_at=now.known_at,
-            gone_position=now.position + 1,
-        )
-        past = Observations.concatenate([past, events])
+        past = Observations.concatenate([past, own_events(queries, own)])
     return fold(past, queries, plan, late, tiles=tiles)
+
+
+def own_events(queries: Queries, values: np.ndarray) -> Observations:
+    """Return each request's event: in the log with it, and taken back before the next.
+
+    Parameters
+    ----------
+    queries
+        At places that leave room for one between any two of them.
+    values
+        float64 (queries,): what it adds to the lane; NaN for nothing.
+    """
+    given = ~np.isnan(values)
+    now = queries.take(given)
+    return Observations(
+        **now.arrays(),
+        value=values[given],
+        gone_known_at=now.known_at,
+        gone_position=now.position + 1,
+    )

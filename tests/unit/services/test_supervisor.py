@@ -20,12 +20,22 @@ def hurried(monkeypatch):
     monkeypatch.setattr(supervisor, "LOOK", 0.005)
 
 
+def telling(told):
+    """Return what keeps what services say."""
+
+    def tell(service, line, *, err):
+        told.append(f"{'! ' * err}{service}: {line}")
+
+    return tell
+
+
 def pauses(command, count):
     """Return the pauses after the first ends of a service, in seconds."""
     stop, found = threading.Event(), []
 
-    def tell(text):
-        found.append(float(re.fullmatch(r"it ended \(-?\d+\); again in (.+) s\.", text)[1]))
+    def tell(service, line, *, err):
+        assert (service, err) == ("it", True)
+        found.append(float(re.fullmatch(r"ended .+; starts again in (.+) s", line)[1]))
         if len(found) == count:
             stop.set()
 
@@ -51,8 +61,8 @@ def test_one_that_cannot_run_as_it_is_defined_ends_all(tmp_path):
     wrong = ["sh", "-c", "sleep 1; exit 2"]
     told = []
     commands = {"other": other, "wrong": wrong}
-    assert supervise(commands, threading.Event(), told.append) == ExitCode.USAGE
-    assert told == ["wrong cannot run as it is defined; all services stop."]
+    assert supervise(commands, threading.Event(), telling(told)) == ExitCode.USAGE
+    assert told == ["! wrong: cannot run as defined; all services stop"]
     assert mark.exists()
 
 
@@ -61,5 +71,26 @@ def test_one_that_does_not_stop_is_killed(monkeypatch):
     stop, told = threading.Event(), []
     deaf = ["sh", "-c", f"trap '' {signal.SIGTERM:d}; exec sleep 60"]
     threading.Timer(0.3, stop.set).start()
-    assert supervise({"deaf": deaf}, stop, told.append) == ExitCode.DONE
-    assert told == ["deaf did not stop within 0.2 s, and was killed."]
+    assert supervise({"deaf": deaf}, stop, telling(told)) == ExitCode.DONE
+    assert told == ["! deaf: did not stop within 0.2 s, and is killed"]
+
+
+def test_all_that_services_say_is_told_by_name_to_the_last_line():
+    stop, told = threading.Event(), []
+
+    def tell(service, line, *, err):
+        telling(told)(service, line, err=err)
+        if {"one: begun", "! two: ended by SIGKILL; starts again in 0.02 s"} <= {*told}:
+            stop.set()
+
+    commands = {
+        "one": ["sh", "-c", "trap 'echo; echo gone; exit' TERM; echo begun; while :; do :; done"],
+        "two": ["sh", "-c", r"printf 'bad \377\n' >&2; kill -KILL $$"],
+    }
+    assert supervise(commands, stop, tell) == ExitCode.DONE
+    assert [line for line in told if "one" in line] == ["one: begun", "one: ", "one: gone"]
+    said = [line for line in told if "two" in line]
+    assert said[:2] == [
+        "! two: bad \ufffd",
+        "! two: ended by SIGKILL; starts again in 0.02 s",
+    ]

@@ -76,7 +76,7 @@ class OnlinePrep:
 
     def run(self, stop: threading.Event) -> None:
         """Go on until told to stop; what was folded is written then, and counts."""
-        is_due, told = True, ""
+        is_due = True
         while not stop.is_set():
             try:
                 if is_due and not self.prep():
@@ -84,11 +84,8 @@ class OnlinePrep:
                     continue
                 is_due = True  # after an error, too
                 is_due = self.stretch(stop.is_set, lambda: stop.wait(IDLE))
-                told = ""
             except OctavoError as error:
-                if str(error) != told:
-                    told = str(error)
-                    self._tell(f"prep: {told}")
+                self._tell(f"prep: {error}")
                 stop.wait(PATIENCE)
 
     def prep(self) -> bool:

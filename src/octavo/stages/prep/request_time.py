@@ -121,20 +121,31 @@ class OnlineFeatures:
         DataError
             If a row has no event ID or time, or is older than the state can answer.
         """
-        pipeline = self.pipeline
-        rows = stamped(pipeline.rows, source)
+        rows = stamped(self.pipeline.rows, source)
         self._check_stamps(rows)
+        columns: list[pl.Series] = []
+        positions: Positions = {}
+        for name in self.parts:
+            found, seen = self._windows(self.pipeline.view(name), rows, are_events=True)
+            columns, positions = columns + found, positions | seen
+        return Answer(self.put_together(rows, columns), positions)
+
+    def put_together(self, rows: pl.DataFrame, windows: Sequence[pl.Series]) -> pl.DataFrame:
+        """Return the features of an `Answer`, given those that are windows.
+
+        Parameters
+        ----------
+        rows
+            As events, with their stamps.
+        """
+        pipeline = self.pipeline
         keys = [pl.col(c).alias(f"key:{c}") for c in row_keys(pipeline)]
         keyed = evaluate_rows(rows, keys, where="Pipeline.row")
         own = [name for name in pipeline.row_features if name in self.features]
         found = row_features(pipeline, keyed, own).select(
             EVENT_ID, EVENT_TIME, *(f"key:{c}" for c in row_keys(pipeline)), *own
         )
-        positions: Positions = {}
-        for name in self.parts:
-            columns, seen = self._windows(pipeline.view(name), rows, are_events=True)
-            found, positions = found.with_columns(columns), positions | seen
-        return Answer(with_derived(pipeline, found, self.features), positions)
+        return with_derived(pipeline, found.with_columns(windows), self.features)
 
     def _check_stamps(self, rows: pl.DataFrame) -> None:
         needed = {EVENT_ID: "event ID", EVENT_TIME: "event time"}
