@@ -111,7 +111,7 @@ def check(project, writer):
 
 
 def test_each_row_of_a_growing_file_is_there_once(tmp_path):
-    check(*grow_and_kill(tmp_path, 10, 1))
+    check(*grow_and_kill(tmp_path, 3, 1))
 
 
 @pytest.mark.slow
