@@ -118,6 +118,7 @@ def check(project, producers, memory, seconds):
     assert {*ids} == {first + n for first in blocks for n in range(BLOCK)}
 
 
+@pytest.mark.slow
 def test_producers_are_told_to_wait(tmp_path):
     found = stall(tmp_path / "live" / "shop", 8, 2 << 20)
     check(*found, 8)

@@ -14,12 +14,30 @@ from octavo.project import load
 from octavo.stages.ingestion.online import OnlineIngestion
 from octavo.stores.raw import RawStore
 
+from .service_trees import Tree
 from .test_stream_and_files import Quiet
-from .test_streaming import SCRIPT, Up
 
-FOLLOWED = SCRIPT.replace(
-    '"payments",\n', '"payments",\n    ov.Files("in/*.csv", follow=True),\n'
-).replace('pl.col("at").str.to_datetime(TIMES, time_zone="UTC", strict=False)', '"at"')
+FOLLOWED = """
+import polars as pl
+import octavo as ov
+
+payments = ov.Dataset(
+    "payments",
+    ov.Files("in/*.csv", follow=True),
+    online=ov.Stream(age="100ms"),
+    event_id="id",
+    event_time="at",
+    checks=[ov.Check("positive", pl.col("amount") > 0)],
+)
+pipeline = ov.Pipeline(
+    problem=ov.Problem("?", target="large", kind="binary", metric="roc_auc", at_least=0.5),
+    datasets=[payments],
+    rows=payments,
+    label=ov.Label("large", of=payments, on="id", value=pl.col("amount") > 3),
+    row=[pl.col("amount")],
+    training=ov.Training(algorithms=["logistic"]),
+)
+"""
 
 
 def begun(folder, rows=20):
@@ -111,7 +129,7 @@ def check(project, writer):
 
 
 def test_each_row_of_a_growing_file_is_there_once(tmp_path):
-    check(*grow_and_kill(tmp_path, 10, 1))
+    check(*grow_and_kill(tmp_path, 3, 1))
 
 
 @pytest.mark.slow
@@ -122,7 +140,8 @@ def test_each_row_of_a_growing_file_is_there_once_through_many_kills(tmp_path, s
 
 def test_up_follows_and_tells_how_far(tmp_path):
     writer = begun(tmp_path)
-    up = Up(tmp_path)
+    up = Tree(tmp_path)
+    address = up.address(60)
     writer.write(50)
     until = time.monotonic() + 90
     while time.monotonic() < until:
@@ -130,7 +149,7 @@ def test_up_follows_and_tells_how_far(tmp_path):
         if sum(batch["rows"] for batch in batches) == len(writer.ids):
             break
         time.sleep(0.3)
-    metrics = httpx.get(f"{up.address}/metrics").text
+    metrics = httpx.get(f"{address}/metrics").text
     assert up.stop() == 0
     assert re.search(r'octavo_followed_bytes\{dataset="payments"\} 0.0', metrics)
     assert sum(batch["rows"] for batch in batches) == 71

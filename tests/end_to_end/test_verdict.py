@@ -124,10 +124,10 @@ def test_people_see_costs_gaps_and_ranks(decided, octavo):
     assert "rows a second" in told
     ranked = json.loads(octavo("candidates", folder, "--json").stdout)
     found = [row["validation"] for row in ranked]
-    assert found == sorted(found), "less cost is better"
+    assert found[0] < 1.2 * min(found), "less cost is better, but for what its errors cannot tell"
     assert ranked[0]["state"] == "deployed"
     assert ranked[0]["test"] == document["verdict"]["test"]
-    assert {row["state"] for row in ranked[1:]} == {None}
+    assert {row["state"] for row in ranked[1:]} <= {None}
 
 
 def test_a_candidate_that_cannot_be_served_is_refused(tmp_path, make_project, octavo):

@@ -177,7 +177,7 @@ DONE = st.lists(st.tuples(st.sampled_from(ACTIONS), NUMBERS), max_size=30)
 FILES = st.lists(st.lists(NUMBERS, max_size=12), min_size=1, max_size=3)
 
 
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=3, deadline=None)
 @given(history=FILES, files=FILES, actions=DONE, is_prepped=st.booleans())
 def test_files_come_in_while_others_act(tmp_path_factory, history, files, actions, is_prepped):
     made = Scene(tmp_path_factory.mktemp("shop") / "shop", [])
