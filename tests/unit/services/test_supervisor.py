@@ -4,6 +4,7 @@ import re
 import signal
 import sys
 import threading
+import time
 
 import pytest
 
@@ -111,6 +112,10 @@ time.sleep(60)
 """
 
 
+def begun(path):
+    return path.exists() and path.read_text().endswith("begins\n")
+
+
 @pytest.fixture
 def follow(tmp_path):
     """Return what hands two services over again and again, and gives what they wrote."""
@@ -126,6 +131,9 @@ def follow(tmp_path):
         def look():
             if all((tmp_path / name).exists() for name in first):
                 told.extend(supervised.hand_over(each, stop) for each in others)
+                last = first if told[-1] else others[-1]
+                while not all(begun(tmp_path / name) for name in last):
+                    time.sleep(0.02)
                 stop.set()
 
         threading.Timer(60, stop.set).start()
