@@ -169,14 +169,8 @@ class Home:
 
         The lock goes with the process, however that ends.
         """
-        (self.path / "locks").mkdir(parents=True, exist_ok=True)
-        with (self.path / "locks" / "following").open("a+") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                yield False
-                return
-            yield True
+        with self.locked("following", fcntl.LOCK_EX | fcntl.LOCK_NB) as is_alone:
+            yield is_alone
 
     @contextlib.contextmanager
     def kept(self) -> Iterator[None]:
