@@ -52,10 +52,10 @@ class Home:
 
     @property
     def tables(self) -> list[Path]:
-        """Folders of all Delta tables there are, sorted."""
+        """Folders of all Delta tables there are, sorted; not of one that is only being created."""
         places = ("raw/*", "rejected/*", "restated/*", "features/*/*", "predictions")
         logs = (log for place in places for log in self.path.glob(f"{place}/_delta_log"))
-        return sorted(log.parent for log in logs)
+        return sorted(log.parent for log in logs if any(log.glob("*.json")))
 
     def state(self, view: str, group_id: str) -> Path:
         """State of a group: an environment of its own."""
@@ -198,14 +198,8 @@ class Home:
 
         The lock goes with the process, however that ends.
         """
-        (self.path / "locks").mkdir(parents=True, exist_ok=True)
-        with (self.path / "locks" / "following").open("a+") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                yield False
-                return
-            yield True
+        with self.locked("following", fcntl.LOCK_EX | fcntl.LOCK_NB) as is_alone:
+            yield is_alone
 
     @contextlib.contextmanager
     def kept(self) -> Iterator[None]:
