@@ -161,9 +161,9 @@ def test_workers_share_views_and_let_each_other_prep(tmp_path, make_project):
     preps, stop = [], threading.Event()
 
     class Counted(OnlinePrep):
-        def prep(self):
+        def prep(self, is_over):
             preps.append(self)
-            return super().prep()
+            return super().prep(is_over)
 
     p = shop.project
     told = []
