@@ -1,4 +1,4 @@
-"""The state of the eight stages as one document, and nothing else."""
+"""The state of the eight stages, and of what flows between them, as one document; nothing else."""
 
 from pathlib import Path
 from typing import Any

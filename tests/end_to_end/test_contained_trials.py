@@ -95,7 +95,7 @@ class Slow(Wild):
 
 
 pipeline = """
-TRAINING = 'algorithms=["logistic"], trials=1, budget="1m"'
+TRAINING = 'algorithms=["logistic"], trials=1, budget="10m"'
 
 
 def trials(folder: Path) -> list[tables.Row]:

@@ -8,12 +8,14 @@ import time
 import polars as pl
 import pytest
 
-from octavo.definition.versions import table_fingerprints
+from octavo.definition.versions import ROWS, table_fingerprints
 from octavo.project import load
 from octavo.stages.ingestion.online import OnlineIngestion
 from octavo.stages.ingestion.received import NDJSON
 from octavo.stages.prep import stretch
 from octavo.stages.prep.online import OnlinePrep
+from octavo.stages.prep.recording import record
+from octavo.stages.prep.stretch import Stretch
 from octavo.stores.state import StateStore
 from octavo.streams import Block
 
@@ -24,17 +26,17 @@ from .shop_project import Silent
 
 pytestmark = pytest.mark.xdist_group("state")
 
-ONLINE = {
+EDITS = {
     f'ov.Files("data/{name}*.csv"),': f'ov.Files("data/{name}*.csv"), online=ov.Stream(age="1us"),'
     for name in ("orders", "returns")
-}
+} | {'late="14d"': 'late="2000d"'}  # what is sent is of 2024, and is known when it comes
 
 
 class LiveShop:
     """A shop with services that take a turn when they are told to, and may be left at any time."""
 
     def __init__(self, folder, make_project):
-        make_project(folder, parts=2, orders=500, edits=ONLINE)
+        make_project(folder, parts=2, orders=500, edits=EDITS)
         self.folder, self.newer = folder, {}
         for name in ("orders", "returns"):
             path = folder / "data" / f"{name}-1.csv"
@@ -117,6 +119,8 @@ def test_live_is_what_a_prep_of_the_raw_store_gives(tmp_path, make_project):
             shop.ingest()
         shop.follow()
     assert shop.rows().height == 500
+    sent = shop.rows().tail(200)  # the newer half came live
+    assert sent["customer__amount_count_7d"].n_unique() > 5
     assert_same(shop.rows(), shop.rebuilt(tmp_path / "again" / "shop"))
 
 
@@ -163,9 +167,9 @@ def test_workers_share_views_and_let_each_other_prep(tmp_path, make_project):
     preps, stop = [], threading.Event()
 
     class Counted(OnlinePrep):
-        def prep(self):
+        def prep(self, is_over):
             preps.append(self)
-            return super().prep()
+            return super().prep(is_over)
 
     p = shop.project
     told = []
@@ -192,3 +196,40 @@ def test_workers_share_views_and_let_each_other_prep(tmp_path, make_project):
     assert not told
     assert len(preps) <= 4
     assert_same(shop.rows(), shop.rebuilt(tmp_path / "again" / "shop"))
+
+
+def test_rows_that_not_all_groups_know_are_in_no_data_version(tmp_path, make_project):
+    shop = LiveShop(tmp_path / "shop", make_project)
+    shop.project.run(Silent(), first="ingestion", last="ingestion")
+    shop.follow()
+    before = shop.rows()
+    shop.prep.prep()
+    context = shop.prep._context
+    one = Stretch(context, shop.stream)
+    one.__enter__()
+    for name, lines in shop.newer.items():
+        shop.send(name, lines)
+    shop.ingest()
+    while not one.turn():
+        pass
+    (rows,) = one._followers[ROWS]
+    record(context, "one", [(rows.work, rows.write())])
+    one.__exit__(Ended, None, None)  # killed: the views were folded as far, and are not written
+    assert_same(shop.rows(), before)
+    shop.follow()
+    assert shop.rows().height == 500
+    assert_same(shop.rows(), shop.rebuilt(tmp_path / "again" / "shop"))
+
+
+def test_a_worker_that_waits_for_a_prep_can_be_told_to_stop(tmp_path, make_project):
+    shop = LiveShop(tmp_path / "shop", make_project)
+    shop.project.run(Silent(), first="ingestion", last="prep")
+    stop = threading.Event()
+    with shop.project.home.prepping():
+        waiting = threading.Thread(target=shop.prep.run, args=(stop,))
+        waiting.start()
+        time.sleep(0.3)
+        assert waiting.is_alive()
+        stop.set()
+        waiting.join(20)
+        assert not waiting.is_alive()

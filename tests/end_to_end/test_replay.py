@@ -106,7 +106,7 @@ def test_ctrl_c_says_how_to_go_on_and_nothing_is_doubled(tmp_path, make_project,
     out, err = process.communicate(timeout=30)
     assert process.returncode == 1, err
     sent = int(re.search(r"([\d,]+) rows sent", out)[1].replace(",", ""))
-    go_on = re.search(r"Go on with (--from) (\S+)\.", err)
+    go_on = re.search(r"Go on by the same command with (--from) (\S+)\.", err)
     assert go_on, err
     told = call(replay, "--dir", one, "--speed", "max", *to, *go_on.groups(), "--json")
     total = rows(one, "orders").height + rows(one, "returns").height

@@ -41,7 +41,7 @@ def drain(committer):
     while True:
         time.sleep(0.03)
         try:
-            committer.drain()
+            committer.drain(committer.store.place.offset)
         except OctavoError as error:
             print(error, flush=True)  # which is no number: whoever reads it fails
 

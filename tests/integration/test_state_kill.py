@@ -87,7 +87,7 @@ def check(folder, times):
     assert count >= told > 5 * times
     log = DeltaLog(table)
     check_outbox(store, log, count)
-    Committer(store, log).drain()
+    Committer(store, log).drain(count)
     with store.snapshot() as snapshot:
         assert list(snapshot.outbox()) == []
     found = log.scan().sort("_number").collect()

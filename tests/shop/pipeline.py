@@ -56,6 +56,6 @@ pipeline = ov.Pipeline(
         (pl.col("amount") / pl.col("product__price_last")).alias("pieces"),
     ],
     split=ov.SplitByTime(train=0.6, validation=0.2, test=0.2, gap="1d"),
-    training=ov.Training(algorithms=["logistic"], trials=1, budget="1m"),
+    training=ov.Training(algorithms=["logistic"], trials=1, budget="10m"),
     monitor=ov.Monitor(window="7d"),
 )

@@ -195,8 +195,8 @@ def _tell(played: Any, predicted: int | None, seconds: float, as_json: bool) -> 
     if predicted is not None:
         click.echo(f"{predicted:,} predictions were asked for.")
     if not played.is_complete:
-        again = f"with --from {until}" if until else "by the same command"
-        click.echo(f"Stopped before the end. Go on {again}.", err=True)
+        again = f" with --from {until}" if until else ""
+        click.echo(f"Stopped before the end. Go on by the same command{again}.", err=True)
 
 
 class _Line:

@@ -24,13 +24,14 @@ def serve(project: Any, host: str, port: int) -> int:
     from octavo.server.events import Events
     from octavo.server.leaving import Server
     from octavo.services.receiving import Receiver
-    from octavo.services.refreshing import Refreshing
+    from octavo.services.refreshing import Refreshing, deployed
     from octavo.services.serving import PredictionLog
     from octavo.services.supervisor import SUCCEEDED, ready
     from octavo.stores.predictions import PredictionStore
 
     stream = project.stream()
     receiver = Receiver(project.definition, stream)
+    seen = deployed(project.catalog)
     scorer = _scorer(project, bool(receiver.datasets))
     with listener(host, port) as listening:
         address = f"http://{host}:{listening.getsockname()[1]}"
@@ -44,7 +45,9 @@ def serve(project: Any, host: str, port: int) -> int:
             Events(receiver),
             lambda: project.flow(stream),
         )
-        refreshing = Refreshing(project.catalog, lambda: _warm(project), app.serve, _telling())
+        refreshing = Refreshing(
+            project.catalog, seen, lambda: _warm(project), app.serve, _telling()
+        )
         if scorer is not None:
             served = f"{scorer.candidate_id} ({scorer.bundle.algorithm}), {scorer.deployment_id}"
             click.echo(f"Serving {served}")
@@ -54,8 +57,10 @@ def serve(project: Any, host: str, port: int) -> int:
         click.echo(f"  GET  {address}/v1/pipelines/{project.name}/data")
         click.echo(f"  GET  {address}/v1/pipelines/{project.name}/settings")
         click.echo(f"  GET  {address}/health   {address}/metrics")
-        stopping()
         server = Server(app, lambda: ready(waits=False))
+        # From here on, not only when it runs. It drains, then raises the signal again for whoever
+        # was there before: stopping a server is no failure.
+        _when_told_to_stop(server.handle_exit)
         signal.signal(SUCCEEDED, lambda *_: server.leave())
         server.run(sockets=[listening])
         refreshing.close()
@@ -197,13 +202,20 @@ def listener(host: str, port: int) -> socket.socket:
 
 def stopping() -> threading.Event:
     """Return what is set when the process is told to stop, or loses who supervises it."""
-    from octavo.services.supervisor import SUCCEEDED, watch_parent
+    from octavo.services.supervisor import SUCCEEDED
 
     stop = threading.Event()
-    for each in (signal.SIGINT, signal.SIGTERM, SUCCEEDED):
-        signal.signal(each, lambda *_: stop.set())
-    watch_parent()
+    _when_told_to_stop(lambda *_: stop.set())
+    signal.signal(SUCCEEDED, lambda *_: stop.set())
     return stop
+
+
+def _when_told_to_stop(call: Callable[..., None]) -> None:
+    from octavo.services.supervisor import watch_parent
+
+    for each in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(each, call)
+    watch_parent()
 
 
 def _telling(begin: str = "error: ") -> Callable[[str], None]:

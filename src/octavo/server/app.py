@@ -9,6 +9,7 @@ An error is ``{"error": …}``, whatever was asked for.
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -43,6 +44,8 @@ _TABLE = {
     "bytes": "Bytes of a table's data files.",
 }
 
+WAITING = 16
+"""Requests that wait for rows at the same time; more stand in line. All others pass them by."""
 LARGEST_BODY = 16 * 1024 * 1024
 """Bytes; a larger request is refused with 413."""
 
@@ -81,6 +84,7 @@ class App:
         self.flow = flow
         self.is_leaving = False
         """Whether each answer ends its connection: the next request is for a successor."""
+        self._waiting = ThreadPoolExecutor(WAITING, "waiting")
         self.registry = CollectorRegistry()
         self.requests = Counter(
             "octavo_requests", "Requests answered.", ["path", "status"], registry=self.registry
@@ -135,6 +139,8 @@ class App:
             answer = await self._answer(scope, receive)
         except Refused as refused:
             answer = refused.answer
+        except OctavoError as error:
+            answer = Refused(503, str(error)).answer
         self.requests.labels(self._label(path), answer.status).inc()
         length = str(len(answer.body)).encode()
         headers = [(b"content-type", answer.kind), (b"content-length", length), *answer.headers]
@@ -241,12 +247,15 @@ class App:
     async def _predict(self, receive: Receive) -> bytes:
         body, scorer = await _read(receive), self.scorer
         if scorer is None:
-            raise Refused(503, "no deployment is served; run `octavo run`, then start this again")
+            raise Refused(503, "no deployment is served; run `octavo run` until a model is ready")
         began = time.perf_counter()
         try:
             asked = scorer.decoder.decode(body)
             # Off the event loop: Polars and the kernel release the interpreter lock.
-            answers = await asyncio.to_thread(score_events, scorer, self.log, asked)
+            threads = self._waiting if asked.wait_for else None
+            told = scorer, self.log, asked
+            loop = asyncio.get_running_loop()
+            answers = await loop.run_in_executor(threads, score_events, *told)
         except BehindError as error:
             raise Refused(503, str(error), ((b"retry-after", b"1"),)) from error
         except OctavoError as error:

@@ -25,8 +25,6 @@ class Server(uvicorn.Server):
     """
 
     def __init__(self, app: App, ready: Callable[[], None]) -> None:
-        # uvicorn drains, then raises the signal again for whoever was there before: stopping a
-        # server is no failure.
         told = {"log_level": "warning", "access_log": False, "lifespan": "on"}
         super().__init__(uvicorn.Config(app, timeout_keep_alive=IDLE, **told))  # type: ignore[arg-type]
         self._app, self._ready = app, ready

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from octavo.errors import OctavoError, ResourceError
-from octavo.stores.compaction import changed, compact, delete, unread, worth
+from octavo.stores.compaction import changed, compact, delete, unread, within, worth
 from octavo.stores.delta import DeltaLog
 from octavo.stores.home import Home
 from octavo.streams import Stream
@@ -129,6 +129,6 @@ class Maintenance:
         old = [
             batch
             for batch in (folder.iterdir() if folder.exists() else ())
-            if max(map(changed, [batch, *batch.rglob("*")])) < until
+            if max(map(changed, within(batch))) < until
         ]
         return Maintained("incoming", deleted=len(old), freed=delete(old, dry_run=dry_run))

@@ -8,12 +8,21 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from octavo.errors import OctavoError
 from octavo.services.serving import Scorer
 from octavo.stores.catalog import Catalog
 
 EVERY = 1.0
 """Seconds between two looks."""
+
+State = tuple[Any, Sequence[str]]
+"""The deployment, None if there is none, and the groups of features."""
+
+
+def deployed(catalog: Catalog) -> State:
+    """Return what there is to answer with now."""
+    live = catalog.live_deployment()
+    groups = sorted(group["group_id"] for group in catalog.live_groups())
+    return live and live["deployment_id"], groups
 
 
 class Refreshing:
@@ -21,6 +30,8 @@ class Refreshing:
 
     Parameters
     ----------
+    seen
+        What was `deployed` before that was loaded which answers now.
     load
         Gives the scorer of what is deployed, warm.
     use
@@ -32,34 +43,27 @@ class Refreshing:
     def __init__(
         self,
         catalog: Catalog,
+        seen: State,
         load: Callable[[], Scorer],
         use: Callable[[Scorer], None],
         tell: Callable[[str], None],
     ) -> None:
         self._catalog, self._load, self._use, self._tell = catalog, load, use, tell
-        self._seen = self._state()
+        self._seen = seen
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._work, name="refreshing", daemon=True)
         self._thread.start()
 
-    def _state(self) -> tuple[Any, Sequence[str]]:
-        live = self._catalog.live_deployment()
-        groups = sorted(group["group_id"] for group in self._catalog.live_groups())
-        return live and live["deployment_id"], groups
-
     def _work(self) -> None:
-        told = ""
         while not self._stop.wait(EVERY):
             try:
                 self.look()
-            except OctavoError as error:
-                if str(error) != told:
-                    told = str(error)
-                    self._tell(told)
+            except Exception as error:  # noqa: BLE001  whatever it is, the next look may succeed
+                self._tell(str(error))
 
     def look(self) -> None:
         """Look once."""
-        state = self._state()
+        state = deployed(self._catalog)
         if state != self._seen and state[0] is not None:
             self._use(self._load())
             self._seen = state

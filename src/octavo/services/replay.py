@@ -83,8 +83,8 @@ def replay(
 ) -> None:
     """Send all rows of a timeline, none before it would have been known, until told to stop.
 
-    A slot is sent when it is over. What comes too slowly is not skipped: the rest is later by that,
-    until it has caught up.
+    A slot is sent when it is over, and whole unless it cannot be taken. What comes too slowly is
+    not skipped: the rest is later by that, until it has caught up.
 
     Parameters
     ----------
@@ -107,9 +107,9 @@ def replay(
         due = began + (slot.end - timeline.begin) / 1e6 / speed
         while (left := due - clock()) > 0 and not stop.wait(min(left, 1.0)):
             show(played)
+        if stop.is_set():  # not within a slot: another width would send its first part again
+            return
         for name, number, part, data in _blocks(slot, alone):
-            if stop.is_set():
-                return
             place = _delivered(target, (name, data, _key(key, slot, number)), stop, clock)
             if place is None:
                 return

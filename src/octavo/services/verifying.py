@@ -14,7 +14,7 @@ import polars as pl
 
 from octavo.bundle import Bundle
 from octavo.definition import Pipeline
-from octavo.definition.events import EVENT_ID, EVENT_TIME
+from octavo.definition.events import EVENT_ID, EVENT_TIME, POSITION
 from octavo.definition.versions import feature_fingerprints, table_fingerprints
 from octavo.stages.prep.recorded import RecordedFeatures
 from octavo.stages.prep.request_time import OnlineFeatures
@@ -104,7 +104,7 @@ class _Verifier:
             return
         source = served.select(EVENT_ID).join(rows, on=EVENT_ID, how="left", maintain_order="left")
         positions = [json.loads(each) for each in served["positions"]]
-        again = self._recorded.features(source.drop(EVENT_ID), positions)
+        again = self._recorded.features(source.drop(EVENT_ID, POSITION), positions)
         for number, (now, then) in enumerate(
             zip(self._texts(again), served["features"], strict=True)
         ):
@@ -114,14 +114,17 @@ class _Verifier:
             features = _differing(then, now)
             about = {"prediction_id": served["prediction_id"][number], "features": features}
             self._verified.differing.append(about)
-        self._hold_against_prepped(served)
+        self._hold_against_prepped(served, rows[POSITION])
 
     def _ingested(self, served: pl.DataFrame) -> pl.DataFrame:
-        """Return the source rows of the events that were asked for, as far as they came."""
+        """Return the source rows of the events that were asked for, as far as they came.
+
+        Beside their columns they have event ID and position.
+        """
         dataset, catalog = self._pipeline.rows, self._catalog
         rows = self._raw.scan(dataset.name, catalog.committed(dataset.name))
         columns = list(from_json(catalog.schemas()[dataset.name]))
-        rows = rows.filter(pl.col(EVENT_TIME).is_not_null()).select(EVENT_ID, *columns)
+        rows = rows.filter(pl.col(EVENT_TIME).is_not_null()).select(EVENT_ID, POSITION, *columns)
         asked = served.select(EVENT_ID).drop_nulls().unique().lazy()
         return rows.join(asked, on=EVENT_ID, how="semi").unique(EVENT_ID).collect()
 
@@ -143,11 +146,11 @@ class _Verifier:
         """Return rows as they are logged."""
         return features.select(pl.struct(self._features).struct.json_encode()).to_series()
 
-    def _hold_against_prepped(self, served: pl.DataFrame) -> None:
+    def _hold_against_prepped(self, served: pl.DataFrame, positions: pl.Series) -> None:
         pipeline, catalog = self._pipeline, self._catalog
         wanted = table_fingerprints(pipeline, catalog.loaded(pipeline.datasets))
         version = current(catalog, wanted, feature_fingerprints(pipeline, wanted))
-        rows = FeatureStore(self._home).assembled(pipeline, version, self._features)
+        rows = FeatureStore(self._home).assembled(pipeline, version, self._features, positions)
         texts = rows.select(
             EVENT_ID, pl.struct(self._features).struct.json_encode().alias("_prepped")
         )

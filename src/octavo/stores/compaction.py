@@ -7,6 +7,7 @@ it is time.
 """
 
 import contextlib
+import os
 import shutil
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -120,6 +121,13 @@ def changed(path: Path) -> float:
         return time.time()
 
 
+def within(path: Path) -> Iterator[Path]:
+    """Give a file or folder and all that is in it, but what goes meanwhile."""
+    yield path
+    for folder, folders, files in os.walk(path):
+        yield from (Path(folder, name) for name in (*folders, *files))
+
+
 def delete(paths: Iterable[Path], *, dry_run: bool = False) -> int:
     """Delete files and folders; return how many bytes they had.
 
@@ -130,7 +138,7 @@ def delete(paths: Iterable[Path], *, dry_run: bool = False) -> int:
     """
     freed = 0
     for path in paths:
-        for file in (path, *path.rglob("*")):
+        for file in within(path):
             with contextlib.suppress(FileNotFoundError):
                 freed += file.stat().st_size
         if not dry_run and path.is_dir():

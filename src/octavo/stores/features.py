@@ -86,8 +86,8 @@ class FeatureStore:
             Names views and derived features.
         version
             A data version's document: ``groups`` of the rows and of each view, each with
-            ``group``, ``columns`` and ``preps``; and the ``withdrawn`` batches, whose rows are
-            left out.
+            ``group``, ``columns`` and ``preps``; the ``position`` that all have come to; and the
+            ``withdrawn`` batches, whose rows are left out.
         features
             Those wanted; None for all of them. Nothing else is read but what they are derived from.
         positions
@@ -108,6 +108,8 @@ class FeatureStore:
         wanted = [f for f in pipeline.features if features is None or f in features]
         read = _read_for(pipeline, wanted)
         frame = self._table(ROWS, version["groups"][ROWS], read, positions)
+        # Groups that are kept up live come on one by one: some know rows that others do not yet.
+        frame = frame.filter(batch_sequence(pl.col(POSITION)) <= version["position"])
         if version["withdrawn"]:
             gone = list(version["withdrawn"].values())
             frame = frame.filter(~batch_sequence(pl.col(POSITION)).is_in(gone))

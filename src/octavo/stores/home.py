@@ -4,12 +4,15 @@ import contextlib
 import fcntl
 import os
 import shutil
+import time
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 from octavo.errors import ResourceError
+
+_LOOK = 0.02  # seconds between two looks whether a lock is free
 
 
 @dataclass(frozen=True)
@@ -49,10 +52,10 @@ class Home:
 
     @property
     def tables(self) -> list[Path]:
-        """Folders of all Delta tables there are, sorted."""
+        """Folders of all Delta tables there are, sorted; not of one that is only being created."""
         places = ("raw/*", "rejected/*", "restated/*", "features/*/*", "predictions")
         logs = (log for place in places for log in self.path.glob(f"{place}/_delta_log"))
-        return sorted(log.parent for log in logs)
+        return sorted(log.parent for log in logs if any(log.glob("*.json")))
 
     def state(self, view: str, group_id: str) -> Path:
         """State of a group: an environment of its own."""
@@ -125,16 +128,30 @@ class Home:
             yield is_held
 
     @contextlib.contextmanager
-    def prepping(self) -> Iterator[None]:
-        """Prep alone: who folds live lets go at its next turn, and goes on after it."""
-        with self.locked("prep.next", fcntl.LOCK_EX), self.locked("prep", fcntl.LOCK_EX):
-            yield
+    def prepping(self, is_over: Callable[[], bool] = lambda: False) -> Iterator[bool]:
+        """Prep alone: who folds live lets go at its next turn, and goes on after it.
+
+        Parameters
+        ----------
+        is_over
+            Ends the waiting for others; then False is given.
+        """
+        with (
+            self._awaited("prep.next", fcntl.LOCK_EX, is_over) as is_next,
+            self._awaited("prep", fcntl.LOCK_EX, lambda: is_over() or not is_next) as is_alone,
+        ):
+            yield is_alone
 
     @contextlib.contextmanager
-    def folding(self) -> Iterator[Callable[[], bool]]:
+    def folding(self, is_over: Callable[[], bool]) -> Iterator[Callable[[], bool] | None]:
         """Fold live, beside others that do; waits for who preps alone.
 
         Gives what tells whether somebody waits to prep alone.
+
+        Parameters
+        ----------
+        is_over
+            Ends the waiting; then None is given.
         """
 
         def is_awaited() -> bool:
@@ -142,9 +159,21 @@ class Home:
                 return not is_free
 
         with contextlib.ExitStack() as held:
-            with self.locked("prep.next", fcntl.LOCK_SH):
-                held.enter_context(self.locked("prep", fcntl.LOCK_SH))
-            yield is_awaited
+            with self._awaited("prep.next", fcntl.LOCK_SH, is_over) as is_free:
+                if is_free:  # nobody holds the other one alone, or is about to
+                    held.enter_context(self.locked("prep", fcntl.LOCK_SH))
+            yield is_awaited if is_free else None
+
+    @contextlib.contextmanager
+    def _awaited(self, name: str, how: int, is_over: Callable[[], bool]) -> Iterator[bool]:
+        """Hold a lock as soon as it is free; a process that is told to stop waits no longer."""
+        while not is_over():
+            with self.locked(name, how | fcntl.LOCK_NB) as is_held:
+                if is_held:
+                    yield True
+                    return
+            time.sleep(_LOOK)
+        yield False
 
     @contextlib.contextmanager
     def backfilling(self) -> Iterator[None]:
@@ -199,14 +228,8 @@ class Home:
 
         The lock goes with the process, however that ends.
         """
-        (self.path / "locks").mkdir(parents=True, exist_ok=True)
-        with (self.path / "locks" / "following").open("a+") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                yield False
-                return
-            yield True
+        with self.locked("following", fcntl.LOCK_EX | fcntl.LOCK_NB) as is_alone:
+            yield is_alone
 
     @contextlib.contextmanager
     def kept(self) -> Iterator[None]:

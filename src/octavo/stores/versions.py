@@ -30,12 +30,13 @@ def current(catalog: Catalog, wanted: Tables, features: Mapping[str, str]) -> Do
     Returns
     -------
     dict
-        ``position`` (newest place in the order of batches), ``clock`` (newest known_at,
-        microseconds), ``batches`` (their IDs), ``withdrawn`` (ID to sequence of those whose rows
-        are still in the tables), ``corrected`` (the position up to which restatements count),
-        ``features``, ``groups`` (for the rows and each view: ``group``, ``columns``, ``preps``),
-        and ``data_version``: a hash of the batches' contents and order, of the fingerprints and of
-        what is stale, so that equal data have equal versions wherever they are loaded.
+        ``position`` (the place in the order of batches that all groups have come to), ``clock``
+        (newest known_at up to there, microseconds), ``batches`` (their IDs), ``withdrawn`` (ID to
+        sequence of those whose rows are still in the tables), ``corrected`` (the position up to
+        which restatements count), ``features``, ``groups`` (for the rows and each view: ``group``,
+        ``columns``, ``preps``), and ``data_version``: a hash of the batches' contents and order, of
+        the fingerprints and of what is stale, so that equal data have equal versions wherever they
+        are loaded.
 
     Raises
     ------
@@ -53,7 +54,7 @@ def current(catalog: Catalog, wanted: Tables, features: Mapping[str, str]) -> Do
     return {
         "data_version": "data-" + fingerprint([contents, dict(features), stale])[:12],
         "position": position,
-        "clock": max(group.last["clock"] for group in groups),
+        "clock": min(group.last["clock"] for group in groups),
         "batches": [b["batch_id"] for b in batches],
         "withdrawn": {
             b["batch_id"]: b["sequence"] for b in every if (b["withdrawn"] or 0) > corrected

@@ -8,24 +8,10 @@ from octavo.stages.ingestion import first_load, offline
 from octavo.stores.raw import RawStore
 
 SCRIPT = """
-import polars as pl
 import octavo as ov
-
-payments = ov.Dataset(
-    "payments",
-    ov.Files("*.csv", follow=True),
-    online=ov.Stream(),
-    event_id="id",
-    event_time="at",
-)
-pipeline = ov.Pipeline(
-    problem=ov.Problem("?", target="large", kind="binary", metric="roc_auc", at_least=0.5),
-    datasets=[payments],
-    rows=payments,
-    label=ov.Label("large", of=payments, on="id", value=pl.col("amount") > 3),
-    row=[pl.col("amount")],
-    training=ov.Training(algorithms=["logistic"]),
-)
+from streaming import payments, pipeline_of
+grows = ov.Files("*.csv", follow=True)
+pipeline = pipeline_of(payments(offline=grows, event_time="at"))
 """
 HEAD = "id,at,amount\n"
 

@@ -206,7 +206,7 @@ DECLARED = {
 def test_definition_and_settings_refuse_the_same(tmp_path, catalog, make_project, field, value):
     from octavo.project import load_definition
 
-    edit = {'algorithms=["logistic"], trials=1, budget="1m"': f"{field}={value!r}"}
+    edit = {'algorithms=["logistic"], trials=1, budget="10m"': f"{field}={value!r}"}
     folder = make_project(tmp_path / "shop", orders=5, edits=edit)
     with pytest.raises(DefinitionError):
         load_definition(folder)

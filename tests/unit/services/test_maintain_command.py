@@ -1,6 +1,8 @@
 """`octavo maintain` as people see it, as programs read it, and what it ends with."""
 
 import json
+import sys
+from pathlib import Path
 
 import polars as pl
 import pytest
@@ -9,19 +11,11 @@ from click.testing import CliRunner
 from octavo.cli.main import app
 from octavo.stores.delta import DeltaLog
 
-SCRIPT = """
-import polars as pl
-import octavo as ov
+sys.path.insert(0, str(Path(__file__).parents[1] / "ingestion"))
 
-payments = ov.Dataset("payments", online=ov.Stream(), event_id="id", event_time="at")
-pipeline = ov.Pipeline(
-    problem=ov.Problem("?", target="large", kind="binary", metric="roc_auc", at_least=0.5),
-    datasets=[payments],
-    rows=payments,
-    label=ov.Label("large", of=payments, on="id", value=pl.col("amount") > 3),
-    row=[pl.col("amount")],
-    training=ov.Training(algorithms=["logistic"]),
-)
+SCRIPT = """
+from streaming import payments, pipeline_of
+pipeline = pipeline_of(payments())
 """
 
 
@@ -68,3 +62,15 @@ def test_a_table_that_cannot_be_maintained_is_a_failure_that_is_named(folder):
     done = call("maintain", folder)
     assert done.return_value == 1
     assert "octavo: raw/payments: " in done.stderr
+
+
+def test_a_table_that_is_only_being_created_is_none_yet(folder):
+    """Whoever creates one may be killed between the folder of its log and the first entry."""
+    (folder / ".octavo" / "raw" / "visits" / "_delta_log").mkdir(parents=True)
+    found = json.loads(call("maintain", folder, "--json").output)
+    assert [(each["folder"], each["error"]) for each in found] == [
+        ("raw/payments", None),
+        ("incoming", None),
+    ]
+    status = json.loads(call("status", folder, "--json").output)
+    assert [table["table"] for table in status["tables"]] == ["raw/payments"]

@@ -1,6 +1,7 @@
 """All tables of a home are maintained, each by itself; what is in use, or young, is left alone."""
 
 import os
+import shutil
 import threading
 import time
 from pathlib import Path
@@ -100,6 +101,25 @@ def test_batches_that_nobody_brings_on_are_deleted(home):
     assert maintain(home, dry_run=True)["incoming"].deleted == 1
     assert maintain(home)["incoming"].deleted == 1
     assert [path.name for path in home.incoming("").iterdir()] == ["growing"]
+
+
+def test_batches_that_come_and_go_meanwhile_are_no_obstacle(home):
+    stop = threading.Event()
+
+    def ingest():
+        while not stop.is_set():
+            (home.incoming("batch") / "rows").mkdir(parents=True)
+            shutil.rmtree(home.incoming("batch"))
+
+    ingesting = threading.Thread(target=ingest)
+    ingesting.start()
+    try:
+        until = time.monotonic() + 1
+        while time.monotonic() < until:
+            assert maintain(home)["incoming"].deleted == 0
+    finally:
+        stop.set()
+        ingesting.join()
 
 
 def test_one_at_a_time(home):

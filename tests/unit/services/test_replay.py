@@ -118,3 +118,16 @@ def test_moments_are_written_in_utc_no_longer_than_needed():
     assert spoken(0) == "1970-01-01T00:00:00Z"
     assert spoken(1_383_264_000_500_000) == "2013-11-01T00:00:00.500000Z"
     assert spoken(-1) == "1969-12-31T23:59:59.999999Z"
+
+
+def test_a_slot_that_is_begun_is_sent_whole_so_that_another_speed_may_go_on():
+    made, target = Made(a=[100, 200], b=[100, 200]), Kept()
+    target.left = 1
+    stopped = play(timeline(made, A, B), target, speed=10, stop=target)
+    assert (target.rows, stopped.is_complete) == ([("a", 0), ("b", 0)], False)
+    target.left = None
+    target.stopped = False
+    first = stopped.until / 1e6
+    played = play(timeline(made, A, B, first=first), target, speed=math.inf, stop=target)
+    assert target.rows == [("a", 0), ("b", 0), ("a", 1), ("b", 1)]
+    assert (played.sent, played.repeated) == (2, 0)

@@ -43,7 +43,8 @@ def store(tmp_path):
 
 def version(pipeline):
     group = {"group": "g", "columns": {"x": "x"}, "preps": list(range(FILES))}
-    return {"features": {"x": ""}, "groups": {"rows": [group]}, "withdrawn": {}}
+    groups = {"rows": [group]}
+    return {"features": {"x": ""}, "groups": groups, "withdrawn": {}, "position": FILES}
 
 
 def read(store, pipeline, places):

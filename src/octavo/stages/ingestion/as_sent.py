@@ -120,8 +120,9 @@ def form_of(
     if kind == "lines":
         return Form(encoding, mark, lines.load(source, wanted))
     reader = delimited.load(source, wanted, csv)
-    body = reader.body if encoding == UTF8 else reader.body.decode().encode(encoding)
-    return Form(encoding, len(head) - len(body), reader)
+    # By lines: bytes that are no letters of an encoding have become longer in what follows.
+    above = head.count(b"\n") - reader.body.count(b"\n")
+    return Form(encoding, max(mark, len(head) - len(head.split(b"\n", above)[above])), reader)
 
 
 class Rows(NamedTuple):

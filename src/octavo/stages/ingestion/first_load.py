@@ -33,30 +33,34 @@ def loads(catalog: Catalog, dataset: str) -> list[tuple[Row, Followed]]:
     table = tables.batches
     here = (table.c.dataset == dataset) & table.c.topic.is_(None)
     found = catalog.rows(sa.select(table).where(here).order_by(table.c.sequence))
-    known = (row for row in found if row["through"])
-    return [(row, msgspec.convert(row["through"]["followed"], Followed)) for row in known]
+    known = ((row, row["through"]["followed"]) for row in found if is_load(row))
+    return [(row, msgspec.convert(file, Followed)) for row, file in known]
 
 
-def is_begun(catalog: Catalog, dataset: str) -> bool:
-    """Return whether some of a dataset is loaded: new files are followed then, and never loaded."""
-    return any(batch["state"] != "planned" for batch, _ in loads(catalog, dataset))
+def is_load(batch: Row) -> bool:
+    """Return whether a batch is of a first load; others have their rows from elsewhere."""
+    return "followed" in (batch["through"] or {})
+
+
+def is_begun(found: Sequence[tuple[Row, Followed]]) -> bool:
+    """Return whether some is loaded: new files are followed then, and never loaded."""
+    return any(batch["state"] != "planned" for batch, _ in found)
 
 
 def is_over(catalog: Catalog, home: Home, dataset: str) -> bool:
-    """Return whether all of it is, of what the first run found."""
-    left = home.extracts(dataset)
-    return is_begun(catalog, dataset) and not any(
-        batch["state"] == "planned" and (left / file.id).exists()
-        for batch, file in loads(catalog, dataset)
+    """Return whether all of a dataset is loaded, of what the first run found."""
+    left, found = home.extracts(dataset), loads(catalog, dataset)
+    return is_begun(found) and not any(
+        batch["state"] == "planned" and (left / file.id).exists() for batch, file in found
     )
 
 
 def copies(context: Context, dataset: Dataset, paths: Sequence[Path]) -> list[Offered]:
     """Return what is to be loaded of some files: copies that were planned before, and new ones."""
-    folder = context.home.extracts(dataset.name)
+    folder, found = context.home.extracts(dataset.name), loads(context.catalog, dataset.name)
     kept = {
         file.id: Offered(copy, batch["source"], batch["content_hash"], batch["through"])
-        for batch, file in loads(context.catalog, dataset.name)
+        for batch, file in found
         if batch["state"] == "planned"
         and (copy := folder / file.id / Path(batch["source"]).name).exists()
         and file.is_at(Path(file.path))
@@ -64,7 +68,7 @@ def copies(context: Context, dataset: Dataset, paths: Sequence[Path]) -> list[Of
     for left in folder.glob("*"):  # of a run that was killed, or of a file that was replaced
         if left.name not in kept:
             shutil.rmtree(left)
-    if is_begun(context.catalog, dataset.name):
+    if is_begun(found):
         return [*kept.values()]
     done = {each.source for each in kept.values()}
     new = (_copy(dataset, path, folder) for path in paths if str(path) not in done)

@@ -8,7 +8,7 @@ nothing depends on numbers that a network folder may change. It knows nothing of
 import contextlib
 import os
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import IO, NamedTuple
 
@@ -77,7 +77,16 @@ class Looked(NamedTuple):
     """What a person should know."""
 
 
-def look(known: Sequence[Followed], paths: Sequence[Path]) -> Looked:
+def divided(known: Sequence[Followed]) -> tuple[list[Followed], list[Followed]]:
+    """Return the files that are where they were seen last, and the others."""
+    there: list[Followed] = []
+    lost: list[Followed] = []
+    for each in known:
+        (there if each.is_at(Path(each.path)) else lost).append(each)
+    return there, lost
+
+
+def look(there: Sequence[Followed], lost: Sequence[Followed], paths: Sequence[Path]) -> Looked:
     """Find files again, and those that are new.
 
     A file that was renamed in its folder is found there, whatever it is called. One that is shorter
@@ -85,16 +94,18 @@ def look(known: Sequence[Followed], paths: Sequence[Path]) -> Looked:
 
     Parameters
     ----------
+    there, lost
+        As from `divided`.
     paths
         What there is to be followed now.
     """
-    there, told = [each for each in known if each.is_at(Path(each.path))], []
+    there, told = [*there], []
     taken = {each.path for each in there}
-    lost = [each for each in known if each not in there]
+    around = _Around(paths)
     away: list[Followed] = []
     for each in lost:
         was = each.path
-        place = _moved(each, paths, taken) if each.end else None
+        place = around.find(each, taken) if each.end else None
         if place is None:
             away.append(each)
             continue
@@ -115,15 +126,34 @@ def look(known: Sequence[Followed], paths: Sequence[Path]) -> Looked:
     return Looked(there, away, told)
 
 
-def _moved(file: Followed, paths: Iterable[Path], taken: set[str]) -> Path | None:
-    """Return where a file is now: under one of the paths, or beside where it was."""
-    beside: list[Path] = []
-    with contextlib.suppress(OSError):
-        beside = sorted(each for each in Path(file.path).parent.iterdir() if each.is_file())
-    for path in dict.fromkeys((*paths, *beside)):
-        if str(path) not in taken and str(path) != file.path and file.is_at(path):
-            return path
-    return None
+class _Around:
+    """Where files may be that are not where they were: each is opened once, however many are."""
+
+    def __init__(self, paths: Sequence[Path]) -> None:
+        self._paths = paths
+        self._beside: dict[Path, list[Path]] = {}
+        self._heads: dict[Path, bytes] = {}
+
+    def find(self, file: Followed, taken: Collection[str]) -> Path | None:
+        """Return where a file is now: under one of the paths, or beside where it was."""
+        folder = Path(file.path).parent
+        if folder not in self._beside:
+            self._beside[folder] = []
+            with contextlib.suppress(OSError):
+                self._beside[folder] = sorted(each for each in folder.iterdir() if each.is_file())
+        for path in dict.fromkeys((*self._paths, *self._beside[folder])):
+            if str(path) in taken or str(path) == file.path:
+                continue
+            if self._head(path).startswith(file.head) and file.is_at(path):
+                return path
+        return None
+
+    def _head(self, path: Path) -> bytes:
+        if path not in self._heads:
+            self._heads[path] = b""
+            with contextlib.suppress(OSError), path.open("rb") as file:
+                self._heads[path] = file.read(WINDOW)
+        return self._heads[path]
 
 
 def load(path: Path) -> list[Followed] | None:

@@ -40,8 +40,8 @@ def isolate(
     bad = _aside(attempt, firsts, error)
     good = [place for place in firsts if place not in bad]
     aside: dict[int, str] = {}
-    for kind in ordered:
-        if kind[0] in bad and (len(kind) == 1 or _fault(attempt, [*good, kind[-1]])):
+    for tried, kind in enumerate(kind for kind in ordered if kind[0] in bad):
+        if len(kind) == 1 or tried >= ATTEMPTS or _fault(attempt, [*good, kind[-1]]):
             aside |= dict.fromkeys(kind, bad[kind[0]])
     rest = sorted(place for kind in ordered for place in kind if place not in aside)
     fault = _fault(attempt, rest) if rest else None

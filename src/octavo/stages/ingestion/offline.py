@@ -181,7 +181,7 @@ def _ingest_batch(context: Context, dataset: Dataset, batch: Row, offered: Offer
         while taken is None:  # again, if the file is not what it began as
             taken = _written(context, dataset, batch, reading, known)
         if taken.version is None:
-            _forget(context, batch)
+            _forget(context, taken.batch)
         else:
             _commit(context, dataset, offered, reading, taken, began)
     if isinstance(dataset.offline, Sql):

@@ -12,7 +12,7 @@ from octavo.errors import DataError, OctavoError
 from octavo.stages.contract import Context
 from octavo.stages.ingestion import sql
 from octavo.stages.ingestion.files import changing, content_hash, expand
-from octavo.stages.ingestion.first_load import copies, is_over
+from octavo.stages.ingestion.first_load import copies, is_load, is_over
 from octavo.stages.ingestion.offered import Offered
 
 
@@ -68,9 +68,18 @@ def sources_of(context: Context) -> tuple[dict[str, list[Offered]], list[OctavoE
 def _first(context: Context, dataset: Dataset, files: Files) -> list[Offered]:
     """Return what files that grow have, before they are followed."""
     if is_over(context.catalog, context.home, dataset.name):
+        # A kill may have left the copy that was ingested last.
+        shutil.rmtree(context.home.extracts(dataset.name), ignore_errors=True)
         return []
+    before = [b for b in context.catalog.committed(dataset.name) if b["topic"] is None]
+    if not (dataset.event_id or all(map(is_load, before))):
+        raise DataError(
+            "its files were loaded before they were followed, and nothing tells which rows came.",
+            where=f"dataset {dataset.name!r}",
+            fix="Take out follow=True; or run `octavo run --fresh` to load them anew.",
+        )
     found = copies(context, dataset, _files(context, files, dataset))
-    if not found:
+    if not found and not is_over(context.catalog, context.home, dataset.name):
         raise DataError(
             "its files have no whole record yet.",
             where=f"dataset {dataset.name!r}",
@@ -92,7 +101,7 @@ def _check_stream(context: Context, dataset: Dataset) -> None:
 def _loaded(context: Context, dataset: Dataset, source: Sql) -> list[Offered]:
     """Read what is new in a database, from where the batches that count have ended."""
     before = context.catalog.batches(dataset.name)
-    ends = [b["through"] for b in before if b["through"]]
+    ends = [b["through"] for b in before if "cursor" in (b["through"] or {})]
     offered = sql.offered(
         source,
         context.databases,

@@ -30,7 +30,7 @@ from octavo.streams import BacklogError, Block, Stream
 from octavo.streams.topics import incoming
 
 IDLE = 0.25
-"""Seconds between two looks where nothing has come: a stat and two short reads for each file."""
+"""Seconds between two looks where nothing has come: two short reads and a stat for each file."""
 SETTLED = 2.0
 """Seconds for which a file must look like another one before it is taken for that: what a network
 folder says of a file that was just written may be older than what it said before."""
@@ -140,12 +140,12 @@ class _Follower:
         """Return the files that can be read on; what is new of them is stored first."""
         known = self._known()
         before = {each.id: each.path for each in known}
-        others = [each for each in known if not each.is_at(Path(each.path))]
-        is_odd = any(Path(each.path).exists() for each in others)
+        there, lost = growing.divided(known)
+        is_odd = any(Path(each.path).exists() for each in lost)
         if is_odd and not self._is_settled():
-            return [each for each in known if each not in others]
+            return there
         self._odd = 0.0
-        found = growing.look(known, paths_of(self._dataset, self._folder))
+        found = growing.look(there, lost, paths_of(self._dataset, self._folder))
         self._files = [*found.there, *found.away]
         if {each.id: each.path for each in self._files} != before:
             growing.store(self._kept, self._files)
@@ -169,7 +169,10 @@ class _Follower:
     def _read(self, file: Followed) -> bool:
         """Append the next whole records of a file as a block; return whether there were any."""
         try:
-            with Path(file.path).open("rb") as source:
+            path = Path(file.path)
+            if path.stat().st_size == file.end:
+                return False
+            with path.open("rb") as source:
                 form = self._form(file, source)
                 if form is None:
                     return False

@@ -43,8 +43,10 @@ class Committer:
     def __init__(self, store: StateStore, table: DeltaLog) -> None:
         self.store, self.table = store, table
 
-    def drain(self) -> int:
-        """Bring all that has been emitted into the table; return how many rows that were.
+    def drain(self, through: int) -> int:
+        """Bring what was emitted up to a position into the table; return how many rows that were.
+
+        What is emitted meanwhile waits: rows are marked with no later position than is told of.
 
         Raises
         ------
@@ -54,20 +56,20 @@ class Committer:
             If the disk is full or may not be written. Nothing is lost; drain again.
         """
         rows = 0
-        while blobs := self._oldest():
+        while blobs := self._oldest(through):
             rows += self._append(blobs)
             self.store.drained(blobs)
         return rows
 
-    def _oldest(self) -> dict[int, bytes]:
+    def _oldest(self, through: int) -> dict[int, bytes]:
         """Return the oldest blobs of the outbox, by their positions."""
         blobs, size = {}, 0
         with self.store.snapshot() as snapshot:
             for position, blob in snapshot.outbox():
+                if position > through or size >= MOST:
+                    break
                 blobs[position] = blob
                 size += len(blob)
-                if size >= MOST:
-                    break
         return blobs
 
     def _append(self, blobs: dict[int, bytes]) -> int:

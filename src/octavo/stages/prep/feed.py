@@ -13,14 +13,14 @@ import polars as pl
 from octavo.definition import Dataset, Pipeline
 from octavo.definition.events import EVENT_ID, EVENT_TIME, KNOWN_AT, POSITION
 from octavo.errors import DataError
-from octavo.stores.catalog import Row
+from octavo.stores.catalog import Row, now
 from octavo.stores.raw import RawStore
 from octavo.stores.schemas import from_json
 from octavo.streams import Record, Stream
 from octavo.streams.topics import accepted
 
 PASSED_ON = 0.3
-"""Seconds to wait for rows to be passed on that were committed."""
+"""Seconds after their commit for which rows are waited for that have not been passed on yet."""
 LOOK = 0.002
 """Seconds between two looks."""
 MOST = 64 << 20
@@ -50,6 +50,11 @@ class Feed:
         """By topic, where to read on."""
         self._held: dict[str, list[Record]] = {}
         """By batch ID, the oldest first."""
+        loaded = [dataset for dataset in pipeline.datasets if dataset.name in schemas]
+        self._none = {
+            dataset.name: raw.events_of(dataset, raw.scan(dataset.name, []).collect())
+            for dataset in loaded
+        }
         for dataset in pipeline.datasets:
             if dataset.online is not None:
                 topic = accepted(dataset)
@@ -61,10 +66,12 @@ class Feed:
 
         Batches are asked for once.
         """
+        if not batches:
+            return self._none[dataset.name]
         found = {batch["batch_id"]: self._passed_on(dataset, batch) for batch in batches}
         lacking = [batch for batch in batches if found[batch["batch_id"]] is None]
         frames = [frame for frame in found.values() if frame is not None]
-        if lacking or not frames:
+        if lacking:
             frames.append(self._raw.scan(dataset.name, lacking).collect())
         rows = pl.concat(frames, how="diagonal_relaxed")
         return self._raw.events_of(dataset, rows)
@@ -73,15 +80,17 @@ class Feed:
         """Return the rows of a batch if the stream has all of them."""
         if batch["topic"] is None or not batch["rows"]:
             return None
-        topic, until = accepted(dataset).name, time.monotonic() + PASSED_ON
+        topic, waited = accepted(dataset).name, 0.0
+        age = (now() - batch["committed_at"]) / 1e6
         while True:
             records = self._held.get(batch["batch_id"], [])
             if sum(record.rows for record in records) >= batch["rows"]:
                 break
             if not self._read(topic):
-                if time.monotonic() > until:
+                if age + waited > PASSED_ON:
                     return None
                 time.sleep(LOOK)
+                waited += LOOK
         del self._held[batch["batch_id"]]
         rows = pl.concat([pl.read_ipc_stream(record.data) for record in records])
         return (

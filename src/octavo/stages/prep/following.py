@@ -43,7 +43,7 @@ class Follower(Protocol):
         ...
 
     def fold(self, events: Pieces, position: int) -> None:
-        """Take in the next piece of the log, which goes up to a position."""
+        """Take in the next piece of the log, up to a position; nothing if it has come that far."""
         ...
 
     def write(self) -> Written:
@@ -71,9 +71,8 @@ class ViewFollower:
 
     def write(self) -> Written:
         """Drain the state's outbox."""
-        position = self.position  # before: all that is emitted up to there is drained then
-        rows = self._committer.drain()
-        return Written(position, rows, self._group.too_late)
+        position = self.position
+        return Written(position, self._committer.drain(position), self._group.too_late)
 
 
 class RowsFollower:
@@ -100,6 +99,8 @@ class RowsFollower:
 
     def fold(self, events: Pieces, position: int) -> None:
         """Compute the features of a piece's rows."""
+        if position <= self._position:
+            return
         rows = events[self._rows]
         found = [self._compute(rows)] if rows.height else []
         with self._lock:

@@ -127,11 +127,12 @@ def run(context: Context) -> Outcome:
     Who folds live lets go meanwhile.
     """
     with context.home.prepping():
-        settle(context)
-        return _run(context)
+        return alone(context)
 
 
-def _run(context: Context) -> Outcome:
+def alone(context: Context) -> Outcome:
+    """Do what `run` does, where the home is held for it."""
+    settle(context)
     batches, position = context.catalog.draw_barrier()
     _check_rows(context, batches)
     report_quality(context, batches)

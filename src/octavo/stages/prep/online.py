@@ -67,7 +67,7 @@ class OnlinePrep:
         is_due = True
         while not stop.is_set():
             try:
-                if is_due and not self.prep():
+                if is_due and not self.prep(stop.is_set):
                     stop.wait(PATIENCE / 4)
                     continue
                 is_due = True  # after an error, too
@@ -76,13 +76,15 @@ class OnlinePrep:
                 self._tell(f"prep: {error}")
                 stop.wait(PATIENCE)
 
-    def prep(self) -> bool:
-        """Prep as a run does; return False if there is nothing to predict yet."""
+    def prep(self, is_over: Callable[[], bool] = lambda: False) -> bool:
+        """Prep as a run does; return False if there is nothing to predict yet, or it is over."""
         rows = self._context.pipeline.rows.name
         if not any(batch["rows"] for batch in self._context.catalog.committed(rows)):
             return False
-        offline.run(self._context)
-        return True
+        with self._context.home.prepping(is_over) as is_alone:
+            if is_alone:
+                offline.alone(self._context)
+        return is_alone
 
     def stretch(self, is_over: Callable[[], bool], wait: Callable[[], object]) -> bool:
         """Fold live until told that it is over, or somebody else waits to prep.
@@ -94,11 +96,11 @@ class OnlinePrep:
         wait
             Is called where nothing has come.
         """
-        with (
-            self._context.home.folding() as is_awaited,
-            Stretch(self._context, self._stream) as stretch,
-        ):
-            while not (stretch.is_due or is_over() or is_awaited()):
-                if not stretch.turn():
-                    wait()
+        with self._context.home.folding(is_over) as is_awaited:
+            if is_awaited is None:
+                return False
+            with Stretch(self._context, self._stream) as stretch:
+                while not (stretch.is_due or is_over() or is_awaited()):
+                    if not stretch.turn():
+                        wait()
             return stretch.is_due

@@ -62,7 +62,7 @@ def settle(context: Context, names: Collection[str] | None = None) -> None:
 def _left(context: Context, work: Work, store: StateStore) -> Written:
     """Write what is left in a state, and return how far it goes beyond what the catalog knows."""
     position, table = store.place.offset, context.features.table(work.name, work.group_id)
-    Committer(store, table).drain()
+    Committer(store, table).drain(position)
     rows = context.features.rows_of(work.name, work.group_id, _position(work) + 1, position)
     return Written(position, rows, sum(store.too_late.values()))
 

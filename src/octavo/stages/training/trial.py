@@ -157,8 +157,8 @@ def _run(trial: Trial, tried: Tried) -> None:
     tried.closeness = Closeness.of(terms.problem, truths, [*told, predicted])
     material = Material.load(terms.folds[-1])
     bundle = finished(bundle, predicted, material.validation_truth, terms.problem)
-    told = bundle.calibrated(predicted)
-    tried.candidate_id = store(bundle, material.train, told, terms.candidates)
+    calibrated = bundle.calibrated(predicted)
+    tried.candidate_id = store(bundle, material.train, calibrated, terms.candidates)
     tried.found = dict(bundle.params)  # plain values, or they could not have been stored
 
 

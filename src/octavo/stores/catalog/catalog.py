@@ -219,10 +219,14 @@ class Catalog:
         """Return what a reader of raw rows needs of the batches behind a sequence, in order.
 
         Of all datasets, also planned and withdrawn ones; whichever is planned later is behind them.
+        Planned ones that prep has passed are left out: they get a later place, if any.
         """
         table = schema.batches
         names = ("batch_id", "dataset", "sequence", "state", "restated", "delta_version")
-        query = sa.select(*(table.c[name] for name in names)).where(table.c.sequence > sequence)
+        passed = sa.select(sa.func.max(schema.barrier.c.position)).scalar_subquery()
+        counts = table.c.sequence > sa.func.coalesce(passed, 0)
+        query = sa.select(*(table.c[name] for name in names))
+        query = query.where(table.c.sequence > sequence, (table.c.state != "planned") | counts)
         return self.rows(query.order_by(table.c.sequence))
 
     def ready(self, after: int, now: int) -> tuple[list[Row], bool]:
