@@ -124,10 +124,10 @@ class _Supervised:
         self._refused = self._why = ""
         options = [str(project.folder), "--home", str(project.home.path)]
         self._options = [*options, *(["--profile", profile] if profile else [])]
-        self._reload = _Reload(project, self._options) if reload else None
         self._stop, self._next = stopping(), 0.0
         services = asked or services_of(project.definition)
         self._tell = _telling(max(map(len, services)))
+        self._reload = _Reload(project, self._options, self._say) if reload else None
         self._supervisor = Supervisor(self._commands(project.release, services), self._tell)
 
     def run(self) -> int:
@@ -193,20 +193,28 @@ class _Supervised:
 class _Reload:
     """Releases a script when it was changed, and is left alone for a moment."""
 
-    def __init__(self, project: Any, options: Sequence[str]) -> None:
-        self._project, self._options = project, options
+    def __init__(self, project: Any, options: Sequence[str], say: Callable[[str], None]) -> None:
+        self._project, self._options, self._say = project, options, say
         self._released = self._seen = self._state()
-        self._process: subprocess.Popen[bytes] | None = None
+        self._releasing = threading.Thread()
 
     def look(self) -> None:
         state = self._state()
-        if self._process is not None and self._process.poll() is None:
+        if self._releasing.is_alive():
             return
         if state == self._seen and state != self._released:  # it was the same a look ago
             self._released = state
-            command = [sys.executable, "-m", "octavo", "release", *self._options]
-            self._process = subprocess.Popen(command)
+            self._releasing = threading.Thread(target=self._release, daemon=True)
+            self._releasing.start()
         self._seen = state
+
+    def _release(self) -> None:
+        command = [sys.executable, "-m", "octavo", "release", *self._options]
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "errors": "replace"}
+        with subprocess.Popen(command, text=True, **pipes) as process:
+            assert process.stdout is not None, "it is a pipe"
+            for line in process.stdout:
+                self._say(line.rstrip())
 
     def _state(self) -> Mapping[Path, tuple[int, int]]:
         """Return when the script and the modules beside it were changed, and their sizes."""
