@@ -81,7 +81,7 @@ class Feed:
         if batch["topic"] is None or not batch["rows"]:
             return None
         topic, waited = accepted(dataset).name, 0.0
-        age = (now() - batch["committed_at"]) / 1e6
+        age = max(0.0, (now() - batch["committed_at"]) / 1e6)  # clocks jump
         while True:
             records = self._held.get(batch["batch_id"], [])
             if sum(record.rows for record in records) >= batch["rows"]:
