@@ -54,8 +54,9 @@ class Writer:
     def rotate(self):
         self.finish()
         self.files += 1
+        name = self.path.name  # not that of another file, which would be cut
         self.path.rename(self.folder / f"old{self.files}.csv")
-        self.begin("a.csv")
+        self.begin(name)
 
 
 def expected(contents):

@@ -12,7 +12,7 @@ from streaming import Live, line, payments
 import octavo as ov
 from octavo.errors import DefinitionError, ResourceError
 from octavo.project import load
-from octavo.stages.ingestion import isolating
+from octavo.stages.ingestion import isolating, misnamed
 from octavo.stages.ingestion.isolating import isolate
 from octavo.stages.ingestion.ranges import Range, plan
 from octavo.stores import catalog as tables
@@ -328,6 +328,44 @@ def test_rows_with_a_column_that_none_can_have_take_no_others_with_them(live):
     live.ingest()
     assert [n for (n,) in live.rows("id")] == list(range(1, 2000, 2))
     assert [at for at, *_ in live.rejected()] == list(range(0, 2000, 2))
+
+
+def test_what_is_seen_to_be_wrong_costs_no_trial():
+    tried = []
+
+    def attempt(places):
+        tried.append(places)
+        if any(place % 10 for place in places):
+            raise ValueError("no")
+
+    kinds = [[n] for n in range(1000)]
+    aside = isolate(attempt, kinds, ValueError("no"), lambda at: "seen" if at % 10 else "")
+    assert aside == {n: "seen" for n in range(1000) if n % 10}
+    assert tried == [list(range(0, 1000, 10))]
+
+
+def test_rows_with_a_value_that_checks_cannot_take_take_no_others_with_them(live):
+    """However they are spread, in the first batch: nothing says yet what the column is."""
+    live.send("".join(line(n, amount="much" if n % 9 == 0 else 5) for n in range(3000)))
+    live.ingest()
+    assert [n for (n,) in live.rows("id")] == [n for n in range(3000) if n % 9]
+    assert len(live.rejected()) == 334
+
+
+def test_garbled_keys_do_not_become_columns_without_end(live, monkeypatch):
+    monkeypatch.setattr(misnamed, "MOST", 20)
+    live.send(line(0))
+    for first in (100, 200):
+        live.ingest()
+        rows = [line(n, **({f"k{n}": 1} if n % 2 else {})) for n in range(first, first + 60)]
+        live.send("".join(rows))
+    live.ingest()
+    taken = {n for (n,) in live.rows("id")}
+    assert {0, *range(100, 160, 2), *range(200, 260, 2)} <= taken
+    assert len(live.catalog.schemas()["payments"]) == 20
+    assert len(taken) + len(live.rejected()) == 121
+    reasons = live.raw.rejected("payments", live.batches[-1]["batch_id"])["reason"]
+    assert "would be more than 20 in all" in reasons[0]
 
 
 def test_isolating_ends(monkeypatch):

@@ -4,7 +4,7 @@ A file that cannot be read is refused as a whole, and its owner sees to it. Nobo
 a stream, and what comes behind it must go on. It knows nothing of rows.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from polars.exceptions import PanicException
 
@@ -18,7 +18,10 @@ Kind = Sequence[int]
 
 
 def isolate(
-    attempt: Callable[[Sequence[int]], object], kinds: Sequence[Kind], error: BaseException
+    attempt: Callable[[Sequence[int]], object],
+    kinds: Iterable[Kind],
+    error: BaseException,
+    wrong: Callable[[int], str] = lambda place: "",
 ) -> dict[int, str]:
     """Return which of some rows to keep aside so that the others can be used, and why.
 
@@ -34,8 +37,26 @@ def isolate(
         All rows.
     error
         What was raised for all of them.
+    wrong
+        Says what can be seen to be wrong with a kind, by one of its rows, without a trial; is asked
+        once for each, of the largest first.
     """
     ordered = sorted(kinds, key=lambda kind: (-len(kind), kind[0]))
+    seen = [wrong(kind[0]) for kind in ordered]
+    aside = {at: why for kind, why in zip(ordered, seen, strict=True) if why for at in kind}
+    if aside:
+        ordered = [kind for kind, why in zip(ordered, seen, strict=True) if not why]
+        left = [place for kind in ordered for place in kind]
+        fault = _fault(attempt, left) if left else None
+        if fault is None:
+            return aside
+        error = fault
+    return aside | _tried(attempt, ordered, error)
+
+
+def _tried(
+    attempt: Callable[[Sequence[int]], object], ordered: Sequence[Kind], error: BaseException
+) -> dict[int, str]:
     firsts = [kind[0] for kind in ordered]
     bad = _aside(attempt, firsts, error)
     good = [place for place in firsts if place not in bad]

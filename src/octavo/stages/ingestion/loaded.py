@@ -208,10 +208,7 @@ class Wanted:
             if name not in (*names, *earlier, *self.renamed, *self.renamed.values()):
                 raise DefinitionError.unknown("column", name, names, where=f"{place}, types")
         taken = names if self.columns is None else self._named(names)
-        own = [name for name in taken if name.lower() in _RESERVED or name.endswith(WIDE)]
-        if own:
-            raise reserved(own, place)
-        _check_storable([*earlier, *(name for name in taken if name not in earlier)], place)
+        check_named(taken, earlier, place)
         self._check_needed(names, taken, place)
         return [name for name in dict.fromkeys((*(self.schema or ()), *taken)) if name in taken]
 
@@ -250,10 +247,20 @@ class Wanted:
         raise DataError(f"{what}.", where=place, fix=f"Nothing of it was taken in. {fix}")
 
 
-def _check_storable(names: Iterable[str], place: str) -> None:
-    """Refuse names that a Delta table does not hold, or does not tell apart."""
+def check_named(names: Iterable[str], earlier: Iterable[str], place: str) -> None:
+    """Refuse names that are Octavo's own, or that a Delta table does not hold, or tell apart.
+
+    Parameters
+    ----------
+    earlier
+        Columns that there are.
+    """
+    names = list(names)
+    own = [name for name in names if name.lower() in _RESERVED or name.endswith(WIDE)]
+    if own:
+        raise reserved(own, place)
     spelled: dict[str, str] = {}
-    for name in names:
+    for name in dict.fromkeys((*earlier, *names)):
         other = spelled.setdefault(name.lower(), name)
         if other != name or "\0" in name:
             what = f"the columns {other!r} and {name!r} differ in case alone."

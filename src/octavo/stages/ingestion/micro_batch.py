@@ -22,6 +22,7 @@ from octavo.stages.ingestion.batches import Written, earlier
 from octavo.stages.ingestion.files import begin_of
 from octavo.stages.ingestion.isolating import is_of_rows, isolate
 from octavo.stages.ingestion.loaded import ROW
+from octavo.stages.ingestion.misnamed import Misnamed, check_many
 from octavo.stages.ingestion.ranges import range_of
 from octavo.stages.ingestion.repeats import Seen
 from octavo.stages.ingestion.sent import Refused, Sent, rows_of
@@ -57,6 +58,8 @@ class MicroBatches:
         self._pipeline, self._raw, self._catalog = pipeline, raw, catalog
         self._used = source_columns(pipeline, dataset)
         self._naming = naming_columns(pipeline, dataset)
+        self._nested = dataset.source.nested
+        self._where = f"dataset {dataset.name!r}, stream"
         self._engine = LocalEngine(workers=1)  # threads cost more than a batch has to do
         self._seen = Seen()
         self._known: set[str] = set()
@@ -82,8 +85,12 @@ class MicroBatches:
         except (Exception, PanicException) as error:
             if not is_of_rows(error):
                 raise
+            names = Misnamed(self._catalog.schemas().get(self.dataset.name) or {}, self._where)
             aside = isolate(
-                lambda places: self._tried(batch, rows.some(places)), rows.kinds(), error
+                lambda places: self._tried(batch, rows.some(places)),
+                rows.kinds(),
+                error,
+                lambda place: names.why(rows.columns(place, self._nested)),
             )
         refused += [rows.refused(place, reason) for place, reason in aside.items()]
         kept = [place for place in range(len(rows)) if place not in aside]
@@ -160,12 +167,11 @@ class MicroBatches:
         return intake, self._read(intake, rows, known) if len(rows) else _Read()
 
     def _read(self, intake: Intake, rows: Sent, known: dict[str, str] | None) -> _Read:
-        where = f"dataset {self.dataset.name!r}, stream"
         reading = begin_of(
             self.dataset,
-            rows.opens(where),
+            rows.opens(self._where),
             engine=self._engine,
-            where_label=where,
+            where_label=self._where,
             schema=from_json(known) if known else None,
             needed=self._used if known else None,
             naming=self._naming,
@@ -173,6 +179,8 @@ class MicroBatches:
         pieces = list(reading.pieces())
         while not reading.settled:
             pieces = list(reading.pieces())
+        if known:
+            check_many(list(reading.schema), known, self._where)
         for piece in pieces:
             intake.take(rows.placed(piece))
         intake.finish()

@@ -13,14 +13,17 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, NamedTuple
 
+import msgspec
 import polars as pl
 from polars.exceptions import PanicException, PolarsError
 
+from octavo.definition import Nested
 from octavo.errors import DataError
 from octavo.stages.ingestion import frames
 from octavo.stages.ingestion.json_document import JsonDocument
 from octavo.stages.ingestion.json_lines import Rows
 from octavo.stages.ingestion.loaded import ROW, Format, Part, Wanted
+from octavo.stages.ingestion.nesting import records
 from octavo.stages.ingestion.opening import Source
 from octavo.stages.ingestion.reading import Piece
 from octavo.stages.ingestion.received import ARROW, JSON, NDJSON, rows_in
@@ -64,11 +67,20 @@ class Sent:
         return replace(self, rows=rows, numbers=[self.numbers[at] for at in places])  # type: ignore[arg-type]
 
     def kinds(self) -> list[list[int]]:
-        """Return the places of rows that have the same columns; of a table each by itself."""
+        """Return the places of rows with the same columns and kinds of value; of a table each."""
         found: dict[Any, list[int]] = {}
         for place, row in enumerate(self.rows if isinstance(self.rows, list) else ()):
-            found.setdefault(_names(row), []).append(place)
+            found.setdefault(_kind(row), []).append(place)
         return list(found.values()) or [[place] for place in range(len(self))]
+
+    def columns(self, place: int, nested: Nested) -> list[str]:
+        """Return the columns of one of the rows; none if it is no object."""
+        if isinstance(self.rows, pl.DataFrame):
+            return self.rows.columns
+        try:
+            return list(dict.fromkeys(n for row in records(self.rows[place], nested) for n in row))
+        except (msgspec.MsgspecError, DataError, UnicodeDecodeError):
+            return []
 
     def opens(self, where: str) -> Any:
         """Return what opens them, as `octavo.stages.ingestion.reading.Reading` asks for it."""
@@ -135,13 +147,13 @@ class _Lines(JsonDocument):
         return rows.part(lambda at: block[at].decode(errors="backslashreplace"), self.source.total)
 
 
-def _names(row: bytes) -> Any:
-    """Return which columns a JSON object has, as something to compare; None if it is none."""
+def _kind(row: bytes) -> Any:
+    """Return which columns a JSON object has, and what kinds of value; None if it is none."""
 
     def of(value: Any) -> Any:
         if isinstance(value, dict):
             return tuple(sorted((name, of(each)) for name, each in value.items()))
-        return isinstance(value, list)
+        return float if type(value) is int else type(value)
 
     try:
         return of(json.loads(row))
