@@ -18,7 +18,6 @@ import click
 
 from octavo.cli.services import LISTENING, listener, stopping
 from octavo.errors import DefinitionError, OctavoError
-from octavo.services.releasing import services_of
 
 RELEASE = "OCTAVO_RELEASE"
 """Variable with the ID of the release that a service runs."""
@@ -34,6 +33,8 @@ def checked(project: Any, asked: Sequence[str]) -> Sequence[str]:
     DefinitionError
         If one has nothing to do as the pipeline is defined.
     """
+    from octavo.services.releasing import services_of
+
     datasets = project.definition.datasets
     online = any(each.online is not None for each in datasets)
     followed = any(each.is_followed for each in datasets)
@@ -117,6 +118,7 @@ class _Supervised:
         leads: bool,
         reload: bool,
     ) -> None:
+        from octavo.services.releasing import services_of
         from octavo.services.supervisor import Supervisor
 
         self._project, self._asked, self._address = project, asked, address
