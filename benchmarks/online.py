@@ -139,10 +139,11 @@ class Sender:
         assert found, told
         self.posted.append((began, int(found[1]) + BLOCK))
 
-    def work(self, blocks: list[bytes], pause: float) -> None:
+    def work(self, blocks: list[bytes], pause: float, later: float) -> None:
         """Post blocks, or make and post them, one after the other or one each ``pause`` seconds."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=120)
-        due = time.monotonic()
+        due = time.monotonic() + later
+        time.sleep(later)
         for body in blocks:
             self.post(connection, body or self.block())
             due += pause
@@ -150,11 +151,9 @@ class Sender:
         connection.close()
 
     def run(self, blocks: list[bytes], pause: float = 0.0) -> None:
-        """Let all clients work."""
-        clients = [
-            threading.Thread(target=self.work, args=(blocks[each::CLIENTS], pause * CLIENTS))
-            for each in range(CLIENTS)
-        ]
+        """Let all clients work, so that there is a block each ``pause`` seconds."""
+        told = [(blocks[n::CLIENTS], pause * CLIENTS, pause * n) for n in range(CLIENTS)]
+        clients = [threading.Thread(target=self.work, args=each) for each in told]
         for client in clients:
             client.start()
         for client in clients:

@@ -142,7 +142,7 @@ class _Feed:
         self._places: dict[int, tuple[int, int]] = {}
         """By partition: the epoch under which it was begun, and the offset to go on at."""
         self._since: dict[int, float] = {}
-        """By partition: when rows were first seen that wait."""
+        """By partition: no row that waits has come before."""
         self._pause = 0.0
         self._trimmed = time.monotonic()
 
@@ -169,7 +169,7 @@ class _Feed:
 
     def _advance(self, lease: Lease, flush: bool) -> bool:
         """Complete what was planned before, or plan a range and take it in."""
-        partition = lease.partition
+        partition, began = lease.partition, time.monotonic()
         end = self._stream.extents(self._from.name)[partition].end
         epoch, at = self._places.get(partition, (-1, 0))
         is_begun = epoch == lease.epoch
@@ -183,11 +183,12 @@ class _Feed:
             elif end > at:
                 at = self._take_in(lease, at)
             self._places[partition] = lease.epoch, at
-        self._since.pop(partition, None)
+        self._since[partition] = began
         return True
 
     def _is_due(self, partition: int, at: int, end: int, flush: bool) -> bool:
         if end <= at:
+            self._since.pop(partition, None)
             return False
         waited = time.monotonic() - self._since.setdefault(partition, time.monotonic())
         return flush or end - at >= self._online.rows or waited >= self._online.oldest
