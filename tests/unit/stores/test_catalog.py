@@ -77,6 +77,7 @@ def test_a_full_disk_is_said_as_by_the_other_stores(catalog):
         connection.execute(f"pragma max_page_count = {pages}")
 
     sa.event.listen(catalog.engine, "connect", full)
+    catalog.engine.dispose()
     with pytest.raises(ResourceError, match=r"the disk is full\. Free some space and run again"):
         catalog.emit("trial finished", "#0", text="x" * 100_000)
 

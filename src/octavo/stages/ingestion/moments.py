@@ -176,8 +176,10 @@ def open_order(value: str) -> bool:
     return match is not None and all(1 <= int(part) <= 12 for part in match.groups())
 
 
-def _by_format(pattern: str) -> Callable[[pl.DataFrame], pl.DataFrame]:
-    parsed = pl.col("text").str.to_datetime(pattern, strict=False, time_unit="us")
+def _by_format(pattern: str, shape: str = "") -> Callable[[pl.DataFrame], pl.DataFrame]:
+    """Return what reads texts by a pattern of Polars; only those of a shape, if it is given."""
+    text = pl.when(pl.col("text").str.contains(shape)).then("text") if shape else pl.col("text")
+    parsed = text.str.to_datetime(pattern, strict=False, time_unit="us")
     return lambda frame: frame.with_columns(
         when=_in_calendar(parsed.dt.replace_time_zone("UTC")), timed=pl.lit(True)
     )
@@ -211,10 +213,14 @@ def _by_parts(frame: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-# Polars reads these without a regular expression, thirty times as fast.
+# Polars reads these without taking them apart, up to thirty times as fast.
+_SECONDS = r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}"
 _FORMATS = (
     *map(_by_format, ("%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S")),
     _by_date_format,
+    # As JavaScript and Python write them.
+    _by_format("%Y-%m-%dT%H:%M:%S%.fZ", _SECONDS + r"\.\d+Z$"),
+    _by_format("%Y-%m-%dT%H:%M:%S%.f%:z", _SECONDS + r"(\.\d+)?[+-]\d{2}:\d{2}$"),
 )
 
 
