@@ -122,7 +122,8 @@ def _views(console: Console, project: Project, document: dict[str, Any]) -> None
 
 
 def _tables(console: Console, project: Project, document: dict[str, Any]) -> None:
-    if tables := document["tables"]:
+    tables = document["tables"]
+    if document["streams"] and tables:  # batches of files are few, and need no looking after
         most = max(tables, key=lambda table: table["files"])
         files, size = (sum(table[key] for table in tables) for key in ("files", "bytes"))
         console.print(

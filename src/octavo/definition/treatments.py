@@ -21,10 +21,10 @@ from octavo.errors import DefinitionError
 
 _BLANKS = r"[\s\u{200B}\u{200C}\u{200D}\u{2060}\u{FEFF}]+"
 _MINUS = "\u2212"
-_BOTH = r"\d{1,3}(?:(?:\.\d{3})+(?:\.\d{3}|,\d*)|(?:,\d{3})+(?:,\d{3}|\.\d*))"
+_BOTH = r"[0-9]{1,3}(?:(?:\.[0-9]{3})+(?:\.[0-9]{3}|,[0-9]*)|(?:,[0-9]{3})+(?:,[0-9]{3}|\.[0-9]*))"
 """Numbers whose comma and dot can be told apart, where either may be the decimal mark."""
 _MARKS = ",. '’"  # what may separate thousands, or decimals
-_TIMED = re.compile(r"%[-_0.:#]*\d?[HIMSTRXcfpPkrlszZ+]")
+_TIMED = re.compile(r"%[-_0.:#]*[0-9]?[HIMSTRXcfpPkrlszZ+]")
 _TIME = pl.Datetime("us", "UTC")
 
 
@@ -187,13 +187,15 @@ class AsNumber(Treatment):
         """The column after the treatment."""
         marks = re.escape(self.decimal)
         between = "".join(mark for mark in _MARKS if mark not in self.decimal)
-        whole = rf"\d{{1,3}}(?:[{between}]\d{{3}})+|\d+"
+        whole = rf"[0-9]{{1,3}}(?:[{between}][0-9]{{3}})+|[0-9]+"
         both = f"{_BOTH}|" if len(self.decimal) == 2 else ""
-        number = rf"[+-]?(?:{both}(?:{whole})(?:[{marks}]\d*)?|[{marks}]\d+)(?:[eE][+-]?\d+)?"
+        number = (
+            rf"[+-]?(?:{both}(?:{whole})(?:[{marks}][0-9]*)?|[{marks}][0-9]+)(?:[eE][+-]?[0-9]+)?"
+        )
         text = pl.col(self.column).str.normalize("NFKC").str.replace_all(_BLANKS, " ")
         text = text.str.replace_all(_MINUS, "-").str.strip_chars(" ")
         text = text.str.replace(r"^\((.*)\)$", "-$1")
-        taken = rf"^([^\d+\-.,]*)({number})((?:[^\d.,+\-].*)?)$"
+        taken = rf"^([^0-9+\-.,]*)({number})((?:[^0-9.,+\-].*)?)$"
         value = text.str.extract(taken, 2).str.replace_all(rf"[{between}]", "")
         if len(self.decimal) == 2:
             for first in ".,":

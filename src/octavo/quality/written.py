@@ -16,17 +16,18 @@ from octavo.quality.table import Table
 MOST = 0.8
 """Share of a column's values from which it counts as one of numbers, dates or truth values."""
 
-_DIGITS = r"(?:\d{1,3}(?:[,. '’\u{00A0}\u{202F}]\d{3})+|\d+)(?:[.,]\d*)?|[.,]\d+"
-_NUMBER = rf"[+\-\u{{2212}}]?(?:{_DIGITS})(?:[eE][+-]?\d+)?"
-_COMMA = r"\d,\d{1,2}(?:\D|$)|\d,\d{4,}|\.\d{3},\d|^0,\d"  # a comma that can only be decimal
-_DOT = r"\d\.\d{1,2}(?:\D|$)|\d\.\d{4,}|,\d{3}\.\d|^0\.\d"
-_GROUPED = r"\d[. '’\u{00A0}\u{202F}]\d{3}(?:\D|$)|\d,\d{3}(?:\D|$)"
+_DIGITS = r"(?:[0-9]{1,3}(?:[,. '’\u{00A0}\u{202F}][0-9]{3})+|[0-9]+)(?:[.,][0-9]*)?|[.,][0-9]+"
+_NUMBER = rf"[+\-\u{{2212}}]?(?:{_DIGITS})(?:[eE][+-]?[0-9]+)?"
+# A comma that can only be decimal.
+_COMMA = r"[0-9],[0-9]{1,2}(?:[^0-9]|$)|[0-9],[0-9]{4,}|\.[0-9]{3},[0-9]|^0,[0-9]"
+_DOT = r"[0-9]\.[0-9]{1,2}(?:[^0-9]|$)|[0-9]\.[0-9]{4,}|,[0-9]{3}\.[0-9]|^0\.[0-9]"
+_GROUPED = r"[0-9][. '’\u{00A0}\u{202F}][0-9]{3}(?:[^0-9]|$)|[0-9],[0-9]{3}(?:[^0-9]|$)"
 _BEFORE = r"[^\w\s+\-.,()]{1,3}|[A-Z]{2,3}\s"  # €, USD; a letter before digits makes a code
-_BEHIND = r"[^\d\s+\-.,()][^\d+\-.,()]{0,11}"
+_BEHIND = r"[^0-9\s+\-.,()][^0-9+\-.,()]{0,11}"
 _UNITS = rf"^({_BEFORE})?\s*(?:{_NUMBER})\s*({_BEHIND})?$"
 _NEGATIVE = rf"^\((?:{_DIGITS})\)$"
 _WITH_UNIT = rf"{_UNITS}|{_NEGATIVE}"
-_LETTERS = r"[\d.][OoIl]|[OoIl][\d.]"  # for 0 and 1
+_LETTERS = r"[0-9.][OoIl]|[OoIl][0-9.]"  # for 0 and 1
 _FAMILIES = (
     {"kg": 1.0, "g": 1e-3, "mg": 1e-6, "t": 1e3, "lb": 0.45359237, "lbs": 0.45359237},
     {"m": 1.0, "cm": 1e-2, "mm": 1e-3, "km": 1e3, "in": 0.0254, "ft": 0.3048, "mi": 1609.344},
@@ -41,8 +42,9 @@ _DATES = (
 )  # fmt: skip
 _TIMES = ("", " %H:%M:%S", " %H:%M", "T%H:%M:%SZ", "T%H:%M:%S", "T%H:%M:%S%z", " %I:%M %p")
 _DATELIKE = (
-    r"^\d{1,4}[-/. ]\d{1,2}[-/. ]\d{1,4}|^(?:19|20)\d{6}$|^[A-Za-z]{3,9}\.? \d{1,2},? \d{4}"
-    r"|^\d{1,2}[ -][A-Za-z]{3,9}[ -]\d{2,4}"
+    r"^[0-9]{1,4}[-/. ][0-9]{1,2}[-/. ][0-9]{1,4}|^(?:19|20)[0-9]{6}$"
+    r"|^[A-Za-z]{3,9}\.? [0-9]{1,2},? [0-9]{4}"
+    r"|^[0-9]{1,2}[ -][A-Za-z]{3,9}[ -][0-9]{2,4}"
 )
 _TRUTH = {
     "true": "true", "t": "true", "yes": "true", "y": "true", "on": "true", "1": "true",
@@ -100,7 +102,7 @@ def _numbers(table: Table, name: str, values: pl.DataFrame, total: int) -> Itera
     numeric = text.str.contains(_WITH_UNIT) & ~text.str.contains(_LETTERS)
     if _share(values, numeric, total) < MOST:
         return
-    zeros = text.str.contains(r"^[+-]?0\d")
+    zeros = text.str.contains(r"^[+-]?0[0-9]")
     units = _units(values.filter(numeric))
     if _share(values, zeros, total) > 1 - MOST or len(units) > 8:
         return  # codes such as 007, or flat numbers such as 12a, 12b, 12c
@@ -111,14 +113,14 @@ def _numbers(table: Table, name: str, values: pl.DataFrame, total: int) -> Itera
         "unit": (~bare.str.contains(_NUMERIC) & ~bare.str.contains(_NEGATIVE), "units"),
         "parentheses": (bare.str.contains(_NEGATIVE), "parentheses, for what is negative"),
         "minus": (spaced.str.contains(_MINUS), "another sign than the minus"),
-        "zeros": (bare.str.contains(r"^[+-]?0\d"), "leading zeros"),
+        "zeros": (bare.str.contains(r"^[+-]?0[0-9]"), "leading zeros"),
         "decimal_comma": (spaced.str.contains(_COMMA), "decimal commas"),
         "thousands": (spaced.str.contains(_GROUPED), "separators of thousands"),
     }
     inside = bare.str.contains(_WITH_UNIT) & ~bare.str.contains(_LETTERS)
     for rule, (pattern, what) in forms.items():
         if rule == "thousands" and "." in _decimal(text):
-            pattern = spaced.str.contains(r"\d[, '’\u{00A0}\u{202F}]\d{3}(?:\D|$)")
+            pattern = spaced.str.contains(r"[0-9][, '’\u{00A0}\u{202F}][0-9]{3}(?:[^0-9]|$)")
         bad = table.where(inside & pattern)
         if bad.any():
             yield table.finding(

@@ -105,3 +105,11 @@ def test_rows_of_few_values_are_equal_by_nature():
 def test_of_a_label_that_says_nothing_nothing_is_said(label):
     frame = pl.DataFrame({"x": range(len(label)), "y": label})
     assert find_leaks(Examined(frame, "y", ["x"])) == []
+
+
+@pytest.mark.parametrize("digits", ["0123456789", "٠١٢٣٤٥٦٧٨٩", "０１２３４５６７８９"])
+def test_numbers_may_be_written_in_any_script(digits):
+    clean = bundled("iris")
+    script = str.maketrans("0123456789", digits)
+    texts = [f"no {n:06d}".translate(script) for n in clean.rng.permutation(150)]
+    assert not find_leaks(clean.add("ticket", texts).examined)

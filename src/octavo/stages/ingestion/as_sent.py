@@ -115,7 +115,7 @@ def form_of(
     source = Source(kind, path.name, place, len(head), text, text, told.encoding)
     csv = told.csv
     if csv.header is None and columns:
-        csv = replace(csv, header=not all(re.fullmatch(r"column_\d+", each) for each in columns))
+        csv = replace(csv, header=not all(re.fullmatch(r"column_[0-9]+", each) for each in columns))
     wanted = Wanted(csv=csv, lines=told.lines)
     if kind == "lines":
         return Form(encoding, mark, lines.load(source, wanted))

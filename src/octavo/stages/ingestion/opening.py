@@ -31,7 +31,7 @@ _KINDS = {
     ".xls": "excel",
     ".ods": "excel",
 }
-_ROTATED = re.compile(r"\.log\.\d+$")
+_ROTATED = re.compile(r"\.log\.[0-9]+$")
 _BINARY = {"parquet": "a Parquet", "excel": "an Excel"}
 _NOT_TEXT = {
     b"\x1f\x8b": ("is gzip-compressed", "Give it the ending .gz, or unpack it."),

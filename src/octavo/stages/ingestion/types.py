@@ -35,8 +35,8 @@ NULL_TOKENS = ("", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None", "-"
 """The texts that mean "no value"."""
 
 _TRUE, _FALSE = ("true", "True", "TRUE"), ("false", "False", "FALSE")
-_CODE = r"^[+-]?0\d"
-_WHOLE = r"^[+-]?\d+$"
+_CODE = r"^[+-]?0[0-9]"
+_WHOLE = r"^[+-]?[0-9]+$"
 _EXACT = 2.0**53  # whole floats up to here are integers without doubt
 _SHOWN = 60  # characters of a value quoted in a reason
 
@@ -358,7 +358,7 @@ def _booleans(present: pl.Series) -> pl.Series:
 def _written_as(pattern: str) -> pl.DataType | None:
     """Return what a format of strptime describes: a date, a time, or None if it tells no day."""
     moment = pl.Series([dt.datetime(2001, 2, 3, 4, 5, 6, tzinfo=dt.UTC)], dtype=TIME)
-    dtype = TIME if re.search(r"%[-_0.:#]*\d?[HIMSTRXcfpPkrlszZ+]", pattern) else pl.Date()
+    dtype = TIME if re.search(r"%[-_0.:#]*[0-9]?[HIMSTRXcfpPkrlszZ+]", pattern) else pl.Date()
     try:
         read = _by_pattern(moment.dt.strftime(pattern), dtype, pattern)
     except PolarsError:

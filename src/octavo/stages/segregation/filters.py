@@ -76,7 +76,7 @@ def _value(text: str, dtype: Any, where: str) -> pl.Expr:
 def _read(text: str, dtype: Any) -> pl.Expr:
     if dtype == pl.Boolean:
         return pl.lit({"true": True, "false": False}[text.lower()])
-    if dtype.is_integer() and re.fullmatch(r"[+-]?\d{1,18}", text):
+    if dtype.is_integer() and re.fullmatch(r"[+-]?[0-9]{1,18}", text):
         return pl.lit(int(text))
     if dtype.is_numeric():
         return pl.lit(float(text))

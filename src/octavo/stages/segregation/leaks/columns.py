@@ -146,7 +146,7 @@ def _numbering(column: pl.Series) -> np.ndarray | None:
     Whole numbers, or texts that end in them; nearly all distinct; dense, or rising with the rows.
     """
     if column.dtype == pl.String:
-        column = column.str.extract(r"(\d{1,18})$").cast(pl.Int64)
+        column = column.str.extract(r"([0-9]{1,18})$").cast(pl.Int64)
     if not column.dtype.is_numeric() or column.null_count() > 0.01 * column.len():
         return None
     values = column.cast(pl.Float64).fill_null(-1.0).fill_nan(-1.0).to_numpy()
