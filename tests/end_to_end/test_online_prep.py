@@ -233,3 +233,25 @@ def test_a_worker_that_waits_for_a_prep_can_be_told_to_stop(tmp_path, make_proje
         stop.set()
         waiting.join(20)
         assert not waiting.is_alive()
+
+
+def test_micro_batches_have_one_report_together(tmp_path, make_project):
+    shop = LiveShop(tmp_path / "shop", make_project)
+    shop.project.run(Silent(), last="prep")
+    lines = shop.newer["orders"]
+    for part in range(5):
+        shop.send("orders", lines[part::5])
+        shop.ingest()
+        shop.follow()
+    sent = [b for b in shop.project.catalog.committed("orders") if b["topic"] is not None]
+    assert len(sent) == 5
+    assert not any("columns" in batch["quality"] for batch in sent), "live prep waits for none"
+    shop.project.run(Silent(), first="ingestion", last="prep")
+    *others, last = [b for b in shop.project.catalog.committed("orders") if b["topic"] is not None]
+    assert (last["quality"]["rows"], last["quality"]["looked_at"]) == (len(lines), len(lines))
+    assert not any("columns" in batch["quality"] for batch in others)
+    shop.send("orders", ['{"order_id": 999, "ordered_at": "2024-03-01T00:00:00Z", "amount": 1.0}'])
+    shop.ingest()
+    shop.project.run(Silent(), first="ingestion", last="prep")
+    newest = shop.project.catalog.committed("orders")[-1]["quality"]
+    assert newest["rows"] == 1

@@ -70,11 +70,12 @@ def _print(batch: dict[str, Any], *, in_full: bool) -> None:
     faults = [each for each in findings if each["weight"] == "fault"]
     notes = len(findings) - len(faults)
     rejected = f", {batch['rejected']:,} rejected" if batch["rejected"] else ""
-    looked_at = batch["quality"].get("looked_at", batch["rows"])
-    if looked_at < batch["rows"]:
+    rows = batch["quality"].get("rows", batch["rows"])
+    looked_at = batch["quality"].get("looked_at", rows)
+    if looked_at < rows:
         rejected += f", {looked_at:,} of them looked at"
     console.print(
-        f"[bold]{batch['dataset']}[/] {name_of(batch)}: {batch['rows']:,} rows"
+        f"[bold]{batch['dataset']}[/] {name_of(batch)}: {rows:,} rows"
         f"{rejected}; {_count(len(faults), 'fault')}, {_count(notes, 'note')}",
         soft_wrap=True,
     )
@@ -113,7 +114,8 @@ def _write_page(batch: dict[str, Any], path: Path) -> None:
         ("batch", batch["batch_id"]),
     ]
     path.parent.mkdir(parents=True, exist_ok=True)
-    text = page(batch["quality"], title=batch["dataset"], rows=batch["rows"], about=about)
+    rows = batch["quality"].get("rows", batch["rows"])
+    text = page(batch["quality"], title=batch["dataset"], rows=rows, about=about)
     path.write_text(text, encoding="utf-8")
 
 

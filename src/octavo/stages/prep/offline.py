@@ -124,18 +124,20 @@ def _planned(context: Context, position: int) -> _Planned:
 def run(context: Context) -> Outcome:
     """Prep everything that was ingested since the last time, groups one after the other.
 
-    Who folds live lets go meanwhile.
+    Who folds live lets go meanwhile; quality is looked at beside it.
     """
+    batches = context.catalog.committed()
+    _check_rows(context, batches)
+    report_quality(context, batches)
     with context.home.prepping():
         return alone(context)
 
 
 def alone(context: Context) -> Outcome:
-    """Do what `run` does, where the home is held for it."""
+    """Do what `run` does, where the home is held for it; nothing is said of quality."""
     settle(context)
     batches, position = context.catalog.draw_barrier()
     _check_rows(context, batches)
-    report_quality(context, batches)
     planned = _planned(context, position)
     check_features(context, batches)
     later = _Later()

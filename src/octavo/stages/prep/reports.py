@@ -1,11 +1,13 @@
 """The quality report of every batch: what it holds, what was found, treated and flagged.
 
 Looked at are rows as events are computed from them, after their treatment: what is treated is no
-finding any more. A report is small, and kept with the batch in the catalog.
+finding any more. A report is small, and kept with the batch in the catalog. Micro-batches of a
+stream are looked at together, all that came since the last time: their report is with the newest.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import takewhile
 from typing import Any
 
 import polars as pl
@@ -17,7 +19,7 @@ from octavo.quality import Table, changes, examine, profile
 from octavo.stages.contract import Context
 from octavo.stores import catalog as tables
 from octavo.stores.catalog import Row, name_of
-from octavo.stores.raw import ROWS_PER_BATCH
+from octavo.stores.raw import BLOCK, ROWS_PER_BATCH, batch_sequence
 
 COLUMN_CHANGES = ("renamed", "lost", "new", "retyped")
 """Rules that are told of as an event of their own: people must know of them at once."""
@@ -28,24 +30,61 @@ counted over all."""
 
 
 def report_quality(context: Context, batches: list[Row]) -> None:
-    """Write the report of every batch that has none under this definition."""
+    """Write the reports of all batches that are in none under this definition."""
     static: dict[str, pl.DataFrame] | None = None
-    for number, batch in enumerate(batches):
-        dataset = context.pipeline.dataset(batch["dataset"])
-        renamed = [dataset.source.renamed] if dataset.source.renamed else []
-        of = fingerprint([dataset.identity, dataset.checks, *dataset.treat, *renamed])
-        known = batch["quality"] or {}
-        if known.get("of") == of:
-            continue
-        context.progress("quality", number, len(batches))
+    todo = _together(context, batches)
+    for number, together in enumerate(todo):
+        context.progress("quality", number, len(todo))
+        last = together[-1]
+        dataset = context.pipeline.dataset(last["dataset"])
         if static is None:
             static = _static(context, batches)
         others = {name: frame for name, frame in static.items() if name != dataset.name}
-        earlier = [b for b in batches[:number] if b["dataset"] == dataset.name]
-        report = {"of": of} | {name: known[name] for name in ("noticed", "schema") if name in known}
-        report.setdefault("noticed", [])
-        batch["quality"] = report | _report(context, dataset, batch, earlier, others)
-        _write(context, dataset, batch)
+        before = takewhile(lambda batch, last=last: batch is not last, batches)
+        earlier = [b for b in before if b["dataset"] == dataset.name and _has_report(b)]
+        found = _report(context, dataset, together, earlier, others)
+        of = {"of": _fingerprint(dataset)}
+        for batch in together:
+            known = batch["quality"] or {}
+            batch["quality"] = of | {n: known[n] for n in ("noticed", "schema") if n in known}
+        last["quality"] |= {"noticed": _noticed(together)} | found
+        _write(context, dataset, together)
+
+
+def _fingerprint(dataset: Dataset) -> str:
+    """Return that of all that a report depends on."""
+    renamed = [dataset.source.renamed] if dataset.source.renamed else []
+    return fingerprint([dataset.identity, dataset.checks, *dataset.treat, *renamed])
+
+
+def _has_report(batch: Row) -> bool:
+    return "columns" in (batch["quality"] or {})
+
+
+def _together(context: Context, batches: Sequence[Row]) -> list[list[Row]]:
+    """Return the batches that are in no report, those that are to be in one together."""
+    of = {each.name: _fingerprint(each) for each in context.pipeline.datasets}
+    found: list[list[Row]] = []
+    sent: dict[str, list[Row]] = {}
+    for batch in batches:
+        name = batch["dataset"]
+        if (batch["quality"] or {}).get("of") == of[name]:
+            continue
+        if batch["topic"] is None:
+            found.append([batch])
+        elif name in sent:
+            sent[name].append(batch)
+        else:
+            sent[name] = [batch]
+            found.append(sent[name])
+    places = {batch["batch_id"]: place for place, batch in enumerate(batches)}
+    return sorted(found, key=lambda together: places[together[-1]["batch_id"]])
+
+
+def _noticed(together: Sequence[Row]) -> list[dict[str, Any]]:
+    """Return what was noticed when batches were read; the same once."""
+    every = [each for batch in together for each in (batch["quality"] or {}).get("noticed", ())]
+    return list({each["sentence"]: each for each in every}.values())
 
 
 def _static(context: Context, batches: Sequence[Row]) -> dict[str, pl.DataFrame]:
@@ -64,25 +103,30 @@ def _static(context: Context, batches: Sequence[Row]) -> dict[str, pl.DataFrame]
 def _report(
     context: Context,
     dataset: Dataset,
-    batch: Row,
+    together: Sequence[Row],
     earlier: Sequence[Row],
     others: dict[str, pl.DataFrame],
 ) -> dict[str, Any]:
-    every = max(1, -(-batch["rows"] // LOOKED))
+    count = sum(batch["rows"] for batch in together)
+    every = max(1, -(-count // LOOKED))
+    schema = dict.fromkeys(
+        name for batch in together for name in (batch["quality"] or {}).get("schema", ())
+    )
     looked_at: list[pl.DataFrame] = []
     flagged: Counter[str] = Counter()
     treated: list[list[dict[str, Any]]] = []
     renamed = dataset.source.renamed
-    for received in context.raw.received(dataset.name, batch):
+    for received in _received(context, dataset.name, together):
         rows = computed(dataset, received)
-        came = (batch["quality"] or {}).get("schema", received.columns)  # the others are null
+        came = schema or received.columns  # the others are null
         names = dict.fromkeys(renamed.get(c, c) for c in came if not c.startswith("_"))
-        number = (pl.col(POSITION) % ROWS_PER_BATCH).alias("_row")
+        number = _number(together).alias("_row")
         looked_at.append(rows.select(*names, number).filter(pl.col("_row") % every == 0))
         flagged.update(_flagged(dataset, rows))
         treated.append(_treated(dataset, as_named(dataset, received)))
     source = Table(pl.concat(looked_at))
-    rejected = context.raw.rejected(dataset.name, batch["batch_id"]) if batch["rejected"] else None
+    aside = [context.raw.rejected(dataset.name, b["batch_id"]) for b in together if b["rejected"]]
+    rejected = pl.concat(aside) if aside else None
     columns = profile(source)
     found = examine(source, keys=dataset.identity, rejected=rejected, others=others)
     reports = [each["quality"] for each in earlier]
@@ -98,6 +142,7 @@ def _report(
         keys=dataset.identity,
     )
     return {
+        "rows": count,
         "looked_at": source.height,
         "columns": columns,
         "findings": [each.document() for each in found],
@@ -106,16 +151,41 @@ def _report(
     }
 
 
+def _received(context: Context, name: str, together: Sequence[Row]) -> Iterator[pl.DataFrame]:
+    """Give the raw rows of some batches, piece by piece."""
+    if len(together) == 1:
+        yield from context.raw.received(name, together[0])
+        return
+    begin = rows = 0
+    for end, batch in enumerate(together, 1):
+        rows += batch["rows"]
+        if rows >= BLOCK or end == len(together):
+            yield context.raw.scan(name, together[begin:end]).collect().sort(POSITION)
+            begin, rows = end, 0
+
+
+def _number(together: Sequence[Row]) -> pl.Expr:
+    """Return the number of a row in its file, or its offset in the stream."""
+    number = pl.col(POSITION) % ROWS_PER_BATCH
+    if together[0]["topic"] is None:
+        return number
+    firsts = {batch["sequence"]: batch["first_offset"] for batch in together}
+    first = batch_sequence(pl.col(POSITION)).replace_strict(firsts, return_dtype=pl.Int64)
+    return first + number
+
+
 def _summed(parts: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Add up what one treatment did in the blocks of a batch."""
     return parts[0] | {each: sum(part[each] for part in parts) for each in ("changed", "nulls")}
 
 
-def _write(context: Context, dataset: Dataset, batch: Row) -> None:
-    report, table = batch["quality"], tables.batches
-    here = table.c.batch_id == batch["batch_id"]
+def _write(context: Context, dataset: Dataset, together: Sequence[Row]) -> None:
+    batch, table = together[-1], tables.batches
+    report = batch["quality"]
     with context.catalog.transaction() as connection:
-        connection.execute(table.update().where(here).values(quality=report))
+        for each in together:
+            here = table.c.batch_id == each["batch_id"]
+            connection.execute(table.update().where(here).values(quality=each["quality"]))
         for check, count in report["flagged"].items():
             if count:
                 _emit(context, connection, batch, "rows flagged", check, rows=count)
