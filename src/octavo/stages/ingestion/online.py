@@ -164,8 +164,11 @@ class _Feed:
         return False
 
     def close(self) -> None:
-        """Leave the group."""
-        self._member.close()
+        """Leave the group; if that cannot be written, its leases end by themselves."""
+        try:
+            self._member.close()
+        except OctavoError as error:
+            self._tell(f"{self._dataset.name}: {error}")
 
     def _advance(self, lease: Lease, flush: bool) -> bool:
         """Complete what was planned before, or plan a range and take it in."""
