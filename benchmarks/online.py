@@ -14,7 +14,6 @@ kind after that, each in an environment of its own.
 import argparse
 import http.client
 import json
-import multiprocessing
 import os
 import re
 import signal
@@ -26,7 +25,6 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import count
-from multiprocessing.connection import Connection
 from pathlib import Path
 
 import numpy as np
@@ -162,32 +160,22 @@ class Sender:
             client.join()
 
 
-def watch(folder: Path, to: Connection) -> None:
-    """Tell whenever the features have come further: wall clock in seconds, and position."""
-    features, last = load(folder).features(), 0
-    while True:
-        position = features.offset or 0
-        if position > last:
-            to.send((time.time(), position))
-            last = position
-        time.sleep(0.002)
-
-
 class Seen:
-    """Looks all the time how far the features have come, in a process that does nothing else."""
+    """Looks all the time how far the features have come."""
 
     def __init__(self, project: Project) -> None:
-        self.catalog = project.catalog
+        self.features, self.catalog = project.features(), project.catalog
         self.seen: list[tuple[float, int]] = []
         """Wall clock in seconds, and the position in the order of batches."""
-        processes = multiprocessing.get_context("spawn")
-        self._from, to = processes.Pipe(duplex=False)
-        self._watch = processes.Process(target=watch, args=(project.folder, to), daemon=True)
-        self._watch.start()
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._work, daemon=True)
+        self._thread.start()
 
-    def _learn(self) -> None:
-        while self._from.poll():
-            self.seen.append(self._from.recv())
+    def _work(self) -> None:
+        while not self._stop.wait(0.002):
+            position = self.features.offset or 0
+            if not self.seen or position > self.seen[-1][1]:
+                self.seen.append((time.time(), position))
 
     def until(self, offset: int) -> None:
         """Wait until the features have seen an offset."""
@@ -197,11 +185,11 @@ class Seen:
             time.sleep(0.005)
         while not self.seen or self.seen[-1][1] < batch["sequence"]:
             time.sleep(0.002)
-            self._learn()
 
     def delays(self, posted: list[tuple[float, int]]) -> tuple[np.ndarray, np.ndarray]:
         """Return for each block the seconds from its post to the raw store, and to the features."""
-        self._watch.kill()
+        self._stop.set()
+        self._thread.join()
         table = tables.batches
         rows = self.catalog.rows(sa.select(table).order_by(table.c.end_offset))
         ends, places = ([row[name] for row in rows] for name in ("end_offset", "sequence"))
