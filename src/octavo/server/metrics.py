@@ -51,7 +51,7 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        own = {"registry": self.registry}
+        own: dict[str, Any] = {"registry": self.registry}
         self._requests = Counter("octavo_requests", "Requests answered.", ["path", "status"], **own)
         self.latency = Histogram(
             "octavo_predict_seconds", "Time from request to answer.", buckets=_BUCKETS, **own

@@ -52,9 +52,7 @@ class MicroBatch(Generic[Item, Result]):
         Of a batch.
     """
 
-    def __init__(
-        self, work: Callable[[Sequence[Item]], Sequence[Result]], bounds: Bounds = Bounds()
-    ) -> None:
+    def __init__(self, work: Callable[[Sequence[Item]], Sequence[Result]], bounds: Bounds) -> None:
         self._work = work
         self._bounds = bounds
         self._waiting: deque[_Waiting[Item, Result]] = deque()

@@ -240,7 +240,7 @@ class _Served:
 class Models:
     """The pipelines of a server. `serve` may be called from any thread, the rest by the loop's."""
 
-    def __init__(self, bounds: Bounds = Bounds()) -> None:
+    def __init__(self, bounds: Bounds) -> None:
         self._bounds = bounds
         self._served: dict[str, _Served] = {}
 
