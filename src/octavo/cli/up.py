@@ -59,7 +59,7 @@ def up(
         if len(chosen) > 1 or reload:
             return supervise(project, services, (host, port), profile, reload=reload)
         if chosen == ["server"]:
-            return serve(project, host, port)
+            return serve([project], host, port)
         return ALONE[chosen[0]](project)
 
 
