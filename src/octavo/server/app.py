@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from octavo.errors import DataError, DefinitionError, OctavoError
+from octavo.server import mlflow
 from octavo.server.answers import Answer, Refused, as_json
 from octavo.server.events import Events
 from octavo.server.metrics import Metrics
@@ -18,6 +19,7 @@ from octavo.server.predicting import PIPELINE, Predicting
 from octavo.server.routes import Receive, Request, Routes, Scope, Send
 from octavo.server.rows import rows
 from octavo.server.settings import Asked, settings
+from octavo.server.v2 import rest
 from octavo.services.config import ConfigService
 from octavo.services.models import Models, UnknownModelError
 from octavo.services.rows import RowService
@@ -72,6 +74,8 @@ class App:
             for method in ("GET", "PUT", "PATCH", "POST", "DELETE"):
                 add(method, f"{PIPELINE}/settings{path}", self._settings)
         add("POST", _EVENTS, self._take)
+        for wire in (rest, mlflow):
+            wire.add(self.routes, self.models)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one ASGI scope."""

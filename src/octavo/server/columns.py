@@ -27,6 +27,9 @@ _VALUES: Mapping[str, Any] = {
 }
 
 
+_TRUTHS = {"true": True, "false": False}
+
+
 def of_lists(values: Mapping[str, Sequence[Any]], features: Mapping[str, str]) -> Columns:
     """Return the columns of features, given values of JSON; others are left aside.
 
@@ -43,7 +46,9 @@ def of_lists(values: Mapping[str, Sequence[Any]], features: Mapping[str, str]) -
     lacking(features, values)
     rows = {len(values[name]) for name in features}
     if len(rows) > 1:
-        raise DataError(f"columns have {min(rows)} to {max(rows)} values.", fix="Send equally many.")
+        raise DataError(
+            f"columns have {min(rows)} to {max(rows)} values.", fix="Send equally many."
+        )
     return {name: _of_list(name, dtype, values[name]) for name, dtype in features.items()}
 
 
@@ -141,7 +146,7 @@ def _parsed(series: pl.Series, dtype: str) -> pl.Series:
     if sort == "text":
         return series
     if sort == "boolean":
-        return series.str.to_lowercase().cast(pl.Boolean)
+        return series.str.to_lowercase().replace_strict(_TRUTHS, return_dtype=pl.Boolean)
     if sort == "moment":
         return series.str.to_datetime(time_unit="us", strict=True)
     whole = dtype.startswith(("Int", "UInt"))

@@ -1,4 +1,4 @@
-"""MLflow's scoring server: ``/invocations``, ``/ping`` and ``/version``; ``/health`` is there anyway.
+"""MLflow's scoring server: ``/invocations``, ``/ping``, ``/version``; ``/health`` is there anyway.
 
 Rows are features. Answers, and errors, are what MLflow's own server gives, so that its clients read
 them. Of several pipelines one is named: ``/gateway/{name}/invocations``, as MLflow's deployments
@@ -148,7 +148,11 @@ def _of_json(body: bytes, features: Mapping[str, str]) -> Columns:
 
 
 def _of_split(told: Any, features: Mapping[str, str], form: str) -> Mapping[str, list[Any]]:
-    if not isinstance(told, dict) or "data" not in told or told.keys() - {"columns", "data", "index"}:
+    if (
+        not isinstance(told, dict)
+        or "data" not in told
+        or told.keys() - {"columns", "data", "index"}
+    ):
         raise DataError(
             "it must be a dictionary of data, and optionally columns and index.", where=form
         )
@@ -189,5 +193,5 @@ def _of_any(told: Any, features: Mapping[str, str], form: str) -> Mapping[str, l
     if told and isinstance(told[0], dict):
         return _of_records(told, features, form)
     if len(features) == 1 and not any(isinstance(row, list) for row in told):
-        return {name: told for name in features}
+        return dict.fromkeys(features, told)
     return _of_rows(told, list(features), form)

@@ -32,7 +32,9 @@ class ModelMetadata(NamedTuple):
 
     def as_dict(self) -> dict[str, Any]:
         """Return it as a document."""
-        lists = {key: [each._asdict() for each in getattr(self, key)] for key in ("inputs", "outputs")}
+        lists = {
+            key: [each._asdict() for each in getattr(self, key)] for key in ("inputs", "outputs")
+        }
         return self._asdict() | lists
 
 

@@ -23,7 +23,7 @@ def decode(expected: Expected, raw: memoryview) -> Tensor:
     DataError
         If there are not as many bytes as its shape and datatype need, or a text is no UTF-8.
     """
-    count, shape = expected.count(), expected.shape
+    count, shape = expected.elements(), expected.shape
     if expected.datatype == BYTES:
         return Tensor(expected.name, BYTES, shape, _texts(expected, raw, count))
     dtype = NUMPY[expected.datatype]
@@ -40,7 +40,7 @@ def _texts(expected: Expected, raw: memoryview, count: int) -> np.ndarray:
     if count > len(raw) // _LENGTH.size:  # before anything is made for them
         raise _length(expected, f"needs a length, 4 bytes, for each of {count} texts", len(raw))
     found = np.empty(count, object)
-    at = 0
+    at = number = 0
     try:
         for number in range(count):
             (size,) = _LENGTH.unpack_from(raw, at)

@@ -53,7 +53,7 @@ def tensors(request: Any) -> Sequence[Tensor]:
 
 
 def _listed(expected: Expected, contents: Any) -> Tensor:
-    count = expected.count()
+    count = expected.elements()
     field = _FIELDS.get(expected.datatype)
     values = getattr(contents, field) if field else ()
     if len(values) != count:

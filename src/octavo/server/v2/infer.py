@@ -66,7 +66,9 @@ def decode(body: bytes, json_size: int | None) -> Asked:
     """
     size = len(body) if json_size is None else json_size
     if size > len(body):
-        raise DataError(f"{size} bytes of JSON, of {len(body)} in all.", where=HEADER_LENGTH.decode())
+        raise DataError(
+            f"{size} bytes of JSON, of {len(body)} in all.", where=HEADER_LENGTH.decode()
+        )
     view = memoryview(body)
     asked = loads(view[:size], _Request[msgspec.Raw], lenient=_Request[Any])
     rest, tensors = view[size:], []

@@ -8,13 +8,24 @@ import re
 from types import SimpleNamespace
 from typing import Any
 
-from google.protobuf.descriptor_pb2 import DescriptorProto, FieldDescriptorProto, FileDescriptorProto
+from google.protobuf.descriptor_pb2 import (
+    DescriptorProto,
+    FieldDescriptorProto,
+    FileDescriptorProto,
+)
 from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message_factory import GetMessageClass
 
 PACKAGE = "inference"
 SERVICE = f"{PACKAGE}.GRPCInferenceService"
-METHODS = ("ServerLive", "ServerReady", "ModelReady", "ServerMetadata", "ModelMetadata", "ModelInfer")
+METHODS = (
+    "ServerLive",
+    "ServerReady",
+    "ModelReady",
+    "ServerMetadata",
+    "ModelMetadata",
+    "ModelInfer",
+)
 """Each takes a ``…Request`` and gives a ``…Response``."""
 
 _MESSAGES = {
@@ -54,8 +65,8 @@ _MESSAGES = {
     "repeated uint64 uint64_contents = 5; repeated float fp32_contents = 6;"
     "repeated double fp64_contents = 7; repeated bytes bytes_contents = 8",
 }
-"""Message to its fields, each ``[repeated | map | oneof] type name = number``; the keys of a map are
-strings, and a message has one oneof at most."""
+"""Message to its fields, each ``[repeated | map | oneof] type name = number``. The keys of a map
+are strings, and a message has one oneof at most."""
 
 _FIELD = re.compile(r"(?:(repeated|map|oneof) )?(\S+) (\w+) = (\d+)")
 

@@ -26,7 +26,7 @@ def decode(expected: Expected, data: Any) -> Tensor:
     DataError
         If the elements are not of its datatype or not as many as its shape has.
     """
-    count, dtype = expected.count(), NUMPY[expected.datatype]
+    count, dtype = expected.elements(), NUMPY[expected.datatype]
     try:
         flat = _flat(data, _ELEMENTS[dtype.kind], expected.shape)
         if len(flat) != count:

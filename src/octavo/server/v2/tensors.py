@@ -5,7 +5,7 @@ shape [N] or [N, 1]; or a single one of shape [N, F] that holds all features in 
 metadata, if all are numbers.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -38,7 +38,7 @@ class Expected(NamedTuple):
         """How errors call it."""
         return f"input {self.name!r}"
 
-    def count(self) -> int:
+    def elements(self) -> int:
         """Return how many elements it has.
 
         Raises
@@ -173,7 +173,7 @@ def _as_times(values: np.ndarray, unit: str) -> np.ndarray:
 
 
 def answers(
-    outputs: Mapping[str, np.ndarray], wanted: Sequence[str]
+    outputs: Mapping[str, np.ndarray], wanted: Iterable[str]
 ) -> Sequence[tuple[str, np.ndarray]]:
     """Return the outputs that are asked for; of none, all.
 
@@ -182,11 +182,12 @@ def answers(
     DataError
         If the model has none of a name.
     """
-    for name in wanted:
+    names = list(wanted) or list(outputs)
+    for name in names:
         if name not in outputs:
             raise DataError(
                 "the model has no such output.",
                 where=f"output {name!r}",
                 fix=f"There are {', '.join(outputs)}.",
             )
-    return [(name, outputs[name]) for name in wanted or outputs]
+    return [(name, outputs[name]) for name in names]
