@@ -1,4 +1,4 @@
-"""Bodies as clients send them: packed, and JSON with `NaN`, which JSON has not but Python writes."""
+"""Bodies as clients send them: packed, or JSON with `NaN`, which JSON has not but Python writes."""
 
 import json
 import zlib

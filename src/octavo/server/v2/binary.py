@@ -72,7 +72,7 @@ def encode(values: np.ndarray) -> bytes:
     """Write an array."""
     if values.dtype != object:
         return values.astype(values.dtype.newbyteorder("<"), copy=False).tobytes()
-    return b"".join(_prefixed(values.tolist()))
+    return b"".join(_prefixed(values.ravel().tolist()))
 
 
 def _prefixed(texts: Iterable[str]) -> Iterable[bytes]:
