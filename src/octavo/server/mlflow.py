@@ -1,7 +1,7 @@
 """MLflow's scoring server: ``/invocations``, ``/ping``, ``/version``; ``/health`` is there anyway.
 
 Rows are features. Answers, and errors, are what MLflow's own server gives, so that its clients read
-them. Of several pipelines one is named: ``/gateway/{name}/invocations``, as MLflow's deployments
+them. Of several pipelines one is named: ``/endpoints/{name}/invocations``, as MLflow's deployments
 client has it.
 """
 
@@ -35,7 +35,7 @@ def add(routes: Routes, models: Models) -> None:
     routes.add("GET", "/ping", wire.ping)
     routes.add("GET", "/version", wire.version)
     routes.add("POST", "/invocations", wire.invocations)
-    routes.add("POST", "/gateway/{name}/invocations", wire.invocations)
+    routes.add("POST", "/endpoints/{name}/invocations", wire.invocations)
 
 
 class _Scoring:
@@ -84,7 +84,7 @@ class _Scoring:
             raise DataError(
                 f"this server has several pipelines: {', '.join(names)}.",
                 where=request.path,
-                fix="Ask /gateway/NAME/invocations.",
+                fix="Ask /endpoints/NAME/invocations.",
             )
         return names[0]
 

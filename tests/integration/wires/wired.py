@@ -111,7 +111,11 @@ def models_of(bundles: Mapping[str, Bundle | None]) -> Models:
         models.add(name, None, None, Log())  # type: ignore[arg-type]
         if bundle is not None:
             scorer = SimpleNamespace(
-                bundle=bundle, deployment_id="deployment-7", candidate_id="c7", schema={}
+                bundle=bundle,
+                deployment_id="deployment-7",
+                candidate_id="c7",
+                schema={},
+                features=SimpleNamespace(positions={}),
             )
             models.serve(name, scorer)  # type: ignore[arg-type]
     return models
