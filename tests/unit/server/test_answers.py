@@ -108,7 +108,7 @@ def test_features_that_do_not_fit_are_refused_by_name():
 def test_a_missing_feature_is_null():
     app, log = hosting(None, Scorer(1))
     answer = ask(app, lambda client: client.post(f"{PATH}/features", json={"features": [{"a": 2}]}))
-    assert answer.json()["predictions"] == [{"y": 3.0}]
+    assert answer.json()["predictions"] == [{"y": None}], "a weighted sum with NaN is none"
     assert json.loads(log.records()["features"][0]) == {"a": 2.0, "b": None, "c": None}
     assert log.records()["_event_id"].to_list() == [None]
     assert isinstance(log.records(), pl.DataFrame)
