@@ -118,6 +118,44 @@ def _of_series(series: pl.Series, dtype: str) -> np.ndarray:
     return series.to_numpy()
 
 
+def as_events(frame: pl.DataFrame, schema: Mapping[str, Any]) -> pl.DataFrame:
+    """Return a table as one of events; a column that is not there is null.
+
+    Parameters
+    ----------
+    schema
+        Columns of the events, with their Polars types.
+
+    Raises
+    ------
+    DataError
+        If a column is unknown or of another sort.
+    """
+    for name in frame.columns:
+        if name not in schema:
+            raise DataError(
+                "the events have no such column.",
+                where=f"column {name!r}",
+                fix=f"They have {', '.join(schema)}.",
+            )
+    there = [_as_event(frame[name], schema[name]) for name in frame.columns]
+    absent = [pl.lit(None, dtype).alias(name) for name, dtype in schema.items()]
+    return pl.DataFrame(there).with_columns(
+        each for each in absent if each.meta.output_name() not in frame.columns
+    ).select(list(schema))
+
+
+def _as_event(series: pl.Series, dtype: Any) -> pl.Series:
+    same = sort_of(str(series.dtype)) == sort_of(str(dtype)) and not series.dtype.is_nested()
+    if series.dtype != pl.Null and (not same or series.dtype.is_float() > dtype.is_float()):
+        raise DataError(
+            f"it is {series.dtype}.", where=f"column {series.name!r}", fix=f"Send it as {dtype}."
+        )
+    if isinstance(series.dtype, pl.Datetime) and series.dtype.time_zone is None:
+        series = series.dt.replace_time_zone("UTC")
+    return series.cast(dtype)
+
+
 def of_texts(frame: pl.DataFrame, features: Mapping[str, str]) -> Columns:
     """Return the columns of features, given a table of texts, such as CSV.
 

@@ -26,6 +26,7 @@ from octavo.services.features_sent import FeatureDecoder
 from octavo.services.inferences import Inference
 from octavo.services.requests import Asked, EventDecoder
 from octavo.services.serving import PredictionLog, Scorer
+from octavo.stages.prep.request_time import Answer
 from octavo.stores import catalog as tables
 from octavo.stores.catalog import Catalog, Row
 
@@ -162,6 +163,18 @@ class Model:
             await loop.run_in_executor(_WAITING, self.scorer.wait_for, asked.wait_for)
         return await self._events.submit((perf_counter_ns(), asked.events), len(asked.events))
 
+    async def predict_answer(self, answer: Answer, began: int) -> Predicted:
+        """Predict from features that were looked up already, beside the batches.
+
+        Parameters
+        ----------
+        answer
+            What `octavo.services.lookups` found.
+        began
+            When it was asked, nanoseconds of the performance counter.
+        """
+        return await asyncio.to_thread(self._of_answer, answer, began)
+
     def _of_features(self, asked: Sequence["_Ready"]) -> Sequence[Predicted]:
         began = perf_counter_ns()
         X = asked[0].X if len(asked) == 1 else np.concatenate([each.X for each in asked])
@@ -181,6 +194,17 @@ class Model:
     def _of_events(self, asked: Sequence[tuple[int, Sequence[Any]]]) -> Sequence[Predicted]:
         began = perf_counter_ns()
         answer = self.scorer.answer([event for _, events in asked for event in events])
+        whole = self._of_answer(answer, began)
+        row, answers = 0, []
+        for came, events in asked:
+            own = slice(row, row := row + len(events))
+            took = whole.took._replace(wait=began - came)
+            parts = whole.outputs[own], whole.event_ids[own], whole.event_times[own]
+            answers.append(Predicted(*parts, took))
+        return answers
+
+    def _of_answer(self, answer: Answer, began: int) -> Predicted:
+        """Predict from features that were looked up; keep it."""
         featured = perf_counter_ns()
         found = self.bundle.predict(answer.features)
         ended = perf_counter_ns()
@@ -188,12 +212,7 @@ class Model:
         self._keep(*kept, positions=answer.positions)
         ids = answer.features[EVENT_ID].to_list()
         times = answer.features[EVENT_TIME].to_list()
-        row, answers = 0, []
-        for came, events in asked:
-            own = slice(row, row := row + len(events))
-            took = Took(began - came, featured - began, ended - featured)
-            answers.append(Predicted(found[own], ids[own], times[own], took))
-        return answers
+        return Predicted(found, ids, times, Took(0, featured - began, ended - featured))
 
     def _keep(
         self,
