@@ -15,7 +15,7 @@ from octavo.errors import ExitCode
     "--to",
     metavar="ID",
     default="",
-    help="A deployment, its number, or a candidate; by default the one before of another candidate.",
+    help="A deployment, its number, or a candidate; by default the candidate before this one.",
 )
 @click.option("--reason", metavar="TEXT", default="", help="Why; it is kept with the event.")
 @HOME

@@ -29,6 +29,14 @@ SERVICES = ("server", *ALONE)
     "--port", metavar="N", default=8080, show_default=True, help="Its port; 0 takes a free one."
 )
 @click.option(
+    "--workers",
+    metavar="N",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="How many processes answer on the port.",
+)
+@click.option(
     "--reload", is_flag=True, help="Release pipeline.py whenever it was changed: octavo release."
 )
 @PROFILE
@@ -37,6 +45,7 @@ def up(
     words: Sequence[str],
     host: str,
     port: int,
+    workers: int,
     reload: bool,
     profile: str | None,
     home: Path | None,
@@ -56,8 +65,9 @@ def up(
     project = Project(folder, home, profile, os.environ.get(RELEASE))
     chosen = checked(project, services)
     with project.home.kept():
-        if len(chosen) > 1 or reload:
-            return supervise(project, services, (host, port), profile, reload=reload)
+        if len(chosen) > 1 or reload or workers > 1:
+            told = project, services, (host, port), profile
+            return supervise(*told, workers=workers, reload=reload)
         if chosen == ["server"]:
             return serve([project], host, port)
         return ALONE[chosen[0]](project)

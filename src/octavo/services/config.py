@@ -348,6 +348,7 @@ def _without_empty(content: Content) -> Content:
 
 
 def user() -> str:
+    """Return who asks, as the system knows them; empty if it does not."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):  # a user without a name
