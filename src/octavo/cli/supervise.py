@@ -94,6 +94,25 @@ def supervise(
         return _Supervised(*told, leads=leads, reload=reload and leads).run()
 
 
+def supervise_servers(
+    folders: Sequence[str], address: tuple[str, int], workers: int, profile: str | None
+) -> int:
+    """Run the workers of one server for several pipelines, each as its script is when they start.
+
+    Of each the other services, and its releases, are another supervisor's.
+    """
+    from octavo.services.supervisor import Command, Supervisor
+
+    words = [sys.executable, "-m", "octavo", "up", "server", *folders]
+    options = ["--profile", profile] if profile else []
+    with ExitStack() as stack:
+        socket = stack.enter_context(listener(*address))
+        counts = stack.enter_context(TemporaryDirectory())
+        listening = _Listening(address[0], socket, workers, counts)
+        commands = listening.commands(Command([*words, *options]))
+        return Supervisor(commands, _telling(max(map(len, commands)))).run(stopping())
+
+
 def _first(project: Any, profile: str | None) -> Any:
     """Return a project as it is now, which services are to run."""
     from octavo.stores import releases
