@@ -102,7 +102,9 @@ def deployed(folder: Path, frame: pl.DataFrame, booster: lightgbm.Booster) -> Pr
     if done.returncode:
         sys.exit(done.stderr.decode())
     project = project_of(folder)
-    wanted = table_fingerprints(project.definition, project.catalog.loaded(project.definition.datasets))
+    wanted = table_fingerprints(
+        project.definition, project.catalog.loaded(project.definition.datasets)
+    )
     bundle = Bundle(
         FittedLightGBM(booster, "binary", 1, {}).model(),
         OrdinalEncoder.fit(frame.select(NAMES)),

@@ -25,6 +25,7 @@ from octavo.services.maintenance import Maintenance
 from octavo.services.mirror import Mirror
 from octavo.services.profiles import load_profile
 from octavo.services.reproduce import Reproduction, reproduce
+from octavo.services.rollback import roll_back
 from octavo.services.rows import RowService
 from octavo.services.serving import Scorer
 from octavo.services.verifying import Verified, verify
@@ -209,6 +210,10 @@ class Project:
         rows = self.catalog.committed(self.definition.rows.name)
         scorer.warm_up(rows[-1:], self.home)
         return scorer
+
+    def rollback(self, to: str = "", reason: str = "") -> tuple[Row, Row]:
+        """Let a model answer again that did before; see `octavo.services.rollback.roll_back`."""
+        return roll_back(self.catalog, self.warm_scorer, to, reason)
 
     def of_release(self, release: str, profile: str | None) -> "Project":
         """Return this project as a release has it."""

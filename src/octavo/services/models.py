@@ -16,7 +16,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
-import sqlalchemy as sa
 
 from octavo.bundle.arrays import Arrays
 from octavo.definition.events import EVENT_ID, EVENT_TIME
@@ -28,7 +27,9 @@ from octavo.services.requests import Asked, EventDecoder
 from octavo.services.serving import PredictionLog, Scorer
 from octavo.stages.prep.request_time import Answer
 from octavo.stores import catalog as tables
+from octavo.stores import deployments
 from octavo.stores.catalog import Catalog, Row
+from octavo.stores.deployments import number_of
 
 KEPT = 4
 """Versions of a pipeline besides the live one that stay loaded; the one not asked for longest
@@ -290,14 +291,12 @@ class Models:
 
     def versions(self, name: str) -> list[Version]:
         """Return all that was ever deployed, the newest last. It asks the catalog."""
-        table = tables.deployments
-        rows = self._of(name).catalog.rows(sa.select(table).order_by(table.c.live_from))
         return [
             Version(
                 number_of(row["deployment_id"]),
                 *(row[key] for key in ("deployment_id", "candidate_id", "live_from", "live_to")),
             )
-            for row in rows
+            for row in deployments.history(self._of(name).catalog)
         ]
 
     async def get(self, name: str, version: str | None = None) -> Model:
@@ -337,13 +336,13 @@ class Models:
         return model
 
     def _loaded(self, name: str, version: str) -> Model:
-        served, table = self._served[name], tables.deployments
-        named = table.c.deployment_id == f"deployment-{version}"
-        query = sa.select(table).where(named | (table.c.candidate_id == version))
-        row = served.catalog.one(query.order_by(table.c.live_from.desc()))
-        if row is None:
-            known = [each.version for each in self.versions(name)]
-            raise UnknownModelError.unknown("version", version, known, where=f"pipeline {name!r}")
+        served = self._served[name]
+        try:
+            row = deployments.find(served.catalog, version)
+        except DefinitionError as error:
+            raise UnknownModelError(
+                error.what, where=f"pipeline {name!r}", fix=error.fix
+            ) from error
         return Model(name, served.load(row), served.log, self._bounds)
 
     def _of(self, name: str) -> _Served:
@@ -351,8 +350,3 @@ class Models:
         if served is None:
             raise UnknownModelError.unknown("pipeline", name, self.names)
         return served
-
-
-def number_of(deployment_id: str) -> str:
-    """Return the version that a deployment is: its number."""
-    return deployment_id.removeprefix("deployment-")
