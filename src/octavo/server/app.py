@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from octavo.errors import DataError, DefinitionError, OctavoError
-from octavo.server import mlflow
+from octavo.server import lookups, mlflow
 from octavo.server.answers import Answer, Refused, as_json
 from octavo.server.events import Events
 from octavo.server.metrics import Metrics
@@ -68,13 +68,15 @@ class App:
         add = self.routes.add
         add("GET", "/health", self._health)
         add("GET", "/metrics", self._metrics)
-        Predicting(self.models, self.metrics).add(self.routes)
+        Predicting(self.models, self.metrics, lambda name: self.hosted[name].events).add(
+            self.routes
+        )
         add("GET", f"{PIPELINE}/data", self._rows)
         for path in ("", "/versions", "/diff", "/rollback", "/{path}"):
             for method in ("GET", "PUT", "PATCH", "POST", "DELETE"):
                 add(method, f"{PIPELINE}/settings{path}", self._settings)
         add("POST", _EVENTS, self._take)
-        for wire in (rest, mlflow):
+        for wire in (lookups, rest, mlflow):
             wire.add(self.routes, self.models)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -140,9 +140,11 @@ def as_events(frame: pl.DataFrame, schema: Mapping[str, Any]) -> pl.DataFrame:
             )
     there = [_as_event(frame[name], schema[name]) for name in frame.columns]
     absent = [pl.lit(None, dtype).alias(name) for name, dtype in schema.items()]
-    return pl.DataFrame(there).with_columns(
-        each for each in absent if each.meta.output_name() not in frame.columns
-    ).select(list(schema))
+    return (
+        pl.DataFrame(there)
+        .with_columns(each for each in absent if each.meta.output_name() not in frame.columns)
+        .select(list(schema))
+    )
 
 
 def _as_event(series: pl.Series, dtype: Any) -> pl.Series:

@@ -28,12 +28,6 @@ def look_up(model: Model, question: Question) -> Answer:
 
 
 def as_served(model: Model, answer: Answer) -> pl.DataFrame:
-    """Return who was asked about, and the features that the model takes, in its order."""
-    keys = [name for name in answer.features.columns if name.startswith("key:")]
-    entities = pl.struct(pl.col(name).alias(name.removeprefix("key:")) for name in keys)
+    """Return who was asked about, and as ``features`` what the model takes, in its order."""
     stamps = pl.col(EVENT_ID).alias("event_id"), pl.col(EVENT_TIME).alias("event_time")
-    return answer.features.select(
-        *stamps,
-        *([entities.alias("entities")] if keys else ()),
-        pl.struct(list(model.features)).alias("features"),
-    )
+    return answer.features.select(*stamps, pl.struct(list(model.features)).alias("features"))
