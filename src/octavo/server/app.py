@@ -76,8 +76,9 @@ class App:
             for method in ("GET", "PUT", "PATCH", "POST", "DELETE"):
                 add(method, f"{PIPELINE}/settings{path}", self._settings)
         add("POST", _EVENTS, self._take)
-        for wire in (lookups, rest, mlflow):
-            wire.add(self.routes, self.models)
+        lookups.add(self.routes, self.models)
+        for wire in (rest, mlflow):
+            wire.add(self.routes, self.models, self.metrics)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one ASGI scope."""

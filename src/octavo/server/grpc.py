@@ -4,13 +4,17 @@ Answers have raw contents. What does not fit is INVALID_ARGUMENT, what there is 
 is not there yet UNAVAILABLE. Needs the extra ``grpc``.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Any
+from time import perf_counter_ns
+from typing import Any, NamedTuple
 
 import grpc
 import grpc.aio
 
-from octavo.errors import DataError, OctavoError
+from octavo.errors import DataError, OctavoError, ResourceError
+from octavo.server.answers import Refused
+from octavo.server.metrics import Metrics
 from octavo.server.outputs import outputs
 from octavo.server.v2 import about, binary, contents
 from octavo.server.v2.datatypes import of_values
@@ -20,16 +24,38 @@ from octavo.services.models import Models, NotServedError, UnknownModelError
 
 LARGEST_MESSAGE = 64 * 1024 * 1024
 """Bytes; a larger message is refused with RESOURCE_EXHAUSTED. gRPC's own bound, 4 MiB, is less than
-40,000 rows of 13 numbers."""
+15,000 rows of 40 numbers."""
+LARGE = 256 * 1024
+"""Bytes; a larger message is taken apart off the event loop."""
 
 Handler = Callable[[Any], Awaitable[Any]]
+Admit = Callable[[dict[str, Any]], None]
+"""Refuses a request by its head, an ASGI scope."""
+
+_PATHS = {
+    "ServerLive": ("GET", "/v2/health/live"),
+    "ServerReady": ("GET", "/v2/health/ready"),
+    "ServerMetadata": ("GET", "/v2"),
+    "ModelReady": ("GET", "/v2/models/{name}/ready"),
+    "ModelMetadata": ("GET", "/v2/models/{name}"),
+    "ModelInfer": ("POST", "/v2/models/{name}/infer"),
+}
+"""The request over REST that a method is: what that needs, this needs."""
+_STATUSES = {
+    401: grpc.StatusCode.UNAUTHENTICATED,
+    403: grpc.StatusCode.PERMISSION_DENIED,
+    404: grpc.StatusCode.NOT_FOUND,
+    413: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    429: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    503: grpc.StatusCode.UNAVAILABLE,
+}
 
 
 class Inference:
     """The service: a method for each of the protocol's, from request to response."""
 
-    def __init__(self, models: Models) -> None:
-        self._models = models
+    def __init__(self, models: Models, metrics: Metrics) -> None:
+        self._models, self._metrics = models, metrics
 
     async def server_live(self, request: Any) -> Any:
         """Say that it answers."""
@@ -60,11 +86,16 @@ class Inference:
     async def model_infer(self, request: Any) -> Any:
         """Predict from features."""
         model = await self._models.get(request.model_name, request.model_version or None)
-        given = columns(contents.tensors(request), model.features)
+        began = perf_counter_ns()
+        if request.ByteSize() > LARGE:
+            given = await asyncio.to_thread(_columns, request, model.features)
+        else:
+            given = _columns(request, model.features)
+        decoded = perf_counter_ns() - began
         predicted = await model.predict_features(given)
-        wanted = [each.name for each in request.outputs]
-        found = answers(outputs(model, predicted.outputs), wanted)
-        return messages.ModelInferResponse(
+        began = perf_counter_ns()
+        found = answers(outputs(model, predicted.outputs), [each.name for each in request.outputs])
+        response = messages.ModelInferResponse(
             model_name=model.name,
             model_version=model.version,
             id=request.id,
@@ -74,45 +105,114 @@ class Inference:
             ],
             raw_output_contents=[binary.encode(values) for _, values in found],
         )
+        taken = (decoded, *predicted.took, perf_counter_ns() - began)
+        self._metrics.predicted_in(taken, len(predicted.outputs))
+        return response
 
 
-def server(models: Models, address: str) -> tuple[grpc.aio.Server, int]:
-    """Return a server that is bound to an address and not started, and its port.
+def _columns(request: Any, features: Any) -> Any:
+    return columns(contents.tensors(request), features)
+
+
+class Bound(NamedTuple):
+    """A server that has its address, and has not begun."""
+
+    server: grpc.aio.Server
+    port: int
+
+
+def bind(
+    models: Models,
+    metrics: Metrics,
+    address: str,
+    admit: Admit | None = None,
+    credentials: grpc.ServerCredentials | None = None,
+) -> Bound:
+    """Return a server for an address, within the event loop that it is to run in.
+
+    Several processes may have one address: each connection is one of theirs.
 
     Parameters
     ----------
     address
         ``host:port``; port 0 is a free one.
+    admit
+        Is asked before each call; None: all are answered.
+    credentials
+        To speak TLS.
+
+    Raises
+    ------
+    ResourceError
+        If the address is taken.
     """
-    told = grpc.aio.server(
+    server = grpc.aio.server(
         options=[
             ("grpc.max_receive_message_length", LARGEST_MESSAGE),
             ("grpc.max_send_message_length", LARGEST_MESSAGE),
         ]
     )
-    service = Inference(models)
-    handlers = {name: _handler(name, getattr(service, _method(name))) for name in METHODS}
-    told.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, handlers),))
-    return told, told.add_insecure_port(address)
+    service = Inference(models, metrics)
+    handlers = {name: _handler(name, service, metrics, admit) for name in METHODS}
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, handlers),))
+    try:
+        if credentials is None:
+            return Bound(server, server.add_insecure_port(address))
+        return Bound(server, server.add_secure_port(address, credentials))
+    except RuntimeError as error:
+        raise ResourceError(
+            f"gRPC cannot listen there ({str(error).splitlines()[0]}).",
+            where=address,
+            fix="Choose another with --grpc-port.",
+        ) from error
 
 
-def _method(name: str) -> str:
-    return "".join(f"_{c.lower()}" if c.isupper() else c for c in name).removeprefix("_")
+def _handler(
+    name: str, service: Inference, metrics: Metrics, admit: Admit | None
+) -> grpc.RpcMethodHandler:
+    """Return a method as gRPC calls it, with its errors as statuses."""
+    own = "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name)
+    handler: Handler = getattr(service, own.removeprefix("_"))
 
-
-def _handler(name: str, handler: Handler) -> grpc.RpcMethodHandler:
     async def answer(request: Any, context: grpc.aio.ServicerContext) -> Any:
+        status, told = grpc.StatusCode.OK, ""
         try:
+            if admit is not None:
+                admit(_scope(name, request, context))
             return await handler(request)
+        except Refused as refused:
+            status, told = _STATUSES[refused.status], str(refused)
         except UnknownModelError as error:
-            await context.abort(grpc.StatusCode.NOT_FOUND, str(error))
+            status, told = grpc.StatusCode.NOT_FOUND, str(error)
         except DataError as error:
-            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
+            status, told = grpc.StatusCode.INVALID_ARGUMENT, str(error)
         except OctavoError as error:
-            await context.abort(grpc.StatusCode.UNAVAILABLE, str(error))
+            status, told = grpc.StatusCode.UNAVAILABLE, str(error)
+        finally:
+            metrics.answered(f"/{SERVICE}/{name}", status.name)()
+        return await context.abort(status, told)
 
     return grpc.unary_unary_rpc_method_handler(
         answer,
         request_deserializer=getattr(messages, f"{name}Request").FromString,
         response_serializer=getattr(messages, f"{name}Response").SerializeToString,
     )
+
+
+def _scope(name: str, request: Any, context: grpc.aio.ServicerContext) -> dict[str, Any]:
+    """Return the head of the request over REST that a call is."""
+    method, path = _PATHS[name]
+    model = getattr(request, "model_name", "") or getattr(request, "name", "")
+    headers = [
+        (key.encode(), value if isinstance(value, bytes) else value.encode())
+        for key, value in context.invocation_metadata() or ()
+    ]
+    # "ipv4:127.0.0.1:41234", "ipv6:%5B::1%5D:41234"
+    host = context.peer().partition(":")[2].rpartition(":")[0]
+    return {
+        "type": "http",
+        "method": method,
+        "path": path.format(name=model),
+        "headers": headers,
+        "client": (host, 0),
+    }

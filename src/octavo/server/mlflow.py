@@ -8,6 +8,7 @@ client has it.
 import asyncio
 import io
 from collections.abc import Mapping, Sequence
+from time import perf_counter_ns
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from octavo.errors import DataError
 from octavo.server.answers import JSON, Answer, as_json
 from octavo.server.bodies import loads
 from octavo.server.columns import Columns, of_lists, of_texts
+from octavo.server.metrics import Metrics
 from octavo.server.outputs import outputs
 from octavo.server.routes import Request, Routes
 from octavo.services.models import Models, NotServedError, UnknownModelError
@@ -29,9 +31,9 @@ LARGE = 256 * 1024
 """Bytes; a larger body is read off the event loop."""
 
 
-def add(routes: Routes, models: Models) -> None:
+def add(routes: Routes, models: Models, metrics: Metrics) -> None:
     """Add the routes to a table."""
-    wire = _Scoring(models)
+    wire = _Scoring(models, metrics)
     routes.add("GET", "/ping", wire.ping)
     routes.add("GET", "/version", wire.version)
     routes.add("POST", "/invocations", wire.invocations)
@@ -41,8 +43,8 @@ def add(routes: Routes, models: Models) -> None:
 class _Scoring:
     """The handlers."""
 
-    def __init__(self, models: Models) -> None:
-        self._models = models
+    def __init__(self, models: Models, metrics: Metrics) -> None:
+        self._models, self._metrics = models, metrics
 
     async def ping(self, request: Request) -> Answer:
         """Say whether there is something to answer with."""
@@ -61,11 +63,13 @@ class _Scoring:
         try:
             model = await self._models.get(self._name(request))
             body = await request.body()
+            began = perf_counter_ns()
             read = _of_csv if _mime(kind) == CSV else _of_json
             if len(body) > LARGE:
                 given = await asyncio.to_thread(read, body, model.features)
             else:
                 given = read(body, model.features)
+            decoded = perf_counter_ns() - began
             predicted = await model.predict_features(given)
         except DataError as error:
             return _error(400, "BAD_REQUEST", str(error))
@@ -73,7 +77,11 @@ class _Scoring:
             return _error(404, "RESOURCE_DOES_NOT_EXIST", str(error))
         except NotServedError as error:
             return _error(503, "TEMPORARILY_UNAVAILABLE", str(error))
-        return Answer(as_json({"predictions": _predictions(outputs(model, predicted.outputs))}))
+        began = perf_counter_ns()
+        body = as_json({"predictions": _predictions(outputs(model, predicted.outputs))})
+        taken = (decoded, *predicted.took, perf_counter_ns() - began)
+        self._metrics.predicted_in(taken, len(predicted.outputs))
+        return Answer(body)
 
     def _name(self, request: Request) -> str:
         """Return the pipeline that is asked."""

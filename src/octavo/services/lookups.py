@@ -15,15 +15,15 @@ def look_up(model: Model, question: Question) -> Answer:
     Raises
     ------
     DataError
-        As `Scorer.answer` and `octavo.stages.prep.entities.of_entities` do.
+        As `OnlineFeatures.answer` and `octavo.stages.prep.entities.of_entities` do.
     BehindError
         If the features have not seen in time what they were to see.
     """
     scorer, (events, wait_for) = model.scorer, question.asked
     scorer.wait_for(wait_for)
-    if question.at is None:
-        return scorer.answer(events)
     source = scorer.decoder.frame(events)
+    if question.at is None:
+        return scorer.features.answer(source)
     return of_entities(scorer.features, source, question.given, question.at)
 
 

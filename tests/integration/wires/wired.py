@@ -122,7 +122,7 @@ def models_of(bundles: Mapping[str, Bundle | None]) -> Models:
 
 
 @contextmanager
-def running(app: Any, grpc: bool = False) -> Iterator[SimpleNamespace]:
+def running(app: Any, grpc: bool = False, admit: Any = None) -> Iterator[SimpleNamespace]:
     """Serve an application until the block ends; give its ports."""
     config = uvicorn.Config(app, port=0, log_level="warning", lifespan="off")
     server = uvicorn.Server(config)
@@ -132,9 +132,9 @@ def running(app: Any, grpc: bool = False) -> Iterator[SimpleNamespace]:
     async def serve() -> None:
         inference = None
         if grpc:
-            from octavo.server.grpc import server as grpc_server
+            from octavo.server.grpc import bind
 
-            inference, found.grpc = grpc_server(app.models, "127.0.0.1:0")
+            inference, found.grpc = bind(app.models, app.metrics, "127.0.0.1:0", admit)
             await inference.start()
         task = asyncio.create_task(server.serve())
         while not server.started:

@@ -5,13 +5,16 @@ What does not fit is answered with 400, as the protocol has it, and not with 422
 
 import asyncio
 from collections.abc import Callable, Mapping
+from time import perf_counter_ns
 from typing import Any
 
 import numpy as np
 
 from octavo.errors import DataError
 from octavo.server.answers import Answer, Refused, as_json
+from octavo.server.arrow import LARGEST_TABLE
 from octavo.server.bodies import unpacked
+from octavo.server.metrics import Metrics
 from octavo.server.outputs import outputs
 from octavo.server.routes import LARGEST_BODY, Request, Routes
 from octavo.server.v2 import infer
@@ -23,10 +26,11 @@ LARGE = 256 * 1024
 """Bytes; a larger body is read and written off the event loop."""
 
 
-def add(routes: Routes, models: Models) -> None:
+def add(routes: Routes, models: Models, metrics: Metrics) -> None:
     """Add the routes to a table."""
-    wire = _Rest(models)
-    routes.add("GET", "/v2", wire.server)
+    wire = _Rest(models, metrics)
+    for root in ("/v2", "/v2/"):
+        routes.add("GET", root, wire.server)
     routes.add("GET", "/v2/health/live", wire.live)
     routes.add("GET", "/v2/health/ready", wire.ready)
     for model in ("/v2/models/{name}", "/v2/models/{name}/versions/{version}"):
@@ -38,8 +42,8 @@ def add(routes: Routes, models: Models) -> None:
 class _Rest:
     """The handlers."""
 
-    def __init__(self, models: Models) -> None:
-        self._models = models
+    def __init__(self, models: Models, metrics: Metrics) -> None:
+        self._models, self._metrics = models, metrics
 
     async def server(self, request: Request) -> Answer:
         """Tell what the server is."""
@@ -70,23 +74,30 @@ class _Rest:
     async def infer(self, request: Request) -> Answer:
         """Predict from features."""
         model = await self._models.get(*request.params)
-        body = await request.body()
+        has_bytes = request.header(infer.HEADER_LENGTH) is not None
+        body = await request.body(LARGEST_TABLE if has_bytes else LARGEST_BODY)
         call = asyncio.to_thread if len(body) > LARGE else _at_once
+        began = perf_counter_ns()
         try:
             asked, given = await call(_asked, request, body, model.features)
+            decoded = perf_counter_ns() - began
             predicted = await model.predict_features(given)
             found = answers(outputs(model, predicted.outputs), asked.wanted)
         except DataError as error:
             raise Refused(400, str(error)) from error
+        began = perf_counter_ns()
         about = {"model_name": model.name, "model_version": model.version}
-        return await call(infer.encode, about, found, asked)
+        answer = await call(infer.encode, about, found, asked)
+        taken = (decoded, *predicted.took, perf_counter_ns() - began)
+        self._metrics.predicted_in(taken, len(predicted.outputs))
+        return answer
 
 
 def _asked(
     request: Request, body: bytes, features: Mapping[str, str]
 ) -> tuple[infer.Asked, dict[str, np.ndarray]]:
     """Return what is asked, and the columns it brings."""
-    plain = unpacked(body, request.header(b"content-encoding"), LARGEST_BODY)
+    plain = unpacked(body, request.header(b"content-encoding"), LARGEST_TABLE)
     told = request.header(infer.HEADER_LENGTH)
     if told is not None and not told.isdigit():
         raise DataError(f"{told!r} is no number.", where=infer.HEADER_LENGTH.decode())
