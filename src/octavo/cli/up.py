@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from octavo.cli.arguments import HOME, PATH, PROFILE
-from octavo.cli.services import ALONE, serve
+from octavo.cli.services import ALONE, GRPC, serve
 from octavo.cli.supervise import RELEASE, checked, supervise, supervise_servers
 from octavo.errors import DefinitionError
 
@@ -30,6 +30,12 @@ SERVICES = ("server", *ALONE)
     "--port", metavar="N", default=8080, show_default=True, help="Its port; 0 takes a free one."
 )
 @click.option(
+    "--grpc-port",
+    metavar="N",
+    type=click.IntRange(1, 65535),
+    help="Speak the Open Inference Protocol over gRPC too, on this port; needs octavo[grpc].",
+)
+@click.option(
     "--workers",
     metavar="N",
     type=click.IntRange(1),
@@ -46,6 +52,7 @@ def up(
     words: Sequence[str],
     host: str,
     port: int,
+    grpc_port: int | None,
     workers: int,
     reload: bool,
     profile: str | None,
@@ -56,6 +63,9 @@ def up(
     if services == ["maintenance"]:  # out of the way of all others; Polars looks when it is loaded
         os.environ["POLARS_MAX_THREADS"] = "1"
         os.nice(10)
+
+    if grpc_port is not None:
+        os.environ[GRPC] = str(grpc_port)  # for whichever process is a server
 
     from octavo.project import Project
 
