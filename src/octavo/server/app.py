@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from octavo.errors import DataError, DefinitionError, OctavoError
-from octavo.server import lookups, mlflow
+from octavo.server import docs, lookups, mlflow, openapi
 from octavo.server.answers import Answer, Refused, as_json
 from octavo.server.events import Events
 from octavo.server.metrics import Metrics
@@ -77,6 +77,9 @@ class App:
                 add(method, f"{PIPELINE}/settings{path}", self._settings)
         add("POST", _EVENTS, self._take)
         lookups.add(self.routes, self.models)
+        taken = {each.name: each.events.receiver.datasets for each in self.hosted.values()}
+        for pages in (openapi, docs):
+            pages.add(self.routes, self.models, taken)
         for wire in (rest, mlflow):
             wire.add(self.routes, self.models, self.metrics)
 

@@ -1,6 +1,6 @@
 """Features of entities at a time: a query that belongs to no event, and sees none of its own."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 import polars as pl
 
@@ -32,12 +32,10 @@ def of_entities(
     """
     dataset = features.pipeline.rows
     moment = pl.lit(at, dtype=pl.Int64).cast(TIMESTAMP)
-    known = {*given}
+    _check_given(features, {*given})
     if isinstance(dataset.event_time, str) and dataset.event_time in source.columns:
-        known.add(dataset.event_time)
         as_column = moment.cast(source.schema[dataset.event_time])
         source = source.with_columns(as_column.alias(dataset.event_time))
-    _check_given(features, known)
     rows = stamped(dataset, source).with_columns(
         moment.alias(EVENT_TIME), pl.lit(None, pl.String).alias(EVENT_ID)
     )
@@ -50,10 +48,14 @@ def of_entities(
     return Answer(features.put_together(rows, columns), positions)
 
 
+def needed_columns(features: OnlineFeatures) -> set[str]:
+    """Return the columns that are to be given with an entity; the event time is not."""
+    return {name for _, needed in _needing(features) for name in needed}
+
+
 def _check_given(features: OnlineFeatures, given: set[str]) -> None:
-    dataset = features.pipeline.rows
-    for asking, columns in _needing(features):
-        lacking = dataset.read_for(columns) - dataset.columns.keys() - given
+    for asking, needed in _needing(features):
+        lacking = needed - given
         if lacking:
             raise DataError(
                 f"it has no {min(lacking)!r}, which {asking} needs.",
@@ -62,11 +64,15 @@ def _check_given(features: OnlineFeatures, given: set[str]) -> None:
             )
 
 
-def _needing(features: OnlineFeatures) -> Iterator[tuple[str, list[str]]]:
-    """Give what needs columns of a row, and which."""
-    pipeline = features.pipeline
+def _needing(features: OnlineFeatures) -> Iterator[tuple[str, set[str]]]:
+    """Give what needs source columns of a row, and which."""
+    pipeline, dataset = features.pipeline, features.pipeline.rows
+
+    def sources(columns: Iterable[str]) -> set[str]:
+        return dataset.read_for(columns) - dataset.columns.keys() - {dataset.event_time}
+
     for name in features.parts:
-        yield f"view {name!r}", list(pipeline.view(name).query_key)
+        yield f"view {name!r}", sources(pipeline.view(name).query_key)
     for place, expressions in (
         ("Pipeline.row", pipeline.row),
         ("Pipeline.derived", pipeline.derived),
@@ -74,10 +80,6 @@ def _needing(features: OnlineFeatures) -> Iterator[tuple[str, list[str]]]:
         for expression in expressions:
             name = output_name(expression, where=place)
             if name in features.features:
-                roots = expression.meta.root_names()
-                own = (
-                    roots
-                    if place == "Pipeline.row"
-                    else [r for r in roots if r not in pipeline.features]
-                )
-                yield f"feature {name!r}", own
+                roots = {*expression.meta.root_names()}
+                own = roots if place == "Pipeline.row" else roots - {*pipeline.features}
+                yield f"feature {name!r}", sources(own)
