@@ -1,4 +1,4 @@
-"""Features over HTTP, entities at a time, tables in Arrow, and events that are kept when predicted."""
+"""Features over HTTP, entities at a time, tables in Arrow, events that are kept."""
 
 import io
 import json
@@ -14,9 +14,8 @@ from .server_process import serving
 pytestmark = pytest.mark.xdist_group("lookups")
 ARROW = {"content-type": "application/vnd.apache.arrow.stream"}
 PREDICT, FEATURES = "/v1/pipelines/shop/predict", "/v1/pipelines/shop/features"
-STREAM = {
-    '    ov.Files("data/orders*.csv"),\n': '    ov.Files("data/orders*.csv"),\n    online=ov.Stream(),\n'
-}
+FILES = '    ov.Files("data/orders*.csv"),\n'
+STREAM = {FILES: f"{FILES}    online=ov.Stream(),\n"}
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +57,7 @@ def test_features_are_those_that_a_prediction_is_made_from(project, served, orde
     expected = scorer.features.answer(orders)
     answer = served.post(FEATURES, json={"events": as_events(orders)}).json()
     found = pl.DataFrame([row["features"] for row in answer["rows"]], infer_schema_length=None)
-    same(expected.features.select(scorer.bundle.schema), found)
+    same(expected.features.select(list(scorer.bundle.schema)), found)
     assert answer["positions"] == {k: list(v) for k, v in expected.positions.items()}
     assert [row["event_id"] for row in answer["rows"]] == expected.features["_event_id"].to_list()
     # They are all that predicting needs.
@@ -162,7 +161,11 @@ def test_an_event_is_predicted_and_kept(served, orders):
     again = served.post(PREDICT, json=asked, headers={"idempotency-key": "one"}).json()
     assert again["ingested"] == mark | {"repeated": True}
     after = event | {"order_id": 900_002}
-    features = served.post(FEATURES, json={"events": [after], "wait_for": mark}).json()
+    for _ in range(10):  # each waits for ten seconds
+        answer = served.post(FEATURES, json={"events": [after], "wait_for": mark})
+        if answer.status_code != 503:
+            break
+    features = answer.json()
     before = served.post(FEATURES, json={"events": [event]}).json()
     count = "customer__amount_count_1d"
     seen = [each["rows"][0]["features"][count] for each in (before, features)]

@@ -23,7 +23,7 @@ class Examples:
     def __init__(self, model: Model) -> None:
         self._profile: Profile = {}
         with suppress(OSError):
-            self._profile = load_profile(model.scorer.folder)
+            self._profile = load_profile(model.scorer.folder)["features"]
         self._moment = _newest(model)
         self._model = model
 
