@@ -165,6 +165,7 @@ def test_an_event_is_predicted_and_kept(served, orders):
         answer = served.post(FEATURES, json={"events": [after], "wait_for": mark})
         if answer.status_code != 503:
             break
+    assert answer.status_code == 200, answer.text
     features = answer.json()
     before = served.post(FEATURES, json={"events": [event]}).json()
     count = "customer__amount_count_1d"

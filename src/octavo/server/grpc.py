@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import grpc
 import grpc.aio
+from google.protobuf.message import DecodeError
 
 from octavo.errors import DataError, OctavoError, ResourceError
 from octavo.server.answers import Refused
@@ -172,14 +173,18 @@ def _handler(
 ) -> grpc.RpcMethodHandler:
     """Return a method as gRPC calls it, with its errors as statuses."""
     own = "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name)
+    read = getattr(messages, f"{name}Request").FromString  # here, since gRPC calls it INTERNAL
     handler: Handler = getattr(service, own.removeprefix("_"))
 
-    async def answer(request: Any, context: grpc.aio.ServicerContext) -> Any:
+    async def answer(body: bytes, context: grpc.aio.ServicerContext) -> Any:
         status, told = grpc.StatusCode.OK, ""
         try:
+            request = read(body)
             if admit is not None:
                 admit(_scope(name, request, context))
             return await handler(request)
+        except DecodeError as error:
+            status, told = grpc.StatusCode.INVALID_ARGUMENT, f"it is no {name}Request ({error})"
         except Refused as refused:
             status, told = _STATUSES[refused.status], str(refused)
         except UnknownModelError as error:
@@ -194,7 +199,6 @@ def _handler(
 
     return grpc.unary_unary_rpc_method_handler(
         answer,
-        request_deserializer=getattr(messages, f"{name}Request").FromString,
         response_serializer=getattr(messages, f"{name}Response").SerializeToString,
     )
 
