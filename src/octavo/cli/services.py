@@ -95,7 +95,7 @@ def _warm(project: Any) -> Any:
 
 def ingest(project: Any) -> int:
     """Take what is sent into the raw store."""
-    from octavo.services.notifications import NotificationService
+    from octavo.services.notifications import Aside, NotificationService
     from octavo.services.supervisor import ready
     from octavo.stages.ingestion.online import OnlineIngestion
 
@@ -108,17 +108,18 @@ def ingest(project: Any) -> int:
         name=project.name,
         online=True,
     )
-    service = OnlineIngestion(
-        project.definition,
-        project.home,
-        project.catalog,
-        stream,
-        tell=_telling(),
-        notify=notifications.tell,
-    )
-    click.echo(f"Ingesting {', '.join(each.name for each in service.datasets)}")
-    ready()
-    service.run(stop)
+    with Aside(notifications) as aside:
+        service = OnlineIngestion(
+            project.definition,
+            project.home,
+            project.catalog,
+            stream,
+            tell=_telling(),
+            notify=aside.wake,
+        )
+        click.echo(f"Ingesting {', '.join(each.name for each in service.datasets)}")
+        ready()
+        service.run(stop)
     stream.close()
     return ExitCode.DONE
 

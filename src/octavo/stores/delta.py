@@ -52,6 +52,10 @@ from octavo.stores.staged import Staged, sync, written
 CHECKPOINT = 20
 """Commits between two checkpoints, and after which a handle is opened anew: it slows down."""
 
+_RECENT = 60.0
+"""Seconds for which a handle may append without a look at what has come since: what stands in the
+way makes the commit fail. Far below `_KEPT`, or a commit could take the number of one that has gone
+from the log."""
 _TRIES = 10  # commits that lose a race against the same writer or a change of columns
 _REPLACER = "octavo.replace"
 """The writer that all who replace files commit as, so that none replaces what another has."""
@@ -101,6 +105,8 @@ class DeltaLog:
         self._lock = threading.Lock()
         self._table: DeltaTable | None = None
         self._uses = 0
+        self._looked = 0.0
+        """When the handle was brought up to date, seconds of the monotonic clock."""
 
     def exists(self) -> bool:
         """Return whether the table has been created."""
@@ -245,7 +251,7 @@ class DeltaLog:
             )
             frame = rows.empty if isinstance(rows, Staged) else rows
             for _ in range(_TRIES):
-                table = self._found() or self._created(frame)
+                table = self._recent() or self._found() or self._created(frame)
                 done = table.transaction_version(app_id)
                 if done is not None and done >= version:
                     # Its writer may have died between the commit and the disk.
@@ -263,18 +269,30 @@ class DeltaLog:
             fix="Give each writer a name of its own.",
         )
 
+    def _recent(self) -> DeltaTable | None:
+        """Return a handle that knew the newest commit just now; None if there is none."""
+        if time.monotonic() - self._looked > _RECENT or self._uses >= CHECKPOINT:
+            return None
+        self._uses += 1
+        return self._table
+
     def _found(self) -> DeltaTable | None:
         """Return a handle that knows the newest commit."""
         if self._table is not None and self._uses < CHECKPOINT:
             self._uses += 1
-            self._table.update_incremental()
+            self._update(self._table)
             return self._table
         try:
             self._table = self._opened()
         except TableNotFoundError:
             self._table = None
-        self._uses = 0
+        self._uses, self._looked = 0, time.monotonic()
         return self._table
+
+    def _update(self, table: DeltaTable) -> None:
+        now = time.monotonic()
+        table.update_incremental()
+        self._looked = now
 
     def _opened(self) -> DeltaTable:
         with contextlib.suppress(DeltaError):
@@ -365,7 +383,7 @@ class DeltaLog:
 
     def _settled(self, table: DeltaTable, before: int) -> int:
         """Bring all commits after one to disk, and now and then a checkpoint of the table."""
-        table.update_incremental()
+        self._update(table)
         after = table.version()
         self._sync_log(before + 1, after)
         if after // CHECKPOINT > before // CHECKPOINT:
