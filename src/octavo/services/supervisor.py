@@ -183,7 +183,7 @@ class Supervisor:
             self._end(self._services.values(), signal.SIGTERM)
 
     def _keep_up(self) -> str:
-        """Start what has ended anew, when it is due; return a service that never can be up, or ""."""
+        """Start anew what has ended and is due; return a service that never can be up, or ""."""
         misused = ""
         for service in self._services.values():
             code = service.ended()
