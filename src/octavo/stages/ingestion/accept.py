@@ -124,6 +124,8 @@ class Intake:
 
     def set_aside(self, rows: pl.DataFrame) -> None:
         """Keep rejected rows: columns of `REJECTED_SCHEMA` but for the batch."""
+        if rows.is_empty():
+            return
         if self._refused is not None:  # a database gives a row again and again
             again = rows.join(self._refused, on=["text", "rule"], how="semi")
             again = again.filter(pl.col("rule") != "restated")

@@ -45,7 +45,8 @@ def values(tokens: pl.Series, dtype: Any) -> pl.Series | None:
     dtype
         Int64, Float64, Boolean or String.
     """
-    text = f"[{tokens.fill_null('null').str.join(',').item()}]"
+    written = tokens.to_list() if not tokens.null_count() else tokens.fill_null("null").to_list()
+    text = f"[{','.join(written)}]"
     if dtype == pl.Float64 and ("-0," in text or "-0]" in text):
         return None  # as a whole number it would lose its sign
     try:
