@@ -124,15 +124,12 @@ class Intake:
 
     def set_aside(self, rows: pl.DataFrame) -> None:
         """Keep rejected rows: columns of `REJECTED_SCHEMA` but for the batch."""
-        if rows.is_empty():
-            return
         if self._refused is not None:  # a database gives a row again and again
             again = rows.join(self._refused, on=["text", "rule"], how="semi")
             again = again.filter(pl.col("rule") != "restated")
             self.duplicates += again.height
             rows = rows.join(again, on="_row", how="anti", maintain_order="left")
-        for rule, count in rows.group_by("rule").len().iter_rows():
-            self.rules[rule] += count
+        self.rules.update(rows["rule"].to_list())
         batch = pl.lit(self._batch["batch_id"]).alias("_batch_id")
         self._incoming.rejected.add(rows.with_columns(batch).select(list(REJECTED_SCHEMA)))
 

@@ -231,7 +231,7 @@ _Read = Callable[[pl.DataFrame], pl.DataFrame]
 _DIGITS = re.compile("[0-9]")
 _MOST_SHAPES = 1_000
 _SHAPES: dict[str, _Read] = {}
-"""Formats by texts that were read in them, each digit a 0: a trial of all costs more than a column."""
+"""Formats by texts read in them, each digit a 0: to try all costs more than a small column."""
 
 # Polars reads these without taking them apart, up to thirty times as fast.
 _SECONDS = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}"
