@@ -23,6 +23,7 @@ The module knows nothing of what the rows mean.
 """
 
 import contextlib
+import fcntl
 import os
 import threading
 import time
@@ -121,8 +122,10 @@ class DeltaLog:
     def transaction_version(self, app_id: str) -> int | None:
         """Return the newest version a writer has committed; None if there is none."""
         with self._lock, explained(self.url):
-            table = self._found()
-            return None if table is None else table.transaction_version(app_id)
+            while True:
+                with self._again():
+                    table = self._found()
+                    return None if table is None else table.transaction_version(app_id)
 
     def scan(self) -> pl.LazyFrame:
         """Return all rows, lazily, in no order; files are skipped by their statistics.
@@ -184,16 +187,15 @@ class DeltaLog:
                 os.utime(folder / file.path)
             try:
                 for _ in range(_TRIES):
-                    table = self._existing()
-                    if not {*files} <= {*_files(table)}:
-                        break
-                    last = table.transaction_version(_REPLACER) or 0
-                    again = CommitProperties(app_transactions=[Transaction(_REPLACER, last + 1)])
-                    with contextlib.suppress(CommitFailedError):
-                        self._commit(table, [*added, *removed], again)
+                    with self._again():
+                        table = self._existing()
+                        if not {*files} <= {*_files(table)}:
+                            break
+                        last = table.transaction_version(_REPLACER) or 0
+                        mark = CommitProperties(app_transactions=[Transaction(_REPLACER, last + 1)])
+                        self._commit(table, [*added, *removed], mark)
                         self._checkpoint(table)  # who opens it need not read of each file
                         return True
-                    self._table = None
             except (OSError, DeltaError):
                 self._discard(folder, added, rows)
                 raise
@@ -245,18 +247,17 @@ class DeltaLog:
             )
             frame = rows.empty if isinstance(rows, Staged) else rows
             for _ in range(_TRIES):
-                table = self._found() or self._created(frame)
-                done = table.transaction_version(app_id)
-                if done is not None and done >= version:
-                    # Its writer may have died between the commit and the disk.
-                    newest = table.version()
-                    self._sync_log(max(0, newest - 2 * CHECKPOINT), newest)
-                    return None
-                with contextlib.suppress(CommitFailedError):
+                with self._again():
+                    table = self._found() or self._created(frame)
+                    done = table.transaction_version(app_id)
+                    if done is not None and done >= version:
+                        # Its writer may have died between the commit and the disk.
+                        newest = table.version()
+                        self._sync_log(max(0, newest - 2 * CHECKPOINT), newest)
+                        return None
                     ready = self._conforming(table, frame, merge=merge)
                     ready = rows if isinstance(rows, Staged) else ready
                     return self._committed(table, ready, properties)
-                self._table = None
         raise ResourceError(
             f"the append lost {_TRIES} races against writers called {app_id!r}.",
             where=self.url,
@@ -266,15 +267,28 @@ class DeltaLog:
     def _found(self) -> DeltaTable | None:
         """Return a handle that knows the newest commit."""
         if self._table is not None and self._uses < CHECKPOINT:
-            self._uses += 1
-            self._table.update_incremental()
-            return self._table
-        try:
+            with contextlib.suppress(DeltaError):
+                self._table.update_incremental()
+                self._uses += 1
+                return self._table
+        self._table, self._uses = None, 0
+        with contextlib.suppress(TableNotFoundError):
             self._table = self._opened()
-        except TableNotFoundError:
-            self._table = None
-        self._uses = 0
         return self._table
+
+    @contextlib.contextmanager
+    def _again(self) -> Iterator[None]:
+        """Let what lost a race be tried again, with a handle that is opened anew.
+
+        So too what a handle cannot read that was opened before: it reads late, and the checkpoint
+        it knows may have gone since, or been replaced by another writer's, which is no longer.
+        """
+        try:
+            yield
+        except DeltaError as error:
+            if not self._uses and not isinstance(error, CommitFailedError):
+                raise
+            self._table = None
 
     def _opened(self) -> DeltaTable:
         with contextlib.suppress(DeltaError):
@@ -373,13 +387,34 @@ class DeltaLog:
         return after
 
     def _checkpoint(self, table: DeltaTable) -> None:
-        """Write a checkpoint; once it is on disk, what it makes superfluous may go."""
-        table.create_checkpoint()
-        name = f"_delta_log/{table.version():020}.checkpoint.parquet"
-        self._sync("_delta_log/_last_checkpoint", name)
-        # Who cleans up at the same time may take away what is looked at; the commit stands.
-        with contextlib.suppress(FileNotFoundError, DeltaError):
-            table.cleanup_metadata()
+        """Write a checkpoint; once it is on disk, what it makes superfluous may go.
+
+        Whoever finds another at it leaves it to that one: two of the same version are different
+        files, and a reader of the first would go on in the second.
+        """
+        with self._checkpointing() as is_alone:
+            if not is_alone:
+                return
+            table.create_checkpoint()  # if there is one of its version, that stays
+            name = f"_delta_log/{table.version():020}.checkpoint.parquet"
+            self._sync("_delta_log/_last_checkpoint", name)
+            # A reader or another machine may be in the way; the commit stands.
+            with contextlib.suppress(FileNotFoundError, DeltaError):
+                table.cleanup_metadata()
+
+    @contextlib.contextmanager
+    def _checkpointing(self) -> Iterator[bool]:
+        """Be the only one on this machine who writes checkpoints; False: another is."""
+        if self._folder is None:
+            yield True
+            return
+        with (self._folder / "_delta_log" / "_checkpointing").open("a") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                yield False
+                return
+            yield True
 
     def _placed(self, folder: Path, rows: pl.DataFrame | Staged) -> list[AddAction]:
         """Bring the data files to disk, in the table's folder; no reader knows of them yet."""
@@ -397,7 +432,7 @@ class DeltaLog:
 
     def _discard(self, folder: Path, added: list[AddAction], rows: pl.DataFrame | Staged) -> None:
         """Take back data files whose commit failed, unless the commit stands in spite of that."""
-        known = {uri.rsplit("/", 1)[-1] for uri in DeltaTable(self.url).file_uris()}
+        known = {uri.rsplit("/", 1)[-1] for uri in self._opened().file_uris()}
         for file in added:
             if file.path not in known and isinstance(rows, Staged):
                 (folder / file.path).rename(rows.folder / file.path)
