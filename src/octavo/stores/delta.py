@@ -53,7 +53,7 @@ from octavo.stores.staged import Staged, sync, written
 CHECKPOINT = 20
 """Commits between two checkpoints, and after which a handle is opened anew: it slows down."""
 
-_TRIES = 10  # commits that lose a race against the same writer or a change of columns
+_TRIES = 10  # for commits that lose a race, and reads of what goes meanwhile
 _REPLACER = "octavo.replace"
 """The writer that all who replace files commit as, so that none replaces what another has."""
 _KEPT = "interval 1 hours"
@@ -122,10 +122,11 @@ class DeltaLog:
     def transaction_version(self, app_id: str) -> int | None:
         """Return the newest version a writer has committed; None if there is none."""
         with self._lock, explained(self.url):
-            while True:
-                with self._again():
+            for tried in range(_TRIES):
+                with self._again(tried):
                     table = self._found()
                     return None if table is None else table.transaction_version(app_id)
+            return None
 
     def scan(self) -> pl.LazyFrame:
         """Return all rows, lazily, in no order; files are skipped by their statistics.
@@ -186,8 +187,8 @@ class DeltaLog:
             for file in files:
                 os.utime(folder / file.path)
             try:
-                for _ in range(_TRIES):
-                    with self._again():
+                for tried in range(_TRIES):
+                    with self._again(tried):
                         table = self._existing()
                         if not {*files} <= {*_files(table)}:
                             break
@@ -246,8 +247,8 @@ class DeltaLog:
                 app_transactions=[Transaction(app_id, version)],
             )
             frame = rows.empty if isinstance(rows, Staged) else rows
-            for _ in range(_TRIES):
-                with self._again():
+            for tried in range(_TRIES):
+                with self._again(tried):
                     table = self._found() or self._created(frame)
                     done = table.transaction_version(app_id)
                     if done is not None and done >= version:
@@ -277,16 +278,16 @@ class DeltaLog:
         return self._table
 
     @contextlib.contextmanager
-    def _again(self) -> Iterator[None]:
+    def _again(self, tried: int) -> Iterator[None]:
         """Let what lost a race be tried again, with a handle that is opened anew.
 
-        So too what a handle cannot read that was opened before: it reads late, and the checkpoint
-        it knows may have gone since, or been replaced by another writer's, which is no longer.
+        So too what a handle cannot read: it reads late, and what it knows of the log may have been
+        cleaned up since, or a checkpoint been replaced by one that is longer or shorter.
         """
         try:
             yield
         except DeltaError as error:
-            if not self._uses and not isinstance(error, CommitFailedError):
+            if tried + 1 == _TRIES and not isinstance(error, CommitFailedError):
                 raise
             self._table = None
 
@@ -440,15 +441,16 @@ class DeltaLog:
                 (folder / file.path).unlink(missing_ok=True)
 
     def _sync_log(self, first: int, last: int) -> None:
-        """Bring commits to disk; those long in a checkpoint may be gone."""
-        if self._folder is not None:
-            entries = (f"_delta_log/{version:020}.json" for version in range(first, last + 1))
-            self._sync(*(entry for entry in entries if (self._folder / entry).exists()))
+        """Bring commits to disk."""
+        self._sync(*(f"_delta_log/{version:020}.json" for version in range(first, last + 1)))
 
     def _sync(self, *names: str) -> None:
+        """Bring files of the log to disk; what has gone is in a checkpoint that is there."""
         if self._folder is not None:
-            for name in (*names, "_delta_log"):
-                sync(self._folder / name)
+            for name in names:
+                with contextlib.suppress(FileNotFoundError):
+                    sync(self._folder / name)
+            sync(self._folder / "_delta_log")
 
 
 def _files(table: DeltaTable) -> list[File]:

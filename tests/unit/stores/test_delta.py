@@ -290,7 +290,7 @@ def test_a_checkpoint_that_another_writer_replaces_hinders_nobody(log, tmp_path,
     assert log.scan().collect().height == 2 * (CHECKPOINT + 1)
 
 
-def test_what_cannot_be_read_is_told_after_a_second_look(log):
+def test_what_cannot_be_read_again_and_again_is_told(log):
     for version in range(CHECKPOINT):
         log.append(ROWS, app_id="w", version=version)
     other = DeltaLog(log.url)
@@ -326,6 +326,29 @@ def test_a_checkpoint_that_is_there_stays(log):
     before = checkpoint(log).stat()
     DeltaLog(log.url)._checkpoint(DeltaTable(log.url))
     assert checkpoint(log).stat() == before
+
+
+def test_a_replay_while_another_cleans_up_the_log_is_ignored_as_ever(log, monkeypatch):
+    """Entries may go between any look at them and the next."""
+    for version in range(3):
+        log.append(ROWS, app_id="w", version=version)
+    original = delta.sync
+
+    def gone(path):
+        if path.name == f"{1:020}.json":
+            path.unlink()
+        original(path)
+
+    monkeypatch.setattr(delta, "sync", gone)
+    assert log.append(ROWS, app_id="w", version=2) is None
+
+
+def test_a_checkpoint_whose_writer_was_killed_before_it_was_named_is_one(log):
+    for version in range(CHECKPOINT):
+        log.append(ROWS, app_id="w", version=version)
+    (checkpoint(log).parent / "_last_checkpoint").unlink()
+    log._checkpoint(DeltaTable(log.url))
+    assert DeltaLog(log.url).scan().collect().height == 2 * CHECKPOINT
 
 
 def test_a_place_where_no_table_can_be_is_a_resource_error(tmp_path):
