@@ -53,7 +53,8 @@ from octavo.stores.staged import Staged, sync, written
 CHECKPOINT = 20
 """Commits between two checkpoints, and after which a handle is opened anew: it slows down."""
 
-_TRIES = 10  # for commits that lose a race, and reads of what goes meanwhile
+_TRIES = 10  # commits that lose a race against the same writer or a change of columns
+_LOOKS = 3  # at a log that another cleans up meanwhile
 _REPLACER = "octavo.replace"
 """The writer that all who replace files commit as, so that none replaces what another has."""
 _KEPT = "interval 1 hours"
@@ -122,7 +123,7 @@ class DeltaLog:
     def transaction_version(self, app_id: str) -> int | None:
         """Return the newest version a writer has committed; None if there is none."""
         with self._lock, explained(self.url):
-            for tried in range(_TRIES):
+            for tried in range(_LOOKS):
                 with self._again(tried):
                     table = self._found()
                     return None if table is None else table.transaction_version(app_id)
@@ -200,8 +201,7 @@ class DeltaLog:
             except (OSError, DeltaError):
                 self._discard(folder, added, rows)
                 raise
-            self._discard(folder, added, rows)
-            return False
+            return self._discard(folder, added, rows)
 
     def append(
         self,
@@ -287,7 +287,7 @@ class DeltaLog:
         try:
             yield
         except DeltaError as error:
-            if tried + 1 == _TRIES and not isinstance(error, CommitFailedError):
+            if tried + 1 >= _LOOKS and not isinstance(error, CommitFailedError):
                 raise
             self._table = None
 
@@ -431,14 +431,15 @@ class DeltaLog:
         sync(folder)
         return added
 
-    def _discard(self, folder: Path, added: list[AddAction], rows: pl.DataFrame | Staged) -> None:
-        """Take back data files whose commit failed, unless the commit stands in spite of that."""
+    def _discard(self, folder: Path, added: list[AddAction], rows: pl.DataFrame | Staged) -> bool:
+        """Take back data files whose commit failed; True: the commit stands in spite of that."""
         known = {uri.rsplit("/", 1)[-1] for uri in self._opened().file_uris()}
         for file in added:
             if file.path not in known and isinstance(rows, Staged):
                 (folder / file.path).rename(rows.folder / file.path)
             elif file.path not in known:
                 (folder / file.path).unlink(missing_ok=True)
+        return known.issuperset(file.path for file in added)
 
     def _sync_log(self, first: int, last: int) -> None:
         """Bring commits to disk."""

@@ -344,6 +344,19 @@ def test_asking_while_the_log_is_cleaned_up(log, forgetful, monkeypatch, is_new,
     assert DeltaTable.transaction_version is asked
 
 
+def test_files_whose_checkpoint_fails_are_replaced_all_the_same(log, monkeypatch):
+    fill(log, 10)
+
+    def gone(table):
+        monkeypatch.undo()
+        raise DeltaError("File not found")
+
+    monkeypatch.setattr(DeltaTable, "create_checkpoint", gone)
+    assert len(compact(log, Path(log.url))) == 10
+    assert len(log.files()) == 1
+    assert numbers(log) == [*range(20)]
+
+
 def sizes(*bytes):
     return [File(f"{n}", size, 1, n) for n, size in enumerate(bytes)]
 

@@ -1,8 +1,9 @@
 """Files that grow: how far each was read, and whether a file is still the one that was read.
 
 A file is told by what was read of it: its first bytes, and those before the place up to which it
-was read; its first bytes are known before any of it is sent. So it is recognized under another name, a new one under its name is not taken for it, and
-nothing depends on numbers that a network folder may change. It knows nothing of records.
+was read; the first are known before any of it is sent. So it is recognized under another name, a
+new one under its name is not taken for it, and nothing depends on numbers that a network folder may
+change. It knows nothing of records.
 """
 
 import contextlib
