@@ -91,6 +91,35 @@ def test_another_writer_between_look_and_commit_is_no_obstacle(log, monkeypatch)
     assert log.scan().collect().height == 6
 
 
+@settings(max_examples=20, deadline=None)
+@given(
+    appends=st.lists(st.tuples(st.integers(0, 2), st.sampled_from("vw"), st.integers(1, 4))),
+    wide=st.integers(0, 12),
+)
+def test_handles_that_looked_a_moment_ago_append_once_too(tmp_path_factory, appends, wide):
+    """Several hold the table, and look no more at what the others have appended since."""
+    url = tmp_path_factory.mktemp("delta") / "table"
+    logs, done, rows = [DeltaLog(url) for _ in range(3)], {"v": 0, "w": 0}, 0
+    for number, (which, writer, version) in enumerate(appends):
+        frame = ROWS if number < wide else ROWS.with_columns(more=pl.lit(1))
+        found = logs[which].append(frame, app_id=writer, version=version, merge=True)
+        assert (found is None) == (version <= done[writer])
+        done[writer] = max(done[writer], version)
+        rows += 0 if found is None else frame.height
+    assert not appends or DeltaLog(url).scan().collect().height == rows
+
+
+def test_a_handle_that_has_not_looked_for_long_looks_again(log, monkeypatch):
+    log.append(ROWS, app_id="w", version=1)
+    looked = []
+    update = DeltaTable.update_incremental
+    monkeypatch.setattr(DeltaTable, "update_incremental", lambda t: (looked.append(1), update(t)))
+    log.append(ROWS, app_id="w", version=2)
+    monkeypatch.setattr(delta, "_RECENT", -1.0)
+    log.append(ROWS, app_id="w", version=3)
+    assert len(looked) == 1 + 2
+
+
 def test_threads_may_share_a_log_and_race_to_create_the_table(tmp_path):
     logs = [DeltaLog(tmp_path / "t"), DeltaLog(tmp_path / "t")]
     ready = threading.Barrier(4)
