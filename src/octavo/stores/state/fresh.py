@@ -113,6 +113,17 @@ def triples_of(transaction: Any, table: Any, lane: int, entities: np.ndarray) ->
     return np.frombuffer(b"".join(_waiting(transaction, table, lane, ranges)), TRIPLE)
 
 
+def rows_of_one(transaction: Any, table: Any, lane: int, entity: int) -> Rows:
+    """Return what waits of an entity by event time, equal ones as they came."""
+    value = transaction.get(_KEY.pack(lane, entity >> (64 - BITS)), db=table)
+    if value is None:
+        return Rows.none()
+    triples = np.frombuffer(chunks.read(value, TRIPLE)[0], TRIPLE)
+    mine = triples[triples["entity"] == np.uint64(entity)]
+    mine = mine[np.argsort(mine["time"], kind="stable")]
+    return Rows(mine["entity"], mine["time"], mine["value"])
+
+
 def _waiting(transaction: Any, table: Any, lane: int, ranges: Any) -> list[memoryview | bytes]:
     """Return what waits of some ranges, as bytes."""
     keys = [_KEY.pack(lane, number) for number in ranges]

@@ -85,11 +85,22 @@ class Snapshot:
         """
         number = self._opened.number(lane)
         try:
-            _, times, values = self._many(number, np.array([entity], np.uint64), [after], [[]])
+            head = self._transaction.get(chunks.head_key(number, entity), db=self._observations)
+            pieces = [] if head is None else self._pieces(number, entity, head, after)
+            table = self._opened.environment.tables[FRESH]
+            new = fresh.rows_of_one(self._transaction, table, number, entity)
         except (Damaged, lmdb.Error) as error:
             raise self._opened.explained(error) from error
-        old = int(np.searchsorted(times, after, "right"))
-        return times[old:], values[old:]
+        times, values = chunks.apart(pieces[0] if len(pieces) == 1 else b"".join(pieces))
+        if new.time.size and (not times.size or times[-1] <= new.time[0]):
+            times, values = np.append(times, new.time), np.append(values, new.value)
+        elif new.time.size:
+            at = np.searchsorted(times, new.time, "right")
+            times, values = np.insert(times, at, new.time), np.insert(values, at, new.value)
+        if times.size and times[0] <= after:
+            old = int(np.searchsorted(times, after, "right"))
+            return times[old:], values[old:]
+        return times, values
 
     def observations_of(
         self, lane: str, entities: np.ndarray, after: int | np.ndarray = NEVER
