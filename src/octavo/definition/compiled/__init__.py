@@ -6,16 +6,17 @@ It knows a part of Polars: what it does not know for certain is left to Polars, 
 of it.
 """
 
+from octavo.definition.compiled.events import EventRows
 from octavo.definition.compiled.node import NotCompiledError
-from octavo.definition.compiled.plain import from_plain, is_plain, plain_values, to_plain, to_series
+from octavo.definition.compiled.plain import is_plain, plain_values, reading, writing
 from octavo.definition.compiled.rows import RowExpressions
 
 __all__ = [
+    "EventRows",
     "NotCompiledError",
     "RowExpressions",
-    "from_plain",
     "is_plain",
     "plain_values",
-    "to_plain",
-    "to_series",
+    "reading",
+    "writing",
 ]

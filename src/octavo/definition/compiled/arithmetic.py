@@ -36,11 +36,12 @@ def arithmetic(op: str, left: Node, right: Node, dtype: Any) -> Value:
     if kinds != {True} or left.is_null or right.is_null:
         raise NotCompiledError(f"{left.dtype} {op} {right.dtype}")
     if dtype == pl.Float64:
-        if right.constant:
+        if right.constant and not left.wavers:
             return _by_constant(op, as_type(left, dtype), float(right.literal))
-        if left.constant:
+        if left.constant and not right.wavers:
             return _of_constant(op, float(left.literal), as_type(right, dtype))
-        return both(as_type(left, dtype), as_type(right, dtype), _REAL[op])
+        compute = _wary(op, left, right) if left.wavers or right.wavers else _REAL[op]
+        return both(as_type(left, dtype), as_type(right, dtype), compute)
     if dtype in INTEGERS and op in _WHOLE:
         exact = both(as_type(left, dtype), as_type(right, dtype), _WHOLE[op])
         return wrapped(exact, dtype)
@@ -106,6 +107,32 @@ _REAL: dict[str, Two] = {
     "FloorDivide": _floor_divided,
     "Modulus": _remainder,
 }
+
+def _wary(op: str, left: Node, right: Node) -> Two:
+    """Return an operation on what may be a constant for Polars, and may not.
+
+    Raises
+    ------
+    NotCompiledError
+        The two give different quotients; or, when it is computed, a zero of another sign.
+    """
+    if op in ("TrueDivide", "FloorDivide", "Modulus") and (right.wavers or right.constant):
+        raise NotCompiledError("a divisor that may be a constant")
+    compute = _REAL[op]
+    if op not in ("Plus", "Minus"):
+        return compute
+
+    def computed(x: float, y: float) -> float:
+        if x == 0 and y == 0 and (op == "Minus" or _is_negative(x) or _is_negative(y)):
+            raise NotCompiledError("the sign of a zero")
+        return compute(x, y)
+
+    return computed
+
+
+def _is_negative(x: float) -> bool:
+    return math.copysign(1.0, x) < 0
+
 
 _WHOLE: dict[str, Two] = {
     "Plus": operator.add,

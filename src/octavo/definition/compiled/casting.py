@@ -7,7 +7,7 @@ import polars as pl
 
 from octavo.definition.compiled.arithmetic import one
 from octavo.definition.compiled.node import Node, NotCompiledError, Value
-from octavo.definition.compiled.plain import EPOCH_DAY, INTEGERS, from_plain, is_duration, is_instant
+from octavo.definition.compiled.plain import EPOCH_DAY, INTEGERS, is_duration, is_instant, writing
 
 DAY = 86_400_000_000
 YEARS = -62_135_596_800_000_000, 253_402_300_799_999_999
@@ -55,14 +55,11 @@ def _of_time(value: Value, own: Any, dtype: Any) -> Value:
     if dtype == pl.Date and is_utc:
         return one(value, lambda at: at // DAY)
     if dtype == pl.String and own == pl.Date:
-        return one(value, lambda day: from_plain(checked_day(day), own).isoformat())
+        date = writing(own)
+        return one(value, lambda day: date(checked_day(day)).isoformat())
     if dtype == pl.String and is_utc:
-        zone = "+00:00" if own.time_zone else ""
-        naive = pl.Datetime("us")
-        return one(
-            value,
-            lambda at: from_plain(checked(at), naive).isoformat(" ", "microseconds") + zone,
-        )
+        time = writing(own)
+        return one(value, lambda at: time(checked(at)).isoformat(" ", "microseconds"))
     raise NotCompiledError(f"{own} cast to {dtype}")
 
 

@@ -14,6 +14,7 @@ from octavo.definition.compiled.node import (
     Node,
     NotCompiledError,
     Value,
+    any_wavers,
     constant_of,
     dtype_of,
 )
@@ -64,7 +65,10 @@ class _Compiler:
         if kind == "Alias":
             return self.node(inner[0])
         dtype = dtype_of(document, self.schema)
-        return Node(self._value(kind, inner, dtype), dtype)
+        value, parts = self._value(kind, inner, dtype)
+        chooses = kind == "Ternary" or inner.get("function") in ("FillNull", "Coalesce")
+        some = chooses and any(each.constant or each.wavers for each in parts)
+        return Node(value, dtype, wavers=some or any_wavers(parts))
 
     def _column(self, name: str) -> Node:
         dtype = self.schema.get(name)
@@ -72,17 +76,20 @@ class _Compiler:
             raise NotCompiledError(f"a column of {dtype}")
         return Node(lambda row: row[name], dtype)
 
-    def _value(self, kind: str, inner: Any, dtype: Any) -> Value:
+    def _value(self, kind: str, inner: Any, dtype: Any) -> tuple[Value, Sequence[Node]]:
+        """Return how a part is computed, and of which others."""
         if kind == "BinaryExpr":
-            return _binary(inner["op"], self.node(inner["left"]), self.node(inner["right"]), dtype)
+            parts = [self.node(inner["left"]), self.node(inner["right"])]
+            return _binary(inner["op"], *parts, dtype), parts
         if kind == "Ternary":
-            parts = (self.node(inner[name]) for name in ("predicate", "truthy", "falsy"))
-            return comparing.chosen(*parts, dtype)
+            parts = [self.node(inner[name]) for name in ("predicate", "truthy", "falsy")]
+            return comparing.chosen(*parts, dtype), parts
         if kind == "Cast" and inner["options"] == "Strict":
-            return cast(self.node(inner["expr"]), dtype)
+            part = self.node(inner["expr"])
+            return cast(part, dtype), [part]
         if kind == "Function":
-            nodes = [self.node(each) for each in inner["input"]]
-            return _called(inner["function"], nodes, dtype)
+            parts = [self.node(each) for each in inner["input"]]
+            return _called(inner["function"], parts, dtype), parts
         raise NotCompiledError(kind)
 
 

@@ -5,7 +5,7 @@ Polars once.
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,6 +34,9 @@ class Node:
     """Whether it is the same for all rows: Polars computes with such in another way."""
     literal: Any = None
     """The value of a constant."""
+    wavers: bool = False
+    """Whether it may be a constant for the rows of one frame and not for those of another: Polars
+    makes one where all rows choose the same literal."""
 
     @property
     def is_number(self) -> bool:
@@ -76,6 +79,11 @@ def expression_of(document: Any) -> pl.Expr:
         return pl.Expr.deserialize(json.dumps(document).encode(), format="json")
     except PolarsError as error:
         raise NotCompiledError(str(error)) from error
+
+
+def any_wavers(nodes: Sequence[Node]) -> bool:
+    """Tell whether what is computed of some parts alone may be a constant, and may not."""
+    return any(each.wavers for each in nodes) and all(e.wavers or e.constant for e in nodes)
 
 
 def as_type(node: Node, dtype: Any) -> Value:

@@ -6,7 +6,8 @@ them; nothing is compiled that touches them.
 """
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import polars as pl
@@ -49,39 +50,47 @@ def is_counted(dtype: Any) -> bool:
     return dtype == pl.Date or is_instant(dtype) or is_duration(dtype)
 
 
-def to_plain(value: Any, dtype: Any) -> Any:
-    """Return the plain value of a Python value; a time without a zone is of UTC.
+def reading(dtype: Any) -> Callable[[Any], Any]:
+    """Return what makes a plain value of a Python value; a time without a zone is of UTC.
 
-    Raises
-    ------
-    OverflowError
-        It is a whole number that the type cannot hold.
+    It raises OverflowError for a whole number that the type cannot hold, and TypeError for a value
+    of another type.
     """
-    if value is None:
-        return None
     if dtype in INTEGERS:
         least, most = INTEGERS[dtype]
-        if not least <= value <= most:
-            raise OverflowError(f"{value} is no {dtype}")
-        return value
+        return partial(_held, least=least, most=most)
     if is_instant(dtype):
-        at = value if value.tzinfo is not None else value.replace(tzinfo=dt.UTC)
-        return (at - EPOCH) // MICROSECOND
+        return _instant
     if dtype == pl.Date:
-        return value.toordinal() - EPOCH_DAY
-    return value // MICROSECOND if is_duration(dtype) else value
-
-
-def from_plain(value: Any, dtype: Any) -> Any:
-    """Return what Polars gives as a Python value; times in UTC, whatever their zone."""
-    if value is None or not is_counted(dtype):
-        return value
-    if dtype == pl.Date:
-        return dt.date.fromordinal(value + EPOCH_DAY)
+        return lambda value: None if value is None else value.toordinal() - EPOCH_DAY
     if is_duration(dtype):
-        return value * MICROSECOND
-    at = EPOCH + value * MICROSECOND
-    return at if dtype.time_zone else at.replace(tzinfo=None)
+        return lambda value: None if value is None else value // MICROSECOND
+    return lambda value: value
+
+
+def _held(value: int | None, least: int, most: int) -> int | None:
+    if value is not None and not least <= value <= most:
+        raise OverflowError(f"{value} is not between {least} and {most}")
+    return value
+
+
+def _instant(value: dt.datetime | None) -> int | None:
+    if value is None:
+        return None
+    return ((value if value.tzinfo else value.replace(tzinfo=dt.UTC)) - EPOCH) // MICROSECOND
+
+
+def writing(dtype: Any) -> Callable[[Any], Any]:
+    """Return what makes of a plain value what Polars gives; times in UTC, whatever their zone."""
+    if dtype == pl.Date:
+        return lambda day: None if day is None else dt.date.fromordinal(day + EPOCH_DAY)
+    if is_duration(dtype):
+        return lambda size: None if size is None else size * MICROSECOND
+    if is_instant(dtype):
+        zone = dtype.time_zone and dt.UTC
+        epoch = EPOCH.replace(tzinfo=zone)
+        return lambda at: None if at is None else epoch + at * MICROSECOND
+    return lambda value: value
 
 
 def plain_values(series: pl.Series) -> list[Any]:
