@@ -7,16 +7,16 @@ of it.
 """
 
 from octavo.definition.compiled.events import EventRows
-from octavo.definition.compiled.node import NotCompiledError
-from octavo.definition.compiled.plain import is_plain, plain_values, reading, writing
+from octavo.definition.compiled.node import NotCompiledError, Row
+from octavo.definition.compiled.plain import is_integer, reading, writing
 from octavo.definition.compiled.rows import RowExpressions
 
 __all__ = [
     "EventRows",
     "NotCompiledError",
+    "Row",
     "RowExpressions",
-    "is_plain",
-    "plain_values",
+    "is_integer",
     "reading",
     "writing",
 ]

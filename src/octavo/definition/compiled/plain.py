@@ -29,6 +29,11 @@ INTEGERS = {
 """The least and the greatest value of each type of integers."""
 
 
+def is_integer(dtype: Any) -> bool:
+    """Tell whether values are whole numbers of up to 64 bits."""
+    return dtype in INTEGERS
+
+
 def is_instant(dtype: Any) -> bool:
     """Tell whether values are times of microseconds, in whatever zone."""
     return isinstance(dtype, pl.Datetime) and dtype.time_unit == "us"
