@@ -2,13 +2,14 @@
 
 import os
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 import click
 
 from octavo.cli.arguments import HOME, PATH, PROFILE
 from octavo.cli.services import ALONE, serve
-from octavo.cli.supervise import RELEASE, checked, supervise
+from octavo.cli.supervise import RELEASE, checked, supervise, supervise_servers
 from octavo.errors import DefinitionError
 
 SERVICES = ("server", *ALONE)
@@ -20,13 +21,21 @@ SERVICES = ("server", *ALONE)
     metavar="[SERVICE…] [DIR]",
     nargs=-1,
     help="server, ingestion, prep, tail, maintenance; all there is to do by default. Then the "
-    "folder of pipeline.py.",
+    "folder of pipeline.py; a server alone takes several.",
 )
 @click.option(
     "--host", metavar="ADDRESS", default="127.0.0.1", show_default=True, help="Where to listen."
 )
 @click.option(
     "--port", metavar="N", default=8080, show_default=True, help="Its port; 0 takes a free one."
+)
+@click.option(
+    "--workers",
+    metavar="N",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="How many processes answer on the port.",
 )
 @click.option(
     "--reload", is_flag=True, help="Release pipeline.py whenever it was changed: octavo release."
@@ -37,6 +46,7 @@ def up(
     words: Sequence[str],
     host: str,
     port: int,
+    workers: int,
     reload: bool,
     profile: str | None,
     home: Path | None,
@@ -51,16 +61,42 @@ def up(
 
     folders = [word for word in words if word not in SERVICES]
     if len(folders) > 1:
-        raise DefinitionError.unknown("service", folders[0], SERVICES)
+        if services != ["server"]:
+            raise DefinitionError.unknown("service", folders[0], SERVICES)
+        return _serve_several(folders, (host, port), workers, profile)
     folder = PATH.convert(folders[0] if folders else ".", None, None)
     project = Project(folder, home, profile, os.environ.get(RELEASE))
     chosen = checked(project, services)
     with project.home.kept():
-        if len(chosen) > 1 or reload:
-            return supervise(project, services, (host, port), profile, reload=reload)
+        if len(chosen) > 1 or reload or workers > 1:
+            told = project, services, (host, port), profile
+            return supervise(*told, workers=workers, reload=reload)
         if chosen == ["server"]:
-            return serve(project, host, port)
+            return serve([project], host, port)
         return ALONE[chosen[0]](project)
+
+
+def _serve_several(
+    folders: Sequence[str], address: tuple[str, int], workers: int, profile: str | None
+) -> int:
+    """Serve several pipelines, each from its own home."""
+    from octavo.project import Project
+
+    if workers > 1:
+        return supervise_servers(folders, address, workers, profile)
+    projects = [Project(folder, None, profile) for folder in folders]
+    names = [project.name for project in projects]
+    for name in names:
+        if names.count(name) > 1:
+            raise DefinitionError(
+                "two pipelines are called so: their addresses would be the same.",
+                where=name,
+                fix="Rename one of the folders, or serve them apart.",
+            )
+    with ExitStack() as kept:
+        for project in projects:
+            kept.enter_context(project.home.kept())
+        return serve(projects, *address)
 
 
 COMMANDS = (up,)

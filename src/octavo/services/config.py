@@ -254,7 +254,7 @@ class ConfigService:
                 shared = declared(self.pipeline) | after.get(DEFAULT, {})
                 for algorithm in check(self.pipeline, shared | after.get(scope, {})):
                     algorithms.require(algorithm)
-            document = {"settings": after, "by": by or _user()}
+            document = {"settings": after, "by": by or user()}
             row = {"version": newest + 1, "document": document, "comment": comment}
             try:
                 with self.catalog.transaction() as connection:
@@ -347,7 +347,8 @@ def _without_empty(content: Content) -> Content:
     return {scope: values for scope, values in content.items() if values}
 
 
-def _user() -> str:
+def user() -> str:
+    """Return who asks, as the system knows them; empty if it does not."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):  # a user without a name
