@@ -5,7 +5,7 @@ Polars once.
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,7 +50,15 @@ class Node:
 
 
 def constant_of(document: Any) -> Node:
-    """Return a part that has no columns."""
+    """Return a part that has no columns.
+
+    Real numbers are taken from the document: where Polars reads one, its last bit may be lost.
+    """
+    reals = list(_reals(document))
+    if reals:
+        if document.keys() != {"Literal"} or reals == [None]:
+            raise NotCompiledError("a computed real constant")
+        return Node(lambda row: reals[0], pl.Float64(), constant=True, literal=reals[0])
     try:
         (series,) = pl.select(expression_of(document).alias("")).get_columns()
     except (PolarsError, PanicException) as error:
@@ -59,6 +67,19 @@ def constant_of(document: Any) -> Node:
         raise NotCompiledError(f"a constant of {series.dtype}")
     literal = plain_values(series)[0]
     return Node(lambda row: literal, series.dtype, constant=True, literal=literal)
+
+
+def _reals(document: Any) -> Iterator[float | None]:
+    """Give the real numbers in a document; None for one that JSON does not have."""
+    if isinstance(document, list):
+        for inner in document:
+            yield from _reals(inner)
+    if isinstance(document, dict):
+        for name, inner in document.items():
+            if name in ("Float", "Float32", "Float64"):
+                yield None if name == "Float32" else inner
+            else:
+                yield from _reals(inner)
 
 
 def dtype_of(document: Any, schema: Mapping[str, Any]) -> Any:

@@ -6,13 +6,14 @@ gives none, and `OnlineFeatures.answer` has the word.
 
 import logging
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any, NamedTuple, Self
 
 import polars as pl
 from polars.exceptions import PanicException, PolarsError
 
 from octavo.definition.compiled import EventRows, NotCompiledError, RowExpressions, writing
-from octavo.definition.events import EVENT_ID, EVENT_TIME
+from octavo.definition.events import EVENT_ID, EVENT_TIME, TIMESTAMP
 from octavo.definition.needed import row_keys
 from octavo.errors import OctavoError
 from octavo.stages.prep.asked import Positions
@@ -23,6 +24,7 @@ from octavo.stores.features import named, storable
 _LOG = logging.getLogger("octavo")
 _LEFT = (NotCompiledError, OctavoError, PolarsError, PanicException, KeyError)
 """What says that frames have the word."""
+_TIME = writing(TIMESTAMP)
 
 
 class RowAnswer(NamedTuple):
@@ -38,6 +40,23 @@ class RowAnswer(NamedTuple):
     """The values of `RowFeatures.dtypes`, as Polars gives them; None where null."""
     positions: Positions
     """What the answer has seen: all of the log up to there, and the rows' own events."""
+    keys: Mapping[str, Any]
+    dtypes: Mapping[str, Any]
+
+    @property
+    def event_times(self) -> list[datetime]:
+        """Event times, UTC."""
+        return [_TIME(at) for at in self.times]
+
+    def frame(self) -> pl.DataFrame:
+        """Return the features as `octavo.stages.prep.request_time.Answer` has them."""
+        entities = [(f"key:{name}", dtype) for name, dtype in self.keys.items()]
+        columns = [*entities, *self.dtypes.items()]
+        rows = [a + b for a, b in zip(self.entities, self.features, strict=True)]
+        times = pl.Series(self.times, dtype=pl.Int64).cast(TIMESTAMP)
+        stamps = [pl.Series(EVENT_ID, self.ids, dtype=pl.String), times.alias(EVENT_TIME)]
+        found = pl.DataFrame(rows, schema=columns, orient="row")
+        return pl.DataFrame([*stamps, *found.get_columns()])
 
 
 class RowFeatures:
@@ -104,7 +123,7 @@ class RowFeatures:
         Parameters
         ----------
         events
-            Python values in the order of the schema, a row each; not empty.
+            Python values in the order of the schema, a row each; at least one.
         """
         try:
             return self._answer(events, check=False)
@@ -137,6 +156,8 @@ class RowFeatures:
             [tuple(write(row[name]) for name, write in self._key_writers) for row in rows],
             [tuple(write(each[name]) for name, write in self._writers) for each in found],
             positions,
+            self.keys,
+            self.dtypes,
         )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from contextlib import ExitStack
+from datetime import datetime
 from typing import Any, NamedTuple
 
 import polars as pl
@@ -30,6 +31,16 @@ class Answer(NamedTuple):
     """`EVENT_ID`, `EVENT_TIME`, ``key:`` columns and the features, a row each in order."""
     positions: Positions
     """What the answer has seen: all of the log up to there, and the rows' own events."""
+
+    @property
+    def ids(self) -> list[str | None]:
+        """Event IDs."""
+        return self.features[EVENT_ID].to_list()
+
+    @property
+    def event_times(self) -> list[datetime]:
+        """Event times, UTC."""
+        return self.features[EVENT_TIME].to_list()
 
 
 class OnlineFeatures:
