@@ -15,7 +15,6 @@ from time import perf_counter_ns
 from typing import Any, NamedTuple
 
 import numpy as np
-import polars as pl
 
 from octavo.bundle.arrays import Arrays
 from octavo.errors import DefinitionError, ResourceError

@@ -108,6 +108,7 @@ _REAL: dict[str, Two] = {
     "Modulus": _remainder,
 }
 
+
 def _wary(op: str, left: Node, right: Node) -> Two:
     """Return an operation on what may be a constant for Polars, and may not.
 

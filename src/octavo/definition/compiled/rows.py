@@ -1,4 +1,4 @@
-"""Several expressions over rows of plain values: compiled where they can be, by Polars where not."""
+"""Expressions over rows of plain values: compiled where they can be, by Polars where not."""
 
 import logging
 from collections.abc import Mapping, Sequence

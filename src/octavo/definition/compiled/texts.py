@@ -1,4 +1,4 @@
-"""Functions of texts. Letters that are not ASCII have cases that differ between versions of Unicode."""
+"""Functions of texts. Of letters that are not ASCII, cases differ between versions of Unicode."""
 
 import operator
 from collections.abc import Callable, Mapping, Sequence

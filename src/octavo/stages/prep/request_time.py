@@ -24,6 +24,7 @@ from octavo.stores.state import StateStore
 from octavo.stores.versions import held_groups
 from octavo.windows import evaluate
 
+
 class Answer(NamedTuple):
     """Features of rows that were asked for."""
 
