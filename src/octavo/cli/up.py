@@ -63,6 +63,11 @@ def up(
     if len(folders) > 1:
         if services != ["server"]:
             raise DefinitionError.unknown("service", folders[0], SERVICES)
+        if home or reload:
+            raise DefinitionError(
+                "several pipelines have a home each, and their releases are handed over apart.",
+                fix="Leave --home and --reload out.",
+            )
         return _serve_several(folders, (host, port), workers, profile)
     folder = PATH.convert(folders[0] if folders else ".", None, None)
     project = Project(folder, home, profile, os.environ.get(RELEASE))

@@ -26,6 +26,8 @@ class Server(uvicorn.Server):
 
     def __init__(self, app: App, ready: Callable[[], None]) -> None:
         told = {"log_level": "warning", "access_log": False, "lifespan": "on"}
+        # Who stands before it is nobody's to say in a header, and looking costs each request.
+        told |= {"proxy_headers": False, "server_header": False}
         super().__init__(uvicorn.Config(app, timeout_keep_alive=IDLE, **told))  # type: ignore[arg-type]
         self._app, self._ready = app, ready
 
