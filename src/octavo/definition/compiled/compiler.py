@@ -57,13 +57,13 @@ class _Compiler:
         self.schema = schema
 
     def node(self, document: Any) -> Node:
-        if not _has_column(document):
-            return constant_of(document)
         ((kind, inner),) = document.items()
-        if kind == "Column":
-            return self._column(inner)
         if kind == "Alias":
             return self.node(inner[0])
+        if kind == "Column":
+            return self._column(inner)
+        if not _has_column(document):
+            return constant_of(document)
         dtype = dtype_of(document, self.schema)
         value, parts = self._value(kind, inner, dtype)
         chooses = kind == "Ternary" or inner.get("function") in ("FillNull", "Coalesce")
