@@ -1,6 +1,6 @@
 """The features of one event without a frame are those of the frame, to the bit, or none."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import polars as pl
 import pytest
@@ -81,7 +81,7 @@ def test_of_history(prepped):
     assert len(set(together.features)) > 200
 
 
-now = datetime(2024, 2, 28, 12)
+now = datetime(2024, 2, 28, 12, tzinfo=UTC)
 event = st.tuples(
     st.integers(1, 5000),
     st.timedeltas(timedelta(days=-9), timedelta(days=20)).map(lambda later: now + later),
@@ -105,7 +105,7 @@ def test_of_events_that_are_made_up(prepped, events):
         ("order_id", None, "event ID"),
         ("channel", "lost", "event time"),
         ("channel", None, "event time"),
-        ("ordered_at", datetime(2024, 1, 3), "too long ago"),
+        ("ordered_at", datetime(2024, 1, 3, tzinfo=UTC), "too long ago"),
     ],
 )
 def test_errors_are_left_to_the_frame(prepped, column, value, says):

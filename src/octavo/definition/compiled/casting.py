@@ -1,4 +1,4 @@
-"""From one type to another, where every value has one meaning; what fails to fit is left to Polars."""
+"""From one type to another; values that do not fit are left to Polars."""
 
 import math
 from typing import Any

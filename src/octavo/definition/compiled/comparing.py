@@ -109,10 +109,10 @@ def any_of(conditions: Sequence[Value]) -> Value:
 
 def logic(op: str, left: Node, right: Node) -> Value:
     """Return two conditions as one."""
-    conditions = as_conditions([left, right])
+    one, other = as_conditions([left, right])
     if op == "Xor":
-        return both(*conditions, operator.ne)
-    return all_of(conditions) if op == "And" else any_of(conditions)
+        return both(one, other, operator.ne)
+    return all_of([one, other]) if op == "And" else any_of([one, other])
 
 
 def as_conditions(nodes: Sequence[Node]) -> list[Value]:

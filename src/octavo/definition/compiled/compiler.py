@@ -79,11 +79,13 @@ class _Compiler:
     def _value(self, kind: str, inner: Any, dtype: Any) -> tuple[Value, Sequence[Node]]:
         """Return how a part is computed, and of which others."""
         if kind == "BinaryExpr":
-            parts = [self.node(inner["left"]), self.node(inner["right"])]
-            return _binary(inner["op"], *parts, dtype), parts
+            left, right = self.node(inner["left"]), self.node(inner["right"])
+            return _binary(inner["op"], left, right, dtype), [left, right]
         if kind == "Ternary":
-            parts = [self.node(inner[name]) for name in ("predicate", "truthy", "falsy")]
-            return comparing.chosen(*parts, dtype), parts
+            names = ("predicate", "truthy", "falsy")
+            predicate, truthy, falsy = (self.node(inner[name]) for name in names)
+            chosen = comparing.chosen(predicate, truthy, falsy, dtype)
+            return chosen, [predicate, truthy, falsy]
         if kind == "Cast" and inner["options"] == "Strict":
             part = self.node(inner["expr"])
             return cast(part, dtype), [part]
