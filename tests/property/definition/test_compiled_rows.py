@@ -104,6 +104,8 @@ RECIPES = {
         two("<", "span", "span"),
         *(two(op, "yes", "yes") for op in ("__and__", "__or__", "__xor__", "fill_null")),
         one("not_", "yes"),
+        (lambda x: x.is_in(["a", "é", "|b"]), ("text",)),
+        (lambda x: x.is_in([0, -3, 2**63 - 1]), ("whole",)),
         *(one(name, "real") for name in ("is_nan", "is_not_nan", "is_null")),
         *(one(name, "text") for name in ("is_null", "is_not_null")),
         *(

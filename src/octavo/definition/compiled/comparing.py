@@ -6,9 +6,9 @@ from typing import Any
 
 import polars as pl
 
-from octavo.definition.compiled.arithmetic import Two, both
+from octavo.definition.compiled.arithmetic import Two, both, one
 from octavo.definition.compiled.node import Node, NotCompiledError, Value, as_type
-from octavo.definition.compiled.plain import INTEGERS
+from octavo.definition.compiled.plain import INTEGERS, is_integer
 
 
 def _equal(x: float, y: float) -> bool:
@@ -54,10 +54,10 @@ def comparison(op: str, left: Node, right: Node) -> Value:
     equal, met = compare["Eq"], op == "EqValidity"
 
     def same(row: Any) -> bool:
-        one, other = x(row), y(row)
-        if one is None or other is None:
-            return (one is other) is met
-        return equal(one, other) is met
+        a, b = x(row), y(row)
+        if a is None or b is None:
+            return (a is b) is met
+        return equal(a, b) is met
 
     return same
 
@@ -81,6 +81,15 @@ def between(nodes: Sequence[Node], closed: str) -> Value:
     least = comparison("GtEq" if closed in ("Both", "Left") else "Gt", value, low)
     most = comparison("LtEq" if closed in ("Both", "Right") else "Lt", value, high)
     return all_of([least, most])
+
+
+def among(node: Node, listed: pl.Series) -> Value:
+    """Return whether a text or a whole number is one of some others."""
+    texts = node.dtype == listed.dtype == pl.String
+    if not (texts or (is_integer(node.dtype) and is_integer(listed.dtype))) or listed.null_count():
+        raise NotCompiledError(f"{node.dtype} among {listed.dtype}")
+    known = set(listed)
+    return one(node.value, known.__contains__)
 
 
 def all_of(conditions: Sequence[Value]) -> Value:
@@ -109,10 +118,10 @@ def any_of(conditions: Sequence[Value]) -> Value:
 
 def logic(op: str, left: Node, right: Node) -> Value:
     """Return two conditions as one."""
-    one, other = as_conditions([left, right])
+    x, y = as_conditions([left, right])
     if op == "Xor":
-        return both(one, other, operator.ne)
-    return all_of([one, other]) if op == "And" else any_of([one, other])
+        return both(x, y, operator.ne)
+    return all_of([x, y]) if op == "And" else any_of([x, y])
 
 
 def as_conditions(nodes: Sequence[Node]) -> list[Value]:
@@ -147,10 +156,10 @@ def chosen(predicate: Node, truthy: Node, falsy: Node, dtype: Any) -> Value:
     if predicate.constant:
         raise NotCompiledError("a constant condition")
     (met,) = as_conditions([predicate])
-    one, other = as_type(truthy, dtype), as_type(falsy, dtype)
+    x, y = as_type(truthy, dtype), as_type(falsy, dtype)
 
     def value(row: Any) -> Any:
-        found = one(row), other(row)
+        found = x(row), y(row)
         return found[0] if met(row) else found[1]
 
     return value

@@ -17,6 +17,7 @@ from octavo.definition.compiled.node import (
     any_wavers,
     constant_of,
     dtype_of,
+    members,
 )
 from octavo.definition.compiled.numbers import NUMBERS, is_natural, number
 from octavo.definition.compiled.plain import is_plain
@@ -89,6 +90,9 @@ class _Compiler:
         if kind == "Cast" and inner["options"] == "Strict":
             part = self.node(inner["expr"])
             return cast(part, dtype), [part]
+        if kind == "Function" and _called_name(inner) == "IsIn":
+            part = self.node(inner["input"][0])
+            return comparing.among(part, members(inner["input"][1])), [part]
         if kind == "Function":
             parts = [self.node(each) for each in inner["input"]]
             return _called(inner["function"], parts, dtype), parts
@@ -136,6 +140,12 @@ def _called(function: Any, nodes: Sequence[Node], dtype: Any) -> Value:
     if name in NUMBERS:
         return number(name, nodes[0])
     raise NotCompiledError(name)
+
+
+def _called_name(inner: Any) -> str:
+    """Return the name of a function that is a condition; of others nothing."""
+    name, options = _named(inner["function"])
+    return _named(options)[0] if name == "Boolean" else ""
 
 
 def _condition(function: Any, nodes: Sequence[Node]) -> Value:

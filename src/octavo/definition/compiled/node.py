@@ -4,6 +4,7 @@ Which type a part has is asked of Polars. A part without columns is a constant, 
 Polars once.
 """
 
+import io
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -67,6 +68,14 @@ def constant_of(document: Any) -> Node:
         raise NotCompiledError(f"a constant of {series.dtype}")
     literal = plain_values(series)[0]
     return Node(lambda row: literal, series.dtype, constant=True, literal=literal)
+
+
+def members(document: Any) -> pl.Series:
+    """Return the values of a list that is written in an expression."""
+    packed = document.get("Literal", {}).get("Scalar", {}).get("List")
+    if packed is None:
+        raise NotCompiledError("what is no list")
+    return pl.read_ipc_stream(io.BytesIO(bytes(packed))).to_series()
 
 
 def _reals(document: Any) -> Iterator[float | None]:
