@@ -151,5 +151,5 @@ def test_up_follows_and_tells_how_far(tmp_path):
         time.sleep(0.3)
     metrics = httpx.get(f"{address}/metrics").text
     assert up.stop() == 0
-    assert re.search(r'octavo_followed_bytes\{dataset="payments"\} 0.0', metrics)
+    assert re.search(r'octavo_followed_bytes\{dataset="payments".*\} 0.0', metrics)
     assert sum(batch["rows"] for batch in batches) == 71
