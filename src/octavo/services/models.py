@@ -15,16 +15,16 @@ from time import perf_counter_ns
 from typing import Any, NamedTuple
 
 import numpy as np
-import polars as pl
 
 from octavo.bundle.arrays import Arrays
-from octavo.definition.events import EVENT_ID, EVENT_TIME
 from octavo.errors import DefinitionError, ResourceError
 from octavo.services.batching import Bounds, MicroBatch
 from octavo.services.features_sent import FeatureDecoder
 from octavo.services.inferences import Inference
 from octavo.services.requests import Asked, EventDecoder
 from octavo.services.serving import PredictionLog, Scorer
+from octavo.stages.prep.by_row import RowAnswer
+from octavo.stages.prep.request_time import Answer
 from octavo.stores import catalog as tables
 from octavo.stores import deployments
 from octavo.stores.catalog import Catalog, Row
@@ -183,12 +183,10 @@ class Model:
         began = perf_counter_ns()
         answer = self.scorer.answer([event for _, events in asked for event in events])
         featured = perf_counter_ns()
-        found = self.bundle.predict(answer.features)
+        found = self._predicted(answer)
         ended = perf_counter_ns()
-        kept = answer.features, found, tables.now(), ended - began
-        self._keep(*kept, positions=answer.positions)
-        ids = answer.features[EVENT_ID].to_list()
-        times = answer.features[EVENT_TIME].to_list()
+        self._keep(answer, found, tables.now(), ended - began, positions=answer.positions)
+        ids, times = answer.ids, answer.event_times
         row, answers = 0, []
         for came, events in asked:
             own = slice(row, row := row + len(events))
@@ -196,9 +194,14 @@ class Model:
             answers.append(Predicted(found[own], ids[own], times[own], took))
         return answers
 
+    def _predicted(self, answer: Answer | RowAnswer) -> np.ndarray:
+        if isinstance(answer, RowAnswer):
+            return self.bundle.predict_encoded(self.bundle.encode_rows(answer.features))
+        return self.bundle.predict(answer.features)
+
     def _keep(
         self,
-        features: np.ndarray | Arrays | pl.DataFrame,
+        features: np.ndarray | Arrays | Answer | RowAnswer,
         predictions: np.ndarray,
         at: int,
         took: int,
