@@ -5,7 +5,8 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import click
@@ -21,20 +22,25 @@ REPEATED = 60.0
 def serve(project: Any, host: str, port: int) -> int:
     """Answer over HTTP, and take what is sent."""
     from octavo.server import App
+    from octavo.server.access import Access
     from octavo.server.events import Events
     from octavo.server.leaving import Server
     from octavo.services.receiving import Receiver
     from octavo.services.refreshing import Refreshing, deployed
     from octavo.services.serving import PredictionLog
     from octavo.services.supervisor import SUCCEEDED, ready
+    from octavo.services.terms import terms
     from octavo.stores.predictions import PredictionStore
 
     stream = project.stream()
     receiver = Receiver(project.definition, stream)
     seen = deployed(project.catalog)
     scorer = _scorer(project, bool(receiver.datasets))
-    with listener(host, port) as listening:
-        address = f"http://{host}:{listening.getsockname()[1]}"
+    agreed = terms(project.profile, project.folder)
+    agreed.check(host)
+    with listener(host, port) as listening, _keys(project, host, agreed) as keys:
+        shown = f"[{host}]" if ":" in host else host
+        address = f"{agreed.scheme}://{shown}:{listening.getsockname()[1]}"
         log = PredictionLog(PredictionStore(project.home))
         app = App(
             project.name,
@@ -57,7 +63,8 @@ def serve(project: Any, host: str, port: int) -> int:
         click.echo(f"  GET  {address}/v1/pipelines/{project.name}/data")
         click.echo(f"  GET  {address}/v1/pipelines/{project.name}/settings")
         click.echo(f"  GET  {address}/health   {address}/metrics")
-        server = Server(app, lambda: ready(waits=False))
+        gate = Access(app, agreed.limits, keys, app.registry)
+        server = Server(app, gate, lambda: ready(waits=False), agreed.certificate)
         # From here on, not only when it runs. It drains, then raises the signal again for whoever
         # was there before: stopping a server is no failure.
         _when_told_to_stop(server.handle_exit)
@@ -66,6 +73,25 @@ def serve(project: Any, host: str, port: int) -> int:
         refreshing.close()
     stream.close()
     return ExitCode.DONE
+
+
+@contextmanager
+def _keys(project: Any, host: str, agreed: Any) -> Iterator[Any]:
+    """Give the keys that are usable, if one is needed; say what is not as it should be."""
+    from octavo.services.keys import KnownKeys
+    from octavo.services.terms import is_loopback
+
+    if not agreed.needs_keys:
+        yield None
+        return
+    keys = KnownKeys(project.catalog, _telling())
+    if not keys:
+        click.echo("Nobody has a key yet: octavo keys create NAME --role predict", err=True)
+    if agreed.certificate is None and not is_loopback(host):
+        told = "Keys come over the net for everyone to read: give --tls-certificate and --tls-key"
+        click.echo(f"{told}, or let whoever stands before this server speak TLS.", err=True)
+    yield keys
+    keys.close()
 
 
 def _scorer(project: Any, takes_rows: bool) -> Any:
@@ -186,7 +212,7 @@ def listener(host: str, port: int) -> socket.socket:
     """
     if (inherited := os.environ.get(LISTENING)) is not None:
         return socket.socket(fileno=int(inherited))
-    found = socket.socket()
+    found = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
     found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         found.bind((host, port))

@@ -29,6 +29,14 @@ SERVICES = ("server", *ALONE)
     "--port", metavar="N", default=8080, show_default=True, help="Its port; 0 takes a free one."
 )
 @click.option(
+    "--access",
+    metavar="WORD",
+    default="",
+    help="keys: whoever asks needs one; open, by default: whoever is on this machine may.",
+)
+@click.option("--tls-certificate", metavar="FILE", type=PATH, help="PEM; it then speaks HTTPS.")
+@click.option("--tls-key", metavar="FILE", type=PATH, help="The certificate's private key, PEM.")
+@click.option(
     "--reload", is_flag=True, help="Release pipeline.py whenever it was changed: octavo release."
 )
 @PROFILE
@@ -37,6 +45,9 @@ def up(
     words: Sequence[str],
     host: str,
     port: int,
+    access: str,
+    tls_certificate: Path | None,
+    tls_key: Path | None,
     reload: bool,
     profile: str | None,
     home: Path | None,
@@ -47,7 +58,14 @@ def up(
         os.environ["POLARS_MAX_THREADS"] = "1"
         os.nice(10)
 
+    given = {"access": access, "tls_certificate": tls_certificate, "tls_key": tls_key}
+    for name, value in given.items():
+        if value:  # in the environment the services find it too, which are processes of their own
+            text = value if isinstance(value, str) else str(value.resolve())
+            os.environ[f"OCTAVO_{name}".upper()] = text
+
     from octavo.project import Project
+    from octavo.services.terms import terms
 
     folders = [word for word in words if word not in SERVICES]
     if len(folders) > 1:
@@ -55,6 +73,8 @@ def up(
     folder = PATH.convert(folders[0] if folders else ".", None, None)
     project = Project(folder, home, profile, os.environ.get(RELEASE))
     chosen = checked(project, services)
+    if "server" in chosen:
+        terms(project.profile, project.folder).check(host)
     with project.home.kept():
         if len(chosen) > 1 or reload:
             return supervise(project, services, (host, port), profile, reload=reload)

@@ -16,6 +16,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 
 from octavo.errors import OctavoError
 from octavo.server import events
+from octavo.server.access import CALLER
 from octavo.server.answers import Answer, Refused, as_json
 from octavo.server.events import Events
 from octavo.server.rows import rows
@@ -46,8 +47,6 @@ _TABLE = {
 
 WAITING = 16
 """Requests that wait for rows at the same time; more stand in line. All others pass them by."""
-LARGEST_BODY = 16 * 1024 * 1024
-"""Bytes; a larger request is refused with 413."""
 
 
 class App:
@@ -216,6 +215,7 @@ class App:
             kind=headers.get(b"content-type", ""),
             body=await _read(receive),
             if_match=headers.get(b"if-match"),
+            caller=scope.get(CALLER),
         )
         return await settings(self.config, asked)
 
@@ -287,7 +287,5 @@ async def _read(receive: Receive) -> bytes:
         if message["type"] == "http.disconnect":
             raise Refused(400, "the client went away")
         body += message.get("body", b"")
-        if len(body) > LARGEST_BODY:
-            raise Refused(413, f"the body is larger than {LARGEST_BODY} bytes")
         if not message.get("more_body"):
             return body

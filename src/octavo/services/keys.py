@@ -28,7 +28,7 @@ from octavo.stores.catalog import Catalog, Row
 _TABLE = tables.keys
 
 EVERY = 1.0
-"""Seconds between two looks into the catalog: a new key is taken, a revoked one refused, by then."""
+"""Seconds between two looks into the catalog: by then a new key is taken, a revoked one is not."""
 BLIND = 60.0
 """Seconds after which, if the catalog cannot be read, no key is taken any more."""
 LONGEST_NAME = 100
@@ -102,11 +102,12 @@ def create(
     DefinitionError
         If a name, role, duration or rate cannot be used.
     """
-    row = _described(name, roles, expires, rate) | {"made_by": by or user()}
+    now = tables.now()
+    row = _described(name, roles, expires, rate, now) | {"made_by": by or user()}
     secret, salt = secrets.token_urlsafe(32), secrets.token_bytes(16)
     hashed = _hashed(salt, secret.encode())
     with catalog.transaction(alone=True) as connection:
-        of_name = sa.select(_TABLE.c.key_id).where(_TABLE.c.name == name, _usable(row["made_at"]))
+        of_name = sa.select(_TABLE.c.key_id).where(_TABLE.c.name == name, _usable(now))
         if connection.scalar(of_name) is not None:
             raise DefinitionError(
                 f"there is a key of the name {name!r}.",
@@ -120,7 +121,7 @@ def create(
     return Made(f"octavo_{row['key_id']}_{secret}", row | {"revoked_at": None})
 
 
-def _described(name: str, roles: Sequence[str], expires: str, rate: str) -> Row:
+def _described(name: str, roles: Sequence[str], expires: str, rate: str, now: int) -> Row:
     if not (name.isprintable() and 0 < len(name.strip()) <= LONGEST_NAME):
         fix = f"Give it 1 to {LONGEST_NAME} characters that can be read."
         raise DefinitionError(f"{name!r} is no name.", where="NAME", fix=fix)
@@ -133,7 +134,6 @@ def _described(name: str, roles: Sequence[str], expires: str, rate: str) -> Row:
             raise DefinitionError.unknown("role", role, map(str, Role), where="--role")
     if rate:
         Rate.of(rate, where="--rate")
-    now = tables.now()
     return {
         "key_id": secrets.token_hex(6),
         "name": name,

@@ -43,6 +43,17 @@ class Rate(NamedTuple):
         return cls(float(found[1]), _SECONDS[found[2]])
 
 
+class Limits(NamedTuple):
+    """What one server process takes."""
+
+    rate: Rate | None = None
+    """Of each key that has none of its own, and without keys of each address; None: any."""
+    largest_body: int = 16 * 2**20
+    """Bytes of a request."""
+    in_flight: int = 512
+    """Requests that are answered at the same time."""
+
+
 def size(text: str, *, where: str) -> int:
     """Return bytes of a text such as ``16MiB``.
 

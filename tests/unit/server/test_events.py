@@ -12,7 +12,9 @@ import pytest
 import octavo as ov
 from octavo.errors import ResourceError
 from octavo.server import App
+from octavo.server.access import Access
 from octavo.server.events import Events
+from octavo.services.limits import Limits
 from octavo.services.receiving import Receiver
 from octavo.streams.memory import MemoryStream
 
@@ -49,7 +51,8 @@ def stream():
 def app_of(stream, **options):
     receiver = Receiver(pipeline_of(payments(**options)), stream)
     nothing = {"streams": [], "views": [], "followed": {}, "tables": []}
-    return App("shop", None, None, None, None, Events(receiver), lambda: nothing)  # type: ignore[arg-type]
+    app = App("shop", None, None, None, None, Events(receiver), lambda: nothing)  # type: ignore[arg-type]
+    return Access(app, Limits(), None, app.registry)
 
 
 def ask(app, requests, path=PATH):

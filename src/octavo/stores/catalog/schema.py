@@ -314,9 +314,9 @@ keys = Table(
     Column("expires_at", BigInteger),
     Column("revoked_at", BigInteger),
 )
-"""API keys. ``roles``: as given, without what they imply. ``salt`` and ``hash``, the SHA-256 of salt
-and secret, are hexadecimal; the secret itself is nowhere. ``rate``: such as ``100/s``; null: that of
-the profile. ``expires_at``: null, never."""
+"""API keys. ``roles``: as given, without what they imply. ``hash``: the SHA-256 of salt and secret;
+both are hexadecimal, and the secret is nowhere. ``rate``: such as ``100/s``; null: that of the
+profile. ``expires_at``: null, never."""
 
 config = Table(
     "config",
