@@ -16,7 +16,7 @@ from prometheus_client import CollectorRegistry, Counter
 
 from octavo.errors import ResourceError
 from octavo.server.answers import Refused
-from octavo.server.bodies import AGAIN, CLOSE, Bodies, Message, Receive
+from octavo.server.incoming import AGAIN, CLOSE, Bodies, Message, Receive
 from octavo.services.keys import Caller, KnownKeys, Role
 from octavo.services.limits import Buckets, Limits
 
