@@ -12,9 +12,11 @@ import polars as pl
 import pytest
 
 from octavo.project import load
-from octavo.services.serving import PredictionLog, score_events
+from octavo.services.serving import PredictionLog
 from octavo.status import outputs
 from octavo.stores.predictions import PredictionStore
+
+from .answering import score_events
 
 pytestmark = pytest.mark.xdist_group("anomalies")
 

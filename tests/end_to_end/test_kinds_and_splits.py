@@ -5,8 +5,10 @@ import json
 import pytest
 
 from octavo.project import load
-from octavo.services.serving import PredictionLog, score_events
+from octavo.services.serving import PredictionLog
 from octavo.stores.predictions import PredictionStore
+
+from .answering import score_events
 
 pytestmark = pytest.mark.xdist_group("kinds")
 

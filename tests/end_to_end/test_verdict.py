@@ -8,9 +8,11 @@ import sqlalchemy as sa
 
 from octavo.bundle import Bundle
 from octavo.project import load
-from octavo.services.serving import PredictionLog, score_events
+from octavo.services.serving import PredictionLog
 from octavo.stores import catalog as tables
 from octavo.stores.predictions import PredictionStore
+
+from .answering import score_events
 
 pytestmark = pytest.mark.xdist_group("verdict")
 

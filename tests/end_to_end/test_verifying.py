@@ -8,9 +8,10 @@ import pytest
 
 from octavo.project import load
 from octavo.services import verifying
-from octavo.services.serving import PredictionLog, score_events
+from octavo.services.serving import PredictionLog
 from octavo.stores.predictions import PredictionStore
 
+from .answering import score_events
 from .shop_project import Silent
 
 

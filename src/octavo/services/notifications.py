@@ -22,6 +22,7 @@ BROADCAST = {
     "candidate refused",
     "no candidate answers the problem",
     "deployed",
+    "rolled back",
     "drift",
     "rows rejected",
     "rows flagged",

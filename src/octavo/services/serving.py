@@ -4,28 +4,28 @@ Serves one event over HTTP and a file of millions by the same path; knows nothin
 """
 
 import threading
-import time
 import uuid
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import polars as pl
 
 from octavo.bundle import Bundle
+from octavo.bundle.model import MANY
 from octavo.definition import Pipeline
-from octavo.definition.events import EVENT_ID, EVENT_TIME, TIMESTAMP
+from octavo.definition.events import EVENT_ID, EVENT_TIME
 from octavo.definition.versions import feature_fingerprints, table_fingerprints
 from octavo.errors import DataError, OctavoError
-from octavo.services.requests import Asked, EventDecoder, Mark
+from octavo.services.inferences import Inference, as_records
+from octavo.services.requests import EventDecoder, Mark
 from octavo.services.waiting import wait_for
-from octavo.stages.deployment.offline import outputs
-from octavo.stages.prep.request_time import OnlineFeatures, Positions
-from octavo.stores import catalog as tables
+from octavo.stages.prep.request_time import Answer, OnlineFeatures, Positions
 from octavo.stores.catalog import Catalog, Row
 from octavo.stores.home import Home
-from octavo.stores.predictions import SCHEMA, PredictionStore, as_json
+from octavo.stores.predictions import PredictionStore
 from octavo.stores.raw import RawStore
 from octavo.stores.schemas import from_json
 
@@ -42,7 +42,12 @@ class Scored:
 
 
 class Scorer:
-    """The live deployment as a function from source rows to predictions. Thread-safe.
+    """A deployment as a function from source rows to predictions. Thread-safe.
+
+    Parameters
+    ----------
+    deployment
+        Its row in the catalog; None: the live one.
 
     Raises
     ------
@@ -51,8 +56,10 @@ class Scorer:
         no longer gives. Features it does not need may be added, changed or removed.
     """
 
-    def __init__(self, pipeline: Pipeline, home: Home, catalog: Catalog) -> None:
-        live = catalog.live_deployment()
+    def __init__(
+        self, pipeline: Pipeline, home: Home, catalog: Catalog, deployment: Row | None = None
+    ) -> None:
+        live = deployment or catalog.live_deployment()
         if live is None:
             raise DataError("nothing is deployed.", fix="Run `octavo run` until a model is ready.")
         self.pipeline = pipeline
@@ -76,6 +83,16 @@ class Scorer:
         """Return when the features have seen some rows; see `octavo.services.waiting`."""
         wait_for(marks, self.pipeline, self._catalog, self.features)
 
+    def answer(self, events: Sequence[Any]) -> Answer:
+        """Return the features of decoded events, each a virtual query at its own event time.
+
+        Raises
+        ------
+        DataError
+            If a row has no event ID or time, or is older than the state can answer.
+        """
+        return self.features.answer(self.decoder.frame(events))
+
     def score(self, source: pl.DataFrame) -> Scored:
         """Predict for source rows, each a virtual query at its own event time.
 
@@ -88,7 +105,12 @@ class Scorer:
         return Scored(self.bundle.predict(features), features, positions)
 
     def warm_up(self, batches: Sequence[Row], home: Home) -> None:
-        """Score one row of some batches, so that no request waits for a first time."""
+        """Score one row of some batches, so that no request waits for a first time.
+
+        And nothing, alone and as many rows: large batches are computed otherwise.
+        """
+        for rows in (1, MANY):
+            self.bundle.predict_encoded(np.full((rows, self.bundle.model.n_features), np.nan))
         newest = (
             RawStore(home)
             .scan(self.pipeline.rows.name, batches)
@@ -114,27 +136,9 @@ class Scorer:
         self, scored: Scored, *, origin: str, at: int, latency_us: int | None
     ) -> pl.DataFrame:
         """Return the prediction records of scored rows."""
-        found, frame = scored.predictions, scored.features
-        keys = [c for c in frame.columns if c.startswith("key:")]
-        named = pl.struct(pl.col(c).alias(c.removeprefix("key:")) for c in keys) if keys else None
-        entities = pl.lit("{}") if named is None else named.struct.json_encode()
-        request = uuid.uuid4().hex[:16]
-        return frame.select(
-            pl.format("{}:{}", pl.lit(request), pl.int_range(pl.len())).alias("prediction_id"),
-            EVENT_ID,
-            EVENT_TIME,
-            pl.lit(self.deployment_id).alias("deployment_id"),
-            pl.lit(self.candidate_id).alias("candidate_id"),
-            pl.lit("champion").alias("variant"),
-            pl.lit(origin).alias("origin"),
-            pl.Series("prediction", found if found.ndim == 1 else found.max(axis=1)),
-            outputs(self.bundle, found).alias("outputs"),
-            pl.struct(list(self.bundle.schema)).struct.json_encode().alias("features"),
-            entities.alias("entities"),
-            pl.lit(as_json(scored.positions)).alias("positions"),
-            pl.lit(at, dtype=pl.Int64).cast(TIMESTAMP).alias("at"),
-            pl.lit(latency_us, dtype=pl.Int64).alias("latency_us"),
-        ).select(list(SCHEMA))
+        of = self.bundle, self.deployment_id, self.candidate_id
+        told = scored.features, scored.predictions, at, latency_us, scored.positions, origin
+        return as_records([Inference(*of, *told)])
 
 
 class PredictionLog:
@@ -151,16 +155,16 @@ class PredictionLog:
         self.lost = 0
         self._writer = f"log-{uuid.uuid4().hex[:12]}"
         self._version = 0
-        self._waiting: list[pl.DataFrame] = []
+        self._waiting: list[Inference] = []
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._work, name="prediction-log", daemon=True)
         self._thread.start()
 
-    def add(self, records: pl.DataFrame) -> None:
-        """Queue the records of one request."""
+    def add(self, inference: Inference) -> None:
+        """Queue what was answered."""
         with self._lock:
-            self._waiting.append(records)
+            self._waiting.append(inference)
 
     def _work(self) -> None:
         while not self._stop.wait(self.every):
@@ -172,7 +176,7 @@ class PredictionLog:
             waiting, self._waiting = self._waiting, []
         if not waiting:
             return
-        block = pl.concat(waiting)
+        block = as_records(waiting)
         try:
             self.store.append(block, writer=self._writer, version=self._version + 1)
         except (OSError, OctavoError):
@@ -185,21 +189,3 @@ class PredictionLog:
         """Write what is waiting and stop."""
         self._stop.set()
         self._thread.join()
-
-
-def score_events(scorer: Scorer, log: PredictionLog, asked: Asked) -> pl.DataFrame:
-    """Predict for decoded events and log it; return the table of answers.
-
-    Raises
-    ------
-    DataError
-        As `Scorer.score` does, and for rows to be waited for that cannot be.
-    BehindError
-        If the features have not seen these in time.
-    """
-    began = time.perf_counter_ns()
-    scorer.wait_for(asked.wait_for)
-    scored = scorer.score(scorer.decoder.frame(asked.events))
-    latency = (time.perf_counter_ns() - began) // 1000
-    log.add(scorer.records(scored, origin="http", at=tables.now(), latency_us=latency))
-    return scorer.as_table(scored)

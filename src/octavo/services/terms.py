@@ -24,10 +24,10 @@ class Terms(NamedTuple):
     certificate: Certificate | None
     """None: it speaks plain HTTP."""
 
-    @property
-    def scheme(self) -> str:
-        """How its address begins."""
-        return "https" if self.certificate else "http"
+    def address(self, host: str, port: int) -> str:
+        """Return how a URL begins."""
+        scheme = "https" if self.certificate else "http"
+        return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
 
     def check(self, host: str) -> None:
         """Refuse to listen where others could ask what nobody without a key should.

@@ -11,15 +11,16 @@ import pytest
 
 import octavo as ov
 from octavo.errors import ResourceError
-from octavo.server import App
 from octavo.server.access import Access
-from octavo.server.events import Events
 from octavo.services.limits import Limits
 from octavo.services.receiving import Receiver
 from octavo.streams.memory import MemoryStream
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "ingestion"))
 
+sys.path.insert(0, str(Path(__file__).parent))
+
+from hosted import hosting
 from streaming import line, payments, pipeline_of
 
 PATH = "/v1/datasets/payments/events"
@@ -49,10 +50,8 @@ def stream():
 
 
 def app_of(stream, **options):
-    receiver = Receiver(pipeline_of(payments(**options)), stream)
-    nothing = {"streams": [], "views": [], "followed": {}, "tables": []}
-    app = App("shop", None, None, None, None, Events(receiver), lambda: nothing)  # type: ignore[arg-type]
-    return Access(app, Limits(), None, app.registry)
+    app, _ = hosting(pipeline_of(payments(**options)), stream=stream)
+    return Access(app, Limits(), None, app.metrics.registry)
 
 
 def ask(app, requests, path=PATH):

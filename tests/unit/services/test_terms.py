@@ -31,7 +31,8 @@ def files(tmp_path_factory):
 
 def test_what_holds_if_nothing_is_said(tmp_path):
     found = terms(Profile(), tmp_path)
-    assert (found.needs_keys, found.certificate, found.scheme) == (False, None, "http")
+    assert (found.needs_keys, found.certificate) == (False, None)
+    assert found.address("127.0.0.1", 80) == "http://127.0.0.1:80"
     assert found.limits == Limits(None, 16 * 2**20, 512)
 
 
@@ -39,7 +40,8 @@ def test_what_is_said(files):
     tls = {"tls_certificate": "one.crt", "tls_key": str(files / "one.key")}
     limits = {"rate": "600/m", "largest_body": "1MB", "in_flight": "3"}
     found = terms(Profile(access="keys", **tls, **limits), files)
-    assert (found.needs_keys, found.scheme) == (True, "https")
+    assert found.needs_keys
+    assert found.address("::", 443) == "https://[::]:443"
     assert found.limits == Limits(Rate(600, 60), 1_000_000, 3)
     assert found.certificate is not None
     assert isinstance(found.certificate.context(), ssl.SSLContext)

@@ -1,0 +1,333 @@
+"""What answers: pipelines by name, each with its live version and those before it.
+
+A version is a deployment, called by its number. The live one is followed as it changes; an earlier
+one is loaded when it is asked for. A `Model` never changes: whatever one of its batches answers is
+of one version, and a request that has begun ends with what it began with. Knows nothing of wires.
+"""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime
+from time import perf_counter_ns
+from typing import Any, NamedTuple
+
+import numpy as np
+import polars as pl
+
+from octavo.bundle.arrays import Arrays
+from octavo.definition.events import EVENT_ID, EVENT_TIME
+from octavo.errors import DefinitionError, ResourceError
+from octavo.services.batching import Bounds, MicroBatch
+from octavo.services.features_sent import FeatureDecoder
+from octavo.services.inferences import Inference
+from octavo.services.requests import Asked, EventDecoder
+from octavo.services.serving import PredictionLog, Scorer
+from octavo.stores import catalog as tables
+from octavo.stores import deployments
+from octavo.stores.catalog import Catalog, Row
+from octavo.stores.deployments import number_of
+
+KEPT = 4
+"""Versions of a pipeline besides the live one that stay loaded; the one not asked for longest
+goes."""
+
+_WAITING = ThreadPoolExecutor(16, "waiting")
+"""For requests that wait for rows; more of them stand in line, all others pass them by."""
+
+
+class UnknownModelError(DefinitionError):
+    """There is no such pipeline, or it has no such version."""
+
+
+class NotServedError(ResourceError):
+    """A pipeline has nothing to answer with yet."""
+
+
+class Took(NamedTuple):
+    """Where the time of a prediction went, nanoseconds."""
+
+    wait: int
+    """For its batch."""
+    features: int
+    model: int
+
+
+class Predicted(NamedTuple):
+    """The answer to one request."""
+
+    outputs: np.ndarray
+    """float64 of shape (rows,), or (rows, classes), as `Bundle.predict` gives it."""
+    event_ids: Sequence[str | None]
+    """Of events, a row each; none of features that came ready."""
+    event_times: Sequence[datetime | None]
+    took: Took
+
+
+class Version(NamedTuple):
+    """One deployment of a pipeline."""
+
+    version: str
+    """Its number, which `Models.get` takes."""
+    deployment_id: str
+    candidate_id: str
+    live_from: int
+    """Microseconds since the epoch."""
+    live_to: int | None
+    """Until when it was live, microseconds since the epoch; None: it is."""
+
+
+class Model:
+    """One version of a pipeline, as a function of features or of events. Immutable.
+
+    It belongs to one event loop. All that it answers goes through its micro-batches and is logged.
+    """
+
+    def __init__(self, name: str, scorer: Scorer, log: PredictionLog, bounds: Bounds) -> None:
+        self.name = name
+        self.scorer = scorer
+        self.bundle = scorer.bundle
+        self.version = number_of(scorer.deployment_id)
+        self.deployment_id, self.candidate_id = scorer.deployment_id, scorer.candidate_id
+        self.feature_decoder = FeatureDecoder(self.bundle.encoder.columns)
+        """Reads features that come ready, for `predict_rows`."""
+        self._log = log
+        self._ready = MicroBatch(self._of_features, bounds)
+        self._events = MicroBatch(self._of_events, bounds)
+
+    @property
+    def features(self) -> Mapping[str, str]:
+        """What a row is predicted from: name to Polars dtype, printed."""
+        return self.bundle.schema
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """The names of what is predicted: the target, or ``target=class`` for each class."""
+        target = self.bundle.target
+        if self.bundle.kind == "multiclass":
+            return tuple(f"{target}={name}" for name in self.bundle.classes)
+        return (target,)
+
+    @property
+    def events(self) -> Mapping[str, Any]:
+        """The columns of an event, with their Polars dtypes."""
+        return self.scorer.schema
+
+    @property
+    def decoder(self) -> EventDecoder:
+        """What reads events."""
+        return self.scorer.decoder
+
+    async def predict_features(self, columns: Arrays) -> Predicted:
+        """Predict from features that are there already.
+
+        Parameters
+        ----------
+        columns
+            All of `features`, see `octavo.bundle.arrays.Arrays`; others are left aside.
+
+        Raises
+        ------
+        DataError
+            If one is missing, of another sort than in training, or of another length.
+        """
+        X = self.bundle.encode_arrays(columns)
+        return await self._ready.submit(_Ready(perf_counter_ns(), X, columns), len(X))
+
+    async def predict_rows(self, rows: Sequence[Sequence[Any]]) -> Predicted:
+        """Predict from rows of values of the types of `features`, in their order.
+
+        Parameters
+        ----------
+        rows
+            None where a value is missing.
+        """
+        X = self.bundle.encode_rows(rows)
+        columns = X if self.bundle.encoder.is_plain else _transposed(self.features, rows)
+        return await self._ready.submit(_Ready(perf_counter_ns(), X, columns), len(X))
+
+    async def predict_events(self, asked: Asked) -> Predicted:
+        """Predict for events, each a virtual query at its own event time.
+
+        Raises
+        ------
+        DataError
+            As `Scorer.score` does, and for rows to be waited for that cannot be.
+        BehindError
+            If the features have not seen these in time.
+        """
+        if asked.wait_for:
+            loop = asyncio.get_running_loop()
+            await loop.run_in_executor(_WAITING, self.scorer.wait_for, asked.wait_for)
+        return await self._events.submit((perf_counter_ns(), asked.events), len(asked.events))
+
+    def _of_features(self, asked: Sequence["_Ready"]) -> Sequence[Predicted]:
+        began = perf_counter_ns()
+        X = asked[0].X if len(asked) == 1 else np.concatenate([each.X for each in asked])
+        found = self.bundle.predict_encoded(X)
+        took = perf_counter_ns() - began
+        at, row, answers = tables.now(), 0, []
+        if all(each.columns is each.X for each in asked):
+            self._keep(X, found, at, took)
+        for each in asked:
+            own = found[row : row + len(each.X)]
+            row += len(each.X)
+            answers.append(Predicted(own, (), (), Took(began - each.came, 0, took)))
+            if each.columns is not each.X:
+                self._keep(each.columns, own, at, took)
+        return answers
+
+    def _of_events(self, asked: Sequence[tuple[int, Sequence[Any]]]) -> Sequence[Predicted]:
+        began = perf_counter_ns()
+        answer = self.scorer.answer([event for _, events in asked for event in events])
+        featured = perf_counter_ns()
+        found = self.bundle.predict(answer.features)
+        ended = perf_counter_ns()
+        kept = answer.features, found, tables.now(), ended - began
+        self._keep(*kept, positions=answer.positions)
+        ids = answer.features[EVENT_ID].to_list()
+        times = answer.features[EVENT_TIME].to_list()
+        row, answers = 0, []
+        for came, events in asked:
+            own = slice(row, row := row + len(events))
+            took = Took(began - came, featured - began, ended - featured)
+            answers.append(Predicted(found[own], ids[own], times[own], took))
+        return answers
+
+    def _keep(
+        self,
+        features: np.ndarray | Arrays | pl.DataFrame,
+        predictions: np.ndarray,
+        at: int,
+        took: int,
+        positions: Any = None,
+    ) -> None:
+        of = self.bundle, self.deployment_id, self.candidate_id
+        self._log.add(Inference(*of, features, predictions, at, took // 1000, positions))
+
+
+class _Ready(NamedTuple):
+    """Features of one request."""
+
+    came: int
+    """When, nanoseconds of the performance counter."""
+    X: np.ndarray
+    columns: np.ndarray | Arrays
+    """As they are logged; ``X`` itself where that says it."""
+
+
+def _transposed(names: Mapping[str, str], rows: Sequence[Sequence[Any]]) -> Arrays:
+    columns = zip(names, zip(*rows, strict=True), strict=True)
+    return {name: np.array(values, object) for name, values in columns}
+
+
+Load = Callable[[Row | None], Scorer]
+"""Gives what answers for a deployment, warm; None: the live one."""
+
+
+@dataclass
+class _Served:
+    """One pipeline."""
+
+    catalog: Catalog
+    load: Load
+    log: PredictionLog
+    live: Model | None
+    earlier: OrderedDict[str, Model]
+
+
+class Models:
+    """The pipelines of a server. `serve` may be called from any thread, the rest by the loop's."""
+
+    def __init__(self, bounds: Bounds) -> None:
+        self._bounds = bounds
+        self._served: dict[str, _Served] = {}
+
+    def add(self, name: str, catalog: Catalog, load: Load, log: PredictionLog) -> None:
+        """Register a pipeline; nothing answers for it before `serve`."""
+        self._served[name] = _Served(catalog, load, log, None, OrderedDict())
+
+    def serve(self, name: str, scorer: Scorer) -> None:
+        """Answer with another version from the next request on."""
+        served = self._served[name]
+        served.live = Model(name, scorer, served.log, self._bounds)
+        served.earlier = OrderedDict()  # what features they have may be other groups' now
+
+    @property
+    def names(self) -> list[str]:
+        """All pipelines, sorted."""
+        return sorted(self._served)
+
+    def live(self, name: str) -> Model | None:
+        """Return the live version; None: nothing is deployed.
+
+        Raises
+        ------
+        UnknownModelError
+            If there is no such pipeline.
+        """
+        return self._of(name).live
+
+    def versions(self, name: str) -> list[Version]:
+        """Return all that was ever deployed, the newest last. It asks the catalog."""
+        return [
+            Version(
+                number_of(row["deployment_id"]),
+                *(row[key] for key in ("deployment_id", "candidate_id", "live_from", "live_to")),
+            )
+            for row in deployments.history(self._of(name).catalog)
+        ]
+
+    async def get(self, name: str, version: str | None = None) -> Model:
+        """Return a version, loaded and warm; the live one if none is said.
+
+        Parameters
+        ----------
+        version
+            The number of a deployment, or the ID of a candidate that was ever deployed.
+
+        Raises
+        ------
+        UnknownModelError
+            If there is no such pipeline or version.
+        NotServedError
+            If nothing is deployed.
+        DataError
+            If the definition no longer gives the features that this version needs.
+        """
+        served = self._of(name)
+        live = served.live
+        if live is None:
+            raise NotServedError(
+                "no deployment is served.",
+                where=f"pipeline {name!r}",
+                fix="Run `octavo run` until a model is ready.",
+            )
+        if version is None or version in (live.version, live.candidate_id):
+            return live
+        if version in served.earlier:
+            served.earlier.move_to_end(version)
+            return served.earlier[version]
+        model = await asyncio.to_thread(self._loaded, name, version)
+        served.earlier[version] = model
+        while len(served.earlier) > KEPT:
+            served.earlier.popitem(last=False)
+        return model
+
+    def _loaded(self, name: str, version: str) -> Model:
+        served = self._served[name]
+        try:
+            row = deployments.find(served.catalog, version)
+        except DefinitionError as error:
+            raise UnknownModelError(
+                error.what, where=f"pipeline {name!r}", fix=error.fix
+            ) from error
+        return Model(name, served.load(row), served.log, self._bounds)
+
+    def _of(self, name: str) -> _Served:
+        served = self._served.get(name)
+        if served is None:
+            raise UnknownModelError.unknown("pipeline", name, self.names)
+        return served
