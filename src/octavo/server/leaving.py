@@ -30,6 +30,8 @@ class Server(uvicorn.Server):
         self, app: App, gate: Any, ready: Callable[[], None], certificate: Certificate | None = None
     ) -> None:
         told = {"log_level": "warning", "access_log": False, "lifespan": "on"}
+        # Who stands before it is nobody's to say in a header, and looking costs each request.
+        told |= {"proxy_headers": False, "server_header": False}
         if certificate is not None:
             told["ssl_context_factory"] = lambda *_: certificate.context()
         super().__init__(uvicorn.Config(gate, timeout_keep_alive=IDLE, **told))  # type: ignore[arg-type]

@@ -5,17 +5,21 @@ more than counting. With several workers on one port, counts are kept in files t
 write (prometheus_client's own way), so that whichever is asked tells of all.
 """
 
+import asyncio
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any
 
+import numpy as np
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from octavo.services.serving import PredictionLog
 
+FOLD = 1.0
+"""Seconds after which measured times are in the histograms, at the latest."""
 SHARED = "PROMETHEUS_MULTIPROC_DIR"
 """Variable with the folder of the workers' counts."""
 PARTS = ("decode", "wait", "features", "model", "encode")
@@ -53,13 +57,15 @@ class Metrics:
         self.registry = CollectorRegistry()
         own: dict[str, Any] = {"registry": self.registry}
         self._requests = Counter("octavo_requests", "Requests answered.", ["path", "status"], **own)
-        self.latency = Histogram(
+        self._latency = _Histogram(
             "octavo_predict_seconds", "Time from request to answer.", buckets=_BUCKETS, **own
         )
-        parts = Histogram(
+        parts = _Histogram(
             "octavo_predict_part_seconds", "Parts of it.", ["part"], buckets=_BUCKETS, **own
         )
-        self._parts = [parts.labels(part).observe for part in PARTS]
+        self._parts = [parts.labels(part) for part in PARTS]
+        self._taken: list[tuple[int, ...]] = []
+        """Nanoseconds of parts, an answer each, that are not in the histograms yet."""
         self.predicted = Counter("octavo_predictions", "Rows predicted.", **own)
         self.received = Counter("octavo_received_rows", "Rows on disk.", ["dataset"], **own)
         self.answered = cache(lambda path, status: self._requests.labels(path, status).inc)
@@ -71,14 +77,24 @@ class Metrics:
         self._watched.append((pipeline, flow, log))
 
     def predicted_in(self, nanoseconds: tuple[int, ...], rows: int) -> None:
-        """Count an answer, by how long each of `PARTS` took."""
-        for observe, taken in zip(self._parts, nanoseconds, strict=True):
-            observe(taken * 1e-9)
-        self.latency.observe(sum(nanoseconds) * 1e-9)
+        """Count an answer, by how long each of `PARTS` took. Belongs to the event loop."""
+        if not self._taken:
+            asyncio.get_running_loop().call_later(FOLD, self._fold)
+        self._taken.append(nanoseconds)
         self.predicted.inc(rows)
+
+    def _fold(self) -> None:
+        """Put what was measured into the histograms."""
+        taken, self._taken = self._taken, []
+        if taken:
+            parts = np.array(taken, np.float64).T * 1e-9
+            self._latency.observe_all(parts.sum(axis=0))
+            for histogram, seconds in zip(self._parts, parts, strict=True):
+                histogram.observe_all(seconds)
 
     def text(self) -> bytes:
         """Return all of it as Prometheus reads it."""
+        self._fold()
         registry = self.registry
         if SHARED in os.environ:
             registry = CollectorRegistry()
@@ -86,6 +102,18 @@ class Metrics:
         state = CollectorRegistry()
         state.register(_Gauges(self._watched))
         return generate_latest(registry) + generate_latest(state)
+
+
+class _Histogram(Histogram):
+    """One that takes many values at once: one by one they cost more than predicting."""
+
+    def observe_all(self, seconds: np.ndarray) -> None:
+        """Observe some values."""
+        at = np.searchsorted(self._upper_bounds, seconds)  # a bound belongs to its own bucket
+        for bucket, count in zip(self._buckets, np.bincount(at).tolist(), strict=False):
+            if count:
+                bucket.inc(count)
+        self._sum.inc(float(seconds.sum()))
 
 
 class _Gauges:
