@@ -22,6 +22,7 @@ from octavo.definition.events import EVENT_ID, EVENT_TIME
 from octavo.errors import DefinitionError, ResourceError
 from octavo.services.batching import Bounds, MicroBatch
 from octavo.services.features_sent import FeatureDecoder
+from octavo.services.flags import Found
 from octavo.services.inferences import Inference
 from octavo.services.requests import Asked, EventDecoder
 from octavo.services.serving import PredictionLog, Scorer
@@ -64,6 +65,8 @@ class Predicted(NamedTuple):
     """Of events, a row each; none of features that came ready."""
     event_times: Sequence[datetime | None]
     took: Took
+    flags: Found = None
+    """What was found about the rows, see `octavo.services.flags`."""
 
 
 class Version(NamedTuple):
@@ -167,16 +170,19 @@ class Model:
         began = perf_counter_ns()
         X = asked[0].X if len(asked) == 1 else np.concatenate([each.X for each in asked])
         found = self.bundle.predict_encoded(X)
+        is_one = all(each.columns is each.X for each in asked)
+        flags = self.scorer.flags.of(X, found) if is_one else None
         took = perf_counter_ns() - began
         at, row, answers = tables.now(), 0, []
-        if all(each.columns is each.X for each in asked):
+        if is_one:
             self._keep(X, found, at, took)
         for each in asked:
-            own = found[row : row + len(each.X)]
-            row += len(each.X)
-            answers.append(Predicted(own, (), (), Took(began - each.came, 0, took)))
-            if each.columns is not each.X:
-                self._keep(each.columns, own, at, took)
+            own = slice(row, row := row + len(each.X))
+            told = flags and flags[own]
+            if not is_one:
+                told = self.scorer.flags.of(each.columns, found[own])
+                self._keep(each.columns, found[own], at, took)
+            answers.append(Predicted(found[own], (), (), Took(began - each.came, 0, took), told))
         return answers
 
     def _of_events(self, asked: Sequence[tuple[int, Sequence[Any]]]) -> Sequence[Predicted]:
@@ -184,6 +190,7 @@ class Model:
         answer = self.scorer.answer([event for _, events in asked for event in events])
         featured = perf_counter_ns()
         found = self.bundle.predict(answer.features)
+        flags = self.scorer.flags.of(answer.features, found)
         ended = perf_counter_ns()
         kept = answer.features, found, tables.now(), ended - began
         self._keep(*kept, positions=answer.positions)
@@ -193,7 +200,8 @@ class Model:
         for came, events in asked:
             own = slice(row, row := row + len(events))
             took = Took(began - came, featured - began, ended - featured)
-            answers.append(Predicted(found[own], ids[own], times[own], took))
+            told = flags and flags[own]
+            answers.append(Predicted(found[own], ids[own], times[own], took, told))
         return answers
 
     def _keep(
