@@ -117,6 +117,7 @@ class App:
                 return
 
     async def _metrics(self, request: Request) -> Answer:
+        self.metrics.fold()
         try:
             text = await asyncio.to_thread(self.metrics.text)
         except OctavoError as error:

@@ -82,12 +82,12 @@ class Metrics:
     def predicted_in(self, nanoseconds: tuple[int, ...], rows: int) -> None:
         """Count an answer, by how long each of `PARTS` took. Belongs to the event loop."""
         if not self._taken:
-            asyncio.get_running_loop().call_later(FOLD, self._fold)
+            asyncio.get_running_loop().call_later(FOLD, self.fold)
         self._taken.append(nanoseconds)
         self.predicted.inc(rows)
 
-    def _fold(self) -> None:
-        """Put what was measured into the histograms."""
+    def fold(self) -> None:
+        """Put what was measured into the histograms. Belongs to the event loop."""
         taken, self._taken = self._taken, []
         if taken:
             parts = np.array(taken, np.float64).T * 1e-9
@@ -96,8 +96,7 @@ class Metrics:
                 histogram.observe_all(seconds)
 
     def text(self) -> bytes:
-        """Return all of it as Prometheus reads it."""
-        self._fold()
+        """Return all of it as Prometheus reads it; `fold` first."""
         registry = self.registry
         if SHARED in os.environ:
             registry = CollectorRegistry()
