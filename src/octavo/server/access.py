@@ -28,10 +28,15 @@ OPEN = "open"
 """In the place of a role: anybody may ask, at any time, whether the server is there."""
 NEEDED = (
     ("", "/health", OPEN),
+    ("", "/v2/health/(live|ready)|/ping|/version", OPEN),
     ("", "/metrics", Role.READ),
     ("", "/v1/datasets/[^/]+/events", Role.INGEST),
     ("", "/v1/pipelines(/[^/]+)?", Role.PREDICT),
     ("", "/v1/pipelines/[^/]+(/versions/[^/]+)?/predict(/features)?", Role.PREDICT),
+    ("", "/v2/?|/v2/models/.+", Role.PREDICT),
+    ("", "(/endpoints/[^/]+)?/invocations", Role.PREDICT),
+    ("", "/openapi.json|/docs(/.*)?", Role.PREDICT),
+    ("", "/v1/pipelines/[^/]+(/versions/[^/]+)?/features", Role.READ),
     ("", "/v1/pipelines/[^/]+/data", Role.READ),
     ("GET", "/v1/pipelines/[^/]+/settings(/.*)?", Role.READ),
     ("", "/v1/pipelines/[^/]+/settings(/.*)?", Role.OPERATE),
@@ -78,7 +83,7 @@ class Access:
             await self._app(scope, receive, send)
             return
         try:
-            self._admit(scope)
+            self.admit(scope)
         except Refused as refused:
             await self._answer(refused, send)
             return
@@ -90,8 +95,14 @@ class Access:
             self._busy -= 1
             self._bodies.end(body)
 
-    def _admit(self, scope: Scope) -> None:
-        """Refuse a request by its head; what costs least is looked at first."""
+    def admit(self, scope: Scope) -> None:
+        """Refuse a request by its head, an ASGI scope.
+
+        Raises
+        ------
+        Refused
+            401, 403, 404, 413 or 429; 503 if it cannot be known whose key it is.
+        """
         authorization = api_key = length = b""
         for name, value in scope["headers"]:
             if name == b"content-length":

@@ -14,7 +14,7 @@ Receive = Callable[[], Awaitable[Message]]
 
 SLOWEST = 20.0
 """Seconds that a client may send nothing of a body that it has begun."""
-TOGETHER = 16
+TOGETHER = 4
 """Times the largest body that all bodies together take of memory."""
 AGAIN = (b"retry-after", b"1")
 CLOSE = (b"connection", b"close")

@@ -13,6 +13,9 @@ Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
+LARGEST_BODY = 16 * 1024 * 1024
+"""Bytes; a larger request is refused with 413."""
+
 
 class Request:
     """What is asked: one HTTP request."""
@@ -40,23 +43,31 @@ class Request:
         """All headers, names in small letters; of one that is sent twice the last."""
         return dict(self.scope["headers"])
 
-    async def body(self) -> bytes:
-        """Read the body; how large it may be is `octavo.server.access`'s to say.
+    async def body(self, largest: int = LARGEST_BODY) -> bytes:
+        """Read the body.
 
         Raises
         ------
         Refused
-            If it is too large, or its client has gone away.
+            If it is larger than that many bytes, or its client has gone away.
         """
         message = await self._receive()
+        body: bytes = message.get("body", b"")
         if not message.get("more_body") and message["type"] == "http.request":
-            return message.get("body", b"")
-        parts = [message.get("body", b"")]
+            if len(body) <= largest:
+                return body
+            raise _too_large(largest)
+        parts, size = [body], len(body)
         while message.get("more_body"):
+            if size > largest:
+                raise _too_large(largest)
             message = await self._receive()
             parts.append(message.get("body", b""))
+            size += len(parts[-1])
         if message["type"] == "http.disconnect":
             raise Refused(400, "the client went away")
+        if size > largest:
+            raise _too_large(largest)
         return b"".join(parts)
 
 
@@ -113,3 +124,7 @@ class Routes:
                 return None
             node = following
         return Found(node.pattern, node.methods, tuple(params)) if node.methods else None
+
+
+def _too_large(largest: int) -> Refused:
+    return Refused(413, f"the body is larger than {largest} bytes")

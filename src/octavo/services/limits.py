@@ -48,8 +48,8 @@ class Limits(NamedTuple):
 
     rate: Rate | None = None
     """Of each key that has none of its own, and without keys of each address; None: any."""
-    largest_body: int = 16 * 2**20
-    """Bytes of a request."""
+    largest_body: int = 64 * 2**20
+    """Bytes of a request; what a route takes may be less."""
     in_flight: int = 512
     """Requests that are answered at the same time."""
 

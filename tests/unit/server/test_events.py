@@ -11,8 +11,6 @@ import pytest
 
 import octavo as ov
 from octavo.errors import ResourceError
-from octavo.server.access import Access
-from octavo.services.limits import Limits
 from octavo.services.receiving import Receiver
 from octavo.streams.memory import MemoryStream
 
@@ -51,7 +49,7 @@ def stream():
 
 def app_of(stream, **options):
     app, _ = hosting(pipeline_of(payments(**options)), stream=stream)
-    return Access(app, Limits(), None, app.metrics.registry)
+    return app
 
 
 def ask(app, requests, path=PATH):

@@ -33,7 +33,7 @@ def test_what_holds_if_nothing_is_said(tmp_path):
     found = terms(Profile(), tmp_path)
     assert (found.needs_keys, found.certificate) == (False, None)
     assert found.address("127.0.0.1", 80) == "http://127.0.0.1:80"
-    assert found.limits == Limits(None, 16 * 2**20, 512)
+    assert found.limits == Limits(None, 64 * 2**20, 512)
 
 
 def test_what_is_said(files):
