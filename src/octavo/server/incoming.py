@@ -70,6 +70,7 @@ class Bodies:
         self.largest = largest
         self._bytes = 0
         self._silent: dict[Body, None] = {}  # who has been silent longest is the first
+        self._is_timed = False
 
     def check(self, length: int) -> None:
         """Refuse a body by its length, before any of it is read."""
@@ -89,7 +90,8 @@ class Bodies:
         """Note that a client is waited for, from now on."""
         loop = asyncio.get_running_loop()
         body.since = loop.time()
-        if not self._silent:
+        if not self._is_timed:
+            self._is_timed = True
             loop.call_later(SLOWEST / 4, self._sweep)
         self._silent[body] = None
 
@@ -112,5 +114,6 @@ class Bodies:
             body.is_late = True
             if body.task is not None:
                 body.task.cancel()
-        if self._silent:
+        self._is_timed = bool(self._silent)
+        if self._is_timed:
             loop.call_later(SLOWEST / 4, self._sweep)

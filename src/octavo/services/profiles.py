@@ -50,7 +50,8 @@ class Profile:
     """Requests that a key, or an address that needs none, has in a time, such as ``100/s``; empty:
     any number. Variable: ``OCTAVO_RATE``."""
     largest_body: str = "64MiB"
-    """The largest request that the server takes; of JSON 16 MiB at the most. Variable: ``OCTAVO_LARGEST_BODY``."""
+    """The largest request that the server takes; of JSON 16 MiB at the most. Variable:
+    ``OCTAVO_LARGEST_BODY``."""
     in_flight: str = "512"
     """Requests that the server answers at the same time. Variable: ``OCTAVO_IN_FLIGHT``."""
     batch_rows: str = "1024"
