@@ -21,6 +21,7 @@ from octavo.server.v2 import about, binary, contents
 from octavo.server.v2.datatypes import of_values
 from octavo.server.v2.messages import METHODS, SERVICE, messages
 from octavo.server.v2.tensors import answers, columns
+from octavo.services.certificate import Certificate
 from octavo.services.models import Models, NotServedError, UnknownModelError
 
 LARGEST_MESSAGE = 64 * 1024 * 1024
@@ -127,7 +128,7 @@ def bind(
     metrics: Metrics,
     address: str,
     admit: Admit | None = None,
-    credentials: grpc.ServerCredentials | None = None,
+    certificate: Certificate | None = None,
 ) -> Bound:
     """Return a server for an address, within the event loop that it is to run in.
 
@@ -139,8 +140,8 @@ def bind(
         ``host:port``; port 0 is a free one.
     admit
         Is asked before each call; None: all are answered.
-    credentials
-        To speak TLS.
+    certificate
+        To speak TLS; None: it does not.
 
     Raises
     ------
@@ -157,8 +158,10 @@ def bind(
     handlers = {name: _handler(name, service, metrics, admit) for name in METHODS}
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, handlers),))
     try:
-        if credentials is None:
+        if certificate is None:
             return Bound(server, server.add_insecure_port(address))
+        files = certificate.key.read_bytes(), certificate.file.read_bytes()
+        credentials = grpc.ssl_server_credentials([files])
         return Bound(server, server.add_secure_port(address, credentials))
     except RuntimeError as error:
         raise ResourceError(

@@ -8,7 +8,6 @@ header where its time went.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from time import perf_counter_ns
 from typing import Any
 
@@ -18,6 +17,7 @@ import polars as pl
 
 from octavo.errors import DataError
 from octavo.server import arrow
+from octavo.server.access import CALLER, forbidden
 from octavo.server.answers import JSON, Answer, Refused, as_json
 from octavo.server.columns import Columns, of_frame
 from octavo.server.events import Events
@@ -25,6 +25,7 @@ from octavo.server.lookups import about, as_arrow, of_table
 from octavo.server.metrics import PARTS, Metrics
 from octavo.server.outputs import outputs
 from octavo.server.routes import Request, Routes
+from octavo.services.keys import Role
 from octavo.services.lookups import look_up
 from octavo.services.models import Model, Models, Predicted
 from octavo.services.questions import question
@@ -95,8 +96,13 @@ class Predicting:
         Raises
         ------
         Refused
+            If whoever asks may not ingest.
+        DataError
             If they come by none.
         """
+        caller = request.scope.get(CALLER)
+        if caller is not None and Role.INGEST not in caller.roles:
+            raise forbidden(caller, Role.INGEST)
         dataset, events = model.scorer.pipeline.rows.name, self._events_of(model.name)
         headers = {b"content-type": JSON}
         if (key := request.header(b"idempotency-key")) is not None:
@@ -127,14 +133,20 @@ class Predicting:
             answer = as_arrow(model, pl.DataFrame(named))
         else:
             rows = [dict(zip(named, row, strict=True)) for row in zip(*_lists(named), strict=True)]
+            for row, flags in zip(rows, found.flags or (), strict=False):
+                if flags is not None:
+                    row["flags"] = flags
             answer = Answer(as_json({**about(model), "predictions": rows, **more}))
         taken = (decoded, *found.took, perf_counter_ns() - began)
         self._metrics.predicted_in(taken, len(found.outputs))
+        if found.flags is not None:
+            self._metrics.flagged.inc(sum(each is not None for each in found.flags))
         if request.query != _TIMING:
             return answer
         parts = zip(PARTS, taken, strict=True)
         told = ", ".join(f"{part};dur={nanoseconds / 1e6:g}" for part, nanoseconds in parts)
-        return replace(answer, headers=(*answer.headers, (b"server-timing", told.encode())))
+        told_of = (*answer.headers, (b"server-timing", told.encode()))
+        return msgspec.structs.replace(answer, headers=told_of)
 
     async def pipelines(self, request: Request) -> Answer:
         """Answer with all pipelines, and what is live of each."""

@@ -16,7 +16,9 @@ from octavo.bundle import Bundle
 from octavo.bundle.arrays import Arrays
 from octavo.definition.events import EVENT_ID, EVENT_TIME, TIMESTAMP
 from octavo.stages.deployment.offline import outputs
-from octavo.stages.prep.request_time import Positions
+from octavo.stages.prep.asked import Positions
+from octavo.stages.prep.by_row import RowAnswer
+from octavo.stages.prep.request_time import Answer
 from octavo.stores.predictions import SCHEMA, as_json
 
 
@@ -27,9 +29,9 @@ class Inference:
     bundle: Bundle
     deployment_id: str
     candidate_id: str
-    features: np.ndarray | Arrays | pl.DataFrame
-    """A matrix of the bundle's features in their order, an array for each, or an answer's frame
-    (`octavo.stages.prep.request_time.Answer`)."""
+    features: np.ndarray | Arrays | Answer | RowAnswer
+    """A matrix of the bundle's features in their order, an array for each, or the answer to
+    events."""
     predictions: np.ndarray
     """As `Bundle.predict` gives them."""
     at: int
@@ -96,8 +98,10 @@ def _records(alike: Sequence[Inference]) -> pl.DataFrame:
 def _features(alike: Sequence[Inference]) -> pl.DataFrame:
     """Return features by name; with event ID and time, null where there is no event."""
     features, schema = alike[0].features, alike[0].bundle.schema
-    if isinstance(features, pl.DataFrame):
-        return features
+    if isinstance(features, RowAnswer):
+        return features.frame()
+    if isinstance(features, Answer):
+        return features.features
     if isinstance(features, np.ndarray):
         matrix = np.concatenate([each.features for each in alike])  # type: ignore[misc]
         frame = pl.DataFrame(matrix, schema=list(schema), orient="row")

@@ -15,16 +15,16 @@ from time import perf_counter_ns
 from typing import Any, NamedTuple
 
 import numpy as np
-import polars as pl
 
 from octavo.bundle.arrays import Arrays
-from octavo.definition.events import EVENT_ID, EVENT_TIME
 from octavo.errors import DefinitionError, ResourceError
 from octavo.services.batching import Bounds, MicroBatch
 from octavo.services.features_sent import FeatureDecoder
+from octavo.services.flags import Found
 from octavo.services.inferences import Inference
 from octavo.services.requests import Asked, EventDecoder
 from octavo.services.serving import PredictionLog, Scorer
+from octavo.stages.prep.by_row import RowAnswer
 from octavo.stages.prep.request_time import Answer
 from octavo.stores import catalog as tables
 from octavo.stores import deployments
@@ -65,6 +65,8 @@ class Predicted(NamedTuple):
     """Of events, a row each; none of features that came ready."""
     event_times: Sequence[datetime | None]
     took: Took
+    flags: Found = None
+    """What was found about the rows, see `octavo.services.flags`."""
 
 
 class Version(NamedTuple):
@@ -145,8 +147,7 @@ class Model:
         rows
             None where a value is missing.
         """
-        X = self.bundle.encode_rows(rows)
-        columns = X if self.bundle.encoder.is_plain else _transposed(self.features, rows)
+        X, columns = self._encoded(rows)
         return await self._ready.submit(_Ready(perf_counter_ns(), X, columns), len(X))
 
     async def predict_events(self, asked: Asked) -> Predicted:
@@ -180,16 +181,19 @@ class Model:
         began = perf_counter_ns()
         X = asked[0].X if len(asked) == 1 else np.concatenate([each.X for each in asked])
         found = self.bundle.predict_encoded(X)
+        is_one = all(each.columns is each.X for each in asked)
+        flags = self.scorer.flags.of(X, found) if is_one else None
         took = perf_counter_ns() - began
         at, row, answers = tables.now(), 0, []
-        if all(each.columns is each.X for each in asked):
+        if is_one:
             self._keep(X, found, at, took)
         for each in asked:
-            own = found[row : row + len(each.X)]
-            row += len(each.X)
-            answers.append(Predicted(own, (), (), Took(began - each.came, 0, took)))
-            if each.columns is not each.X:
-                self._keep(each.columns, own, at, took)
+            own = slice(row, row := row + len(each.X))
+            told = flags and flags[own]
+            if not is_one:
+                told = self.scorer.flags.of(each.columns, found[own])
+                self._keep(each.columns, found[own], at, took)
+            answers.append(Predicted(found[own], (), (), Took(began - each.came, 0, took), told))
         return answers
 
     def _of_events(self, asked: Sequence[tuple[int, Sequence[Any]]]) -> Sequence[Predicted]:
@@ -201,23 +205,35 @@ class Model:
             own = slice(row, row := row + len(events))
             took = whole.took._replace(wait=began - came)
             parts = whole.outputs[own], whole.event_ids[own], whole.event_times[own]
-            answers.append(Predicted(*parts, took))
+            answers.append(Predicted(*parts, took, whole.flags and whole.flags[own]))
         return answers
 
-    def _of_answer(self, answer: Answer, began: int) -> Predicted:
+    def _of_answer(self, answer: Answer | RowAnswer, began: int) -> Predicted:
         """Predict from features that were looked up; keep it."""
         featured = perf_counter_ns()
-        found = self.bundle.predict(answer.features)
+        found, flags = self._predicted(answer)
         ended = perf_counter_ns()
-        kept = answer.features, found, tables.now(), ended - began
-        self._keep(*kept, positions=answer.positions)
-        ids = answer.features[EVENT_ID].to_list()
-        times = answer.features[EVENT_TIME].to_list()
-        return Predicted(found, ids, times, Took(0, featured - began, ended - featured))
+        self._keep(answer, found, tables.now(), ended - began, positions=answer.positions)
+        took = Took(0, featured - began, ended - featured)
+        return Predicted(found, answer.ids, answer.event_times, took, flags)
+
+    def _predicted(self, answer: Answer | RowAnswer) -> tuple[np.ndarray, Found]:
+        if isinstance(answer, RowAnswer):
+            X, columns = self._encoded(answer.features)
+            found = self.bundle.predict_encoded(X)
+        else:
+            columns = answer.features
+            found = self.bundle.predict(columns)
+        return found, self.scorer.flags.of(columns, found)
+
+    def _encoded(self, rows: Sequence[Sequence[Any]]) -> tuple[np.ndarray, np.ndarray | Arrays]:
+        """Return rows encoded, and by column: as they are logged and looked at."""
+        X = self.bundle.encode_rows(rows)
+        return X, X if self.bundle.encoder.is_plain else _transposed(self.features, rows)
 
     def _keep(
         self,
-        features: np.ndarray | Arrays | pl.DataFrame,
+        features: np.ndarray | Arrays | Answer | RowAnswer,
         predictions: np.ndarray,
         at: int,
         took: int,

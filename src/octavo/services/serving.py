@@ -15,19 +15,28 @@ import polars as pl
 
 from octavo.bundle import Bundle
 from octavo.bundle.model import MANY
+from octavo.bundle.profile import load_profile
+from octavo.bundle.support import Support
 from octavo.definition import Pipeline
 from octavo.definition.events import EVENT_ID, EVENT_TIME
 from octavo.definition.versions import feature_fingerprints, table_fingerprints
 from octavo.errors import DataError, OctavoError
+from octavo.services.flags import Flags
 from octavo.services.inferences import Inference, as_records
 from octavo.services.requests import EventDecoder, Mark
 from octavo.services.waiting import wait_for
+from octavo.stages.prep.by_row import RowAnswer, RowFeatures
 from octavo.stages.prep.request_time import Answer, OnlineFeatures, Positions
 from octavo.stores.catalog import Catalog, Row
 from octavo.stores.home import Home
 from octavo.stores.predictions import PredictionStore
 from octavo.stores.raw import RawStore
 from octavo.stores.schemas import from_json
+
+FEW = 64
+"""Events of a request that are answered one by one; a frame takes less time for more of them."""
+CHECKED = 8
+"""Newest rows over which compiled expressions are compared with Polars before they are served."""
 
 
 @dataclass(frozen=True)
@@ -75,8 +84,12 @@ class Scorer:
                 where=f"deployed {self.candidate_id}",
                 fix="Run `octavo run` to train on the new ones, or put them back in pipeline.py.",
             )
+        support = load_profile(home.candidate(self.candidate_id)).get("support")
+        self.flags = Flags(pipeline.deployment, self.bundle, support and Support.of(support))
+        """Finds what is to be said of a row beside its prediction."""
         self.features = OnlineFeatures(pipeline, home, catalog, self.bundle.schema)
         self.schema = from_json(catalog.schemas()[pipeline.rows.name])
+        self._rows = RowFeatures.over(self.features, self.schema, list(self.bundle.schema))
         self._catalog = catalog
         self.decoder = EventDecoder(self.schema, pipeline.rows.source.nested)
 
@@ -84,14 +97,21 @@ class Scorer:
         """Return when the features have seen some rows; see `octavo.services.waiting`."""
         wait_for(marks, self.pipeline, self._catalog, self.features)
 
-    def answer(self, events: Sequence[Any]) -> Answer:
+    def answer(self, events: Sequence[Any]) -> Answer | RowAnswer:
         """Return the features of decoded events, each a virtual query at its own event time.
+
+        Of a few, where that is possible, without a frame; of many, or where an error has to be
+        told, with one.
 
         Raises
         ------
         DataError
             If a row has no event ID or time, or is older than the state can answer.
         """
+        if self._rows is not None and len(events) <= FEW:
+            found = self._rows.answer([self.decoder.values(event) for event in events])
+            if found is not None:
+                return found
         return self.features.answer(self.decoder.frame(events))
 
     def score(self, source: pl.DataFrame) -> Scored:
@@ -117,9 +137,11 @@ class Scorer:
             .scan(self.pipeline.rows.name, batches)
             .filter(pl.col(EVENT_TIME).is_not_null())
         )
-        source = newest.sort(EVENT_TIME).tail(1).select(list(self.schema)).collect()
+        source = newest.sort(EVENT_TIME).tail(CHECKED).select(list(self.schema)).collect()
         with suppress(DataError):  # the newest row may be older than the state can answer
-            self.score(source)
+            self.score(source.tail(1))
+        if self._rows is not None and source.height:
+            self._rows.check(source.rows())
 
     def as_table(self, scored: Scored) -> pl.DataFrame:
         """Return event ID, event time and prediction (one column for each class), yes or no."""
@@ -138,7 +160,8 @@ class Scorer:
     ) -> pl.DataFrame:
         """Return the prediction records of scored rows."""
         of = self.bundle, self.deployment_id, self.candidate_id
-        told = scored.features, scored.predictions, at, latency_us, scored.positions, origin
+        answer = Answer(scored.features, scored.positions)
+        told = answer, scored.predictions, at, latency_us, scored.positions, origin
         return as_records([Inference(*of, *told)])
 
 
