@@ -27,6 +27,8 @@ from octavo.version import __version__
 
 FORMATS = ("dataframe_split", "dataframe_records", "instances", "inputs")
 CSV = "text/csv"
+_PACKED = (b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"x\x01", b"x\x5e", b"x\x9c", b"x\xda")
+"""How gzip, zstd and zlib begin: Polars would unpack it, however large it becomes."""
 LARGE = 256 * 1024
 """Bytes; a larger body is read off the event loop."""
 
@@ -134,6 +136,8 @@ def _predictions(found: Mapping[str, np.ndarray]) -> Sequence[Any]:
 
 
 def _of_csv(body: bytes, features: Mapping[str, str]) -> Columns:
+    if body.startswith(_PACKED):
+        raise DataError("it is no CSV, but packed.", where="request body", fix="Send plain text.")
     try:
         frame = pl.read_csv(io.BytesIO(body), infer_schema=False)
     except (PolarsError, PanicException) as error:

@@ -1,8 +1,10 @@
 """MLflow's clients, unchanged; and what its own server makes of the same bodies."""
 
+import gzip
 import io
 import json
 import warnings
+import zlib
 
 import httpx
 import numpy as np
@@ -187,6 +189,9 @@ def test_a_body_that_does_not_fit(post, body, words):
     ("text", "words"),
     [
         ("", "it is no CSV"),
+        (gzip.compress(bytes(10**6)), "but packed"),
+        (zlib.compress(bytes(10**6), 1), "but packed"),
+        (zlib.compress(bytes(10**6), 9), "but packed"),
         ("delay,stops,late\n1,2,True\n", "feature 'carrier'"),
         ("delay,stops,late,carrier\nmuch,2,True,A\n", "feature 'delay'"),
         ("delay,stops,late,carrier\n1,2,perhaps,A\n", "feature 'late'"),
