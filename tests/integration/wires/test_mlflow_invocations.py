@@ -54,7 +54,7 @@ def post(ports):
     def ask(body, kind="application/json", name="mixed"):
         url = f"http://127.0.0.1:{ports.http}/endpoints/{name}/invocations"
         content = body if isinstance(body, (str, bytes)) else json.dumps(body)
-        return httpx.post(url, content=content, headers={"content-type": kind})
+        return httpx.post(url, content=content, headers={"content-type": kind}, timeout=60)
 
     return ask
 
