@@ -25,9 +25,7 @@ def serve(project: Any, host: str, port: int) -> int:
     from octavo.server.leaving import Server
     from octavo.services.receiving import Receiver
     from octavo.services.refreshing import Refreshing, deployed
-    from octavo.services.serving import PredictionLog
     from octavo.services.supervisor import SUCCEEDED, ready
-    from octavo.stores.predictions import PredictionStore
 
     stream = project.stream()
     receiver = Receiver(project.definition, stream)
@@ -35,7 +33,7 @@ def serve(project: Any, host: str, port: int) -> int:
     scorer = _scorer(project, bool(receiver.datasets))
     with listener(host, port) as listening:
         address = f"http://{host}:{listening.getsockname()[1]}"
-        log = PredictionLog(PredictionStore(project.home))
+        log = project.inference_log(stream, _telling())
         app = App(
             project.name,
             scorer,
@@ -64,6 +62,7 @@ def serve(project: Any, host: str, port: int) -> int:
         signal.signal(SUCCEEDED, lambda *_: server.leave())
         server.run(sockets=[listening])
         refreshing.close()
+    project.collecting(stream).finish(_telling())
     stream.close()
     return ExitCode.DONE
 
@@ -152,6 +151,19 @@ def _work(project: Any, service: Callable[..., Any], says: str, tell: Callable[[
     return ExitCode.DONE
 
 
+def collect(project: Any) -> int:
+    """Take predictions that were answered into their table."""
+    from octavo.services.supervisor import ready
+
+    stop, stream = stopping(), project.stream()
+    collecting = project.collecting(stream)
+    click.echo("Collecting predictions")
+    ready()
+    collecting.run(stop, _telling())
+    stream.close()
+    return ExitCode.DONE
+
+
 def maintain(project: Any) -> int:
     """Keep tables small."""
     from octavo.definition.durations import microseconds
@@ -171,6 +183,7 @@ ALONE: Mapping[str, Callable[[Any], int]] = {
     "ingestion": ingest,
     "prep": prep,
     "tail": follow,
+    "predictions": collect,
     "maintenance": maintain,
 }
 """All services but the server, which has an address."""

@@ -14,16 +14,17 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
-from octavo.errors import OctavoError
+from octavo.errors import OctavoError, ResourceError
 from octavo.server import events
 from octavo.server.answers import Answer, Refused, as_json
 from octavo.server.events import Events
+from octavo.server.logged import Logged
 from octavo.server.rows import rows
 from octavo.server.settings import Asked, settings
 from octavo.services.config import ConfigService
+from octavo.services.inference_log import InferenceLog
 from octavo.services.rows import RowService
-from octavo.services.serving import PredictionLog, Scorer, score_events
-from octavo.services.waiting import BehindError
+from octavo.services.serving import Scorer, score_events
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -69,7 +70,7 @@ class App:
         self,
         name: str,
         scorer: Scorer | None,
-        log: PredictionLog,
+        log: InferenceLog,
         data: RowService,
         config: ConfigService,
         events: Events,
@@ -119,9 +120,7 @@ class App:
             ["dataset"],
             registry=self.registry,
         )
-        for label, help_ in (("logged", "Predictions on disk."), ("lost", "Not logged.")):
-            gauge = Gauge(f"octavo_predictions_{label}", help_, registry=self.registry)
-            gauge.set_function(lambda label=label: getattr(log, label))
+        self.registry.register(Logged(log))
 
     def serve(self, scorer: Scorer) -> None:
         """Answer with another deployment from the next request on."""
@@ -256,7 +255,7 @@ class App:
             told = scorer, self.log, asked
             loop = asyncio.get_running_loop()
             answers = await loop.run_in_executor(threads, score_events, *told)
-        except BehindError as error:
+        except ResourceError as error:
             raise Refused(503, str(error), ((b"retry-after", b"1"),)) from error
         except OctavoError as error:
             raise Refused(422, str(error)) from error

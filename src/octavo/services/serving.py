@@ -3,12 +3,12 @@
 Serves one event over HTTP and a file of millions by the same path; knows nothing of wires.
 """
 
-import threading
 import time
 import uuid
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import polars as pl
@@ -17,7 +17,9 @@ from octavo.bundle import Bundle
 from octavo.definition import Pipeline
 from octavo.definition.events import EVENT_ID, EVENT_TIME, TIMESTAMP
 from octavo.definition.versions import feature_fingerprints, table_fingerprints
-from octavo.errors import DataError, OctavoError
+from octavo.errors import DataError
+from octavo.services.inference_log import InferenceLog
+from octavo.services.prediction_records import Context
 from octavo.services.requests import Asked, EventDecoder, Mark
 from octavo.services.waiting import wait_for
 from octavo.stages.deployment.offline import outputs
@@ -25,7 +27,7 @@ from octavo.stages.prep.request_time import OnlineFeatures, Positions
 from octavo.stores import catalog as tables
 from octavo.stores.catalog import Catalog, Row
 from octavo.stores.home import Home
-from octavo.stores.predictions import SCHEMA, PredictionStore, as_json
+from octavo.stores.predictions import as_json
 from octavo.stores.raw import RawStore
 from octavo.stores.schemas import from_json
 
@@ -87,6 +89,23 @@ class Scorer:
         features, positions = self.features.answer(source)
         return Scored(self.bundle.predict(features), features, positions)
 
+    @cached_property
+    def context(self) -> Context:
+        """What the records of its answers share."""
+        bundle = self.bundle
+        nothing = self.score(pl.DataFrame(schema=self.schema))
+        types = nothing.features.schema
+        return Context(
+            self.deployment_id,
+            self.candidate_id,
+            "champion",
+            "http",
+            {name: types[name] for name in bundle.schema},
+            {c.removeprefix("key:"): t for c, t in types.items() if c.startswith("key:")},
+            [bundle.target] if nothing.predictions.ndim == 1 else list(map(str, bundle.classes)),
+            next(iter(bundle.decisions(nothing.predictions)), None),
+        )
+
     def warm_up(self, batches: Sequence[Row], home: Home) -> None:
         """Score one row of some batches, so that no request waits for a first time."""
         newest = (
@@ -134,72 +153,35 @@ class Scorer:
             pl.lit(as_json(scored.positions)).alias("positions"),
             pl.lit(at, dtype=pl.Int64).cast(TIMESTAMP).alias("at"),
             pl.lit(latency_us, dtype=pl.Int64).alias("latency_us"),
-        ).select(list(SCHEMA))
+        )
 
 
-class PredictionLog:
-    """Writes predictions in the background, in blocks; `close` writes what is left.
-
-    A prediction is answered before it is logged: one that was answered within the last
-    ``every`` seconds before a kill may be missing. Counters say how many were logged and lost.
-    """
-
-    def __init__(self, store: PredictionStore, every: float = 1.0) -> None:
-        self.store = store
-        self.every = every
-        self.logged = 0
-        self.lost = 0
-        self._writer = f"log-{uuid.uuid4().hex[:12]}"
-        self._version = 0
-        self._waiting: list[pl.DataFrame] = []
-        self._lock = threading.Lock()
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._work, name="prediction-log", daemon=True)
-        self._thread.start()
-
-    def add(self, records: pl.DataFrame) -> None:
-        """Queue the records of one request."""
-        with self._lock:
-            self._waiting.append(records)
-
-    def _work(self) -> None:
-        while not self._stop.wait(self.every):
-            self._flush()
-        self._flush()
-
-    def _flush(self) -> None:
-        with self._lock:
-            waiting, self._waiting = self._waiting, []
-        if not waiting:
-            return
-        block = pl.concat(waiting)
-        try:
-            self.store.append(block, writer=self._writer, version=self._version + 1)
-        except (OSError, OctavoError):
-            self.lost += block.height
-            return
-        self._version += 1
-        self.logged += block.height
-
-    def close(self) -> None:
-        """Write what is waiting and stop."""
-        self._stop.set()
-        self._thread.join()
-
-
-def score_events(scorer: Scorer, log: PredictionLog, asked: Asked) -> pl.DataFrame:
+def score_events(scorer: Scorer, log: InferenceLog, asked: Asked) -> pl.DataFrame:
     """Predict for decoded events and log it; return the table of answers.
 
     Raises
     ------
     DataError
         As `Scorer.score` does, and for rows to be waited for that cannot be.
-    BehindError
-        If the features have not seen these in time.
+    ResourceError
+        If the features have not seen these in time, or answers must be on disk and are not.
     """
     began = time.perf_counter_ns()
     scorer.wait_for(asked.wait_for)
     scored = scorer.score(scorer.decoder.frame(asked.events))
     latency = (time.perf_counter_ns() - began) // 1000
-    log.add(scorer.records(scored, origin="http", at=tables.now(), latency_us=latency))
+    found, features, context = scored.predictions, scored.features, scorer.context
+    sent = log.of(context).add(
+        features[EVENT_ID].to_list(),
+        features[EVENT_TIME].cast(pl.Int64).to_list(),
+        found,
+        features.select(list(context.schema)).rows(),
+        features.select(f"key:{name}" for name in context.entities).rows(),
+        scored.positions,
+        at=tables.now(),
+        latency_us=latency,
+        decisions=next((each.tolist() for each in scorer.bundle.decisions(found).values()), None),
+    )
+    if sent is not None:
+        sent.result()
     return scorer.as_table(scored)
