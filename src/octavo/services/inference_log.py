@@ -10,7 +10,7 @@ It knows nothing of wires, nor of how predictions are made.
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from itertools import count
 from typing import Any
@@ -53,8 +53,7 @@ class InferenceLog:
         topic = predictions()
         stream.create(topic)
         self._waits = settings.outlives == POWER
-        told = {"tell": tell, "waits": self._waits}
-        self._journal = Journal(home.journal, stream, topic.name, **told)
+        self._journal = Journal(home.journal, stream, topic.name, tell=tell, waits=self._waits)
         self._tell = tell
         self._largest = settings.largest
         self._kept = int(settings.features * _ALL)
@@ -75,7 +74,8 @@ class InferenceLog:
         """Send what was written to the stream, and end."""
         self._journal.close()
 
-    def _write(self, context: Context, answered: Answered) -> Future[None] | None:
+    def write(self, context: Context, answered: Answered) -> Future[None] | None:
+        """Write records that can be packed together; see `Logged.add`."""
         number, rows = next(self._numbers), len(answered.event_ids)
         if answered.features is not None and number * _GOLDEN % _ALL >= self._kept:
             answered = answered._replace(features=None)
@@ -158,27 +158,12 @@ class Logged:
             event_ids, event_times, outputs, features, entities, positions,
             at, latency_us, parts, decisions, flags,
         )  # fmt: skip
-        sent = None
-        for some in _divided(whole, 8 * len(self._context.schema) + 100):
-            sent = self._log._write(self._context, some)
-        return sent
-
-
-def _divided(whole: Answered, bytes_of_row: int) -> Iterator[Answered]:
-    """Give rows in parts that can be packed together."""
-    rows, most = len(whole.event_ids), max(1, FRAME // bytes_of_row)
-    if rows <= most:
-        yield whole
-        return
-    shared = Answered._fields.index("positions"), Answered._fields.index("parts")
-    for first in range(0, rows, most):
-        part = slice(first, first + most)
-        yield Answered(
-            *(
-                value if value is None or shared[0] <= at <= shared[1] else value[part]
-                for at, value in enumerate(whole)
-            )
-        )
+        rows, most = len(event_ids), max(1, FRAME // (8 * len(self._context.schema) + 100))
+        if rows <= most:
+            return self._log.write(self._context, whole)
+        parts = (whole.part(first, first + most) for first in range(0, rows, most))
+        sent = [self._log.write(self._context, part) for part in parts]
+        return next((each for each in sent if each and each.done() and each.exception()), sent[-1])
 
 
 def _only(rows: Sequence[Any], wanted: Sequence[bool]) -> list[Any]:

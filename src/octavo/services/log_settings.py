@@ -7,7 +7,7 @@ from octavo.errors import DefinitionError
 
 KILL, POWER = "kill", "power"
 """What a prediction that was answered outlives: a kill of the process, or a loss of power, too."""
-DEFAULTS = {"log_features": "1", "log_largest": "65536", "log_outlives": KILL}
+DEFAULTS = {"log_features": "1", "log_largest": "65536", "log_outlives": KILL, "log_scored": "0.01"}
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,8 @@ class LogSettings:
     kept."""
     outlives: str = KILL
     """`KILL` or `POWER`."""
+    scored: float = 0.01
+    """Share of the rows of a batch score, 0 to 1, of which the features are kept."""
 
     @classmethod
     def of(cls, texts: Mapping[str, str]) -> "LogSettings":
@@ -31,13 +33,14 @@ class LogSettings:
         DefinitionError
             If one is out of range, or no number.
         """
-        known = DEFAULTS | texts
+        known = {**DEFAULTS, **texts}
         features = _number(known["log_features"], "log_features", 1.0)
         largest = _number(known["log_largest"], "log_largest", float("inf"))
         outlives = known["log_outlives"]
         if outlives not in (KILL, POWER):
             raise DefinitionError.unknown("choice", outlives, (KILL, POWER), where="log_outlives")
-        return cls(features, int(largest), outlives)
+        scored = _number(known["log_scored"], "log_scored", 1.0)
+        return cls(features, int(largest), outlives, scored)
 
 
 def _number(text: str, where: str, most: float) -> float:

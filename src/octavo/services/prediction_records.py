@@ -87,8 +87,10 @@ class Context:
     @classmethod
     def read(cls, head: bytes | memoryview) -> "Context":
         """Return the context that a head was written for."""
-        *names, schema, entities, outputs, decision = msgspec.json.decode(head)
-        return cls(*names, _read(schema), _read(entities), outputs, decision)
+        deployment, candidate, variant, origin, *more = msgspec.json.decode(head)
+        schema, entities, outputs, decision = more
+        types = _read(schema), _read(entities)
+        return cls(deployment, candidate, variant, origin, *types, outputs, decision)
 
 
 class Answered(NamedTuple):
@@ -118,6 +120,22 @@ class Answered(NamedTuple):
     """The answers of yes or no."""
     flags: Sequence[Sequence[str] | None] | None = None
     """What was found about the row."""
+
+    def part(self, first: int, end: int) -> "Answered":
+        """Return some of the rows."""
+
+        def some(values: Any) -> Any:
+            return None if values is None else values[first:end]
+
+        return self._replace(
+            event_ids=some(self.event_ids),
+            event_times=some(self.event_times),
+            outputs=some(self.outputs),
+            features=some(self.features),
+            entities=some(self.entities),
+            decisions=some(self.decisions),
+            flags=some(self.flags),
+        )
 
 
 class _Packed(msgspec.Struct, array_like=True):

@@ -47,6 +47,9 @@ class Profile:
     log_outlives: str = DEFAULTS["log_outlives"]
     """What a prediction that was answered outlives in the log: ``kill`` of the server, or loss of
     ``power`` too, for which each answer waits. Variable: ``OCTAVO_LOG_OUTLIVES``."""
+    log_scored: str = DEFAULTS["log_scored"]
+    """Share of the rows of a batch score, 0 to 1, of which the log has the features, too. Variable:
+    ``OCTAVO_LOG_SCORED``."""
 
     @property
     def log(self) -> LogSettings:

@@ -4,7 +4,6 @@ Serves one event over HTTP and a file of millions by the same path; knows nothin
 """
 
 import time
-import uuid
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,19 +14,17 @@ import polars as pl
 
 from octavo.bundle import Bundle
 from octavo.definition import Pipeline
-from octavo.definition.events import EVENT_ID, EVENT_TIME, TIMESTAMP
+from octavo.definition.events import EVENT_ID, EVENT_TIME
 from octavo.definition.versions import feature_fingerprints, table_fingerprints
 from octavo.errors import DataError
 from octavo.services.inference_log import InferenceLog
 from octavo.services.prediction_records import Context
 from octavo.services.requests import Asked, EventDecoder, Mark
 from octavo.services.waiting import wait_for
-from octavo.stages.deployment.offline import outputs
 from octavo.stages.prep.request_time import OnlineFeatures, Positions
 from octavo.stores import catalog as tables
 from octavo.stores.catalog import Catalog, Row
 from octavo.stores.home import Home
-from octavo.stores.predictions import as_json
 from octavo.stores.raw import RawStore
 from octavo.stores.schemas import from_json
 
@@ -127,32 +124,6 @@ class Scorer:
             columns = {name: found[:, i] for i, name in enumerate(names)}
         return scored.features.select(EVENT_ID, EVENT_TIME).with_columns(
             pl.Series(name, values) for name, values in columns.items()
-        )
-
-    def records(
-        self, scored: Scored, *, origin: str, at: int, latency_us: int | None
-    ) -> pl.DataFrame:
-        """Return the prediction records of scored rows."""
-        found, frame = scored.predictions, scored.features
-        keys = [c for c in frame.columns if c.startswith("key:")]
-        named = pl.struct(pl.col(c).alias(c.removeprefix("key:")) for c in keys) if keys else None
-        entities = pl.lit("{}") if named is None else named.struct.json_encode()
-        request = uuid.uuid4().hex[:16]
-        return frame.select(
-            pl.format("{}:{}", pl.lit(request), pl.int_range(pl.len())).alias("prediction_id"),
-            EVENT_ID,
-            EVENT_TIME,
-            pl.lit(self.deployment_id).alias("deployment_id"),
-            pl.lit(self.candidate_id).alias("candidate_id"),
-            pl.lit("champion").alias("variant"),
-            pl.lit(origin).alias("origin"),
-            pl.Series("prediction", found if found.ndim == 1 else found.max(axis=1)),
-            outputs(self.bundle, found).alias("outputs"),
-            pl.struct(list(self.bundle.schema)).struct.json_encode().alias("features"),
-            entities.alias("entities"),
-            pl.lit(as_json(scored.positions)).alias("positions"),
-            pl.lit(at, dtype=pl.Int64).cast(TIMESTAMP).alias("at"),
-            pl.lit(latency_us, dtype=pl.Int64).alias("latency_us"),
         )
 
 

@@ -115,6 +115,6 @@ def _writer(partition: int) -> str:
     return f"served-{partition}"
 
 
-def as_json(values: dict[str, Any]) -> str:
+def as_json(values: Any) -> str:
     """Return values as one line of JSON."""
     return json.dumps(values, separators=(",", ":"), default=str)
