@@ -22,7 +22,7 @@ import polars as pl
 from harness import Claim, environment, medians
 
 FEATURES = [f"f{n}" for n in range(40)]
-TREES = {"num_iterations": 200, "num_leaves": 31, "learning_rate": 0.12}
+TREES = {"num_iterations": 200, "num_leaves": 31, "learning_rate": 0.08}
 SCRIPT = """
 import polars as pl
 import octavo as ov

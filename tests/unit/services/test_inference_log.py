@@ -1,9 +1,11 @@
 """Predictions from `Logged.add` to the table: what was given, once; what is left out is counted."""
 
+import contextlib
 import datetime
 import itertools
 import json
 import threading
+import time
 
 import numpy as np
 import polars as pl
@@ -304,6 +306,34 @@ def test_a_full_disk_is_counted_and_told(place, monkeypatch):
     logged.add(**answered(np.zeros((1, 2)), [0.3])._asdict())
     log.close()
     assert place.collected()["prediction"].to_list() == [0.3]
+
+
+def test_a_disk_that_is_really_full(tmp_path, small_disk):
+    """What was logged before and after is in the table, what was not is counted; all is answered."""
+    with small_disk(tmp_path / "disk", "8m") as disk:
+        place = Place(disk / "home")
+        log = place.log()
+        logged = log.of(context(FLOATS))
+        for number in range(100):
+            logged.add(**answered(np.zeros((1, 2)), [float(number)])._asdict())
+        with (disk / "ballast").open("wb", buffering=0) as file, contextlib.suppress(OSError):
+            while True:
+                file.write(bytes(1000))
+        number = 100
+        while log.not_logged["disk"] < 50:
+            assert logged.add(**answered(np.zeros((1, 2)), [float(number)])._asdict()) is None
+            number += 1
+        time.sleep(0.3)
+        (disk / "ballast").unlink()
+        for last in range(number, number + 100):
+            logged.add(**answered(np.zeros((1, 2)), [float(last)])._asdict())
+        log.close()
+        found = place.collected()
+        place.stream.close()
+    assert found.height == log.logged == found["prediction"].n_unique()
+    assert log.logged + log.not_logged.total() == number + 100
+    assert set(map(float, [*range(100), *range(number, number + 100)])) <= set(found["prediction"])
+    assert any("disk is full" in text for text in place.told)
 
 
 def test_an_answer_that_must_outlive_power_fails_on_a_full_disk(place, monkeypatch):
