@@ -161,8 +161,8 @@ class Logged:
         rows, most = len(event_ids), max(1, FRAME // (8 * len(self._context.schema) + 100))
         if rows <= most:
             return self._log.write(self._context, whole)
-        parts = (whole.part(first, first + most) for first in range(0, rows, most))
-        sent = [self._log.write(self._context, part) for part in parts]
+        some = [whole.part(first, first + most) for first in range(0, rows, most)]
+        sent = [self._log.write(self._context, each) for each in some]
         return next((each for each in sent if each and each.done() and each.exception()), sent[-1])
 
 

@@ -25,6 +25,7 @@ from octavo.stores.staged import sync
 
 ANSWERS, REJECTED, RECORDS = "answers", "rejected", "records"
 """What a part consists of: answers come last."""
+_PACKED: dict[str, Any] = {ANSWERS: "zstd", REJECTED: "zstd", RECORDS: "lz4"}
 _SINKS = {
     ".parquet": pl.LazyFrame.sink_parquet,
     ".csv": pl.LazyFrame.sink_csv,
@@ -85,7 +86,8 @@ class Job:
                 path = self._path(part, what)
                 path.parent.mkdir(exist_ok=True)
                 with _whole(path) as new:
-                    frames[what].write_parquet(new)
+                    # What is read again in a moment is packed quickly, not small.
+                    frames[what].write_parquet(new, compression=_PACKED[what])
 
     def done(self, file: int) -> Done | None:
         """Return what became of a file; None: it is not done."""

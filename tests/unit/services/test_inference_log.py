@@ -309,7 +309,7 @@ def test_a_full_disk_is_counted_and_told(place, monkeypatch):
 
 
 def test_a_disk_that_is_really_full(tmp_path, small_disk):
-    """What was logged before and after is in the table, what was not is counted; all is answered."""
+    """What was logged before and after is in the table; the others are counted, and answered."""
     with small_disk(tmp_path / "disk", "8m") as disk:
         place = Place(disk / "home")
         log = place.log()
