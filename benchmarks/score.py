@@ -2,9 +2,9 @@
 
 A million rows × 40 features in a Parquet file, a model of 200 trees with 31 leaves, answers in
 a Parquet file. Both are commands, from their start to their end, in turn. Ours also checks each
-row, keeps every prediction in the log with one in a hundred's features, and can be killed and gone on
-with; the script does none of that. Both models are trained here on the same rows, of as many trees
-and leaves; the features are numbers of the rows themselves, since the script has no windows.
+row, keeps every prediction in the log with one in a hundred's features, and can be killed and gone
+on with; the script does none of that. Both models are trained here on the same rows, of as many
+trees and leaves; the features are numbers of the rows themselves, since the script has no windows.
 ``python benchmarks/score.py [--rows 1000000] [--repeats 3] [--json]``
 """
 

@@ -27,6 +27,7 @@ from octavo.services.maintenance import Maintenance
 from octavo.services.mirror import Mirror
 from octavo.services.profiles import load_profile
 from octavo.services.reproduce import Reproduction, reproduce
+from octavo.services.rollback import roll_back
 from octavo.services.rows import RowService
 from octavo.services.serving import Scorer
 from octavo.services.verifying import Verified, verify
@@ -34,7 +35,7 @@ from octavo.stages.contract import Context, Progress
 from octavo.stages.prep.request_time import OnlineFeatures
 from octavo.stages.segregation.api import SplitRows
 from octavo.stores import releases, versions
-from octavo.stores.catalog import Catalog
+from octavo.stores.catalog import Catalog, Row
 from octavo.stores.home import Home
 from octavo.streams import Stream, open_stream
 
@@ -201,9 +202,20 @@ class Project:
         """Return the segregation API page by page, as HTTP asks it."""
         return RowService(self.definition, self.home, self.catalog)
 
-    def scorer(self) -> Scorer:
-        """Return what the live deployment answers with, online and for files."""
-        return Scorer(self.definition, self.home, self.catalog)
+    def scorer(self, deployment: Row | None = None) -> Scorer:
+        """Return what a deployment, by default the live one, answers with: online and for files."""
+        return Scorer(self.definition, self.home, self.catalog, deployment)
+
+    def warm_scorer(self, deployment: Row | None = None) -> Scorer:
+        """Return `scorer` when it has answered once, so that no request waits for a first time."""
+        scorer = self.scorer(deployment)
+        rows = self.catalog.committed(self.definition.rows.name)
+        scorer.warm_up(rows[-1:], self.home)
+        return scorer
+
+    def rollback(self, to: str = "", reason: str = "") -> tuple[Row, Row]:
+        """Let a model answer again that did before; see `octavo.services.rollback.roll_back`."""
+        return roll_back(self.catalog, self.warm_scorer, to, reason)
 
     def of_release(self, release: str, profile: str | None) -> "Project":
         """Return this project as a release has it."""

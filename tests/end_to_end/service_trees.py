@@ -47,13 +47,18 @@ class Tree:
         return found[1]
 
     def pid(self, service: str) -> int | None:
-        """Return the process of a service, if it runs."""
+        """Return the process of a service, the first of its workers, if it runs."""
+        return next(iter(self.pids(service)), None)
+
+    def pids(self, service: str) -> list[int]:
+        """Return the processes of a service."""
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
+        found = []
         for child in map(int, children.split()):
-            words = Path(f"/proc/{child}/cmdline").read_text().split("\0")
-            if service in words:
-                return child
-        return None
+            with contextlib.suppress(FileNotFoundError):  # it has just ended
+                if service in Path(f"/proc/{child}/cmdline").read_text().split("\0"):
+                    found.append(child)
+        return found
 
     def kill(self, service: str) -> bool:
         """Kill a service; return whether it ran."""

@@ -12,10 +12,10 @@ import polars as pl
 import pytest
 
 from octavo.project import load
-from octavo.services.serving import score_events
 from octavo.status import outputs
 from octavo.stores.predictions import PredictionStore
 
+from .answering import score_events
 from .outcome import logging
 
 pytestmark = pytest.mark.xdist_group("anomalies")

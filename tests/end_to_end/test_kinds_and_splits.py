@@ -5,8 +5,8 @@ import json
 import pytest
 
 from octavo.project import load
-from octavo.services.serving import score_events
 
+from .answering import score_events
 from .outcome import logging
 
 pytestmark = pytest.mark.xdist_group("kinds")

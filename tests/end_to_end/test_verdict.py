@@ -9,10 +9,10 @@ import sqlalchemy as sa
 
 from octavo.bundle import Bundle
 from octavo.project import load
-from octavo.services.serving import score_events
 from octavo.stores import catalog as tables
 from octavo.stores.predictions import PredictionStore
 
+from .answering import score_events
 from .outcome import logging
 
 pytestmark = pytest.mark.xdist_group("verdict")

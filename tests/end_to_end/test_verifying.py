@@ -8,9 +8,9 @@ import pytest
 
 from octavo.project import load
 from octavo.services import verifying
-from octavo.services.serving import score_events
 from octavo.stores.predictions import PredictionStore
 
+from .answering import score_events
 from .outcome import logging
 from .shop_project import Silent
 

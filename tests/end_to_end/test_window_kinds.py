@@ -12,11 +12,11 @@ import xxhash
 from octavo.bundle import Bundle
 from octavo.bundle.profile import load_profile
 from octavo.project import load
-from octavo.services.serving import score_events
 from octavo.status import outputs
 from octavo.stores import catalog as tables
 from octavo.stores.predictions import PredictionStore
 
+from .answering import score_events
 from .outcome import logging, rows_of
 
 pytestmark = pytest.mark.xdist_group("window_kinds")

@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import polars as pl
 
+from octavo.bundle.arrays import Arrays
 from octavo.bundle.columns import EncodedColumn
 from octavo.bundle.encoders import Encoder
 from octavo.bundle.model import FORMS, Model, broken
@@ -178,6 +179,13 @@ class JoinedEncoder:
     def transform(self, frame: pl.DataFrame) -> np.ndarray:
         """Encode a frame; see `Encoder.transform`."""
         return np.hstack([encoder.transform(frame) for encoder in self.encoders])
+
+    def transform_arrays(self, given: Arrays) -> np.ndarray:
+        """Encode features given as arrays; see `Encoder.transform_arrays`."""
+        return np.hstack([encoder.transform_arrays(given) for encoder in self.encoders])
+
+    is_plain: ClassVar = False
+    """A row is encoded several times."""
 
     def to_dict(self) -> dict[str, Any]:
         """Write the encoders as plain values, for JSON."""

@@ -10,7 +10,7 @@ import json
 import os
 import shutil
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from octavo.bundle.arrays import Arrays
 from octavo.bundle.blend import JoinedEncoder, encoder_of
 from octavo.bundle.calibration import Calibration
 from octavo.bundle.encoders import Encoder
@@ -101,6 +102,27 @@ class Bundle:
             If a column is missing or of another sort than in training.
         """
         return self.calibrated(self.model.predict(self.encoder.transform(frame)))
+
+    def encode_arrays(self, given: Arrays) -> np.ndarray:
+        """Encode features given as arrays, one for each: the rows that `predict_encoded` takes.
+
+        Raises
+        ------
+        DataError
+            If a column is missing or of another sort than in training, or of another length.
+        """
+        return self.encoder.transform_arrays(given)
+
+    def encode_rows(self, rows: Sequence[Sequence[Any]]) -> np.ndarray:
+        """Encode rows of values of the types of `schema`, in its order; None: it is missing."""
+        if self.encoder.is_plain:
+            return np.array(rows, np.float64)
+        columns = zip(self.schema, zip(*rows, strict=True), strict=True)
+        return self.encode_arrays({name: _array(values) for name, values in columns})
+
+    def predict_encoded(self, X: np.ndarray) -> np.ndarray:
+        """Predict for encoded rows what `predict` gives of their features, to the same bits."""
+        return self.calibrated(self.model.predict(X))
 
     def calibrated(self, predicted: np.ndarray) -> np.ndarray:
         """Return what is told where the model alone predicts so."""
@@ -228,6 +250,13 @@ class Bundle:
             data_version=document["data_version"],
             timings=document["timings"],
         )
+
+
+def _array(values: Sequence[Any]) -> np.ndarray:
+    """Return the values of a column as they are."""
+    array = np.empty(len(values), object)
+    array[:] = values
+    return array
 
 
 def _hash(document: Mapping[str, Any]) -> str:

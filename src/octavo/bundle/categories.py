@@ -4,7 +4,7 @@ Whatever is learned is learned from training rows and can be read in the bundle.
 models.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Self
@@ -12,6 +12,7 @@ from typing import Self
 import numpy as np
 import polars as pl
 
+from octavo.bundle import arrays
 from octavo.bundle.columns import Column, EncodedColumn
 
 ONE_HOT_CATEGORIES = 50
@@ -37,6 +38,14 @@ class _Categories(EncodedColumn):
         """Return each text's place among the categories; NaN where it is not one."""
         return texts.cast(self._enum, strict=False).to_physical().cast(pl.Float64).to_numpy()
 
+    @cached_property
+    def _place(self) -> dict[str | None, int]:
+        return {text: place for place, text in enumerate(self.categories)}
+
+    def codes_of(self, texts: Sequence[str | None]) -> np.ndarray:
+        """Return what `codes` does."""
+        return np.array([self._place.get(text, np.nan) for text in texts], np.float64)
+
 
 def _by_frequency(texts: pl.Series, least: int = 1) -> list[str]:
     counts = texts.drop_nulls().value_counts().rows()
@@ -61,6 +70,10 @@ class CategoryCode(_Categories):
     def fill(self, frame: pl.DataFrame, out: np.ndarray) -> None:
         """Write the codes."""
         out[:, 0] = self.codes(self.texts(frame))
+
+    def fill_from(self, values: np.ndarray, out: np.ndarray) -> None:
+        """Write the codes."""
+        out[:, 0] = self.codes_of(arrays.texts(self, values))
 
 
 @dataclass(frozen=True)
@@ -88,9 +101,17 @@ class OneHot(_Categories):
     def fill(self, frame: pl.DataFrame, out: np.ndarray) -> None:
         """Write a 1 into each row."""
         texts = self.texts(frame)
-        place = np.nan_to_num(self.codes(texts), nan=len(self.categories)).astype(np.intp)
+        self._write(self.codes(texts), texts.is_null().to_numpy(), out)
+
+    def fill_from(self, values: np.ndarray, out: np.ndarray) -> None:
+        """Write a 1 into each row."""
+        texts = arrays.texts(self, values)
+        self._write(self.codes_of(texts), _missing(texts), out)
+
+    def _write(self, codes: np.ndarray, missing: np.ndarray, out: np.ndarray) -> None:
+        place = np.nan_to_num(codes, nan=len(self.categories)).astype(np.intp)
         if self.indicator:
-            place[texts.is_null().to_numpy()] += 1
+            place[missing] += 1
         out[np.arange(len(out)), place] = 1.0
 
 
@@ -145,7 +166,14 @@ class TargetMean(_Categories):
 
     def fill(self, frame: pl.DataFrame, out: np.ndarray) -> None:
         """Write the deviations."""
-        places = self._places(self.texts(frame))
+        self._write(self._places(self.texts(frame)), out)
+
+    def fill_from(self, values: np.ndarray, out: np.ndarray) -> None:
+        """Write the deviations."""
+        texts = arrays.texts(self, values)
+        self._write(self._placed(self.codes_of(texts), _missing(texts)), out)
+
+    def _write(self, places: np.ndarray, out: np.ndarray) -> None:
         for number, deviations in enumerate(self.deviations):
             out[:, number] = np.array([*deviations, 0.0])[places]
 
@@ -160,10 +188,17 @@ class TargetMean(_Categories):
 
     def _places(self, texts: pl.Series) -> np.ndarray:
         """Return each text's category; then comes null, and then what is not known."""
+        return self._placed(self.codes(texts), texts.is_null().to_numpy())
+
+    def _placed(self, codes: np.ndarray, missing: np.ndarray) -> np.ndarray:
         last = len(self.categories)
-        codes = np.nan_to_num(self.codes(texts), nan=last + 1).astype(np.intp)
-        codes[texts.is_null().to_numpy()] = last
-        return codes
+        places = np.nan_to_num(codes, nan=last + 1).astype(np.intp)
+        places[missing] = last
+        return places
+
+
+def _missing(texts: Sequence[str | None]) -> np.ndarray:
+    return np.array([text is None for text in texts], np.bool_)
 
 
 def _parts(rows: int) -> Iterator[np.ndarray]:

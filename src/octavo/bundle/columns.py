@@ -129,6 +129,21 @@ class Column:
         return series
 
     @property
+    def is_text(self) -> bool:
+        """Whether it was a column of texts in training."""
+        return _family(self.dtype) == "text"
+
+    @property
+    def is_boolean(self) -> bool:
+        """Whether it was a column of yes and no in training."""
+        return _family(self.dtype) == "boolean"
+
+    @property
+    def is_time(self) -> bool:
+        """Whether it was a column of times or durations in training."""
+        return _family(self.dtype) in ("time", "duration")
+
+    @property
     def _families(self) -> set[str]:
         """Sorts of columns that mean the same to the model as the one in training."""
         family = _family(self.dtype)
@@ -168,3 +183,7 @@ class EncodedColumn(Column, abc.ABC):
     @abc.abstractmethod
     def fill(self, frame: pl.DataFrame, out: np.ndarray) -> None:
         """Write the encoded column to ``out``, shape (n, len(names)), which holds zeros."""
+
+    @abc.abstractmethod
+    def fill_from(self, values: np.ndarray, out: np.ndarray) -> None:
+        """Write it, as `fill` does, from an array of its values; see `octavo.bundle.arrays`."""

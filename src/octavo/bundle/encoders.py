@@ -8,11 +8,13 @@ import abc
 import dataclasses
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, ClassVar, Self
 
 import numpy as np
 import polars as pl
 
+from octavo.bundle import arrays
 from octavo.bundle.categories import CategoryCode, OneHot, TargetMean
 from octavo.bundle.columns import Column, ColumnKind, EncodedColumn
 from octavo.bundle.texts import HashedText, TfidfText
@@ -43,6 +45,10 @@ class PlainNumber(EncodedColumn):
     def fill(self, frame: pl.DataFrame, out: np.ndarray) -> None:
         """Copy the numbers."""
         out[:, 0] = self.numbers(frame)
+
+    def fill_from(self, values: np.ndarray, out: np.ndarray) -> None:
+        """Copy the numbers."""
+        out[:, 0] = arrays.numbers(self, values)
 
 
 @dataclass(frozen=True)
@@ -83,7 +89,13 @@ class ScaledNumber(EncodedColumn):
 
     def fill(self, frame: pl.DataFrame, out: np.ndarray) -> None:
         """Write the scaled numbers and the indicator."""
-        x = self.numbers(frame)
+        self._write(self.numbers(frame), out)
+
+    def fill_from(self, values: np.ndarray, out: np.ndarray) -> None:
+        """Write the scaled numbers and the indicator."""
+        self._write(arrays.numbers(self, values), out)
+
+    def _write(self, x: np.ndarray, out: np.ndarray) -> None:
         known = np.isfinite(x)
         x = np.where(known, x, self.median)
         with np.errstate(over="ignore"):
@@ -217,6 +229,32 @@ class Encoder(abc.ABC):
         for column, part in self._parts(out):
             column.fill(frame, part)
         return out
+
+    def transform_arrays(self, given: arrays.Arrays) -> np.ndarray:
+        """Encode features given as arrays, to the bits of `transform`; others are left aside.
+
+        Raises
+        ------
+        DataError
+            If a column is missing or of another sort than in training, or of another length.
+        """
+        found = [arrays.given(column, given) for column in self.columns]
+        rows = len(found[0]) if found else 0
+        out = np.zeros((rows, len(self.names)))
+        for values, (column, part) in zip(found, self._parts(out), strict=True):
+            if values.shape != (rows,):
+                raise DataError(
+                    f"its values have the shape {values.shape}, those of others ({rows},).",
+                    where=f"feature {column.name!r}",
+                    fix="Give one value for each row.",
+                )
+            column.fill_from(values, part)
+        return out
+
+    @cached_property
+    def is_plain(self) -> bool:
+        """Whether an encoded row is the numbers of its features, as they are."""
+        return all(type(column) is PlainNumber and not column.is_time for column in self.columns)
 
     def to_dict(self) -> dict[str, Any]:
         """Write the encoder as plain values, for JSON."""

@@ -14,6 +14,7 @@ from typing import Any, Self
 import numpy as np
 import polars as pl
 
+from octavo.bundle import arrays
 from octavo.bundle.columns import Column, EncodedColumn
 from octavo.bundle.ngrams import ngrams
 from octavo.definition.ngrams import Ngrams
@@ -59,7 +60,13 @@ class _NgramText(EncodedColumn):
 
     def fill(self, frame: pl.DataFrame, out: np.ndarray) -> None:
         """Write the weights and the indicator."""
-        texts = self.texts(frame)
+        self._write(self.texts(frame), out)
+
+    def fill_from(self, values: np.ndarray, out: np.ndarray) -> None:
+        """Write the weights and the indicator."""
+        self._write(pl.Series(arrays.texts(self, values), dtype=pl.String), out)
+
+    def _write(self, texts: pl.Series, out: np.ndarray) -> None:
         if self.indicator:
             out[:, -1] = texts.is_null().to_numpy()
         for found in ngrams(texts, self.unit, self.lengths):

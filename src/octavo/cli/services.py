@@ -5,7 +5,9 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from functools import partial
 from typing import Any
 
 import click
@@ -18,57 +20,77 @@ REPEATED = 60.0
 """Seconds between two times that the same error is told."""
 
 
-def serve(project: Any, host: str, port: int) -> int:
-    """Answer over HTTP, and take what is sent."""
+def serve(projects: Sequence[Any], host: str, port: int) -> int:
+    """Answer over HTTP for some pipelines, and take what is sent."""
     from octavo.server import App
-    from octavo.server.events import Events
+    from octavo.server.access import Access
     from octavo.server.leaving import Server
-    from octavo.services.receiving import Receiver
-    from octavo.services.refreshing import Refreshing, deployed
+    from octavo.services.models import Models
     from octavo.services.supervisor import SUCCEEDED, ready
+    from octavo.services.terms import terms
 
-    stream = project.stream()
-    receiver = Receiver(project.definition, stream)
-    seen = deployed(project.catalog)
-    scorer = _scorer(project, bool(receiver.datasets))
-    with listener(host, port) as listening:
-        address = f"http://{host}:{listening.getsockname()[1]}"
-        log = project.inference_log(stream, _telling())
-        app = App(
-            project.name,
-            scorer,
-            log,
-            project.row_service(),
-            project.config,
-            Events(receiver),
-            lambda: project.flow(stream),
-        )
-        refreshing = Refreshing(
-            project.catalog, seen, lambda: _warm(project), app.serve, _telling()
-        )
-        if scorer is not None:
-            served = f"{scorer.candidate_id} ({scorer.bundle.algorithm}), {scorer.deployment_id}"
-            click.echo(f"Serving {served}")
-            click.echo(f"  POST {address}/v1/pipelines/{project.name}/predict")
-        for dataset in receiver.datasets:
-            click.echo(f"  POST {address}/v1/datasets/{dataset}/events")
-        click.echo(f"  GET  {address}/v1/pipelines/{project.name}/data")
-        click.echo(f"  GET  {address}/v1/pipelines/{project.name}/settings")
-        click.echo(f"  GET  {address}/health   {address}/metrics")
-        server = Server(app, lambda: ready(waits=False))
+    first = projects[0]
+    models, agreed = Models(first.profile.bounds), terms(first.profile, first.folder)
+    agreed.check(host)
+    with listener(host, port) as listening, ExitStack() as opened:
+        keys = opened.enter_context(_keys(first, host, agreed))
+        hosted = [opened.enter_context(_hosted(project, models)) for project in projects]
+        app = App(models, hosted)
+        _tell_of(app, agreed.address(host, listening.getsockname()[1]))
+        gate = Access(app, agreed.limits, keys, app.metrics.registry)
+        server = Server(app, gate, lambda: ready(waits=False), agreed.certificate)
         # From here on, not only when it runs. It drains, then raises the signal again for whoever
         # was there before: stopping a server is no failure.
         _when_told_to_stop(server.handle_exit)
         signal.signal(SUCCEEDED, lambda *_: server.leave())
         server.run(sockets=[listening])
-        refreshing.close()
-    project.collecting(stream).finish(_telling())
-    stream.close()
     return ExitCode.DONE
 
 
-def _scorer(project: Any, takes_rows: bool) -> Any:
-    """Return what answers; None, and say why, if nothing does, and rows are taken all the same.
+@contextmanager
+def _keys(project: Any, host: str, agreed: Any) -> Iterator[Any]:
+    """Give the keys that are usable, if one is needed; say what is not as it should be."""
+    from octavo.services.keys import KnownKeys
+    from octavo.services.terms import is_loopback
+
+    if not agreed.needs_keys:
+        yield None
+        return
+    keys = KnownKeys(project.catalog, _telling())
+    if not keys:
+        click.echo("Nobody has a key yet: octavo keys create NAME --role predict", err=True)
+    if agreed.certificate is None and not is_loopback(host):
+        told = "Keys come over the net for everyone to read: give --tls-certificate and --tls-key"
+        click.echo(f"{told}, or let whoever stands before this server speak TLS.", err=True)
+    yield keys
+    keys.close()
+
+
+@contextmanager
+def _hosted(project: Any, models: Any) -> Iterator[Any]:
+    """Register a pipeline, and follow what is deployed of it; give what else is served of it."""
+    from octavo.server.app import Hosted
+    from octavo.server.events import Events
+    from octavo.services.receiving import Receiver
+    from octavo.services.refreshing import Refreshing, deployed
+
+    name, stream = project.name, project.stream()
+    receiver = Receiver(project.definition, stream)
+    log = project.inference_log(stream, _telling())
+    models.add(name, project.catalog, project.warm_scorer, log)
+    seen = deployed(project.catalog)
+    _serve_live(project, models, takes_rows=bool(receiver.datasets))
+    use = partial(models.serve, name)
+    refreshing = Refreshing(project.catalog, seen, project.warm_scorer, use, _telling())
+    told = project.row_service(), project.config, Events(receiver)
+    yield Hosted(name, log, *told, lambda: project.flow(stream))
+    refreshing.close()
+    project.collecting(stream).finish(_telling())
+    stream.close()
+
+
+def _serve_live(project: Any, models: Any, *, takes_rows: bool) -> None:
+    """Let the live deployment answer; say why if there is none, and rows are taken all the same.
 
     Raises
     ------
@@ -76,25 +98,30 @@ def _scorer(project: Any, takes_rows: bool) -> Any:
         If there is nothing to do at all.
     """
     try:
-        return _warm(project)
+        models.serve(project.name, project.warm_scorer())
     except DataError as error:
         if not takes_rows:
             raise
         click.echo(f"No predictions: {error}", err=True)
-        return None
 
 
-def _warm(project: Any) -> Any:
-    """Return what answers, so that no request waits for a first time."""
-    scorer = project.scorer()
-    rows = project.catalog.committed(scorer.pipeline.rows.name)
-    scorer.warm_up(rows[-1:], project.home)
-    return scorer
+def _tell_of(app: Any, address: str) -> None:
+    for name, hosted in app.hosted.items():
+        model = app.models.live(name)
+        if model is not None:
+            served = f"{model.candidate_id} ({model.bundle.algorithm}), {model.deployment_id}"
+            click.echo(f"Serving {served}")
+            click.echo(f"  POST {address}/v1/pipelines/{name}/predict")
+        for dataset in hosted.events.receiver.datasets:
+            click.echo(f"  POST {address}/v1/datasets/{dataset}/events")
+        click.echo(f"  GET  {address}/v1/pipelines/{name}/data")
+        click.echo(f"  GET  {address}/v1/pipelines/{name}/settings")
+    click.echo(f"  GET  {address}/health   {address}/metrics")
 
 
 def ingest(project: Any) -> int:
     """Take what is sent into the raw store."""
-    from octavo.services.notifications import NotificationService
+    from octavo.services.notifications import Aside, NotificationService
     from octavo.services.supervisor import ready
     from octavo.stages.ingestion.online import OnlineIngestion
 
@@ -107,17 +134,18 @@ def ingest(project: Any) -> int:
         name=project.name,
         online=True,
     )
-    service = OnlineIngestion(
-        project.definition,
-        project.home,
-        project.catalog,
-        stream,
-        tell=_telling(),
-        notify=notifications.tell,
-    )
-    click.echo(f"Ingesting {', '.join(each.name for each in service.datasets)}")
-    ready()
-    service.run(stop)
+    with Aside(notifications) as aside:
+        service = OnlineIngestion(
+            project.definition,
+            project.home,
+            project.catalog,
+            stream,
+            tell=_telling(),
+            notify=aside.wake,
+        )
+        click.echo(f"Ingesting {', '.join(each.name for each in service.datasets)}")
+        ready()
+        service.run(stop)
     stream.close()
     return ExitCode.DONE
 
@@ -199,7 +227,7 @@ def listener(host: str, port: int) -> socket.socket:
     """
     if (inherited := os.environ.get(LISTENING)) is not None:
         return socket.socket(fileno=int(inherited))
-    found = socket.socket()
+    found = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
     found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         found.bind((host, port))

@@ -10,8 +10,10 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import click
@@ -19,6 +21,8 @@ import click
 from octavo.cli.services import LISTENING, listener, stopping
 from octavo.errors import DefinitionError, OctavoError
 
+COUNTS = "PROMETHEUS_MULTIPROC_DIR"
+"""Variable with the folder where workers count together; prometheus_client reads it."""
 RELEASE = "OCTAVO_RELEASE"
 """Variable with the ID of the release that a service runs."""
 LOOK = 0.5
@@ -66,6 +70,7 @@ def supervise(
     address: tuple[str, int],
     profile: str | None,
     *,
+    workers: int,
     reload: bool,
 ) -> int:
     """Run each service in a process of its own.
@@ -74,6 +79,8 @@ def supervise(
     ----------
     asked
         The services; none: all that have something to do, also in later releases.
+    workers
+        How many processes the server is: they accept from one socket.
 
     Notes
     -----
@@ -83,8 +90,28 @@ def supervise(
     with project.home.supervising() as leads, ExitStack() as stack:
         first = _first(project, profile) if leads else _followed(project, profile)
         socket = stack.enter_context(listener(*address)) if not asked or "server" in asked else None
-        told = first, asked, (address[0], socket), profile
+        counts = stack.enter_context(TemporaryDirectory()) if workers > 1 else ""
+        told = first, asked, _Listening(address[0], socket, workers, counts), profile
         return _Supervised(*told, leads=leads, reload=reload and leads).run()
+
+
+def supervise_servers(
+    folders: Sequence[str], address: tuple[str, int], workers: int, profile: str | None
+) -> int:
+    """Run the workers of one server for several pipelines, each as its script is when they start.
+
+    Of each the other services, and its releases, are another supervisor's.
+    """
+    from octavo.services.supervisor import Command, Supervisor
+
+    words = [sys.executable, "-m", "octavo", "up", "server", *folders]
+    options = ["--profile", profile] if profile else []
+    with ExitStack() as stack:
+        socket = stack.enter_context(listener(*address))
+        counts = stack.enter_context(TemporaryDirectory())
+        listening = _Listening(address[0], socket, workers, counts)
+        commands = listening.commands(Command([*words, *options]))
+        return Supervisor(commands, _telling(max(map(len, commands)))).run(stopping())
 
 
 def _first(project: Any, profile: str | None) -> Any:
@@ -106,6 +133,34 @@ def _followed(project: Any, profile: str | None) -> Any:
     return project.of_release(live["release_id"], profile)
 
 
+@dataclass(frozen=True)
+class _Listening:
+    """How the server is reached, whose processes are started with it."""
+
+    host: str
+    socket: Any
+    """Bound already; None where no server is supervised."""
+    workers: int
+    counts: str
+    """Folder of what several workers count together; empty: there is one."""
+
+    def commands(self, command: Any) -> Mapping[str, Any]:
+        """Return how each worker is started, by the name it is told by."""
+        words = [*command.words, "--host", self.host, "--port", str(self.socket.getsockname()[1])]
+        more = {LISTENING: str(self.socket.fileno())}
+        if self.counts:
+            more[COUNTS] = self.counts
+        found = replace(
+            command,
+            words=words,
+            environment=command.environment | more,
+            files=[self.socket.fileno()],
+        )
+        if self.workers == 1:
+            return {"server": found}
+        return {f"server-{number}": found for number in range(1, self.workers + 1)}
+
+
 class _Supervised:
     """The services of a project, and the release they run."""
 
@@ -113,7 +168,7 @@ class _Supervised:
         self,
         project: Any,
         asked: Sequence[str],
-        address: tuple[str, Any],
+        listening: _Listening,
         profile: str | None,
         *,
         leads: bool,
@@ -122,14 +177,14 @@ class _Supervised:
         from octavo.services.releasing import services_of
         from octavo.services.supervisor import Supervisor
 
-        self._project, self._asked, self._address = project, asked, address
+        self._project, self._asked, self._listening = project, asked, listening
         self._leads, self._runs = leads, project.release
         self._refused = self._why = ""
         options = [str(project.folder), "--home", str(project.home.path)]
         self._options = [*options, *(["--profile", profile] if profile else [])]
         self._stop, self._next = stopping(), 0.0
         services = asked or services_of(project.definition)
-        self._tell = _telling(max(map(len, services)))
+        self._tell = _telling(max(map(len, self._commands(project.release, services))))
         self._reload = _Reload(project, self._options, self._say) if reload else None
         self._supervisor = Supervisor(self._commands(project.release, services), self._tell)
 
@@ -140,16 +195,11 @@ class _Supervised:
         """Return how each service is started, in the order in which releases reach them."""
         from octavo.services.supervisor import Command
 
-        host, socket = self._address
         found = {}
         for name in services:
             words = [sys.executable, "-m", "octavo", "up", name, *self._options]
-            environment, files = {RELEASE: release}, []
-            if name == "server":
-                words += ["--host", host, "--port", str(socket.getsockname()[1])]
-                files = [socket.fileno()]
-                environment[LISTENING] = str(socket.fileno())
-            found[name] = Command(words, environment, files)
+            command = Command(words, {RELEASE: release})
+            found |= self._listening.commands(command) if name == "server" else {name: command}
         return found
 
     def _look(self) -> None:

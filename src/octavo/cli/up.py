@@ -2,13 +2,14 @@
 
 import os
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 import click
 
 from octavo.cli.arguments import HOME, PATH, PROFILE
 from octavo.cli.services import ALONE, serve
-from octavo.cli.supervise import RELEASE, checked, supervise
+from octavo.cli.supervise import RELEASE, checked, supervise, supervise_servers
 from octavo.errors import DefinitionError
 
 SERVICES = ("server", *ALONE)
@@ -20,13 +21,29 @@ SERVICES = ("server", *ALONE)
     metavar="[SERVICE…] [DIR]",
     nargs=-1,
     help="server, predictions, ingestion, prep, tail, maintenance; all there is to do by default. "
-    "Then the folder of pipeline.py.",
+    "Then the folder of pipeline.py; a server alone takes several.",
 )
 @click.option(
     "--host", metavar="ADDRESS", default="127.0.0.1", show_default=True, help="Where to listen."
 )
 @click.option(
     "--port", metavar="N", default=8080, show_default=True, help="Its port; 0 takes a free one."
+)
+@click.option(
+    "--access",
+    metavar="WORD",
+    default="",
+    help="keys: whoever asks needs one; open, by default: whoever is on this machine may.",
+)
+@click.option("--tls-certificate", metavar="FILE", type=PATH, help="PEM; it then speaks HTTPS.")
+@click.option("--tls-key", metavar="FILE", type=PATH, help="The certificate's private key, PEM.")
+@click.option(
+    "--workers",
+    metavar="N",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="How many processes answer on the port.",
 )
 @click.option(
     "--reload", is_flag=True, help="Release pipeline.py whenever it was changed: octavo release."
@@ -37,6 +54,10 @@ def up(
     words: Sequence[str],
     host: str,
     port: int,
+    access: str,
+    tls_certificate: Path | None,
+    tls_key: Path | None,
+    workers: int,
     reload: bool,
     profile: str | None,
     home: Path | None,
@@ -47,20 +68,66 @@ def up(
         os.environ["POLARS_MAX_THREADS"] = "1"
         os.nice(10)
 
+    _tell_services(access=access, tls_certificate=tls_certificate, tls_key=tls_key)
+
     from octavo.project import Project
+    from octavo.services.terms import terms
 
     folders = [word for word in words if word not in SERVICES]
     if len(folders) > 1:
-        raise DefinitionError.unknown("service", folders[0], SERVICES)
+        if services != ["server"]:
+            raise DefinitionError.unknown("service", folders[0], SERVICES)
+        if home or reload:
+            raise DefinitionError(
+                "several pipelines have a home each, and their releases are handed over apart.",
+                fix="Leave --home and --reload out.",
+            )
+        return _serve_several(folders, (host, port), workers, profile)
     folder = PATH.convert(folders[0] if folders else ".", None, None)
     project = Project(folder, home, profile, os.environ.get(RELEASE))
     chosen = checked(project, services)
+    if "server" in chosen:
+        terms(project.profile, project.folder).check(host)
     with project.home.kept():
-        if len(chosen) > 1 or reload:
-            return supervise(project, services, (host, port), profile, reload=reload)
+        if len(chosen) > 1 or reload or workers > 1:
+            told = project, services, (host, port), profile
+            return supervise(*told, workers=workers, reload=reload)
         if chosen == ["server"]:
-            return serve(project, host, port)
+            return serve([project], host, port)
         return ALONE[chosen[0]](project)
+
+
+def _tell_services(**options: str | Path | None) -> None:
+    """Put options into the environment, where services find them, each a process of its own."""
+    for name, value in options.items():
+        if value:
+            text = value if isinstance(value, str) else str(value.resolve())
+            os.environ[f"OCTAVO_{name}".upper()] = text
+
+
+def _serve_several(
+    folders: Sequence[str], address: tuple[str, int], workers: int, profile: str | None
+) -> int:
+    """Serve several pipelines, each from its own home."""
+    from octavo.project import Project
+    from octavo.services.terms import terms
+
+    projects = [Project(folder, None, profile) for folder in folders]
+    terms(projects[0].profile, projects[0].folder).check(address[0])
+    if workers > 1:
+        return supervise_servers(folders, address, workers, profile)
+    names = [project.name for project in projects]
+    for name in names:
+        if names.count(name) > 1:
+            raise DefinitionError(
+                "two pipelines are called so: their addresses would be the same.",
+                where=name,
+                fix="Rename one of the folders, or serve them apart.",
+            )
+    with ExitStack() as kept:
+        for project in projects:
+            kept.enter_context(project.home.kept())
+        return serve(projects, *address)
 
 
 COMMANDS = (up,)

@@ -5,9 +5,7 @@ or is not written at all. A run reads one version when it begins; later changes 
 Knows nothing of files, commands or HTTP.
 """
 
-import getpass
 import json
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -28,6 +26,7 @@ from octavo.definition.settings import (
 )
 from octavo.errors import DataError, DefinitionError
 from octavo.services.profiles import DEFAULT
+from octavo.services.user import user
 from octavo.stages.training import algorithms
 from octavo.stores import catalog as tables
 from octavo.stores.catalog import Catalog, Row
@@ -254,7 +253,7 @@ class ConfigService:
                 shared = declared(self.pipeline) | after.get(DEFAULT, {})
                 for algorithm in check(self.pipeline, shared | after.get(scope, {})):
                     algorithms.require(algorithm)
-            document = {"settings": after, "by": by or _user()}
+            document = {"settings": after, "by": by or user()}
             row = {"version": newest + 1, "document": document, "comment": comment}
             try:
                 with self.catalog.transaction() as connection:
@@ -345,10 +344,3 @@ def _changes(old: Content, new: Content) -> Changes:
 
 def _without_empty(content: Content) -> Content:
     return {scope: values for scope, values in content.items() if values}
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a user without a name
-        return str(os.getuid())

@@ -18,8 +18,16 @@ from typing import Any
 import numpy as np
 
 from octavo.errors import ResourceError
+from octavo.services.inferences import Inference, answered, context
 from octavo.services.log_settings import POWER, LogSettings
-from octavo.services.prediction_records import Answered, Context, Positions, packed, size_of
+from octavo.services.prediction_records import (
+    Answered,
+    Context,
+    Parts,
+    Positions,
+    packed,
+    size_of,
+)
 from octavo.stores.home import Home
 from octavo.streams import Stream
 from octavo.streams.journal import Journal
@@ -58,6 +66,7 @@ class InferenceLog:
         self._largest = settings.largest
         self._kept = int(settings.features * _ALL)
         self._numbers = count(1)
+        self._contexts: dict[tuple[Any, ...], Context] = {}
         self._counting = threading.Lock()
         self.logged = 0
         """Predictions whose record is written."""
@@ -69,6 +78,13 @@ class InferenceLog:
     def of(self, context: Context) -> "Logged":
         """Return the log of one deployment; to be asked for once, not with each request."""
         return Logged(self, context)
+
+    def add(self, inference: Inference) -> Future[None] | None:
+        """Write the records of what was predicted together; see `Logged.add`."""
+        shared = self._contexts.get(inference.kind)
+        if shared is None:
+            shared = self._contexts[inference.kind] = context(inference)
+        return self.of(shared).write(answered(inference, shared))
 
     def close(self) -> None:
         """Send what was written to the stream, and end."""
@@ -129,7 +145,7 @@ class Logged:
     def add(
         self,
         event_ids: Sequence[str | None],
-        event_times: Sequence[int],
+        event_times: Sequence[int | None],
         outputs: np.ndarray,
         features: np.ndarray | Sequence[Sequence[Any]] | None,
         entities: Sequence[Sequence[Any]] | None,
@@ -137,7 +153,7 @@ class Logged:
         *,
         at: int,
         latency_us: int | None,
-        parts: tuple[int, int, int] | None = None,
+        parts: Parts | None = None,
         decisions: Sequence[bool] | None = None,
         flags: Sequence[Sequence[str] | None] | None = None,
     ) -> Future[None] | None:
@@ -154,10 +170,16 @@ class Logged:
             None: they may be answered. A future, where predictions outlive a loss of power: they
             may be answered when it is done; if it raises a ``ResourceError``, they are not on disk.
         """
-        whole = Answered(
-            event_ids, event_times, outputs, features, entities, positions,
-            at, latency_us, parts, decisions, flags,
+        return self.write(
+            Answered(
+                event_ids, event_times, outputs, features, entities, positions,
+                at, latency_us, parts, decisions, flags,
+            )
         )  # fmt: skip
+
+    def write(self, whole: Answered) -> Future[None] | None:
+        """Write records; see `add`."""
+        event_ids = whole.event_ids
         rows, most = len(event_ids), max(1, FRAME // (8 * len(self._context.schema) + 100))
         if rows <= most:
             return self._log.write(self._context, whole)

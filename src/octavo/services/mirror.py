@@ -26,7 +26,7 @@ from octavo.stores.catalog import Catalog, Row
 from octavo.stores.home import Home
 
 MIRRORED = ("trial finished", "model ready", "champion stays", "candidate refused", "deployed")
-MIRRORED += ("no candidate answers the problem",)
+MIRRORED += ("no candidate answers the problem", "rolled back")
 """The events after which there is something to show."""
 FAILED = "mirror failed"
 CHAMPION = "champion"

@@ -42,6 +42,8 @@ _PLAIN = (
     (pl.String, str),
 )
 
+Parts = tuple[int | None, int | None, int | None]
+"""Microseconds; None: not measured."""
 Positions = Mapping[str, tuple[int, int]]
 """How far in the log each view's state had come, known_at in microseconds and position."""
 
@@ -89,7 +91,7 @@ class Context:
         """Return the context that a head was written for."""
         deployment, candidate, variant, origin, *more = msgspec.json.decode(head)
         schema, entities, outputs, decision = more
-        types = _read(schema), _read(entities)
+        types = known_types(schema), known_types(entities)
         return cls(deployment, candidate, variant, origin, *types, outputs, decision)
 
 
@@ -100,7 +102,7 @@ class Answered(NamedTuple):
     """
 
     event_ids: Sequence[str | None]
-    event_times: Sequence[int]
+    event_times: Sequence[int | None]
     """Microseconds since the epoch."""
     outputs: np.ndarray
     """float64, shape (rows,), or (rows, classes)."""
@@ -114,7 +116,7 @@ class Answered(NamedTuple):
     """When it was answered, microseconds since the epoch."""
     latency_us: int | None = None
     """Time the prediction took, in microseconds; None: rows that nobody waited for."""
-    parts: tuple[int, int, int] | None = None
+    parts: Parts | None = None
     """Of that: decoding, features, model."""
     decisions: Sequence[bool] | None = None
     """The answers of yes or no."""
@@ -143,14 +145,14 @@ class _Packed(msgspec.Struct, array_like=True):
     number: int
     mark: int
     event_ids: list[str | None]
-    event_times: list[int]
+    event_times: list[int | None]
     outputs: bytes
     features: msgspec.Raw
     entities: msgspec.Raw
     positions: msgspec.Raw
     at: int
     latency_us: int | None
-    parts: tuple[int, int, int] | None
+    parts: Parts | None
     decisions: list[bool] | None
     flags: list[list[str] | None] | None
 
@@ -268,7 +270,8 @@ def _features(context: Context, kind: str, records: Sequence[_Packed], rows: int
     if kind == "floats":
         values = [msgspec.msgpack.decode(each.features, type=bytes) for each in records]
         matrix = np.frombuffer(b"".join(values)).reshape(rows, len(context.schema))
-        return _json(pl.DataFrame(matrix, schema=list(context.schema)))
+        frame = pl.DataFrame(matrix, schema=list(context.schema)).fill_nan(None)
+        return _json(frame.cast(_of_numbers(context.schema), strict=False))
     return _of_values(context.schema, [each.features for each in records])
 
 
@@ -305,9 +308,16 @@ def _decoder(types: tuple[Any, ...]) -> Callable[[Any], list[Any]]:
     return msgspec.msgpack.Decoder(list[row | None]).decode
 
 
-def _read(types: Mapping[str, str]) -> dict[str, Any]:
-    """Return the types that were written as texts; what has another one is text."""
+def known_types(types: Mapping[str, str]) -> dict[str, pl.DataType]:
+    """Return the types that are printed as these texts; what has another one is text."""
     return {name: _TYPES.get(text, pl.String()) for name, text in types.items()}
+
+
+def _of_numbers(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the types of columns that are no floats, wide enough for what was sent."""
+    whole = {name: pl.Int64() for name, dtype in schema.items() if dtype.is_integer()}
+    yes = {name: dtype for name, dtype in schema.items() if dtype == pl.Boolean}
+    return whole | yes
 
 
 def _plain(dtype: pl.DataType) -> Any:

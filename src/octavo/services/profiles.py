@@ -13,6 +13,7 @@ from typing import Any
 
 from octavo.definition.durations import microseconds
 from octavo.errors import DefinitionError
+from octavo.services.batching import Bounds
 from octavo.services.log_settings import DEFAULTS, LogSettings
 
 FILE = "octavo.toml"
@@ -55,6 +56,46 @@ class Profile:
     def log(self) -> LogSettings:
         """How predictions are logged."""
         return LogSettings.of({key: getattr(self, key) for key in DEFAULTS})
+
+    access: str = "open"
+    """Who may ask the server: ``open``, whoever is on this machine; ``keys``, who has an API key.
+    Variable: ``OCTAVO_ACCESS``."""
+    tls_certificate: str = ""
+    """A PEM file with the server's certificate, and those it was signed with; empty: it speaks
+    plain HTTP. From the folder of ``octavo.toml``. Variable: ``OCTAVO_TLS_CERTIFICATE``."""
+    tls_key: str = ""
+    """A PEM file with the certificate's private key. Variable: ``OCTAVO_TLS_KEY``."""
+    rate: str = ""
+    """Requests that a key, or an address that needs none, has in a time, such as ``100/s``; empty:
+    any number. Variable: ``OCTAVO_RATE``."""
+    largest_body: str = "64MiB"
+    """The largest request that the server takes; of JSON 16 MiB at the most. Variable:
+    ``OCTAVO_LARGEST_BODY``."""
+    in_flight: str = "512"
+    """Requests that the server answers at the same time. Variable: ``OCTAVO_IN_FLIGHT``."""
+    batch_rows: str = "1024"
+    """How many rows of requests that come at the same time are predicted together, at the most.
+    Variable: ``OCTAVO_BATCH_ROWS``."""
+    batch_wait: str = "0us"
+    """How long the first of them waits for others; 0: it takes those that have come already.
+    Variable: ``OCTAVO_BATCH_WAIT``."""
+
+    @property
+    def bounds(self) -> Bounds:
+        """Those of a batch of requests.
+
+        Raises
+        ------
+        DefinitionError
+            If one is no number, or no duration.
+        """
+        if not self.batch_rows.isdecimal() or not int(self.batch_rows):
+            raise DefinitionError(
+                f"{self.batch_rows!r} is no number of rows.",
+                where="batch_rows",
+                fix="Give 1 or more.",
+            )
+        return Bounds(int(self.batch_rows), microseconds(self.batch_wait, where="batch_wait"))
 
 
 LEAST = {"maintain_every": "1s", "keep_files": "1m"}

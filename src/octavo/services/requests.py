@@ -83,6 +83,8 @@ class EventDecoder:
             "Request", [("events", list[event]), _WAIT_FOR], forbid_unknown_fields=True
         )
         self._decoder = msgspec.json.Decoder(request)
+        fields = {name: field for field, name in names.items()}
+        self._fields = [fields.get(name) for name in schema]
 
     def decode(self, body: bytes) -> Asked:
         """Return what ``{"events": [{column: value, …}, …], "wait_for": […]}`` asks for.
@@ -132,6 +134,10 @@ class EventDecoder:
             for name in columns_of(found, valued, self.schema, self._nested)
             if name not in lengths
         }
+
+    def values(self, event: Any) -> tuple[Any, ...]:
+        """Return the values of a decoded event, in the order of the schema."""
+        return tuple(None if field is None else getattr(event, field) for field in self._fields)
 
     def frame(self, events: Sequence[Any]) -> pl.DataFrame:
         """Return decoded events as a typed frame, a row each."""

@@ -158,7 +158,7 @@ def _at(scan: pl.LazyFrame, positions: pl.Series) -> pl.LazyFrame:
 
 def _read_for(pipeline: Pipeline, features: Collection[str]) -> set[str]:
     """Return the stored columns that some features are, or are derived from."""
-    derived = _named(pipeline.derived, features, where="Pipeline.derived")
+    derived = named(pipeline.derived, features, where="Pipeline.derived")
     return {*features, *(name for expression in derived for name in expression.meta.root_names())}
 
 
@@ -190,7 +190,7 @@ def with_derived(
     own = {c.removeprefix("key:"): c for c in frame.columns if c.startswith("key:")}
     lent = [name for name in own if name not in frame.columns]
     frame = frame.with_columns(pl.col(own[name]).alias(name) for name in lent)
-    wanted = _named(pipeline.derived, features, where="Pipeline.derived")
+    wanted = named(pipeline.derived, features, where="Pipeline.derived")
     return evaluate(frame, wanted, where="Pipeline.derived").drop(
         [name for name in lent if name not in features]
     )
@@ -198,17 +198,20 @@ def with_derived(
 
 def row_features(pipeline: Pipeline, rows: pl.DataFrame, features: Collection[str]) -> pl.DataFrame:
     """Add some features from the rows themselves, as types that tables hold unchanged."""
-    wanted = _named(pipeline.row, features, where="Pipeline.row")
+    wanted = named(pipeline.row, features, where="Pipeline.row")
     frame = evaluate(rows, wanted, where="Pipeline.row")
     names = [output_name(expression, where="Pipeline.row") for expression in wanted]
-    return frame.with_columns(_storable(pl.col(name), frame.schema[name]) for name in names)
+    stored = [storable(pl.col(name), frame.schema[name]).alias(name) for name in names]
+    return evaluate(frame, stored, where="Pipeline.row")
 
 
-def _named(expressions: Sequence[pl.Expr], names: Collection[str], *, where: str) -> list[pl.Expr]:
+def named(expressions: Sequence[pl.Expr], names: Collection[str], *, where: str) -> list[pl.Expr]:
+    """Return the expressions that give some columns."""
     return [e for e in expressions if output_name(e, where=where) in names]
 
 
-def _storable(feature: pl.Expr, dtype: pl.DataType) -> pl.Expr:
+def storable(feature: pl.Expr, dtype: pl.DataType) -> pl.Expr:
+    """Return a row feature as a type that tables hold unchanged."""
     if dtype.is_unsigned_integer():
         return feature.cast(pl.Int64)
     if isinstance(dtype, pl.Decimal):

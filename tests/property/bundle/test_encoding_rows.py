@@ -83,3 +83,41 @@ def test_a_text_has_the_same_bits_alone_and_among_others(train, rows, asked):
     assert width <= asked.limit
     lengths = np.square(whole[:, :width]).sum(axis=1)
     assert np.all((lengths == 0) | (np.abs(lengths - 1) < 1e-9))
+
+
+def same(found, expected):
+    """Return whether all numbers have the same bits; one NaN is as good as another."""
+    known = ~np.isnan(expected)
+    return np.array_equal(known, ~np.isnan(found)) and (
+        found[known].tobytes() == expected[known].tobytes()
+    )
+
+
+def in_objects(values):
+    array = np.empty(len(values), object)
+    array[:] = values
+    return array
+
+
+@pytest.mark.parametrize("flavour", sorted(ENCODERS))
+@given(
+    train=st.lists(ROW, min_size=1, max_size=12),
+    rows=st.lists(ROW, min_size=1, max_size=12),
+    whole=st.sampled_from([None, "categorical", "target"]),
+    flag=st.sampled_from([None, "categorical", "numeric"]),
+    read=st.sampled_from([None, Ngrams(of="letters", lengths=(1, 2))]),
+)
+@settings(max_examples=80, deadline=None)
+def test_arrays_are_encoded_as_a_frame_is(flavour, train, rows, whole, flag, read):
+    kinds = {name: kind for name, kind in (("whole", whole), ("flag", flag)) if kind}
+    y = np.arange(len(train), dtype=float)[:, None] if whole == "target" else None
+    texts = {"word": read} if read else None
+    encoder = ENCODERS[flavour].fit(frame(train), kinds, texts, y)
+    new = frame(rows)
+    expected = encoder.transform(new)
+    columns = dict(zip(SCHEMA, map(in_objects, zip(*rows, strict=True)), strict=True))
+    assert same(encoder.transform_arrays(columns), expected)
+    typed = {series.name: series.to_numpy() for series in new}
+    if new["whole"].null_count() and whole:
+        typed["whole"] = columns["whole"]  # as float64 it would not be the same number
+    assert same(encoder.transform_arrays(typed), expected)

@@ -1,65 +1,162 @@
-"""Requests for predictions that wait for rows, and those that need not; errors of any route."""
+"""Requests for predictions: those that wait for rows, those that meet in a batch, errors."""
 
 import asyncio
+import json
+import sys
 import threading
+from pathlib import Path
 
-import httpx
 import polars as pl
+import pytest
 
 from octavo.errors import DataError
-from octavo.server import App, app
-from octavo.services.requests import Asked
+from octavo.services.batching import Bounds
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from hosted import Scorer, ask, hosting
+
+PATH = "/v1/pipelines/shop/predict"
+MARK = {"dataset": "payments", "partition": 0, "offset": 1}
 
 
-class Scorer:
-    """Stands for one that answers."""
-
-    deployment_id = candidate_id = "1"
-    decoder = None
-
-    def __init__(self):
-        self.decoder = self
-
-    def decode(self, body):
-        return Asked([{}], [1] if body == b"waits" else [])
+def events(*rows, **more):
+    return {"events": [dict(zip("abc", row, strict=True)) for row in rows], **more}
 
 
-def get(server, calls):
-    async def together():
-        transport = httpx.ASGITransport(app=server)
-        async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
-            return await calls(client)
+def test_who_waits_for_rows_holds_up_nobody_else():
+    waiting, scorer = threading.Event(), Scorer(1)
 
-    return asyncio.run(together())
+    def wait(marks):
+        assert waiting.wait(30), "nobody went by"
 
-
-def test_who_waits_for_rows_holds_up_nobody_else(monkeypatch):
-    waiting = threading.Event()
-
-    def score(scorer, log, asked):
-        if asked.wait_for and not waiting.wait(30):
-            raise AssertionError("nobody went by")
-        return pl.DataFrame({"_event_id": ["1"], "_event_time": [1], "large": [0.5]})
-
-    monkeypatch.setattr(app, "score_events", score)
-    server = App("shop", Scorer(), None, None, None, None, dict)  # type: ignore[arg-type]
-    path = "/v1/pipelines/shop/predict"
+    scorer.waits = wait
+    app, _ = hosting(None, scorer)
 
     async def calls(client):
-        slow = [asyncio.create_task(client.post(path, content=b"waits")) for _ in range(50)]
+        slow = [
+            asyncio.create_task(client.post(PATH, json=events((1, 2, 3), wait_for=MARK)))
+            for _ in range(20)
+        ]
         await asyncio.sleep(0.2)
-        quick = await asyncio.wait_for(client.post(path, content=b""), 10)
+        quick = await asyncio.wait_for(client.post(PATH, json=events((1, 2, 3))), 25)
         waiting.set()
         return [quick, *await asyncio.gather(*slow)]
 
-    assert [answer.status_code for answer in get(server, calls)] == [200] * 51
+    assert [answer.status_code for answer in ask(app, calls)] == [200] * 21
 
 
 def test_what_cannot_be_looked_at_is_said_as_any_error_is():
     def flow():
         raise DataError("there is no state.")
 
-    server = App("shop", None, None, None, None, None, flow)  # type: ignore[arg-type]
-    answer = get(server, lambda client: client.get("/metrics"))
+    app, _ = hosting(None, flow=flow)
+    answer = ask(app, lambda client: client.get("/metrics"))
     assert answer.status_code == 503
     assert "there is no state" in answer.json()["error"]
+
+
+@pytest.mark.parametrize("bounds", [Bounds(), Bounds(rows=4), Bounds(wait_us=2000), Bounds(1)])
+def test_an_error_is_that_of_its_own_request(bounds):
+    app, log = hosting(None, Scorer(7), bounds=bounds)
+
+    async def calls(client):
+        bodies = [events((i, 0, -1 if i % 5 == 0 else 1)) for i in range(40)]
+        return await asyncio.gather(*(client.post(PATH, json=body) for body in bodies))
+
+    answers = ask(app, calls)
+    for i, answer in enumerate(answers):
+        if i % 5 == 0:
+            assert (answer.status_code, "below zero" in answer.text) == (422, True)
+        else:
+            assert answer.json()["predictions"][0]["y"] == 7 + i
+    assert log.records().height == 32
+
+
+@pytest.mark.parametrize("form", ["predict", "predict/features"])
+def test_requests_at_the_same_time_are_one_batch(form):
+    app, log = hosting(None, Scorer(1))
+    of = "events" if form == "predict" else "features"
+
+    async def calls(client):
+        bodies = [{of: [{"a": i, "b": 0.5, "c": 1}]} for i in range(64)]
+        path = f"/v1/pipelines/shop/{form}"
+        return await asyncio.gather(*(client.post(path, json=body) for body in bodies))
+
+    answers = ask(app, calls)
+    assert [answer.json()["predictions"][0]["y"] for answer in answers] == [
+        1.0 + i for i in range(64)
+    ]
+    assert len(log.kept) < 32
+    features = [json.loads(text) for text in log.records()["features"]]
+    assert sorted(each["a"] for each in features) == [float(i) for i in range(64)]
+
+
+def test_features_that_do_not_fit_are_refused_by_name():
+    app, log = hosting(None, Scorer(1))
+    for body, word in (
+        (b"{", "truncated"),
+        (b'{"features": []}', "no row"),
+        (b'{"features": [{"d": 1}]}', "unknown field `d`"),
+        (b'{"features": [{"b": "much"}]}', "$.features[0].b"),
+    ):
+        answer = ask(app, lambda client, body=body: client.post(f"{PATH}/features", content=body))
+        assert (answer.status_code, word in answer.text) == (422, True), answer.text
+    assert not log.kept
+
+
+def test_a_missing_feature_is_null():
+    app, log = hosting(None, Scorer(1))
+    answer = ask(app, lambda client: client.post(f"{PATH}/features", json={"features": [{"a": 2}]}))
+    assert answer.json()["predictions"] == [{"y": None}], "a weighted sum with NaN is none"
+    assert json.loads(log.records()["features"][0]) == {"a": 2.0, "b": None, "c": None}
+    assert log.records()["_event_id"].to_list() == [None]
+    assert isinstance(log.records(), pl.DataFrame)
+
+
+def test_where_the_time_went_is_told_to_who_asks():
+    app, _ = hosting(None, Scorer(1))
+
+    async def calls(client):
+        body = events((1, 2, 3))
+        return [
+            await client.post(PATH + more, json=body) for more in ("", "?timing=1", "?timing=0")
+        ], (await client.get("/metrics")).text
+
+    (quiet, told, also), metrics = ask(app, calls)
+    assert "server-timing" not in quiet.headers
+    assert "server-timing" not in also.headers
+    parts = dict(each.split(";dur=") for each in told.headers["server-timing"].split(", "))
+    assert list(parts) == ["decode", "wait", "features", "model", "encode"]
+    assert all(float(part) >= 0 for part in parts.values())
+    assert 'octavo_predict_part_seconds_count{part="model"} 3.0' in metrics
+    assert "octavo_predict_seconds_count 3.0" in metrics
+    assert f'octavo_requests_total{{path="{PATH.replace("shop", "{name}")}",status="200"}} 3.0' in (
+        metrics
+    )
+
+
+def test_addresses_that_are_not_there():
+    app, _ = hosting(None, Scorer(3))
+
+    async def calls(client):
+        return [
+            (await client.get("/v1/pipelines/shop/predict")),
+            (await client.post("/v1/pipelines/shpo/predict", json=events((1, 2, 3)))),
+            (await client.post("/v1/pipelines/shop/versions/9/predict", json=events((1, 2, 3)))),
+            (await client.get("/nowhere")),
+        ]
+
+    found = ask(app, calls)
+    assert [answer.status_code for answer in found] == [405, 404, 404, 404]
+    assert "Did you mean 'shop'" in found[1].text
+
+
+def test_nothing_is_deployed():
+    app, _ = hosting(None)
+    answer = ask(app, lambda client: client.post(PATH, json=events((1, 2, 3))))
+    assert (answer.status_code, "octavo run" in answer.text) == (503, True)
+    listed = ask(app, lambda client: client.get("/v1/pipelines")).json()
+    assert listed["pipelines"][0] == {
+        "name": "shop", "version": None, "deployment": None, "candidate": None,
+    }  # fmt: skip

@@ -11,13 +11,14 @@ import pytest
 
 import octavo as ov
 from octavo.errors import ResourceError
-from octavo.server import App
-from octavo.server.events import Events
 from octavo.services.receiving import Receiver
 from octavo.streams.memory import MemoryStream
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "ingestion"))
 
+sys.path.insert(0, str(Path(__file__).parent))
+
+from hosted import hosting
 from streaming import line, payments, pipeline_of
 
 PATH = "/v1/datasets/payments/events"
@@ -47,9 +48,8 @@ def stream():
 
 
 def app_of(stream, **options):
-    receiver = Receiver(pipeline_of(payments(**options)), stream)
-    nothing = {"streams": [], "views": [], "followed": {}, "tables": []}
-    return App("shop", None, None, None, None, Events(receiver), lambda: nothing)  # type: ignore[arg-type]
+    app, _ = hosting(pipeline_of(payments(**options)), stream=stream)
+    return app
 
 
 def ask(app, requests, path=PATH):

@@ -1,6 +1,7 @@
 import pytest
 
 from octavo.errors import DefinitionError
+from octavo.services.batching import Bounds
 from octavo.services.profiles import Profile, load_profile
 
 TOML = """
@@ -76,3 +77,14 @@ shop = "postgresql://prod/shop"
 def test_an_address_is_not_printed():
     assert "secret" not in repr(Profile(mlflow="http://ann:secret@host"))
     assert "secret" not in repr(Profile(databases={"shop": "postgresql://ann:secret@host"}))
+
+
+def test_bounds_of_a_batch(tmp_path):
+    (tmp_path / "octavo.toml").write_text('[profile.default]\nbatch_rows = "64"\n')
+    profile = load_profile(tmp_path, None, {"OCTAVO_BATCH_WAIT": "200us"})
+    assert profile.bounds == Bounds(rows=64, wait_us=200)
+    assert load_profile(tmp_path / "bare", None, {}).bounds == Bounds()
+    for key, value in (("ROWS", "0"), ("ROWS", "many"), ("WAIT", "soon")):
+        profile = load_profile(tmp_path, None, {f"OCTAVO_BATCH_{key}": value})
+        with pytest.raises(DefinitionError, match=f"batch_{key.lower()}"):
+            _ = profile.bounds

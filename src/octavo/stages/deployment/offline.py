@@ -11,6 +11,7 @@ from octavo.definition.events import EVENT_ID, EVENT_TIME, TIMESTAMP
 from octavo.errors import DataError
 from octavo.stages.contract import Context, Outcome
 from octavo.stores import catalog as tables
+from octavo.stores import deployments
 from octavo.stores.catalog import Row
 
 SERVABLE_ROWS = 256
@@ -44,10 +45,8 @@ def run(context: Context) -> Outcome:
     """Deploy what was promoted; either way the champion scores the newest rows."""
     verdict = newest_verdict(context)
     live = context.catalog.live_deployment()
-    if verdict["document"]["promoted"] and (
-        live is None or live["candidate_id"] != verdict["candidate_id"]
-    ):
-        live = _replace(context, verdict["candidate_id"], live)
+    if verdict["document"]["promoted"] and _is_new(context, verdict):
+        live = _replace(context, verdict["candidate_id"])
     if live is None:
         return Outcome(rows_in=0, rows_out=0, outputs={"deployment": None, "scored": 0})
     bundle = Bundle.load(context.home.candidate(live["candidate_id"]))
@@ -74,6 +73,16 @@ def run(context: Context) -> Outcome:
     )
 
 
+def _is_new(context: Context, verdict: Row) -> bool:
+    """Return whether what a verdict promotes has not been deployed for it yet.
+
+    If it was and is not live any more, somebody went back: so it stays, until another verdict.
+    """
+    rows = deployments.history(context.catalog)
+    of = [row for row in rows if row["candidate_id"] == verdict["candidate_id"]]
+    return not any(row["live_to"] is None or row["live_from"] >= verdict["at"] for row in of)
+
+
 def _not_scored(context: Context, live: Row, lacking: list[str]) -> Outcome:
     """Leave the champion in its place, but give it no features other than it was trained on."""
     context.catalog.emit(
@@ -87,34 +96,13 @@ def _not_scored(context: Context, live: Row, lacking: list[str]) -> Outcome:
     return Outcome(rows_in=0, rows_out=0, outputs=outputs | {"scored": 0, "lacking": lacking})
 
 
-def _replace(context: Context, candidate_id: str, live: Row | None) -> Row:
+def _replace(context: Context, candidate_id: str) -> Row:
     """Check that the bundle is servable and make it the live one, in one transaction."""
     bundle = Bundle.load(context.home.candidate(candidate_id))
     learns_from = context.pipeline.problem.learns_from
     rows = context.segregation().data("validation", learns_from, most=SERVABLE_ROWS)
     _check_servable(bundle, rows)
-    now = context.now()
-    table = tables.deployments
-    number = len(context.catalog.rows(sa.select(table.c.deployment_id))) + 1
-    row = {
-        "deployment_id": f"deployment-{number}",
-        "candidate_id": candidate_id,
-        "run_id": context.run_id,
-        "live_from": now,
-        "live_to": None,
-    }
-    with context.catalog.transaction() as connection:
-        connection.execute(table.update().where(table.c.live_to.is_(None)).values(live_to=now))
-        connection.execute(table.insert().values(**row))
-        tables.emit(
-            connection,
-            "deployed",
-            candidate_id,
-            run_id=context.run_id,
-            deployment=row["deployment_id"],
-            replaced=live["candidate_id"] if live else None,
-        )
-    return row
+    return deployments.begin(context.catalog, candidate_id, context.run_id, at=context.now())
 
 
 def _check_servable(bundle: Bundle, rows: pl.DataFrame) -> None:

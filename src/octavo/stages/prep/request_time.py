@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, NamedTuple
 
 import polars as pl
@@ -13,8 +13,9 @@ from octavo.definition.events import evaluate as evaluate_rows
 from octavo.definition.needed import row_keys
 from octavo.definition.versions import ROWS, needed_columns, table_fingerprints
 from octavo.errors import DataError, DefinitionError
+from octavo.stages.prep.asked import Part, Positions, positions_of
 from octavo.stages.prep.folding import late, past_of, texts_of
-from octavo.stages.prep.lanes import Lane, as_columns, asked, event_schemas, lanes, own_values
+from octavo.stages.prep.lanes import as_columns, asked, event_schemas, lanes, own_values
 from octavo.stores.catalog import Catalog
 from octavo.stores.features import row_features, with_derived
 from octavo.stores.groups import Held
@@ -22,10 +23,6 @@ from octavo.stores.home import Home
 from octavo.stores.state import StateStore
 from octavo.stores.versions import held_groups
 from octavo.windows import evaluate
-
-Positions = dict[str, tuple[int, int]]
-"""How far in the log a view's state had come, known_at in microseconds and position. Of a view
-whose features are held by several groups each has its own, as ``view/group``."""
 
 
 class Answer(NamedTuple):
@@ -36,14 +33,15 @@ class Answer(NamedTuple):
     positions: Positions
     """What the answer has seen: all of the log up to there, and the rows' own events."""
 
+    @property
+    def ids(self) -> list[str | None]:
+        """Event IDs."""
+        return self.features[EVENT_ID].to_list()
 
-@dataclass(frozen=True)
-class _Part:
-    """What one feature group answers of a view."""
-
-    group_id: str
-    store: StateStore
-    lanes: Sequence[Lane]
+    @property
+    def event_times(self) -> list[datetime]:
+        """Event times, UTC."""
+        return self.features[EVENT_TIME].to_list()
 
 
 class OnlineFeatures:
@@ -75,7 +73,7 @@ class OnlineFeatures:
         wanted = set(pipeline.features if features is None else features)
         needed = wanted | needed_columns(pipeline, wanted)
         self.features = [name for name in pipeline.features if name in needed]
-        self.parts: dict[str, list[_Part]] = {}
+        self.parts: dict[str, list[Part]] = {}
         schemas = event_schemas(pipeline, catalog)
         tables = table_fingerprints(pipeline, catalog.loaded(pipeline.datasets))
         for name, columns in tables.items():
@@ -83,7 +81,7 @@ class OnlineFeatures:
             if windows:
                 view = pipeline.view(name)
                 self.parts[name] = [
-                    _Part(
+                    Part(
                         group.group_id,
                         _state(home, view, group),
                         lanes(view, schemas, group.columns),
@@ -246,10 +244,7 @@ class OnlineFeatures:
                     columns |= as_columns(lane, found, mask, *texts)
             places = [snapshot.place for snapshot in snapshots]
         wanted = [columns[name] for name in self.features if name in columns]
-        return wanted, {
-            view.name if len(parts) == 1 else f"{view.name}/{part.group_id}": place[:2]
-            for part, place in zip(parts, places, strict=True)
-        }
+        return wanted, positions_of(view, parts, places)
 
 
 def _state(home: Home, view: View, group: Held) -> StateStore:

@@ -1,0 +1,110 @@
+"""Feature columns given as NumPy arrays instead of a frame: how each sort is read.
+
+The form of what is computed per request, where a frame costs more than the model. It gives the
+numbers and texts that `octavo.bundle.columns.Column` reads of a frame. Knows nothing of encoders.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from octavo.errors import DataError
+
+if TYPE_CHECKING:
+    from octavo.bundle.columns import Column
+
+Arrays = Mapping[str, np.ndarray]
+"""Feature to values, each of shape (rows,). Numbers and yes or no are of any such dtype, NaN where
+missing; texts are ``object`` (str, None where missing) or NumPy's own; times are ``datetime64`` or
+``timedelta64``."""
+
+_NOT_NUMBERS = "SUOMm"
+_PER_SECOND = {"ms": 1e3, "us": 1e6, "ns": 1e9}
+
+
+def given(column: "Column", arrays: Arrays) -> np.ndarray:
+    """Take a column's values.
+
+    Raises
+    ------
+    DataError
+        If they are missing.
+    """
+    values = arrays.get(column.name)
+    if values is None:
+        raise DataError(
+            "the column is missing.",
+            where=f"feature {column.name!r}",
+            fix=f"Give it as {column.dtype}; null where the value is not known.",
+        )
+    return values
+
+
+def numbers(column: "Column", values: np.ndarray) -> np.ndarray:
+    """Return values as float64, NaN where missing; times in seconds.
+
+    Raises
+    ------
+    DataError
+        If they are of another sort than in training.
+    """
+    is_time = column.is_time
+    if values.dtype.kind not in _NOT_NUMBERS and not is_time:
+        return values.astype(np.float64)
+    if values.dtype.kind in "mM" and is_time:
+        return _seconds(values)
+    if values.dtype != object or any(isinstance(each, str) for each in values):
+        raise _other_sort(column, values)
+    try:
+        return _seconds(values.astype(_unit(column))) if is_time else values.astype(np.float64)
+    except (TypeError, ValueError) as error:
+        raise _other_sort(column, values) from error
+
+
+def _seconds(values: np.ndarray) -> np.ndarray:
+    """Return times since the epoch, or durations; computed in their own unit, as of a frame."""
+    unit = np.datetime_data(values.dtype)[0]
+    if unit not in _PER_SECOND:
+        unit, values = "us", values.astype(f"{values.dtype.kind}8[us]")
+    counts = values.view(np.int64).astype(np.float64)
+    return np.where(np.isnat(values), np.nan, counts / _PER_SECOND[unit])
+
+
+def texts(column: "Column", values: np.ndarray) -> Sequence[str | None]:
+    """Return values as strings, None where missing; whole numbers and yes or no as Polars writes.
+
+    Raises
+    ------
+    DataError
+        If they are of another sort than in training.
+    """
+    if column.is_text:
+        found = values.tolist()
+        if values.dtype.kind == "U" or all(each is None or type(each) is str for each in found):
+            return found
+        raise _other_sort(column, values)
+    if values.dtype.kind in "SUMm" or any(isinstance(each, str) for each in values):
+        raise _other_sort(column, values)
+    write = _as_bool if column.is_boolean else _as_whole
+    return [None if each is None or each != each else write(each) for each in values.tolist()]
+
+
+def _as_bool(value: float) -> str:
+    return "true" if value else "false"
+
+
+def _as_whole(value: float) -> str:
+    return str(int(value))
+
+
+def _unit(column: "Column") -> str:
+    return "m8[us]" if column.dtype.startswith("Duration") else "M8[us]"
+
+
+def _other_sort(column: "Column", values: np.ndarray) -> DataError:
+    return DataError(
+        f"the column is {values.dtype}; the model was trained on {column.dtype}.",
+        where=f"feature {column.name!r}",
+        fix=f"Give it as {column.dtype}.",
+    )

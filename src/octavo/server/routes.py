@@ -1,0 +1,130 @@
+"""Which handler answers an address: a table of patterns, looked up segment by segment.
+
+A pattern such as ``/v1/pipelines/{name}/predict`` is found in as many steps as it has segments,
+however many there are. It knows nothing of what handlers do.
+"""
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any, NamedTuple
+
+from octavo.server.answers import Answer, Refused
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+LARGEST_BODY = 16 * 1024 * 1024
+"""Bytes; a larger request is refused with 413."""
+
+
+class Request:
+    """What is asked: one HTTP request."""
+
+    __slots__ = ("_receive", "method", "params", "path", "query", "scope")
+
+    def __init__(self, scope: Scope, receive: Receive, params: tuple[str, ...]) -> None:
+        self.scope = scope
+        self._receive = receive
+        self.method: str = scope["method"]
+        self.path: str = scope["path"]
+        self.query: bytes = scope["query_string"]
+        self.params = params
+        """What the braces of its pattern stand for, in order."""
+
+    def header(self, name: bytes) -> bytes | None:
+        """Return a header's value, by its name in small letters; None if it is not sent."""
+        for key, value in self.scope["headers"]:
+            if key == name:
+                return value
+        return None
+
+    @property
+    def headers(self) -> dict[bytes, bytes]:
+        """All headers, names in small letters; of one that is sent twice the last."""
+        return dict(self.scope["headers"])
+
+    async def body(self, largest: int = LARGEST_BODY) -> bytes:
+        """Read the body.
+
+        Raises
+        ------
+        Refused
+            If it is larger than that many bytes, or its client has gone away.
+        """
+        message = await self._receive()
+        body: bytes = message.get("body", b"")
+        if not message.get("more_body") and message["type"] == "http.request":
+            if len(body) <= largest:
+                return body
+            raise _too_large(largest)
+        parts, size = [body], len(body)
+        while message.get("more_body"):
+            if size > largest:
+                raise _too_large(largest)
+            message = await self._receive()
+            parts.append(message.get("body", b""))
+            size += len(parts[-1])
+        if message["type"] == "http.disconnect":
+            raise Refused(400, "the client went away")
+        if size > largest:
+            raise _too_large(largest)
+        return b"".join(parts)
+
+
+Handler = Callable[[Request], Awaitable[Answer]]
+
+
+class Found(NamedTuple):
+    """A pattern that an address fits."""
+
+    pattern: str
+    methods: dict[str, Handler]
+    params: tuple[str, ...]
+
+
+class _Node:
+    """What may follow after some segments."""
+
+    __slots__ = ("any", "methods", "named", "pattern")
+
+    def __init__(self) -> None:
+        self.named: dict[str, _Node] = {}
+        self.any: _Node | None = None
+        self.pattern = ""
+        self.methods: dict[str, Handler] = {}
+
+
+class Routes:
+    """The table. A segment that is written out goes before one in braces."""
+
+    def __init__(self) -> None:
+        self._root = _Node()
+
+    def add(self, method: str, pattern: str, handler: Handler) -> None:
+        """Let a handler answer what fits a pattern."""
+        node = self._root
+        for segment in pattern.split("/"):
+            if segment.startswith("{"):
+                node.any = node.any or _Node()
+                node = node.any
+            else:
+                node = node.named.setdefault(segment, _Node())
+        node.pattern = pattern
+        node.methods[method] = handler
+
+    def find(self, path: str) -> Found | None:
+        """Return the pattern that an address fits; None: there is no such address."""
+        node, params = self._root, []
+        for segment in path.split("/"):
+            following = node.named.get(segment)
+            if following is None:
+                following = node.any
+                params.append(segment)
+            if following is None:
+                return None
+            node = following
+        return Found(node.pattern, node.methods, tuple(params)) if node.methods else None
+
+
+def _too_large(largest: int) -> Refused:
+    return Refused(413, f"the body is larger than {largest} bytes")

@@ -1,0 +1,144 @@
+"""Requests that come at the same time are worked on together: a dynamic micro-batch.
+
+A request that comes alone is taken at once. Those that are read from their sockets in one turn of
+the event loop, or come while an earlier batch is under way, make the next batch. It knows nothing
+of what is worked on.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from time import perf_counter_ns
+from typing import Generic, NamedTuple, TypeVar
+
+from octavo.errors import OctavoError
+
+INLINE_NS = 500_000
+"""Nanoseconds of work up to which a batch is worked on in the event loop: less than two changes of
+threads under load take."""
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """How large a batch becomes, and how long it waits."""
+
+    rows: int = 1024
+    """Rows of a batch. A request of as many is worked on alone, beside the batches."""
+    wait_us: int = 0
+    """Microseconds that the first request of a batch waits for others; 0: it takes those that have
+    come already."""
+
+
+class _Waiting(NamedTuple, Generic[Item, Result]):
+    item: Item
+    rows: int
+    future: "asyncio.Future[Result]"
+
+
+class MicroBatch(Generic[Item, Result]):
+    """Collects requests into batches. For use within one event loop.
+
+    Parameters
+    ----------
+    work
+        Gives a result for each of some items, in order. Called in the event loop where batches
+        have proved to be short, else in a thread, and by two threads at a time only for requests
+        that are batches by themselves.
+    bounds
+        Of a batch.
+    """
+
+    def __init__(self, work: Callable[[Sequence[Item]], Sequence[Result]], bounds: Bounds) -> None:
+        self._work = work
+        self._bounds = bounds
+        self._waiting: deque[_Waiting[Item, Result]] = deque()
+        self._is_busy = False
+        self._took: dict[int, int] = {}
+        """Nanoseconds that the last batch took, by the bits of its number of rows."""
+
+    async def submit(self, item: Item, rows: int) -> Result:
+        """Return the result of one item.
+
+        Parameters
+        ----------
+        rows
+            What it counts for in a batch.
+
+        Raises
+        ------
+        OctavoError
+            What `work` raises for this item, whatever others are in its batch.
+        """
+        loop = asyncio.get_running_loop()
+        if rows >= self._bounds.rows:
+            return (await loop.run_in_executor(None, self._work, [item]))[0]
+        future: asyncio.Future[Result] = loop.create_future()
+        self._waiting.append(_Waiting(item, rows, future))
+        if not self._is_busy:
+            self._is_busy = True
+            if self._bounds.wait_us:
+                loop.call_later(self._bounds.wait_us / 1e6, self._begin, loop)
+            else:
+                loop.call_soon(self._begin, loop)
+        return await future
+
+    def _begin(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Work on what is waiting: here, or in a thread."""
+        batch, rows = self._taken()
+        if self._took.get(rows.bit_length(), INLINE_NS) < INLINE_NS:
+            self._end(loop, batch, self._worked(batch, rows))
+            return
+        task = loop.run_in_executor(None, self._worked, batch, rows)
+        task.add_done_callback(lambda done: self._end(loop, batch, done.result()))
+
+    def _taken(self) -> tuple[list[_Waiting[Item, Result]], int]:
+        """Take as many as a batch may have; those whose client has gone are left out."""
+        batch, rows = [], 0
+        while self._waiting and rows + self._waiting[0].rows <= self._bounds.rows:
+            each = self._waiting.popleft()
+            if not each.future.done():
+                batch.append(each)
+                rows += each.rows
+        return batch, rows
+
+    def _worked(
+        self, batch: Sequence[_Waiting[Item, Result]], rows: int
+    ) -> Sequence[Result | BaseException]:
+        began = perf_counter_ns()
+        try:
+            return self._work([each.item for each in batch]) if batch else []
+        except OctavoError as error:
+            return [error] if len(batch) == 1 else [self._alone(each.item) for each in batch]
+        except BaseException as error:  # noqa: BLE001  whatever it is, all who wait are told
+            return [error] * len(batch)
+        finally:
+            self._took[rows.bit_length()] = perf_counter_ns() - began
+
+    def _alone(self, item: Item) -> Result | BaseException:
+        """Work on one item of a batch that was refused."""
+        try:
+            return self._work([item])[0]
+        except BaseException as error:  # noqa: BLE001  it is its own request's, and told there
+            return error
+
+    def _end(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        batch: Sequence[_Waiting[Item, Result]],
+        results: Sequence[Result | BaseException],
+    ) -> None:
+        for each, result in zip(batch, results, strict=True):
+            if each.future.done():  # its client has gone
+                continue
+            if isinstance(result, BaseException):
+                each.future.set_exception(result)
+            else:
+                each.future.set_result(result)
+        if self._waiting:
+            loop.call_soon(self._begin, loop)
+        else:
+            self._is_busy = False
