@@ -73,12 +73,10 @@ def _hosted(project: Any, models: Any) -> Iterator[Any]:
     from octavo.server.events import Events
     from octavo.services.receiving import Receiver
     from octavo.services.refreshing import Refreshing, deployed
-    from octavo.services.serving import PredictionLog
-    from octavo.stores.predictions import PredictionStore
 
     name, stream = project.name, project.stream()
     receiver = Receiver(project.definition, stream)
-    log = PredictionLog(PredictionStore(project.home))
+    log = project.inference_log(stream, _telling())
     models.add(name, project.catalog, project.warm_scorer, log)
     seen = deployed(project.catalog)
     _serve_live(project, models, takes_rows=bool(receiver.datasets))
@@ -87,6 +85,7 @@ def _hosted(project: Any, models: Any) -> Iterator[Any]:
     told = project.row_service(), project.config, Events(receiver)
     yield Hosted(name, log, *told, lambda: project.flow(stream))
     refreshing.close()
+    project.collecting(stream).finish(_telling())
     stream.close()
 
 
@@ -180,6 +179,19 @@ def _work(project: Any, service: Callable[..., Any], says: str, tell: Callable[[
     return ExitCode.DONE
 
 
+def collect(project: Any) -> int:
+    """Take predictions that were answered into their table."""
+    from octavo.services.supervisor import ready
+
+    stop, stream = stopping(), project.stream()
+    collecting = project.collecting(stream)
+    click.echo("Collecting predictions")
+    ready()
+    collecting.run(stop, _telling())
+    stream.close()
+    return ExitCode.DONE
+
+
 def maintain(project: Any) -> int:
     """Keep tables small."""
     from octavo.definition.durations import microseconds
@@ -199,6 +211,7 @@ ALONE: Mapping[str, Callable[[Any], int]] = {
     "ingestion": ingest,
     "prep": prep,
     "tail": follow,
+    "predictions": collect,
     "maintenance": maintain,
 }
 """All services but the server, which has an address."""
