@@ -16,6 +16,8 @@ from octavo.errors import DataError, ExitCode, ResourceError
 
 LISTENING = "OCTAVO_LISTENING"
 """Variable with the file descriptor of a socket to listen on."""
+GRPC = "OCTAVO_GRPC_PORT"
+"""Variable with the port of gRPC, which all workers share; not set: there is none."""
 REPEATED = 60.0
 """Seconds between two times that the same error is told."""
 
@@ -38,13 +40,34 @@ def serve(projects: Sequence[Any], host: str, port: int) -> int:
         app = App(models, hosted)
         _tell_of(app, agreed.address(host, listening.getsockname()[1]))
         gate = Access(app, agreed.limits, keys, app.metrics.registry)
-        server = Server(app, gate, lambda: ready(waits=False), agreed.certificate)
+        rpc = _rpc(app, host, gate, agreed.certificate)
+        server = Server(app, gate, lambda: ready(waits=False), agreed.certificate, rpc)
         # From here on, not only when it runs. It drains, then raises the signal again for whoever
         # was there before: stopping a server is no failure.
         _when_told_to_stop(server.handle_exit)
         signal.signal(SUCCEEDED, lambda *_: server.leave())
         server.run(sockets=[listening])
     return ExitCode.DONE
+
+
+def _rpc(app: Any, host: str, gate: Any, certificate: Any) -> Callable[[], Any] | None:
+    """Return what makes the server of gRPC, if there is to be one.
+
+    Raises
+    ------
+    ResourceError
+        If gRPC is not installed.
+    """
+    if (port := os.environ.get(GRPC)) is None:
+        return None
+    try:
+        from octavo.server.grpc import bind, credentials
+    except ModuleNotFoundError as error:
+        raise ResourceError.not_installed("grpcio", extra="grpc", where="--grpc-port") from error
+    shown = f"[{host}]" if ":" in host else host
+    click.echo(f"  gRPC {shown}:{port}, inference.GRPCInferenceService")
+    told = gate.admit, certificate and credentials(certificate)
+    return lambda: bind(app.models, app.metrics, f"{shown}:{port}", *told).server
 
 
 @contextmanager

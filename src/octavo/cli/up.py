@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from octavo.cli.arguments import HOME, PATH, PROFILE
-from octavo.cli.services import ALONE, serve
+from octavo.cli.services import ALONE, GRPC, serve
 from octavo.cli.supervise import RELEASE, checked, supervise, supervise_servers
 from octavo.errors import DefinitionError
 
@@ -38,6 +38,12 @@ SERVICES = ("server", *ALONE)
 @click.option("--tls-certificate", metavar="FILE", type=PATH, help="PEM; it then speaks HTTPS.")
 @click.option("--tls-key", metavar="FILE", type=PATH, help="The certificate's private key, PEM.")
 @click.option(
+    "--grpc-port",
+    metavar="N",
+    type=click.IntRange(1, 65535),
+    help="Speak the Open Inference Protocol over gRPC too, on this port; needs octavo[grpc].",
+)
+@click.option(
     "--workers",
     metavar="N",
     type=click.IntRange(1),
@@ -57,6 +63,7 @@ def up(
     access: str,
     tls_certificate: Path | None,
     tls_key: Path | None,
+    grpc_port: int | None,
     workers: int,
     reload: bool,
     profile: str | None,
@@ -68,6 +75,8 @@ def up(
         os.environ["POLARS_MAX_THREADS"] = "1"
         os.nice(10)
 
+    if grpc_port is not None:
+        os.environ[GRPC] = str(grpc_port)  # for whichever process is a server
     _tell_services(access=access, tls_certificate=tls_certificate, tls_key=tls_key)
 
     from octavo.project import Project

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from octavo.errors import DataError, DefinitionError, OctavoError
+from octavo.server import docs, lookups, mlflow, openapi
 from octavo.server.access import CALLER
 from octavo.server.answers import Answer, Refused, as_json
 from octavo.server.events import Events
@@ -19,6 +20,7 @@ from octavo.server.predicting import PIPELINE, Predicting
 from octavo.server.routes import Receive, Request, Routes, Scope, Send
 from octavo.server.rows import rows
 from octavo.server.settings import Asked, settings
+from octavo.server.v2 import rest
 from octavo.services.config import ConfigService
 from octavo.services.inference_log import InferenceLog
 from octavo.services.models import Models, UnknownModelError
@@ -67,12 +69,20 @@ class App:
         add = self.routes.add
         add("GET", "/health", self._health)
         add("GET", "/metrics", self._metrics)
-        Predicting(self.models, self.metrics).add(self.routes)
+        Predicting(self.models, self.metrics, lambda name: self.hosted[name].events).add(
+            self.routes
+        )
         add("GET", f"{PIPELINE}/data", self._rows)
         for path in ("", "/versions", "/diff", "/rollback", "/{path}"):
             for method in ("GET", "PUT", "PATCH", "POST", "DELETE"):
                 add(method, f"{PIPELINE}/settings{path}", self._settings)
         add("POST", _EVENTS, self._take)
+        lookups.add(self.routes, self.models)
+        taken = {each.name: each.events.receiver.datasets for each in self.hosted.values()}
+        for pages in (openapi, docs):
+            pages.add(self.routes, self.models, taken)
+        for wire in (rest, mlflow):
+            wire.add(self.routes, self.models, self.metrics)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one ASGI scope."""

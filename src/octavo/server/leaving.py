@@ -24,10 +24,20 @@ class Server(uvicorn.Server):
     A client that keeps its connection may ask at any moment, also while it is closed: then what it
     asked is lost. One that leaves therefore closes none on which something may come: each is told
     to close by the answer to its next request, or falls idle.
+
+    Parameters
+    ----------
+    rpc
+        Gives a server of gRPC to run beside it, in its event loop; None: there is none.
     """
 
     def __init__(
-        self, app: App, gate: Any, ready: Callable[[], None], certificate: Certificate | None = None
+        self,
+        app: App,
+        gate: Any,
+        ready: Callable[[], None],
+        certificate: Certificate | None = None,
+        rpc: Callable[[], Any] | None = None,
     ) -> None:
         told = {"log_level": "warning", "access_log": False, "lifespan": "on"}
         # Who stands before it is nobody's to say in a header, and looking costs each request.
@@ -36,6 +46,7 @@ class Server(uvicorn.Server):
             told["ssl_context_factory"] = lambda *_: certificate.context()
         super().__init__(uvicorn.Config(gate, timeout_keep_alive=IDLE, **told))  # type: ignore[arg-type]
         self._app, self._ready = app, ready
+        self._bind_rpc, self._rpc = rpc, None
 
     def leave(self) -> None:
         """End when all that was asked is answered: a successor takes what comes."""
@@ -43,11 +54,16 @@ class Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begin to accept, and say so."""
+        if self._bind_rpc is not None:
+            self._rpc = self._bind_rpc()
+            await self._rpc.start()
         await super().startup(sockets)
         self._ready()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Accept no more; end when nobody is connected, at once if nobody succeeds it."""
+        if self._rpc is not None:
+            await self._rpc.stop(IDLE)  # tells each client to connect anew
         if self._app.is_leaving:
             for server in self.servers:
                 server.close()

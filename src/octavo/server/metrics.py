@@ -17,6 +17,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from octavo.services.inference_log import InferenceLog
+from octavo.services.models import Predicted
 
 FOLD = 1.0
 """Seconds after which measured times are in the histograms, at the latest."""
@@ -79,12 +80,14 @@ class Metrics:
         """Tell of a pipeline's streams, features, tables and log too."""
         self._watched.append((pipeline, flow, log))
 
-    def predicted_in(self, nanoseconds: tuple[int, ...], rows: int) -> None:
+    def predicted_in(self, nanoseconds: tuple[int, ...], found: Predicted) -> None:
         """Count an answer, by how long each of `PARTS` took. Belongs to the event loop."""
         if not self._taken:
             asyncio.get_running_loop().call_later(FOLD, self.fold)
         self._taken.append(nanoseconds)
-        self.predicted.inc(rows)
+        self.predicted.inc(len(found.outputs))
+        if found.flags is not None:
+            self.flagged.inc(sum(each is not None for each in found.flags))
 
     def fold(self) -> None:
         """Put what was measured into the histograms. Belongs to the event loop."""

@@ -1,19 +1,35 @@
 """``POST /v1/pipelines/{name}/predict``, of a version or the live one; and what can be asked.
 
-Events under ``…/predict``, features that are there already under ``…/predict/features``. Every
+Events, or entities at a time, under ``…/predict``; features that are there already under
+``…/predict/features``; each as an Arrow IPC stream too, and answered so if it is asked for. Every
 answer names the deployment it is from. Asked with ``?timing=1`` it says in a ``Server-Timing``
 header where its time went.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from time import perf_counter_ns
 from typing import Any
 
-from octavo.server.answers import Answer, Refused, as_json
+import msgspec
+import numpy as np
+import polars as pl
+
+from octavo.errors import DataError
+from octavo.server import arrow
+from octavo.server.access import CALLER
+from octavo.server.answers import JSON, Answer, Refused, as_json
+from octavo.server.columns import Columns, of_frame
+from octavo.server.events import Events
+from octavo.server.lookups import about, as_arrow, of_table
 from octavo.server.metrics import PARTS, Metrics
+from octavo.server.outputs import outputs
 from octavo.server.routes import Request, Routes
+from octavo.services.keys import Role
+from octavo.services.lookups import look_up
 from octavo.services.models import Model, Models, Predicted
+from octavo.services.questions import question
 from octavo.services.waiting import BehindError
 
 PIPELINE = "/v1/pipelines/{name}"
@@ -23,8 +39,11 @@ _TIMING = b"timing=1"
 class Predicting:
     """The handlers."""
 
-    def __init__(self, models: Models, metrics: Metrics) -> None:
+    def __init__(
+        self, models: Models, metrics: Metrics, events_of: Callable[[str], Events]
+    ) -> None:
         self._models, self._metrics = models, metrics
+        self._events_of = events_of
 
     def add(self, routes: Routes) -> None:
         """Add them to a table."""
@@ -35,45 +54,96 @@ class Predicting:
             routes.add("POST", f"{of}/predict/features", self.features)
 
     async def events(self, request: Request) -> Answer:
-        """Answer with predictions for events."""
-        body = await request.body()
-        model, began = await self._models.get(*request.params), perf_counter_ns()
+        """Answer with predictions for events, or for entities at a time; keep events if asked."""
+        model = await self._models.get(*request.params)
+        if arrow.is_arrow(request.header(b"content-type")):
+            return await self._table(request, model)
+        body, began = await request.body(), perf_counter_ns()
         try:
-            asked = model.decoder.decode(body)
+            asked = question(model.decoder, body)
             decoded = perf_counter_ns() - began
-            found = await model.predict_events(asked)
+            keep = self._keeping(request, model) if asked.ingest else None
+            if asked.at is None:
+                found = await model.predict_events(asked.asked)
+            else:
+                looked_up = await asyncio.to_thread(look_up, model, asked)
+                found = await model.predict_answer(looked_up, began)
         except BehindError as error:
             raise Refused(503, str(error), ((b"retry-after", b"1"),)) from error
-        return self._answer(request, model, found, decoded)
+        kept = {"ingested": await keep(asked.ingest)} if keep and asked.ingest else {}
+        return self._answer(request, model, found, decoded, kept)
 
     async def features(self, request: Request) -> Answer:
         """Answer with predictions for features."""
-        body = await request.body()
-        model, began = await self._models.get(*request.params), perf_counter_ns()
+        model = await self._models.get(*request.params)
+        if arrow.is_arrow(request.header(b"content-type")):
+            body, began = await request.body(arrow.LARGEST_TABLE), perf_counter_ns()
+            columns = await asyncio.to_thread(_columns, body, model)
+            decoded = perf_counter_ns() - began
+            return self._answer(request, model, await model.predict_features(columns), decoded)
+        body, began = await request.body(), perf_counter_ns()
         rows = model.feature_decoder.decode(body)
         decoded = perf_counter_ns() - began
         return self._answer(request, model, await model.predict_rows(rows), decoded)
 
-    def _answer(self, request: Request, model: Model, found: Predicted, decoded: int) -> Answer:
+    async def _table(self, request: Request, model: Model) -> Answer:
+        body, began = await request.body(arrow.LARGEST_TABLE), perf_counter_ns()
+        looked_up = await asyncio.to_thread(of_table, model, body)
+        return self._answer(request, model, await model.predict_answer(looked_up, began), 0)
+
+    def _keeping(self, request: Request, model: Model) -> Callable[[bytes], Awaitable[Any]]:
+        """Return what appends events, as JSON, to the stream of their dataset.
+
+        Raises
+        ------
+        Refused
+            If they come by none, or whoever asks may not send any.
+        """
+        caller = request.scope.get(CALLER)
+        if caller is not None and Role.INGEST not in caller.roles:
+            raise Refused(403, f"{caller.name!r} may predict, not ingest")
+        dataset, events = model.scorer.pipeline.rows.name, self._events_of(model.name)
+        headers = {b"content-type": JSON}
+        if (key := request.header(b"idempotency-key")) is not None:
+            headers[b"idempotency-key"] = key
+        try:
+            events.check(dataset, headers)
+        except Refused as refused:
+            raise DataError(str(refused), where="ingest") from refused
+
+        async def keep(rows: bytes) -> Any:
+            answer, new = await events.take(dataset, headers, rows)
+            self._metrics.received.labels(dataset).inc(new)
+            return msgspec.Raw(answer.body)
+
+        return keep
+
+    def _answer(
+        self,
+        request: Request,
+        model: Model,
+        found: Predicted,
+        decoded: int,
+        more: Mapping[str, Any] = {},
+    ) -> Answer:
         began = perf_counter_ns()
-        body = as_json(
-            {
-                "pipeline": model.name,
-                "version": model.version,
-                "deployment": model.deployment_id,
-                "candidate": model.candidate_id,
-                "predictions": _rows(model, found),
-            }
-        )
+        named = _named(model, found)
+        if arrow.is_arrow(request.header(b"accept")):
+            flags = {} if found.flags is None else {"flags": found.flags}
+            answer = as_arrow(model, pl.DataFrame({**named, **flags}))
+        else:
+            rows = [dict(zip(named, row, strict=True)) for row in zip(*_lists(named), strict=True)]
+            for row, flags in zip(rows, found.flags or (), strict=False):
+                if flags is not None:
+                    row["flags"] = flags
+            answer = Answer(as_json({**about(model), "predictions": rows, **more}))
         taken = (decoded, *found.took, perf_counter_ns() - began)
-        self._metrics.predicted_in(taken, len(found.outputs))
-        if found.flags is not None:
-            self._metrics.flagged.inc(sum(each is not None for each in found.flags))
+        self._metrics.predicted_in(taken, found)
         if request.query != _TIMING:
-            return Answer(body)
+            return answer
         parts = zip(PARTS, taken, strict=True)
         told = ", ".join(f"{part};dur={nanoseconds / 1e6:g}" for part, nanoseconds in parts)
-        return Answer(body, headers=((b"server-timing", told.encode()),))
+        return replace(answer, headers=(*answer.headers, (b"server-timing", told.encode())))
 
     async def pipelines(self, request: Request) -> Answer:
         """Answer with all pipelines, and what is live of each."""
@@ -108,19 +178,16 @@ def _live(models: Models, name: str) -> dict[str, Any]:
     }
 
 
-def _rows(model: Model, found: Predicted) -> Sequence[dict[str, Any]]:
-    """Return answers, a document for each row."""
-    outputs = found.outputs
-    columns = outputs.T.tolist() if outputs.ndim == 2 else [outputs.tolist()]
-    names = [*model.outputs]
-    for name, decided in model.bundle.decisions(outputs).items():
-        names.append(name)
-        columns.append(decided.tolist())
-    if found.event_ids:
-        names = ["event_id", "event_time", *names]
-        columns = [found.event_ids, found.event_times, *columns]
-    rows = [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
-    for row, flags in zip(rows, found.flags or (), strict=False):
-        if flags is not None:
-            row["flags"] = flags
-    return rows
+def _columns(body: bytes, model: Model) -> Columns:
+    return of_frame(arrow.read(body), model.features)
+
+
+def _named(model: Model, found: Predicted) -> Mapping[str, Any]:
+    """Return the columns of an answer."""
+    stamps = {"event_id": found.event_ids, "event_time": found.event_times}
+    return {**(stamps if found.event_ids else {}), **outputs(model, found.outputs)}
+
+
+def _lists(named: Mapping[str, Any]) -> Iterator[Sequence[Any]]:
+    for values in named.values():
+        yield values.tolist() if isinstance(values, np.ndarray) else values

@@ -51,6 +51,9 @@ class Request:
         Refused
             If it is larger than that many bytes, or its client has gone away.
         """
+        length = self.header(b"content-length")
+        if length is not None and int(length) > largest:  # before any of it is read
+            raise _too_large(largest)
         message = await self._receive()
         body: bytes = message.get("body", b"")
         if not message.get("more_body") and message["type"] == "http.request":

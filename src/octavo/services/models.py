@@ -171,6 +171,18 @@ class Model:
         item = perf_counter_ns(), asked.events
         return await _kept(await self._events.submit(item, len(asked.events)))
 
+    async def predict_answer(self, answer: Answer, began: int) -> Predicted:
+        """Predict from features that were looked up already, beside the batches.
+
+        Parameters
+        ----------
+        answer
+            What `octavo.services.lookups` found.
+        began
+            When it was asked, nanoseconds of the performance counter.
+        """
+        return await _kept(await asyncio.to_thread(self._of_answer, answer, began))
+
     def _of_features(self, asked: Sequence["_Ready"]) -> Sequence[Predicted]:
         began = perf_counter_ns()
         X = asked[0].X if len(asked) == 1 else np.concatenate([each.X for each in asked])
@@ -195,19 +207,25 @@ class Model:
     def _of_events(self, asked: Sequence[tuple[int, Sequence[Any]]]) -> Sequence[Predicted]:
         began = perf_counter_ns()
         answer = self.scorer.answer([event for _, events in asked for event in events])
+        whole = self._of_answer(answer, began)
+        row, answers = 0, []
+        for came, events in asked:
+            own = slice(row, row := row + len(events))
+            took = whole.took._replace(wait=began - came)
+            parts = whole.outputs[own], whole.event_ids[own], whole.event_times[own]
+            told = whole.flags and whole.flags[own]
+            answers.append(Predicted(*parts, took, told, whole.sent))
+        return answers
+
+    def _of_answer(self, answer: Answer | RowAnswer, began: int) -> Predicted:
+        """Predict from features that were looked up; keep it."""
         featured = perf_counter_ns()
         found, flags = self._predicted(answer)
         ended = perf_counter_ns()
         parts = (None, (featured - began) // 1000, (ended - featured) // 1000)
         sent = self._keep(answer, found, tables.now(), ended - began, parts, flags)
-        ids, times = answer.ids, answer.event_times
-        row, answers = 0, []
-        for came, events in asked:
-            own = slice(row, row := row + len(events))
-            took = Took(began - came, featured - began, ended - featured)
-            told = flags and flags[own]
-            answers.append(Predicted(found[own], ids[own], times[own], took, told, sent))
-        return answers
+        took = Took(0, featured - began, ended - featured)
+        return Predicted(found, answer.ids, answer.event_times, took, flags, sent)
 
     def _predicted(self, answer: Answer | RowAnswer) -> tuple[np.ndarray, Found]:
         if isinstance(answer, RowAnswer):

@@ -70,7 +70,8 @@ class Scorer:
         self.pipeline = pipeline
         self.deployment_id: str = live["deployment_id"]
         self.candidate_id: str = live["candidate_id"]
-        self.bundle = Bundle.load(home.candidate(self.candidate_id))
+        self.folder = home.candidate(self.candidate_id)
+        self.bundle = Bundle.load(self.folder)
         wanted = table_fingerprints(pipeline, catalog.loaded(pipeline.datasets))
         if lacking := self.bundle.lacking(feature_fingerprints(pipeline, wanted)):
             raise DataError(

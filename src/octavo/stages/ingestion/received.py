@@ -13,6 +13,7 @@ import polars as pl
 from polars.exceptions import PanicException, PolarsError
 
 from octavo.errors import DataError
+from octavo.stages.ingestion import arrow_heads
 
 JSON, NDJSON, ARROW = "json", "ndjson", "arrow"
 
@@ -67,6 +68,7 @@ def table(data: bytes) -> pl.DataFrame:
         If it is none.
     """
     try:
+        arrow_heads.check(data)
         return pl.read_ipc_stream(io.BytesIO(data))
     except (PolarsError, PanicException, OSError, ValueError) as error:
         raise DataError(

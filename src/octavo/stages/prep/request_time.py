@@ -124,7 +124,7 @@ class OnlineFeatures:
         columns: list[pl.Series] = []
         positions: Positions = {}
         for name in self.parts:
-            found, seen = self._windows(self.pipeline.view(name), rows, are_events=True)
+            found, seen = self.windows(self.pipeline.view(name), rows, are_events=True)
             columns, positions = columns + found, positions | seen
         return Answer(self.put_together(rows, columns), positions)
 
@@ -160,7 +160,7 @@ class OnlineFeatures:
         if rows.height:
             oldest = int(rows[EVENT_TIME].cast(pl.Int64).to_numpy().min())
             for view in self.earliest:
-                self._check_reach(view, oldest)
+                self.check_reach(view, oldest)
 
     def lookup(self, view_name: str, key: Sequence[str], at: int | None) -> dict[str, Any]:
         """Return the window features of one entity at a time.
@@ -185,13 +185,13 @@ class OnlineFeatures:
                 fix="Give one value for each.",
             )
         at = self.positions[view_name][0] if at is None else at
-        self._check_reach(view_name, at)
+        self.check_reach(view_name, at)
         values = [int(part) if part.lstrip("-").isdigit() else part for part in key]
         columns: dict[str, Any] = {c: [v] for c, v in zip(view.query_key, values, strict=True)}
         rows = pl.DataFrame(columns).with_columns(
             pl.lit(at, dtype=pl.Int64).cast(TIMESTAMP).alias(EVENT_TIME)
         )
-        found, _ = self._windows(view, rows, are_events=False)
+        found, _ = self.windows(view, rows, are_events=False)
         return pl.DataFrame(found).row(0, named=True)
 
     @property
@@ -204,7 +204,7 @@ class OnlineFeatures:
         ]
         return {name: self.positions[name][0] - late(self.pipeline.view(name)) for name in bounded}
 
-    def _check_reach(self, view: str, at: int) -> None:
+    def check_reach(self, view: str, at: int) -> None:
         """Refuse a time at which a window would reach further back than the state."""
         earliest = self.earliest.get(view, at)
         if at >= earliest:
@@ -217,7 +217,7 @@ class OnlineFeatures:
             fix="`octavo data` has the features of past rows; View.late= keeps more.",
         )
 
-    def _windows(
+    def windows(
         self, view: View, rows: pl.DataFrame, *, are_events: bool
     ) -> tuple[list[pl.Series], Positions]:
         """Ask a view's state; ``rows`` need key columns and `EVENT_TIME`.

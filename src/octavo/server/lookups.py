@@ -1,0 +1,84 @@
+"""``POST /v1/pipelines/{name}/features``: features as they are served, and no prediction.
+
+Of events (JSON, or Arrow for very many) or of entities at a time; with the positions that they
+have seen.
+"""
+
+import asyncio
+from collections.abc import Mapping
+
+import polars as pl
+
+from octavo.server import arrow
+from octavo.server.answers import Answer, Refused, as_json
+from octavo.server.columns import as_events
+from octavo.server.routes import Request, Routes
+from octavo.services.lookups import as_served, look_up
+from octavo.services.models import Model, Models
+from octavo.services.questions import question
+from octavo.services.waiting import BehindError
+from octavo.stages.prep.request_time import Answer as Found
+
+
+def add(routes: Routes, models: Models) -> None:
+    """Add the routes to a table."""
+
+    async def features(request: Request) -> Answer:
+        model = await models.get(*request.params)
+        is_table = arrow.is_arrow(request.header(b"content-type"))
+        body = await request.body(arrow.LARGEST_TABLE) if is_table else await request.body()
+        try:
+            found = await asyncio.to_thread(of_table if is_table else _of_json, model, body)
+        except BehindError as error:
+            raise Refused(503, str(error), ((b"retry-after", b"1"),)) from error
+        write = _arrow if arrow.is_arrow(request.header(b"accept")) else _json
+        return await asyncio.to_thread(write, model, found)
+
+    for version in ("", "/versions/{version}"):
+        routes.add("POST", f"/v1/pipelines/{{name}}{version}/features", features)
+
+
+def of_table(model: Model, body: bytes) -> Found:
+    """Return the features of a table of events.
+
+    Raises
+    ------
+    DataError
+        If it is none, or one cannot be answered.
+    """
+    return model.scorer.features.answer(as_events(arrow.read(body), model.events))
+
+
+def _of_json(model: Model, body: bytes) -> Found:
+    return look_up(model, question(model.decoder, body))
+
+
+def about(model: Model) -> Mapping[str, str]:
+    """Return what answers."""
+    return {
+        "pipeline": model.name,
+        "version": model.version,
+        "deployment": model.deployment_id,
+        "candidate": model.candidate_id,
+    }
+
+
+def as_arrow(model: Model, frame: pl.DataFrame, **more: str) -> Answer:
+    """Return a table as an answer; what answers is in its headers."""
+    told = {**about(model), **more}.items()
+    headers = tuple((f"octavo-{name}".encode(), text.encode()) for name, text in told)
+    return Answer(arrow.write(frame), arrow.ARROW, headers=headers)
+
+
+def _arrow(model: Model, found: Found) -> Answer:
+    table = as_served(model, found).unnest("features")
+    return as_arrow(model, table, positions=as_json(found.positions).decode())
+
+
+def _json(model: Model, found: Found) -> Answer:
+    told = {
+        **about(model),
+        "positions": found.positions,
+        "rows": as_served(model, found).to_dicts(),
+    }
+    return Answer(as_json(told))

@@ -1,0 +1,282 @@
+"""Triton's clients, unchanged: HTTP with and without binary data, gRPC, each of them async too."""
+
+import asyncio
+
+import grpc
+import httpx
+import numpy as np
+import polars as pl
+import pytest
+import tritonclient.grpc
+import tritonclient.grpc.aio
+import tritonclient.http
+import tritonclient.http.aio
+from tritonclient.utils import InferenceServerException, np_to_triton_dtype
+
+from octavo.server.v2.messages import messages
+
+from .wired import BUNDLES, WIDTH, models_of, serving
+
+ROWS = pl.DataFrame(
+    {
+        "delay": [1.0, np.nan, 30.0],
+        "stops": [0, 1, 5],
+        "late": [True, False, True],
+        "carrier": ["B", "é", "unknown"],
+    }
+)
+MATRIX = np.random.default_rng(1).normal(size=(40, WIDTH))
+MATRIX[::7, 0] = np.nan
+EXPECTED = BUNDLES["numbers"].predict(pl.DataFrame(MATRIX, [f"x{n}" for n in range(WIDTH)]))
+
+
+@pytest.fixture(scope="module")
+def ports():
+    with serving(grpc=True) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def http(ports):
+    with tritonclient.http.InferenceServerClient(f"127.0.0.1:{ports.http}") as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def rpc(ports):
+    with tritonclient.grpc.InferenceServerClient(f"127.0.0.1:{ports.grpc}") as client:
+        yield client
+
+
+def each_feature(of, **options):
+    """Return a tensor for each column of `ROWS`."""
+    found = []
+    for name in ROWS.columns:
+        values = ROWS[name].to_numpy()
+        tensor = of.InferInput(name, [3], np_to_triton_dtype(values.dtype))
+        found.append(tensor.set_data_from_numpy(values, **options))
+    return found
+
+
+def matrix(of, values=MATRIX, **options):
+    tensor = of.InferInput("features", list(values.shape), np_to_triton_dtype(values.dtype))
+    return [tensor.set_data_from_numpy(values, **options)]
+
+
+def check_mixed(found):
+    expected = BUNDLES["mixed"].predict(ROWS.with_columns(pl.col("delay").fill_nan(None)))
+    np.testing.assert_array_equal(found.as_numpy("missed"), expected)
+    np.testing.assert_array_equal(found.as_numpy("missed_yes"), expected >= 0.6)
+
+
+@pytest.mark.parametrize("binary", [True, False])
+def test_http(http, binary):
+    names = [] if binary else ["missed", "missed_yes"]
+    outputs = [tritonclient.http.InferRequestedOutput(n, binary_data=False) for n in names]
+    inputs = each_feature(tritonclient.http, binary_data=binary)
+    found = http.infer("mixed", inputs, outputs=outputs or None, request_id="x/1")
+    check_mixed(found)
+    assert found.get_response()["id"] == "x/1"
+    assert found.get_response()["model_version"] == "7"
+
+
+@pytest.mark.parametrize("packing", [None, "gzip", "deflate"])
+@pytest.mark.parametrize("binary", [True, False])
+def test_a_matrix_over_http(http, binary, packing):
+    inputs = matrix(tritonclient.http, binary_data=binary)
+    found = http.infer("numbers", inputs, model_version="7", request_compression_algorithm=packing)
+    np.testing.assert_array_equal(found.as_numpy("amount"), EXPECTED)
+
+
+def test_numbers_of_other_widths(http, rpc):
+    for dtype in (np.float32, np.int64, np.int8, np.uint16):
+        values = (MATRIX * 3).astype(dtype) if dtype == np.float32 else np.ones((2, WIDTH), dtype)
+        frame = pl.DataFrame(values.astype(np.float64), [f"x{n}" for n in range(WIDTH)])
+        expected = BUNDLES["numbers"].predict(frame)
+        for client, of in ((http, tritonclient.http), (rpc, tritonclient.grpc)):
+            found = client.infer("numbers", matrix(of, values)).as_numpy("amount")
+            np.testing.assert_array_equal(found, expected)
+
+
+def test_several_classes_are_an_output_each(http, rpc):
+    values = np.array([[1.0, 2.0], [3.0, 0.0]])
+    expected = BUNDLES["classes"].predict(pl.DataFrame(values, ["a", "b"]))
+    for client, of in ((http, tritonclient.http), (rpc, tritonclient.grpc)):
+        found = client.infer("classes", matrix(of, values))
+        for at, name in enumerate(("low", "middle", "high")):
+            np.testing.assert_array_equal(found.as_numpy(f"level={name}"), expected[:, at])
+        one = client.infer(
+            "classes", matrix(of, values), outputs=[of.InferRequestedOutput("level=high")]
+        )
+        assert one.as_numpy("level=low") is None
+        np.testing.assert_array_equal(one.as_numpy("level=high"), expected[:, 2])
+
+
+def test_async_http(ports):
+    async def ask():
+        address = f"127.0.0.1:{ports.http}"
+        async with tritonclient.http.aio.InferenceServerClient(address) as client:
+            assert await client.is_model_ready("mixed")
+            for binary in (True, False):
+                inputs = each_feature(tritonclient.http, binary_data=binary)
+                check_mixed(await client.infer("mixed", inputs))
+            inputs = matrix(tritonclient.http)
+            many = await asyncio.gather(*(client.infer("numbers", inputs) for _ in range(20)))
+            for found in many:
+                np.testing.assert_array_equal(found.as_numpy("amount"), EXPECTED)
+
+    asyncio.run(ask())
+
+
+def test_async_infer_of_the_plain_http_client(ports):
+    address = f"127.0.0.1:{ports.http}"
+    with tritonclient.http.InferenceServerClient(address, concurrency=4) as client:
+        asked = [client.async_infer("numbers", matrix(tritonclient.http)) for _ in range(8)]
+        for each in asked:
+            np.testing.assert_array_equal(each.get_result().as_numpy("amount"), EXPECTED)
+
+
+def test_grpc(rpc):
+    found = rpc.infer("mixed", each_feature(tritonclient.grpc), request_id="9")
+    check_mixed(found)
+    assert found.get_response().id == "9"
+    assert found.get_response().raw_output_contents
+    found = rpc.infer("numbers", matrix(tritonclient.grpc), model_version="7")
+    np.testing.assert_array_equal(found.as_numpy("amount"), EXPECTED)
+
+
+def test_async_grpc(ports):
+    async def ask():
+        address = f"127.0.0.1:{ports.grpc}"
+        async with tritonclient.grpc.aio.InferenceServerClient(address) as client:
+            assert await client.is_server_ready()
+            inputs = matrix(tritonclient.grpc)
+            many = await asyncio.gather(*(client.infer("numbers", inputs) for _ in range(20)))
+            for found in many:
+                np.testing.assert_array_equal(found.as_numpy("amount"), EXPECTED)
+
+    asyncio.run(ask())
+
+
+def test_grpc_takes_lists_of_values_too(ports):
+    lists = {"delay": "fp64", "stops": "int64", "late": "bool", "carrier": "bytes"}
+    datatypes = {"fp64": "FP64", "int64": "INT64", "bool": "BOOL", "bytes": "BYTES"}
+    request = messages.ModelInferRequest(model_name="mixed")
+    for name, kind in lists.items():
+        values = [v.encode() if kind == "bytes" else v for v in ROWS[name].to_list()]
+        told = {"name": name, "datatype": datatypes[kind], "shape": [3]}
+        request.inputs.add(**told, contents={f"{kind}_contents": values})
+    with grpc.insecure_channel(f"127.0.0.1:{ports.grpc}") as channel:
+        call = channel.unary_unary(
+            "/inference.GRPCInferenceService/ModelInfer",
+            request_serializer=messages.ModelInferRequest.SerializeToString,
+            response_deserializer=messages.ModelInferResponse.FromString,
+        )
+        check_mixed(tritonclient.grpc.InferResult(call(request)))
+        request.inputs[3].contents.bytes_contents[1] = b"\xff"
+        with pytest.raises(grpc.RpcError) as error:
+            call(request)
+        assert error.value.code() == grpc.StatusCode.INVALID_ARGUMENT
+        del request.inputs[3].contents.bytes_contents[1]
+        with pytest.raises(grpc.RpcError, match="has 3 elements; there are 2"):
+            call(request)
+
+
+def test_metadata_are_the_same_on_both_wires(http, rpc):
+    over_http, over_grpc = http.get_model_metadata("mixed"), rpc.get_model_metadata("mixed")
+    assert over_http == rpc.get_model_metadata("mixed", as_json=True) | {
+        "inputs": [
+            {"name": each.name, "datatype": each.datatype, "shape": [*each.shape]}
+            for each in over_grpc.inputs
+        ],
+        "outputs": [
+            {"name": each.name, "datatype": each.datatype, "shape": [*each.shape]}
+            for each in over_grpc.outputs
+        ],
+    }
+    assert [(t["name"], t["datatype"]) for t in over_http["inputs"]] == [
+        ("delay", "FP64"), ("stops", "INT64"), ("late", "BOOL"), ("carrier", "BYTES"),
+    ]  # fmt: skip
+    assert over_http == http.get_model_metadata("mixed", model_version="7")
+    assert http.get_server_metadata() == rpc.get_server_metadata(as_json=True)
+    assert "binary_tensor_data" in http.get_server_metadata()["extensions"]
+
+
+def test_what_is_there_and_what_is_not(http, rpc):
+    assert http.is_server_live()
+    assert rpc.is_server_live()
+    for client in (http, rpc):
+        assert client.is_server_ready()
+        assert client.is_model_ready("mixed")
+        assert client.is_model_ready("mixed", model_version="7")
+    assert not http.is_model_ready("mxied")
+    assert not http.is_model_ready("mixed", model_version="8")
+    for client, of, status in (
+        (http, tritonclient.http, "404"),
+        (rpc, tritonclient.grpc, "StatusCode.NOT_FOUND"),
+    ):
+        with pytest.raises(InferenceServerException, match="Did you mean 'mixed'") as error:
+            client.infer("mxied", each_feature(of))
+        assert error.value.status() == status
+
+
+def test_a_request_that_does_not_fit(http, rpc):
+    for client, of, status in (
+        (http, tritonclient.http, "400"),
+        (rpc, tritonclient.grpc, "StatusCode.INVALID_ARGUMENT"),
+    ):
+        with pytest.raises(InferenceServerException, match="'carrier': it is missing") as error:
+            client.infer("mixed", each_feature(of)[:3])
+        assert error.value.status() == status
+        with pytest.raises(InferenceServerException, match="output 'y': the model has no such"):
+            client.infer("mixed", each_feature(of), outputs=[of.InferRequestedOutput("y")])
+
+
+def test_messages_up_to_the_bound(rpc):
+    many = np.tile(MATRIX, (2000, 1))  # 8 MB: twice what gRPC takes by itself
+    found = rpc.infer("numbers", matrix(tritonclient.grpc, many)).as_numpy("amount")
+    np.testing.assert_array_equal(found, np.tile(EXPECTED, 2000))
+    with pytest.raises(InferenceServerException) as error:
+        rpc.infer("numbers", matrix(tritonclient.grpc, np.tile(many, (9, 1))))
+    assert error.value.status() == "StatusCode.RESOURCE_EXHAUSTED"
+
+
+def test_a_pipeline_without_a_deployment_is_not_ready():
+    with serving({"later": None}, grpc=True) as found:
+        http = tritonclient.http.InferenceServerClient(f"127.0.0.1:{found.http}")
+        rpc = tritonclient.grpc.InferenceServerClient(f"127.0.0.1:{found.grpc}")
+        with http, rpc:
+            for client in (http, rpc):
+                assert client.is_server_live()
+                assert not client.is_server_ready()
+                assert not client.is_model_ready("later")
+            with pytest.raises(InferenceServerException, match="503"):
+                http.get_model_metadata("later")
+            with pytest.raises(InferenceServerException, match="UNAVAILABLE"):
+                rpc.get_model_metadata("later")
+
+
+def test_all_that_is_answered_is_logged():
+    models = models_of(BUNDLES)
+    from octavo.server import App
+
+    from .wired import running
+
+    with running(App(models, []), grpc=True) as found:
+        http = tritonclient.http.InferenceServerClient(f"127.0.0.1:{found.http}")
+        rpc = tritonclient.grpc.InferenceServerClient(f"127.0.0.1:{found.grpc}")
+        with http, rpc:
+            http.infer("numbers", matrix(tritonclient.http))
+            rpc.infer("numbers", matrix(tritonclient.grpc))
+    assert models.live("numbers")._log.added == 2
+
+
+def test_bodies_that_lie_about_their_json(ports):
+    for told in (b"abc", b"-1", b"9999", b"0"):
+        answer = httpx.post(
+            f"http://127.0.0.1:{ports.http}/v2/models/numbers/infer",
+            content=b"{}",
+            headers={b"inference-header-content-length": told},
+        )
+        assert answer.status_code == 400, answer.text
+        assert answer.json()["error"]
