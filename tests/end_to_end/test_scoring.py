@@ -16,10 +16,10 @@ from octavo.project import load
 from octavo.services import scoring, scoring_job
 from octavo.services.log_settings import LogSettings
 from octavo.services.scoring import files_of, score
-from octavo.services.serving import score_events
 from octavo.stages.ingestion import frames
 from octavo.stores.predictions import PredictionStore
 
+from .answering import score_events
 from .outcome import logging
 
 pytestmark = pytest.mark.xdist_group("verifying")

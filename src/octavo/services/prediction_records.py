@@ -271,7 +271,7 @@ def _features(context: Context, kind: str, records: Sequence[_Packed], rows: int
         values = [msgspec.msgpack.decode(each.features, type=bytes) for each in records]
         matrix = np.frombuffer(b"".join(values)).reshape(rows, len(context.schema))
         frame = pl.DataFrame(matrix, schema=list(context.schema)).fill_nan(None)
-        return _json(frame.cast(_of_numbers(context.schema), strict=False))
+        return _json(frame.cast(_of_numbers(context.schema), strict=False))  # type: ignore[arg-type]
     return _of_values(context.schema, [each.features for each in records])
 
 
