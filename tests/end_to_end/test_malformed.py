@@ -21,7 +21,7 @@ from .malformed import malformed, whole
 pytestmark = pytest.mark.xdist_group("malformed")
 SLOW_CLIENTS = 50
 CONFORMING = ("status_code", "content_type", "response_schema")
-MOST = 400 * 2**20
+MOST = 512 * 2**20
 """Bytes of memory that malformed requests may cost; one body may have 64 MiB."""
 
 

@@ -74,8 +74,7 @@ class _Rest:
     async def infer(self, request: Request) -> Answer:
         """Predict from features."""
         model = await self._models.get(*request.params)
-        has_bytes = request.header(infer.HEADER_LENGTH) is not None
-        body = await request.body(LARGEST_TABLE if has_bytes else LARGEST_BODY)
+        body = await request.body(_largest(request))
         call = asyncio.to_thread if len(body) > LARGE else _at_once
         began = perf_counter_ns()
         try:
@@ -93,11 +92,16 @@ class _Rest:
         return answer
 
 
+def _largest(request: Request) -> int:
+    """Return how many bytes a body may have; JSON takes many times as much memory."""
+    return LARGEST_BODY if request.header(infer.HEADER_LENGTH) is None else LARGEST_TABLE
+
+
 def _asked(
     request: Request, body: bytes, features: Mapping[str, str]
 ) -> tuple[infer.Asked, dict[str, np.ndarray]]:
     """Return what is asked, and the columns it brings."""
-    plain = unpacked(body, request.header(b"content-encoding"), LARGEST_TABLE)
+    plain = unpacked(body, request.header(b"content-encoding"), _largest(request))
     told = request.header(infer.HEADER_LENGTH)
     if told is not None and not told.isdigit():
         raise DataError(f"{told!r} is no number.", where=infer.HEADER_LENGTH.decode())
