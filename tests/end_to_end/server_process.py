@@ -8,23 +8,32 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 
 
 @contextmanager
-def serving(folder: Path) -> Iterator[httpx.Client]:
-    """Serve a project that was run, until the block ends; stopping must be no failure."""
-    command = [sys.executable, "-m", "octavo", "up", str(folder), "--port", "0"]
+def serving(folder: Path, *options: str | Path, **told: Any) -> Iterator[httpx.Client]:
+    """Serve a project that was run, until the block ends; stopping must be no failure.
+
+    Parameters
+    ----------
+    options
+        Of `octavo up`.
+    told
+        What the client is told.
+    """
+    command = [sys.executable, "-m", "octavo", "up", str(folder), "--port", "0", *map(str, options)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         address = ""
         while not address:
             line = process.stdout.readline()
             assert line, "the server ended"
-            found = re.search(r"POST (http://[^/]+)", line)
+            found = re.search(r"POST (https?://[^/]+)", line)
             address = found[1] if found else ""
-        with httpx.Client(base_url=address, timeout=60) as client:
+        with httpx.Client(base_url=address, timeout=60, **told) as client:
             for _ in range(100):
                 try:
                     client.get("/health")

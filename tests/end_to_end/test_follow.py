@@ -97,6 +97,8 @@ def grow_and_kill(folder, kills, seed):
                 if random_.random() < 0.05:
                     writer.rotate()
             tail.kill()
+            assert tail.wait() == -signal.SIGKILL, tail.stderr.read()
+    writer.write(1)  # a header alone is not read: it may be rotated just now
     with tail_of(folder) as tail:
         until = time.monotonic() + 60
         while time.monotonic() < until and load(folder).status()["followed"]["payments"]:

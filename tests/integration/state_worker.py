@@ -16,7 +16,7 @@ import polars as pl
 from octavo.errors import OctavoError
 from octavo.stages.prep.committer import Committer, packed
 from octavo.stores.delta import DeltaLog
-from octavo.stores.state import StateStore, chunks, environment
+from octavo.stores.state import StateStore, chunks, environment, fresh
 
 LANES = {"all": None, "odd": 3_000}
 
@@ -47,7 +47,7 @@ def drain(committer):
 
 
 def stream(state, table, seed):
-    chunks.CHUNK, environment.ROOM = 16, 1 << 18
+    chunks.CHUNK, environment.ROOM, fresh.MOST = 16, 1 << 18, 300
     store = StateStore.open(Path(state), view="card", fingerprint="f", lanes=LANES)
     committer = Committer(store, DeltaLog(table))
     threading.Thread(target=drain, args=(committer,), daemon=True).start()

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -57,7 +58,7 @@ class Processes:
         return self
 
     def __exit__(self, *_):
-        for _, process in self.running.values():
+        for _, process, _ in self.running.values():
             process.kill()
             process.wait()
 
@@ -65,12 +66,13 @@ class Processes:
         self.number += 1
         command = [sys.executable, "-c", script, str(self.url)]
         with (self.folder / f"{name}.{self.number}").open("w") as out:
-            self.running[name] = script, subprocess.Popen(command, stdout=out, stderr=out)
+            process = subprocess.Popen(command, stdout=out, stderr=out)
+        self.running[name] = script, process, Path(out.name)
 
     def kill(self, name, *, again=True):
-        script, process = self.running.pop(name)
+        script, process, out = self.running.pop(name)
         process.kill()
-        assert process.wait() == -signal.SIGKILL, self.told(name)
+        assert process.wait() == -signal.SIGKILL, f"{out.name} ended:\n{out.read_text()[-4000:]}"
         if again:
             self.start(name, script)
 

@@ -9,6 +9,7 @@ import click
 from octavo.cli import (
     data,
     init,
+    keys,
     look,
     maintain,
     mirror,
@@ -42,6 +43,7 @@ GROUPS = (
     replay,
     maintain,
     serve,
+    keys,
     settings,
     reproduce,
     mirror,

@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import signal
 import threading
 import time
@@ -13,6 +14,9 @@ import click
 
 from octavo.cli.arguments import DIR, HOME, JSON, PATH, PROFILE, moment
 from octavo.errors import DefinitionError, ExitCode
+
+API_KEY = "OCTAVO_API_KEY"
+"""Variable with the key that the server is shown; an option would be seen by all processes."""
 
 
 @click.command
@@ -123,7 +127,7 @@ def _target(project: Any, url: str, into: Path | None, open_things: ExitStack) -
     from octavo.streams.topics import incoming
 
     if into is None:
-        target: Any = Server(url)
+        target: Any = Server(url, os.environ.get(API_KEY, ""))
         open_things.callback(target.close)
     else:
         there = Home(into.resolve())
@@ -145,7 +149,7 @@ def _asking(project: Any, target: Any, url: str, open_things: ExitStack, *, wait
     from octavo.services.asking import Asking
     from octavo.services.targets import Server
 
-    server = Server(url)
+    server = Server(url, os.environ.get(API_KEY, ""))
     open_things.callback(server.close)
     return Asking(target, server, project.definition.rows.name, wait=wait)
 

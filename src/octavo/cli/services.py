@@ -23,22 +23,47 @@ REPEATED = 60.0
 def serve(projects: Sequence[Any], host: str, port: int) -> int:
     """Answer over HTTP for some pipelines, and take what is sent."""
     from octavo.server import App
+    from octavo.server.access import Access
     from octavo.server.leaving import Server
     from octavo.services.models import Models
     from octavo.services.supervisor import SUCCEEDED, ready
+    from octavo.services.terms import terms
 
-    models = Models(projects[0].profile.bounds)
+    first = projects[0]
+    models, agreed = Models(first.profile.bounds), terms(first.profile, first.folder)
+    agreed.check(host)
     with listener(host, port) as listening, ExitStack() as opened:
+        keys = opened.enter_context(_keys(first, host, agreed))
         hosted = [opened.enter_context(_hosted(project, models)) for project in projects]
         app = App(models, hosted)
-        _tell_of(app, f"http://{host}:{listening.getsockname()[1]}")
-        server = Server(app, lambda: ready(waits=False))
+        _tell_of(app, agreed.address(host, listening.getsockname()[1]))
+        gate = Access(app, agreed.limits, keys, app.metrics.registry)
+        server = Server(app, gate, lambda: ready(waits=False), agreed.certificate)
         # From here on, not only when it runs. It drains, then raises the signal again for whoever
         # was there before: stopping a server is no failure.
         _when_told_to_stop(server.handle_exit)
         signal.signal(SUCCEEDED, lambda *_: server.leave())
         server.run(sockets=[listening])
     return ExitCode.DONE
+
+
+@contextmanager
+def _keys(project: Any, host: str, agreed: Any) -> Iterator[Any]:
+    """Give the keys that are usable, if one is needed; say what is not as it should be."""
+    from octavo.services.keys import KnownKeys
+    from octavo.services.terms import is_loopback
+
+    if not agreed.needs_keys:
+        yield None
+        return
+    keys = KnownKeys(project.catalog, _telling())
+    if not keys:
+        click.echo("Nobody has a key yet: octavo keys create NAME --role predict", err=True)
+    if agreed.certificate is None and not is_loopback(host):
+        told = "Keys come over the net for everyone to read: give --tls-certificate and --tls-key"
+        click.echo(f"{told}, or let whoever stands before this server speak TLS.", err=True)
+    yield keys
+    keys.close()
 
 
 @contextmanager
@@ -97,7 +122,7 @@ def _tell_of(app: Any, address: str) -> None:
 
 def ingest(project: Any) -> int:
     """Take what is sent into the raw store."""
-    from octavo.services.notifications import NotificationService
+    from octavo.services.notifications import Aside, NotificationService
     from octavo.services.supervisor import ready
     from octavo.stages.ingestion.online import OnlineIngestion
 
@@ -110,17 +135,18 @@ def ingest(project: Any) -> int:
         name=project.name,
         online=True,
     )
-    service = OnlineIngestion(
-        project.definition,
-        project.home,
-        project.catalog,
-        stream,
-        tell=_telling(),
-        notify=notifications.tell,
-    )
-    click.echo(f"Ingesting {', '.join(each.name for each in service.datasets)}")
-    ready()
-    service.run(stop)
+    with Aside(notifications) as aside:
+        service = OnlineIngestion(
+            project.definition,
+            project.home,
+            project.catalog,
+            stream,
+            tell=_telling(),
+            notify=aside.wake,
+        )
+        click.echo(f"Ingesting {', '.join(each.name for each in service.datasets)}")
+        ready()
+        service.run(stop)
     stream.close()
     return ExitCode.DONE
 
@@ -188,7 +214,7 @@ def listener(host: str, port: int) -> socket.socket:
     """
     if (inherited := os.environ.get(LISTENING)) is not None:
         return socket.socket(fileno=int(inherited))
-    found = socket.socket()
+    found = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
     found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         found.bind((host, port))

@@ -30,6 +30,14 @@ SERVICES = ("server", *ALONE)
     "--port", metavar="N", default=8080, show_default=True, help="Its port; 0 takes a free one."
 )
 @click.option(
+    "--access",
+    metavar="WORD",
+    default="",
+    help="keys: whoever asks needs one; open, by default: whoever is on this machine may.",
+)
+@click.option("--tls-certificate", metavar="FILE", type=PATH, help="PEM; it then speaks HTTPS.")
+@click.option("--tls-key", metavar="FILE", type=PATH, help="The certificate's private key, PEM.")
+@click.option(
     "--workers",
     metavar="N",
     type=click.IntRange(1),
@@ -46,6 +54,9 @@ def up(
     words: Sequence[str],
     host: str,
     port: int,
+    access: str,
+    tls_certificate: Path | None,
+    tls_key: Path | None,
     workers: int,
     reload: bool,
     profile: str | None,
@@ -57,7 +68,10 @@ def up(
         os.environ["POLARS_MAX_THREADS"] = "1"
         os.nice(10)
 
+    _tell_services(access=access, tls_certificate=tls_certificate, tls_key=tls_key)
+
     from octavo.project import Project
+    from octavo.services.terms import terms
 
     folders = [word for word in words if word not in SERVICES]
     if len(folders) > 1:
@@ -72,6 +86,8 @@ def up(
     folder = PATH.convert(folders[0] if folders else ".", None, None)
     project = Project(folder, home, profile, os.environ.get(RELEASE))
     chosen = checked(project, services)
+    if "server" in chosen:
+        terms(project.profile, project.folder).check(host)
     with project.home.kept():
         if len(chosen) > 1 or reload or workers > 1:
             told = project, services, (host, port), profile
@@ -81,15 +97,25 @@ def up(
         return ALONE[chosen[0]](project)
 
 
+def _tell_services(**options: str | Path | None) -> None:
+    """Put options into the environment, where services find them, each a process of its own."""
+    for name, value in options.items():
+        if value:
+            text = value if isinstance(value, str) else str(value.resolve())
+            os.environ[f"OCTAVO_{name}".upper()] = text
+
+
 def _serve_several(
     folders: Sequence[str], address: tuple[str, int], workers: int, profile: str | None
 ) -> int:
     """Serve several pipelines, each from its own home."""
     from octavo.project import Project
+    from octavo.services.terms import terms
 
+    projects = [Project(folder, None, profile) for folder in folders]
+    terms(projects[0].profile, projects[0].folder).check(address[0])
     if workers > 1:
         return supervise_servers(folders, address, workers, profile)
-    projects = [Project(folder, None, profile) for folder in folders]
     names = [project.name for project in projects]
     for name in names:
         if names.count(name) > 1:

@@ -76,6 +76,7 @@ class Pipeline(Declaration):
         self._check_texts()
         self._check_groups()
         self._check_training()
+        self._check_deployment()
         self._check_target()
         fingerprint(self)  # fails if anything in it has no fixed meaning
 
@@ -236,6 +237,15 @@ class Pipeline(Declaration):
                 where="Evaluation.fairness",
                 fix="Name the features in slices instead.",
             )
+
+    def _check_deployment(self) -> None:
+        """Refuse checks of inputs that are no features; of outputs only a model can tell."""
+        seen = self.features if self.inputs is None else self.inputs
+        for check in self.deployment.check_inputs:
+            for name in check.condition.meta.root_names():
+                if name not in seen:
+                    where = f"Replace.check_inputs, {check.name!r}"
+                    raise DefinitionError.unknown("feature", name, seen, where=where)
 
     def _check_training(self) -> None:
         """Refuse columns that training is told of and that are not there, or mean nothing."""

@@ -4,9 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from octavo.definition.arguments import instance, whole_number
+from octavo.definition.arguments import instance, listed, whole_number
+from octavo.definition.dataset import Check
 from octavo.definition.durations import Duration, written
 from octavo.definition.fingerprint import Declaration, beside
+from octavo.definition.names import unique
 from octavo.definition.parameters import Bounds, parameters
 from octavo.definition.schedule import Schedule, check_schedule
 from octavo.errors import DefinitionError
@@ -119,6 +121,25 @@ class Training(Declaration):
 @dataclass(frozen=True, eq=False)
 class Replace(Declaration):
     """Stage 7: the passed candidate takes the champion's place at once."""
+
+    check_inputs: Sequence[Check] = beside(())
+    """Conditions on the features that a prediction is made from. A request of which a row fails one
+    is refused, or, with severity ``flag``, answered with its name beside the prediction."""
+    check_outputs: Sequence[Check] = beside(())
+    """The same on what is answered, by its names there, and on features."""
+
+    def __post_init__(self) -> None:
+        for name in ("check_inputs", "check_outputs"):
+            checks = listed(getattr(self, name), Check, where=f"Replace.{name}")
+            object.__setattr__(self, name, checks)
+            unique((check.name for check in checks), kind="check", where=f"Replace.{name}")
+            for check in checks:
+                if check.severity == "stop":
+                    raise DefinitionError(
+                        "a request is no batch that could be stopped.",
+                        where=f"Replace.{name}, {check.name!r}",
+                        fix='severity="reject" refuses it, "flag" tells.',
+                    )
 
 
 @dataclass(frozen=True, eq=False)

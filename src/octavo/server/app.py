@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from octavo.errors import DataError, DefinitionError, OctavoError
+from octavo.server.access import CALLER
 from octavo.server.answers import Answer, Refused, as_json
 from octavo.server.events import Events
 from octavo.server.metrics import Metrics
@@ -168,6 +169,7 @@ class App:
             kind=headers.get(b"content-type", ""),
             body=await request.body(),
             if_match=headers.get(b"if-match"),
+            caller=request.scope.get(CALLER),
         )
         return await settings(of.config, asked)
 

@@ -7,28 +7,34 @@ and who waits in its queue is answered by whichever is there.
 import asyncio
 import socket
 from collections.abc import Callable
+from typing import Any
 
 import uvicorn
 
 from octavo.server.app import App
+from octavo.services.certificate import Certificate
 
 IDLE = 5
 """Seconds after which a connection on which nothing is asked is closed, here as anywhere."""
 
 
 class Server(uvicorn.Server):
-    """Serves an application; says when it is ready.
+    """Serves an application, through what stands before it; says when it is ready.
 
     A client that keeps its connection may ask at any moment, also while it is closed: then what it
     asked is lost. One that leaves therefore closes none on which something may come: each is told
     to close by the answer to its next request, or falls idle.
     """
 
-    def __init__(self, app: App, ready: Callable[[], None]) -> None:
+    def __init__(
+        self, app: App, gate: Any, ready: Callable[[], None], certificate: Certificate | None = None
+    ) -> None:
         told = {"log_level": "warning", "access_log": False, "lifespan": "on"}
         # Who stands before it is nobody's to say in a header, and looking costs each request.
         told |= {"proxy_headers": False, "server_header": False}
-        super().__init__(uvicorn.Config(app, timeout_keep_alive=IDLE, **told))  # type: ignore[arg-type]
+        if certificate is not None:
+            told["ssl_context_factory"] = lambda *_: certificate.context()
+        super().__init__(uvicorn.Config(gate, timeout_keep_alive=IDLE, **told))  # type: ignore[arg-type]
         self._app, self._ready = app, ready
 
     def leave(self) -> None:

@@ -67,6 +67,9 @@ class Metrics:
         self._taken: list[tuple[int, ...]] = []
         """Nanoseconds of parts, an answer each, that are not in the histograms yet."""
         self.predicted = Counter("octavo_predictions", "Rows predicted.", **own)
+        self.flagged = Counter(
+            "octavo_predictions_flagged", "Rows predicted of which something was found.", **own
+        )
         self.received = Counter("octavo_received_rows", "Rows on disk.", ["dataset"], **own)
         self.answered = cache(lambda path, status: self._requests.labels(path, status).inc)
         """Returns what counts a request of a path's pattern, answered with a status."""

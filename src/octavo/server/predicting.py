@@ -67,6 +67,8 @@ class Predicting:
         )
         taken = (decoded, *found.took, perf_counter_ns() - began)
         self._metrics.predicted_in(taken, len(found.outputs))
+        if found.flags is not None:
+            self._metrics.flagged.inc(sum(each is not None for each in found.flags))
         if request.query != _TIMING:
             return Answer(body)
         parts = zip(PARTS, taken, strict=True)
@@ -117,4 +119,8 @@ def _rows(model: Model, found: Predicted) -> Sequence[dict[str, Any]]:
     if found.event_ids:
         names = ["event_id", "event_time", *names]
         columns = [found.event_ids, found.event_times, *columns]
-    return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
+    rows = [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
+    for row, flags in zip(rows, found.flags or (), strict=False):
+        if flags is not None:
+            row["flags"] = flags
+    return rows

@@ -14,6 +14,7 @@ import msgspec
 from octavo.errors import DataError, DefinitionError, ResourceError
 from octavo.server.answers import JSON, Answer, Refused, as_json
 from octavo.services.config import ConfigService
+from octavo.services.keys import Caller
 
 Whole = Annotated[int, msgspec.Meta(ge=0)]
 
@@ -53,6 +54,8 @@ class Asked(msgspec.Struct, frozen=True):
     """Content type of the body."""
     body: bytes
     if_match: str | None
+    caller: Caller | None = None
+    """Whose key it came with, who is then named as the one that changes."""
 
 
 async def settings(service: ConfigService, asked: Asked) -> Answer:
@@ -97,14 +100,14 @@ def _patch(service: ConfigService, asked: Asked) -> Answer:
 
 def _change(service: ConfigService, asked: Asked, version: int | None, *, replace: bool) -> Answer:
     change = msgspec.json.decode(asked.body, type=Change)
-    told = {"comment": change.comment, "by": change.by}
+    told = {"comment": change.comment, "by": _by(asked, change)}
     service.change(change.settings, **told, if_version=version, replace=replace)
     return _held(service)
 
 
 def _rollback(service: ConfigService, asked: Asked) -> Answer:
     wanted = msgspec.json.decode(asked.body, type=Rollback)
-    told = {"comment": wanted.comment, "by": wanted.by}
+    told = {"comment": wanted.comment, "by": _by(asked, wanted)}
     service.rollback(wanted.version, **told, if_version=_expected(asked))
     return _held(service)
 
@@ -133,6 +136,10 @@ def _held(service: ConfigService) -> Answer:
     values = {n: {"value": held.values[n], "from": held.origins[n]} for n in held.values}
     told = {"version": held.version, "profile": held.profile, "settings": values}
     return Answer(as_json(told), headers=((b"etag", f'"{held.version}"'.encode()),))
+
+
+def _by(asked: Asked, change: Change | Rollback) -> str:
+    return asked.caller.name if asked.caller else change.by
 
 
 def _expected(asked: Asked) -> int | None:

@@ -5,9 +5,7 @@ or is not written at all. A run reads one version when it begins; later changes 
 Knows nothing of files, commands or HTTP.
 """
 
-import getpass
 import json
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -28,6 +26,7 @@ from octavo.definition.settings import (
 )
 from octavo.errors import DataError, DefinitionError
 from octavo.services.profiles import DEFAULT
+from octavo.services.user import user
 from octavo.stages.training import algorithms
 from octavo.stores import catalog as tables
 from octavo.stores.catalog import Catalog, Row
@@ -345,11 +344,3 @@ def _changes(old: Content, new: Content) -> Changes:
 
 def _without_empty(content: Content) -> Content:
     return {scope: values for scope, values in content.items() if values}
-
-
-def user() -> str:
-    """Return who asks, as the system knows them; empty if it does not."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a user without a name
-        return str(os.getuid())

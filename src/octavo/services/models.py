@@ -20,6 +20,7 @@ from octavo.bundle.arrays import Arrays
 from octavo.errors import DefinitionError, ResourceError
 from octavo.services.batching import Bounds, MicroBatch
 from octavo.services.features_sent import FeatureDecoder
+from octavo.services.flags import Found
 from octavo.services.inferences import Inference
 from octavo.services.requests import Asked, EventDecoder
 from octavo.services.serving import PredictionLog, Scorer
@@ -64,6 +65,8 @@ class Predicted(NamedTuple):
     """Of events, a row each; none of features that came ready."""
     event_times: Sequence[datetime | None]
     took: Took
+    flags: Found = None
+    """What was found about the rows, see `octavo.services.flags`."""
 
 
 class Version(NamedTuple):
@@ -144,8 +147,7 @@ class Model:
         rows
             None where a value is missing.
         """
-        X = self.bundle.encode_rows(rows)
-        columns = X if self.bundle.encoder.is_plain else _transposed(self.features, rows)
+        X, columns = self._encoded(rows)
         return await self._ready.submit(_Ready(perf_counter_ns(), X, columns), len(X))
 
     async def predict_events(self, asked: Asked) -> Predicted:
@@ -167,23 +169,26 @@ class Model:
         began = perf_counter_ns()
         X = asked[0].X if len(asked) == 1 else np.concatenate([each.X for each in asked])
         found = self.bundle.predict_encoded(X)
+        is_one = all(each.columns is each.X for each in asked)
+        flags = self.scorer.flags.of(X, found) if is_one else None
         took = perf_counter_ns() - began
         at, row, answers = tables.now(), 0, []
-        if all(each.columns is each.X for each in asked):
+        if is_one:
             self._keep(X, found, at, took)
         for each in asked:
-            own = found[row : row + len(each.X)]
-            row += len(each.X)
-            answers.append(Predicted(own, (), (), Took(began - each.came, 0, took)))
-            if each.columns is not each.X:
-                self._keep(each.columns, own, at, took)
+            own = slice(row, row := row + len(each.X))
+            told = flags and flags[own]
+            if not is_one:
+                told = self.scorer.flags.of(each.columns, found[own])
+                self._keep(each.columns, found[own], at, took)
+            answers.append(Predicted(found[own], (), (), Took(began - each.came, 0, took), told))
         return answers
 
     def _of_events(self, asked: Sequence[tuple[int, Sequence[Any]]]) -> Sequence[Predicted]:
         began = perf_counter_ns()
         answer = self.scorer.answer([event for _, events in asked for event in events])
         featured = perf_counter_ns()
-        found = self._predicted(answer)
+        found, flags = self._predicted(answer)
         ended = perf_counter_ns()
         self._keep(answer, found, tables.now(), ended - began, positions=answer.positions)
         ids, times = answer.ids, answer.event_times
@@ -191,13 +196,23 @@ class Model:
         for came, events in asked:
             own = slice(row, row := row + len(events))
             took = Took(began - came, featured - began, ended - featured)
-            answers.append(Predicted(found[own], ids[own], times[own], took))
+            told = flags and flags[own]
+            answers.append(Predicted(found[own], ids[own], times[own], took, told))
         return answers
 
-    def _predicted(self, answer: Answer | RowAnswer) -> np.ndarray:
+    def _predicted(self, answer: Answer | RowAnswer) -> tuple[np.ndarray, Found]:
         if isinstance(answer, RowAnswer):
-            return self.bundle.predict_encoded(self.bundle.encode_rows(answer.features))
-        return self.bundle.predict(answer.features)
+            X, columns = self._encoded(answer.features)
+            found = self.bundle.predict_encoded(X)
+        else:
+            columns = answer.features
+            found = self.bundle.predict(columns)
+        return found, self.scorer.flags.of(columns, found)
+
+    def _encoded(self, rows: Sequence[Sequence[Any]]) -> tuple[np.ndarray, np.ndarray | Arrays]:
+        """Return rows encoded, and by column: as they are logged and looked at."""
+        X = self.bundle.encode_rows(rows)
+        return X, X if self.bundle.encoder.is_plain else _transposed(self.features, rows)
 
     def _keep(
         self,

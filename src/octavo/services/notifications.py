@@ -2,11 +2,12 @@
 
 import json
 import logging
+import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import sqlalchemy as sa
 
@@ -124,6 +125,39 @@ class NotificationService:
                         run_id=event["run_id"],
                         reason=f"it did not take {event['kind']!r}",
                     )
+
+
+class Aside:
+    """Delivers in a thread of its own: who takes long to deliver to holds up nobody; a context.
+
+    What has happened by the end of the context is delivered before it is left.
+    """
+
+    def __init__(self, service: NotificationService) -> None:
+        self._service = service
+        self._happened = threading.Event()
+        self._is_over = False
+        self._thread = threading.Thread(target=self._work, name="notifications", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_told: object) -> None:
+        self._is_over = True
+        self._happened.set()
+        self._thread.join()
+
+    def wake(self) -> None:
+        """Say that something has happened."""
+        self._happened.set()
+
+    def _work(self) -> None:
+        while not self._is_over or self._happened.is_set():
+            self._happened.wait()
+            self._happened.clear()
+            with suppress(ResourceError):  # the catalog is busy or full: told with what comes next
+                self._service.tell()
 
 
 def _target(url: str, where: str) -> tuple[str, Any]:

@@ -38,6 +38,22 @@ class Profile:
     keep_files: str = "1d"
     """How long a data file that was replaced is kept, for who reads an earlier version. Variable:
     ``OCTAVO_KEEP_FILES``."""
+    access: str = "open"
+    """Who may ask the server: ``open``, whoever is on this machine; ``keys``, who has an API key.
+    Variable: ``OCTAVO_ACCESS``."""
+    tls_certificate: str = ""
+    """A PEM file with the server's certificate, and those it was signed with; empty: it speaks
+    plain HTTP. From the folder of ``octavo.toml``. Variable: ``OCTAVO_TLS_CERTIFICATE``."""
+    tls_key: str = ""
+    """A PEM file with the certificate's private key. Variable: ``OCTAVO_TLS_KEY``."""
+    rate: str = ""
+    """Requests that a key, or an address that needs none, has in a time, such as ``100/s``; empty:
+    any number. Variable: ``OCTAVO_RATE``."""
+    largest_body: str = "64MiB"
+    """The largest request that the server takes; of JSON 16 MiB at the most. Variable:
+    ``OCTAVO_LARGEST_BODY``."""
+    in_flight: str = "512"
+    """Requests that the server answers at the same time. Variable: ``OCTAVO_IN_FLIGHT``."""
     batch_rows: str = "1024"
     """How many rows of requests that come at the same time are predicted together, at the most.
     Variable: ``OCTAVO_BATCH_ROWS``."""

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from octavo.errors import DataError
-from octavo.services.config import user
+from octavo.services.user import user
 from octavo.stores import deployments
 from octavo.stores.catalog import Catalog, Row, now
 

@@ -15,10 +15,13 @@ import polars as pl
 
 from octavo.bundle import Bundle
 from octavo.bundle.model import MANY
+from octavo.bundle.profile import load_profile
+from octavo.bundle.support import Support
 from octavo.definition import Pipeline
 from octavo.definition.events import EVENT_ID, EVENT_TIME
 from octavo.definition.versions import feature_fingerprints, table_fingerprints
 from octavo.errors import DataError, OctavoError
+from octavo.services.flags import Flags
 from octavo.services.inferences import Inference, as_records
 from octavo.services.requests import EventDecoder, Mark
 from octavo.services.waiting import wait_for
@@ -80,6 +83,9 @@ class Scorer:
                 where=f"deployed {self.candidate_id}",
                 fix="Run `octavo run` to train on the new ones, or put them back in pipeline.py.",
             )
+        support = load_profile(home.candidate(self.candidate_id)).get("support")
+        self.flags = Flags(pipeline.deployment, self.bundle, support and Support.of(support))
+        """Finds what is to be said of a row beside its prediction."""
         self.features = OnlineFeatures(pipeline, home, catalog, self.bundle.schema)
         self.schema = from_json(catalog.schemas()[pipeline.rows.name])
         self._rows = RowFeatures.over(self.features, self.schema, list(self.bundle.schema))

@@ -109,8 +109,14 @@ class _Service:
         self.due = time.monotonic() + self.pause
         return code
 
-    def comes_up(self, stop: threading.Event) -> bool:
-        """Start it; return whether it has said that it is ready, and end it otherwise."""
+    def comes_up(self, stop: threading.Event, meanwhile: Callable[[], object]) -> bool:
+        """Start it; return whether it has said that it is ready, and end it otherwise.
+
+        Parameters
+        ----------
+        meanwhile
+            Is called again and again until then.
+        """
         self.line, other = socket.socketpair()
         with other:
             self.start(other)
@@ -122,7 +128,7 @@ class _Service:
                     return True
                 break  # it has ended
             except TimeoutError:
-                continue
+                meanwhile()
         assert self.process is not None, "it was started"
         self.process.kill()
         self.process.wait()
@@ -167,23 +173,28 @@ class Supervisor:
         """
         try:
             while not stop.is_set():
-                for service in self._services.values():
-                    code = service.ended()
-                    if code == ExitCode.USAGE:
-                        self._tell(
-                            service.name, "cannot run as defined; all services stop", err=True
-                        )
-                        return ExitCode.USAGE
-                    if code is not None:
-                        again = f"{_how(code)}; starts again in {service.pause:g} s"
-                        self._tell(service.name, again, err=True)
-                    if service.process is None and time.monotonic() >= service.due:
-                        service.start()
+                if misused := self._keep_up():
+                    self._tell(misused, "cannot run as defined; all services stop", err=True)
+                    return ExitCode.USAGE
                 look()
                 stop.wait(LOOK)
             return ExitCode.DONE
         finally:
             self._end(self._services.values(), signal.SIGTERM)
+
+    def _keep_up(self) -> str:
+        """Start anew what has ended and is due; return a service that never can be up, or ""."""
+        misused = ""
+        for service in self._services.values():
+            code = service.ended()
+            if code == ExitCode.USAGE:
+                misused = service.name
+            elif code is not None:
+                again = f"{_how(code)}; starts again in {service.pause:g} s"
+                self._tell(service.name, again, err=True)
+            if service.process is None and not misused and time.monotonic() >= service.due:
+                service.start()
+        return misused
 
     def hand_over(self, commands: Mapping[str, Command], stop: threading.Event) -> str:
         """Replace services by successors one after the other, each when its successor is ready.
@@ -201,7 +212,7 @@ class Supervisor:
         before, replaced = dict(self._services), []
         for name, command in commands.items():
             successor = _Service(name, command, self._tell)
-            if not successor.comes_up(stop):
+            if not successor.comes_up(stop, self._keep_up):
                 self._hand_back(before, replaced, stop)
                 return name
             self._replace(name, successor)
@@ -218,7 +229,7 @@ class Supervisor:
                 self._end([self._services.pop(name)], signal.SIGTERM)
                 continue
             again = _Service(name, before[name].command, self._tell)
-            if not again.comes_up(stop):
+            if not again.comes_up(stop, self._keep_up):
                 again.process = None  # then it is started as any that has ended
             self._replace(name, again)
 

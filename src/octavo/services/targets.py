@@ -71,6 +71,8 @@ class Server:
     ----------
     url
         Such as ``http://127.0.0.1:8080``; a path in it comes before that of the request.
+    key
+        An API key, if the server needs one.
 
     Raises
     ------
@@ -78,13 +80,14 @@ class Server:
         If it is no address.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, key: str = "") -> None:
         parts = urlsplit(url)
         kinds = {"http": http.client.HTTPConnection, "https": http.client.HTTPSConnection}
         if parts.scheme not in kinds or not parts.hostname:
             fix = "Write http://HOST:PORT, as `octavo up` prints it."
             raise DefinitionError(f"{url!r} is no address.", where="--url", fix=fix)
         self._url, self._path, self._pipeline = url, parts.path.rstrip("/"), ""
+        self._access = {"Authorization": f"Bearer {key}"} if key else {}
         self._connection = kinds[parts.scheme](parts.hostname, parts.port, timeout=PATIENCE)
 
     def __call__(self, dataset: str, data: bytes, key: str) -> Place:
@@ -140,7 +143,7 @@ class Server:
         self, method: str, path: str, data: bytes, headers: Mapping[str, str]
     ) -> tuple[int, float, dict[str, Any]]:
         try:
-            self._connection.request(method, self._path + path, data, dict(headers))
+            self._connection.request(method, self._path + path, data, {**headers, **self._access})
             answer = self._connection.getresponse()
             body, wait = answer.read(), answer.getheader("Retry-After", "")
         except (OSError, http.client.HTTPException) as error:

@@ -23,6 +23,7 @@ The module knows nothing of what the rows mean.
 """
 
 import contextlib
+import fcntl
 import os
 import threading
 import time
@@ -52,7 +53,12 @@ from octavo.stores.staged import Staged, sync, written
 CHECKPOINT = 20
 """Commits between two checkpoints, and after which a handle is opened anew: it slows down."""
 
+_RECENT = 60.0
+"""Seconds for which a handle may append without a look at what has come since: what stands in the
+way makes the commit fail. Far below `_KEPT`, or a commit could take the number of one that has gone
+from the log."""
 _TRIES = 10  # commits that lose a race against the same writer or a change of columns
+_LOOKS = 3  # at a log that another cleans up meanwhile
 _REPLACER = "octavo.replace"
 """The writer that all who replace files commit as, so that none replaces what another has."""
 _KEPT = "interval 1 hours"
@@ -101,6 +107,8 @@ class DeltaLog:
         self._lock = threading.Lock()
         self._table: DeltaTable | None = None
         self._uses = 0
+        self._looked = 0.0
+        """When the handle was brought up to date, seconds of the monotonic clock."""
 
     def exists(self) -> bool:
         """Return whether the table has been created."""
@@ -121,8 +129,11 @@ class DeltaLog:
     def transaction_version(self, app_id: str) -> int | None:
         """Return the newest version a writer has committed; None if there is none."""
         with self._lock, explained(self.url):
-            table = self._found()
-            return None if table is None else table.transaction_version(app_id)
+            for tried in range(_LOOKS):
+                with self._again(tried):
+                    table = self._found()
+                    return None if table is None else table.transaction_version(app_id)
+            return None
 
     def scan(self) -> pl.LazyFrame:
         """Return all rows, lazily, in no order; files are skipped by their statistics.
@@ -183,22 +194,20 @@ class DeltaLog:
             for file in files:
                 os.utime(folder / file.path)
             try:
-                for _ in range(_TRIES):
-                    table = self._existing()
-                    if not {*files} <= {*_files(table)}:
-                        break
-                    last = table.transaction_version(_REPLACER) or 0
-                    again = CommitProperties(app_transactions=[Transaction(_REPLACER, last + 1)])
-                    with contextlib.suppress(CommitFailedError):
-                        self._commit(table, [*added, *removed], again)
+                for tried in range(_TRIES):
+                    with self._again(tried):
+                        table = self._existing()
+                        if not {*files} <= {*_files(table)}:
+                            break
+                        last = table.transaction_version(_REPLACER) or 0
+                        mark = CommitProperties(app_transactions=[Transaction(_REPLACER, last + 1)])
+                        self._commit(table, [*added, *removed], mark)
                         self._checkpoint(table)  # who opens it need not read of each file
                         return True
-                    self._table = None
             except (OSError, DeltaError):
                 self._discard(folder, added, rows)
                 raise
-            self._discard(folder, added, rows)
-            return False
+            return self._discard(folder, added, rows)
 
     def append(
         self,
@@ -244,37 +253,61 @@ class DeltaLog:
                 app_transactions=[Transaction(app_id, version)],
             )
             frame = rows.empty if isinstance(rows, Staged) else rows
-            for _ in range(_TRIES):
-                table = self._found() or self._created(frame)
-                done = table.transaction_version(app_id)
-                if done is not None and done >= version:
-                    # Its writer may have died between the commit and the disk.
-                    newest = table.version()
-                    self._sync_log(max(0, newest - 2 * CHECKPOINT), newest)
-                    return None
-                with contextlib.suppress(CommitFailedError):
+            for tried in range(_TRIES):
+                with self._again(tried):
+                    table = self._recent() or self._found() or self._created(frame)
+                    done = table.transaction_version(app_id)
+                    if done is not None and done >= version:
+                        # Its writer may have died between the commit and the disk.
+                        newest = table.version()
+                        self._sync_log(max(0, newest - 2 * CHECKPOINT), newest)
+                        return None
                     ready = self._conforming(table, frame, merge=merge)
                     ready = rows if isinstance(rows, Staged) else ready
                     return self._committed(table, ready, properties)
-                self._table = None
         raise ResourceError(
             f"the append lost {_TRIES} races against writers called {app_id!r}.",
             where=self.url,
             fix="Give each writer a name of its own.",
         )
 
+    def _recent(self) -> DeltaTable | None:
+        """Return a handle that knew the newest commit just now; None if there is none."""
+        if time.monotonic() - self._looked > _RECENT or self._uses >= CHECKPOINT:
+            return None
+        self._uses += 1
+        return self._table
+
     def _found(self) -> DeltaTable | None:
         """Return a handle that knows the newest commit."""
         if self._table is not None and self._uses < CHECKPOINT:
-            self._uses += 1
-            self._table.update_incremental()
-            return self._table
-        try:
+            with contextlib.suppress(DeltaError):
+                self._update(self._table)
+                self._uses += 1
+                return self._table
+        self._table, self._uses, self._looked = None, 0, time.monotonic()
+        with contextlib.suppress(TableNotFoundError):
             self._table = self._opened()
-        except TableNotFoundError:
-            self._table = None
-        self._uses = 0
         return self._table
+
+    def _update(self, table: DeltaTable) -> None:
+        now = time.monotonic()
+        table.update_incremental()
+        self._looked = now
+
+    @contextlib.contextmanager
+    def _again(self, tried: int) -> Iterator[None]:
+        """Let what lost a race be tried again, with a handle that is opened anew.
+
+        So too what a handle cannot read: it reads late, and what it knows of the log may have been
+        cleaned up since, or a checkpoint been replaced by one that is longer or shorter.
+        """
+        try:
+            yield
+        except DeltaError as error:
+            if tried + 1 >= _LOOKS and not isinstance(error, CommitFailedError):
+                raise
+            self._table = None
 
     def _opened(self) -> DeltaTable:
         with contextlib.suppress(DeltaError):
@@ -365,7 +398,7 @@ class DeltaLog:
 
     def _settled(self, table: DeltaTable, before: int) -> int:
         """Bring all commits after one to disk, and now and then a checkpoint of the table."""
-        table.update_incremental()
+        self._update(table)
         after = table.version()
         self._sync_log(before + 1, after)
         if after // CHECKPOINT > before // CHECKPOINT:
@@ -373,13 +406,34 @@ class DeltaLog:
         return after
 
     def _checkpoint(self, table: DeltaTable) -> None:
-        """Write a checkpoint; once it is on disk, what it makes superfluous may go."""
-        table.create_checkpoint()
-        name = f"_delta_log/{table.version():020}.checkpoint.parquet"
-        self._sync("_delta_log/_last_checkpoint", name)
-        # Who cleans up at the same time may take away what is looked at; the commit stands.
-        with contextlib.suppress(FileNotFoundError, DeltaError):
-            table.cleanup_metadata()
+        """Write a checkpoint; once it is on disk, what it makes superfluous may go.
+
+        Whoever finds another at it leaves it to that one: two of the same version are different
+        files, and a reader of the first would go on in the second.
+        """
+        with self._checkpointing() as is_alone:
+            if not is_alone:
+                return
+            table.create_checkpoint()  # if there is one of its version, that stays
+            name = f"_delta_log/{table.version():020}.checkpoint.parquet"
+            self._sync("_delta_log/_last_checkpoint", name)
+            # A reader or another machine may be in the way; the commit stands.
+            with contextlib.suppress(FileNotFoundError, DeltaError):
+                table.cleanup_metadata()
+
+    @contextlib.contextmanager
+    def _checkpointing(self) -> Iterator[bool]:
+        """Be the only one on this machine who writes checkpoints; False: another is."""
+        if self._folder is None:
+            yield True
+            return
+        with (self._folder / "_delta_log" / "_checkpointing").open("a") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                yield False
+                return
+            yield True
 
     def _placed(self, folder: Path, rows: pl.DataFrame | Staged) -> list[AddAction]:
         """Bring the data files to disk, in the table's folder; no reader knows of them yet."""
@@ -395,25 +449,27 @@ class DeltaLog:
         sync(folder)
         return added
 
-    def _discard(self, folder: Path, added: list[AddAction], rows: pl.DataFrame | Staged) -> None:
-        """Take back data files whose commit failed, unless the commit stands in spite of that."""
-        known = {uri.rsplit("/", 1)[-1] for uri in DeltaTable(self.url).file_uris()}
+    def _discard(self, folder: Path, added: list[AddAction], rows: pl.DataFrame | Staged) -> bool:
+        """Take back data files whose commit failed; True: the commit stands in spite of that."""
+        known = {uri.rsplit("/", 1)[-1] for uri in self._opened().file_uris()}
         for file in added:
             if file.path not in known and isinstance(rows, Staged):
                 (folder / file.path).rename(rows.folder / file.path)
             elif file.path not in known:
                 (folder / file.path).unlink(missing_ok=True)
+        return known.issuperset(file.path for file in added)
 
     def _sync_log(self, first: int, last: int) -> None:
-        """Bring commits to disk; those long in a checkpoint may be gone."""
-        if self._folder is not None:
-            entries = (f"_delta_log/{version:020}.json" for version in range(first, last + 1))
-            self._sync(*(entry for entry in entries if (self._folder / entry).exists()))
+        """Bring commits to disk."""
+        self._sync(*(f"_delta_log/{version:020}.json" for version in range(first, last + 1)))
 
     def _sync(self, *names: str) -> None:
+        """Bring files of the log to disk; what has gone is in a checkpoint that is there."""
         if self._folder is not None:
-            for name in (*names, "_delta_log"):
-                sync(self._folder / name)
+            for name in names:
+                with contextlib.suppress(FileNotFoundError):
+                    sync(self._folder / name)
+            sync(self._folder / "_delta_log")
 
 
 def _files(table: DeltaTable) -> list[File]:

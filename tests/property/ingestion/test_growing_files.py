@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "unit" / "ingestion"))
@@ -71,7 +71,8 @@ def expected(contents):
 
 @pytest.mark.parametrize("partitions", [1, 3])
 @settings(max_examples=25, deadline=None)
-@given(st.lists(step, max_size=14), st.integers(1, 3))
+@given(st.lists(step, max_size=14), st.integers(1, 6))
+@example([("write", ["a"], 1.0), ("die",), ("rotate",), ("write", ["b"], 1.0)], 5)
 def test_each_row_once(partitions, steps, step_of_death):
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

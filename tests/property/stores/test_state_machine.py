@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from octavo.errors import DataError
-from octavo.stores.state import BEGINNING, StateStore, chunks, environment
+from octavo.stores.state import BEGINNING, StateStore, chunks, environment, fresh
 
 LANES = {"all": None, "some": 20, "brief": 7}
 ENTITIES = [0, 2**63, 2**64 - 1]
@@ -56,10 +56,10 @@ class Model:
 class StateMachine(RuleBasedStateMachine):
     chunk = 3
 
-    @initialize(chunk=st.integers(1, 5))
-    def begin(self, chunk):
-        self.usual = chunks.CHUNK, environment.ROOM
-        chunks.CHUNK, environment.ROOM = chunk, 1 << 17
+    @initialize(chunk=st.integers(1, 5), most=st.sampled_from([0, 9, 60]))
+    def begin(self, chunk, most):
+        self.usual = chunks.CHUNK, environment.ROOM, fresh.MOST
+        chunks.CHUNK, environment.ROOM, fresh.MOST = chunk, 1 << 17, most
         memory = Path("/dev/shm")  # a thousand transactions, each of which waits for the disk
         self.folder = Path(tempfile.mkdtemp(dir=memory if memory.exists() else None))
         self.model = Model()
@@ -70,7 +70,7 @@ class StateMachine(RuleBasedStateMachine):
 
     def teardown(self):
         if hasattr(self, "folder"):
-            chunks.CHUNK, environment.ROOM = self.usual
+            chunks.CHUNK, environment.ROOM, fresh.MOST = self.usual
             del self.store
             shutil.rmtree(self.folder)
 
@@ -226,7 +226,12 @@ class StateMachine(RuleBasedStateMachine):
                 else:
                     assert chunks.last_of(key) == pairs["time"][-1]
                     newest[lane, entity] = chunks.last_of(key)
-            assert snapshot.held == held
+            waiting = dict.fromkeys(LANES, 0)
+            for key, value in snapshot._transaction.cursor(opened.environment.tables[b"fresh"]):
+                waits, _ = chunks.read(value, fresh.TRIPLE)
+                waiting[list(LANES)[key[1]]] += len(waits) // fresh.TRIPLE.itemsize
+            assert max(waiting.values()) <= fresh.MOST
+            assert snapshot.held == {lane: held[lane] + waiting[lane] for lane in LANES}
 
 
 StateMachine.TestCase.settings = settings(

@@ -24,7 +24,7 @@ from octavo.definition.events import EVENT_ID, EVENT_TIME, KNOWN_AT, POSITION, T
 from octavo.stages.prep.folding import Group, late, open_state, past_of
 from octavo.stages.prep.lanes import as_columns, lanes, observations, queries
 from octavo.stages.prep.shard import Shard
-from octavo.stores.state import StateStore, chunks, slabs
+from octavo.stores.state import StateStore, chunks, fresh, slabs
 from octavo.windows import (
     Aggregate,
     LanePlan,
@@ -160,7 +160,12 @@ def in_bulk(case: Case, found) -> pl.DataFrame:
 
 
 def live(case: Case, found, data) -> pl.DataFrame:
-    sizes = (chunks, "CHUNK", 1, 3), (slabs, "MOST", 1, 900), (tiles, "SPARE", 0, 10**6)
+    sizes = (
+        (chunks, "CHUNK", 1, 3),
+        (fresh, "MOST", 0, 20),
+        (slabs, "MOST", 1, 900),
+        (tiles, "SPARE", 0, 10**6),
+    )
     with pytest.MonkeyPatch.context() as patch:
         for module, name, least, most in sizes:
             patch.setattr(module, name, data.draw(st.sampled_from([least, most]), label=name))

@@ -1,10 +1,13 @@
 """Whole records of files that grow, and nothing else; what is said of files that are no more."""
 
+import contextlib
+
 import pytest
-from following import Grown
+from following import Grown, Killed
 
 import octavo as ov
 from octavo.errors import DefinitionError
+from octavo.stages.ingestion import growing
 from octavo.stages.ingestion.tail import behind
 
 
@@ -105,6 +108,29 @@ def test_what_is_left_of_a_renamed_file_is_read(tmp_path, name):
     grown.settle()
     assert sorted(row["id"] for row in grown.rows()) == ["1", "2", "3"]
     assert any("is called" in each for each in grown.told)
+
+
+@pytest.mark.parametrize("step", range(1, 6))
+def test_a_new_file_that_is_renamed_after_a_kill_is_no_other_one(tmp_path, step, monkeypatch):
+    """Its first rows may be in the stream, though it is not yet stored how far it was read."""
+    grown, file = Grown(tmp_path, "*.csv"), tmp_path / "a.csv"
+    write(file, "id,text\n1,one\n")
+    store, left = growing.store, [step]
+
+    def killed(path, files):
+        left[0] -= 1
+        if left[0] == 0:
+            raise Killed
+        store(path, files)
+
+    with monkeypatch.context() as patch, contextlib.suppress(Killed):
+        patch.setattr(growing, "store", killed)
+        grown.settle()
+    file.rename(tmp_path / "old.csv")
+    write(file, "id,text\n22,two\n3,three\n")
+    grown.begin()
+    grown.settle()
+    assert sorted(row["id"] for row in grown.rows()) == ["1", "22", "3"]
 
 
 def test_a_file_that_is_cut_is_told_and_read_anew(tmp_path):

@@ -10,11 +10,13 @@ import polars as pl
 from octavo.bundle import Bundle
 from octavo.bundle.encoders import OrdinalEncoder
 from octavo.bundle.model import LinearModel
+from octavo.definition import Replace
 from octavo.definition.events import EVENT_ID, EVENT_TIME
 from octavo.server import App
 from octavo.server.app import Hosted
 from octavo.server.events import Events
 from octavo.services.batching import Bounds
+from octavo.services.flags import Flags
 from octavo.services.inferences import as_records
 from octavo.services.models import Models
 from octavo.services.receiving import Receiver
@@ -36,13 +38,16 @@ def bundle_of(value: float) -> Bundle:
 class Scorer:
     """Answers events that are features: for ``c`` below zero it refuses them."""
 
-    def __init__(self, version: int, bundle: Bundle | None = None) -> None:
+    def __init__(
+        self, version: int, bundle: Bundle | None = None, checked=None, support=None
+    ) -> None:
         self.deployment_id, self.candidate_id = f"deployment-{version}", f"candidate-{version}"
         self.bundle = bundle or bundle_of(version)
         self.schema = dict.fromkeys(NAMES, pl.Float64)
         self.decoder = EventDecoder(self.schema)
         self.features = SimpleNamespace(positions={})
         self.waits = lambda marks: None
+        self.flags = Flags(checked or Replace(), self.bundle, support)
 
     def wait_for(self, marks):
         self.waits(marks)

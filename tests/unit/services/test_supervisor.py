@@ -163,3 +163,25 @@ def test_one_that_does_not_come_up_leaves_all_as_it_was(follow):
         "a": ["old begins", f"old ends by {usr}", "new begins", f"new ends by {usr}", *again],
         "b": again,
     }
+
+
+def test_others_are_kept_up_while_a_successor_takes_its_time(tmp_path):
+    begun, stop, told = tmp_path / "begun", threading.Event(), []
+    slow = "import sys, time; time.sleep(1.5); sys.exit(1)"
+    commands = {
+        "slow": Command(["sleep", "60"]),
+        "other": Command(["sh", "-c", f"echo >> {begun}; sleep 0.5"]),
+    }
+    supervised = Supervisor(commands, telling([]))
+
+    def look():
+        if begun.exists():
+            before = begun.read_text().count("\n")
+            told.append(supervised.hand_over({"slow": Command([sys.executable, "-c", slow])}, stop))
+            told.append(begun.read_text().count("\n") - before)
+            stop.set()
+
+    threading.Timer(60, stop.set).start()
+    assert supervised.run(stop, look) == ExitCode.DONE
+    assert told[0] == "slow"
+    assert told[1] >= 1

@@ -321,6 +321,42 @@ def test_opening_while_the_log_is_cleaned_up(log, forgetful):
     assert failed == []
 
 
+@pytest.mark.parametrize("is_new", [True, False])
+@pytest.mark.parametrize("appends", [True, False])
+def test_asking_while_the_log_is_cleaned_up(log, forgetful, monkeypatch, is_new, appends):
+    """How old an entry is says nothing of when it became superfluous: that may be just now."""
+    fill(log, 2)
+    late, asked = DeltaLog(log.url), DeltaTable.transaction_version
+    if not is_new:
+        assert late.exists()
+
+    def cleaned(table, app_id):
+        monkeypatch.setattr(DeltaTable, "transaction_version", asked)
+        fill(log, 9, first=2)
+        return asked(table, app_id)
+
+    monkeypatch.setattr(DeltaTable, "transaction_version", cleaned)
+    if appends:
+        fill(late, 1, first=20)
+        assert numbers(log) == [*range(22), 40, 41]
+    else:
+        assert late.transaction_version("none") is None
+    assert DeltaTable.transaction_version is asked
+
+
+def test_files_whose_checkpoint_fails_are_replaced_all_the_same(log, monkeypatch):
+    fill(log, 10)
+
+    def gone(table):
+        monkeypatch.undo()
+        raise DeltaError("File not found")
+
+    monkeypatch.setattr(DeltaTable, "create_checkpoint", gone)
+    assert len(compact(log, Path(log.url))) == 10
+    assert len(log.files()) == 1
+    assert numbers(log) == [*range(20)]
+
+
 def sizes(*bytes):
     return [File(f"{n}", size, 1, n) for n, size in enumerate(bytes)]
 

@@ -4,6 +4,7 @@ import math
 import threading
 
 import polars as pl
+import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable
 from hypothesis import given, settings
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from octavo.errors import DataError, ResourceError
 from octavo.stores import delta
 from octavo.stores.columns import TYPES
+from octavo.stores.compaction import compact
 from octavo.stores.delta import CHECKPOINT, DeltaLog
 
 TIME = pl.Datetime("us", "UTC")
@@ -87,6 +89,35 @@ def test_another_writer_between_look_and_commit_is_no_obstacle(log, monkeypatch)
     monkeypatch.setattr(delta, "written", overtaken)
     assert log.append(ROWS, app_id="w", version=1) is not None
     assert log.scan().collect().height == 6
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    appends=st.lists(st.tuples(st.integers(0, 2), st.sampled_from("vw"), st.integers(1, 4))),
+    wide=st.integers(0, 12),
+)
+def test_handles_that_looked_a_moment_ago_append_once_too(tmp_path_factory, appends, wide):
+    """Several hold the table, and look no more at what the others have appended since."""
+    url = tmp_path_factory.mktemp("delta") / "table"
+    logs, done, rows = [DeltaLog(url) for _ in range(3)], {"v": 0, "w": 0}, 0
+    for number, (which, writer, version) in enumerate(appends):
+        frame = ROWS if number < wide else ROWS.with_columns(more=pl.lit(1))
+        found = logs[which].append(frame, app_id=writer, version=version, merge=True)
+        assert (found is None) == (version <= done[writer])
+        done[writer] = max(done[writer], version)
+        rows += 0 if found is None else frame.height
+    assert not appends or DeltaLog(url).scan().collect().height == rows
+
+
+def test_a_handle_that_has_not_looked_for_long_looks_again(log, monkeypatch):
+    log.append(ROWS, app_id="w", version=1)
+    looked = []
+    update = DeltaTable.update_incremental
+    monkeypatch.setattr(DeltaTable, "update_incremental", lambda t: (looked.append(1), update(t)))
+    log.append(ROWS, app_id="w", version=2)
+    monkeypatch.setattr(delta, "_RECENT", -1.0)
+    log.append(ROWS, app_id="w", version=3)
+    assert len(looked) == 1 + 2
 
 
 def test_threads_may_share_a_log_and_race_to_create_the_table(tmp_path):
@@ -264,6 +295,89 @@ def test_a_commit_that_fails_leaves_no_data_file(log, monkeypatch):
         with pytest.raises(ResourceError, match="full"):
             log.append(ROWS, app_id="w", version=1)
     assert len(list(log._folder.glob("*.parquet"))) == 1
+
+
+def checkpoint(log):
+    return log._folder / "_delta_log" / f"{CHECKPOINT:020}.checkpoint.parquet"
+
+
+@pytest.mark.parametrize("compression", ["none", "gzip"])  # it becomes longer, and shorter
+def test_a_checkpoint_that_another_writer_replaces_hinders_nobody(log, tmp_path, compression):
+    """So it is where no lock is shared, as with an object store, or with other tools."""
+    for version in range(CHECKPOINT):
+        log.append(ROWS, app_id="w", version=version)
+    others = [DeltaLog(log.url) for _ in range(3)]
+    assert [other.version() for other in others] == [CHECKPOINT] * 3
+    other = tmp_path / "other"
+    pq.write_table(pq.read_table(checkpoint(log)), other, compression=compression)
+    assert other.stat().st_size != checkpoint(log).stat().st_size
+    other.replace(checkpoint(log))
+    assert others[0].transaction_version("unknown") is None
+    assert others[1].append(ROWS, app_id="new", version=0) is not None
+    assert len(compact(others[2], log._folder)) == CHECKPOINT + 1
+    assert others[1].append(ROWS, app_id="w", version=CHECKPOINT - 1) is None
+    assert log.scan().collect().height == 2 * (CHECKPOINT + 1)
+
+
+def test_what_cannot_be_read_again_and_again_is_told(log):
+    for version in range(CHECKPOINT):
+        log.append(ROWS, app_id="w", version=version)
+    other = DeltaLog(log.url)
+    assert other.version() == CHECKPOINT
+    checkpoint(log).write_bytes(b"damaged")
+    with pytest.raises(ResourceError, match="cannot be read"):
+        other.transaction_version("unknown")
+    with pytest.raises(ResourceError, match="cannot be read"):
+        other.append(ROWS, app_id="new", version=0)
+
+
+def test_one_at_a_time_writes_a_checkpoint_and_nobody_waits_for_it(log, monkeypatch):
+    create, writing = DeltaTable.create_checkpoint, []
+
+    def slow(table):
+        writing.append(table.version())
+        for version in range(CHECKPOINT + 1, 3 * CHECKPOINT):
+            DeltaLog(log.url).append(ROWS, app_id="other", version=version)
+        create(table)
+
+    for version in range(CHECKPOINT - 1):
+        log.append(ROWS, app_id="w", version=version)
+    monkeypatch.setattr(DeltaTable, "create_checkpoint", slow)
+    log.append(ROWS, app_id="w", version=CHECKPOINT)
+    assert writing == [CHECKPOINT]
+    assert checkpoint(log).exists()
+    assert log.scan().collect().height == 2 * (3 * CHECKPOINT - 1)
+
+
+def test_a_checkpoint_that_is_there_stays(log):
+    for version in range(CHECKPOINT):
+        log.append(ROWS, app_id="w", version=version)
+    before = checkpoint(log).stat()
+    DeltaLog(log.url)._checkpoint(DeltaTable(log.url))
+    assert checkpoint(log).stat() == before
+
+
+def test_a_replay_while_another_cleans_up_the_log_is_ignored_as_ever(log, monkeypatch):
+    """Entries may go between any look at them and the next."""
+    for version in range(3):
+        log.append(ROWS, app_id="w", version=version)
+    original = delta.sync
+
+    def gone(path):
+        if path.name == f"{1:020}.json":
+            path.unlink()
+        original(path)
+
+    monkeypatch.setattr(delta, "sync", gone)
+    assert log.append(ROWS, app_id="w", version=2) is None
+
+
+def test_a_checkpoint_whose_writer_was_killed_before_it_was_named_is_one(log):
+    for version in range(CHECKPOINT):
+        log.append(ROWS, app_id="w", version=version)
+    (checkpoint(log).parent / "_last_checkpoint").unlink()
+    log._checkpoint(DeltaTable(log.url))
+    assert DeltaLog(log.url).scan().collect().height == 2 * CHECKPOINT
 
 
 def test_a_place_where_no_table_can_be_is_a_resource_error(tmp_path):

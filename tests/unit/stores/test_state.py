@@ -11,14 +11,20 @@ import numpy as np
 import pytest
 
 from octavo.errors import DataError, DefinitionError, ResourceError
-from octavo.stores.state import BEGINNING, Place, StateStore, chunks, environment
+from octavo.stores.state import BEGINNING, Place, StateStore, chunks, environment, fresh
 from octavo.stores.state.records import RECORDS, Opened
 
 LANES = {"all": None, "week": 1_000}
 
 
 @pytest.fixture
-def small(monkeypatch):
+def placed(monkeypatch):
+    """Observations go to their entities at once."""
+    monkeypatch.setattr(fresh, "MOST", 0)
+
+
+@pytest.fixture
+def small(monkeypatch, placed):
     monkeypatch.setattr(chunks, "CHUNK", 4)
 
 
@@ -250,7 +256,7 @@ def test_a_sealed_chunk_goes_when_its_last_observation_has_expired(path, small, 
 
 
 @pytest.mark.parametrize(("horizon", "left"), [(6, 5), (7, 2)])
-def test_of_a_head_goes_what_has_expired_if_that_is_more_than_half(path, horizon, left):
+def test_of_a_head_goes_what_has_expired_if_that_is_more_than_half(path, placed, horizon, left):
     store = opened(path)
     add(store, 1, [5, 6, 7, 8], lane="week", known_at=8)
     add(store, 1, [9], lane="week", known_at=9, trim=1000 + horizon)
@@ -265,6 +271,38 @@ def one_more(store, *place, fail=False):
             tx.set_position(*place)
         if fail:
             raise KeyError
+
+
+def test_new_observations_wait_until_their_range_is_the_fullest(path, monkeypatch):
+    monkeypatch.setattr(fresh, "MOST", 6)
+    store, few, many = opened(path), 5, 2**64 - 1
+    add(store, few, [3, 1])
+    add(store, many, [4, 2, 9])
+    assert keys_of(store) == []
+    add(store, many, [5, 4], [50, 40])
+    assert [entity for _, entity, *_ in keys_of(store)] == [many]
+    assert store.held["all"] == 7
+    add(store, many, [4], [41])
+    add(store, few, [1], [10])
+    assert history(store, many) == [(2, 2.0), (4, 4.0), (4, 40.0), (4, 41.0), (5, 50.0), (9, 9.0)]
+    assert history(store, few) == [(1, 1.0), (1, 10.0), (3, 3.0)]
+    with store.snapshot() as snapshot:
+        found = snapshot.observations_of("all", np.array([many, 7, few], np.uint64), 1)
+        assert found.starts.tolist() == [0, 6, 6, 7]
+        assert snapshot.counts("all", np.array([many, 7, few], np.uint64)).tolist() == [6, 0, 3]
+    assert store.sweep(0) == 0
+    assert [entity for _, entity, *_ in keys_of(store)] == [few, many]
+    assert history(store, few) == [(1, 1.0), (1, 10.0), (3, 3.0)]
+
+
+def test_damage_to_what_waits_is_noticed(path):
+    value = np.random.default_rng(0).random(1)
+    add(opened(path), 1, [5], value)
+    gc.collect()
+    damage(path, value.tobytes())
+    for read in (history, lambda store, entity: add(store, entity, [6])):
+        with pytest.raises(DataError, match="checksum does not match"):
+            read(opened(path), 1)
 
 
 def test_a_place_is_passed_once(path):
@@ -449,7 +487,7 @@ def test_a_state_of_another_format_is_refused(path):
     document = {"format": 99, "view": "card", "fingerprint": "f1", "lanes": LANES}
     value = chunks.checked(json.dumps(document).encode())
     place_in(store._opened, RECORDS, b"identity", value)
-    with pytest.raises(DataError, match="format version 99; this Octavo reads 2"):
+    with pytest.raises(DataError, match="format version 99; this Octavo reads 3"):
         opened(path)
 
 
@@ -471,7 +509,7 @@ def damage(path, needle):
 
 
 @pytest.mark.parametrize("row", [0, 300, 600])
-def test_a_damaged_chunk_is_noticed(path, row):
+def test_a_damaged_chunk_is_noticed(path, placed, row):
     values = np.random.default_rng(0).random(601)
     add(opened(path), 1, range(601), values)
     add(opened(path), 2, [5])
@@ -521,9 +559,9 @@ def test_a_chunk_of_another_format_is_refused(path):
     store = opened(path)
     body = chunks.HEADER.pack(9, 0, 0, 0)
     place_in(store._opened, b"observations", chunks.head_key(0, 1), chunks.checked(body))
-    with pytest.raises(DataError, match="format version 9; this Octavo reads 2"):
+    with pytest.raises(DataError, match="format version 9; this Octavo reads 3"):
         history(store, 1)
-    short = chunks.checked(chunks.HEADER.pack(2, 0, 7, 0))
+    short = chunks.checked(chunks.HEADER.pack(3, 0, 7, 0))
     place_in(store._opened, b"observations", chunks.head_key(0, 1), short)
     with pytest.raises(DataError, match="another length"):
         history(store, 1)
@@ -566,7 +604,7 @@ def needed(store):
     return size, (store.path / "data.mdb").stat().st_size
 
 
-def test_a_file_that_was_cut_off_is_refused(path):
+def test_a_file_that_was_cut_off_is_refused(path, placed):
     store = opened(path)
     for entity in range(40):
         add(store, entity, range(100))

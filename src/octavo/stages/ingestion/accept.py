@@ -129,8 +129,7 @@ class Intake:
             again = again.filter(pl.col("rule") != "restated")
             self.duplicates += again.height
             rows = rows.join(again, on="_row", how="anti", maintain_order="left")
-        for rule, count in rows.group_by("rule").len().iter_rows():
-            self.rules[rule] += count
+        self.rules.update(rows["rule"].to_list())
         batch = pl.lit(self._batch["batch_id"]).alias("_batch_id")
         self._incoming.rejected.add(rows.with_columns(batch).select(list(REJECTED_SCHEMA)))
 

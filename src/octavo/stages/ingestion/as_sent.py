@@ -19,7 +19,7 @@ from octavo.definition import Dataset, Files
 from octavo.errors import DataError
 from octavo.stages.ingestion import delimited, lines
 from octavo.stages.ingestion.encodings import UTF8, told_encoding, without_mark
-from octavo.stages.ingestion.growing import Followed
+from octavo.stages.ingestion.growing import WINDOW, Followed
 from octavo.stages.ingestion.loaded import ROW, Part, Wanted
 from octavo.stages.ingestion.opening import Source, kind_of
 from octavo.stages.ingestion.records import (
@@ -104,6 +104,8 @@ def form_of(
     if head.strip().count(b"\n") < (kind == "csv") or not head.strip():
         return None
     file.kind, file.told = kind, len(head)
+    if not file.end:  # it is recognized by them, should it be renamed before that is stored
+        file.head = head[:WINDOW]
     encoding = told_encoding(head, told.encoding)
     if "\n".encode(encoding) not in (b"\n", b"\xef\xbb\xbf\n"):
         fix = "Write it as UTF-8."

@@ -172,14 +172,14 @@ def in_place(catalog: Catalog, batch: Row, now: int, *, rows: int | None = None)
 def behind_all(connection: sa.Connection) -> tuple[int, int]:
     """Return the first place behind all there are, and the newest ``known_at`` so far."""
     table, barrier = tables.batches, tables.barrier
-    # One by one: so each is looked up in its index.
-    places = (table.c.sequence, table.c.withdrawn, barrier.c.position)
-    clocks = (table.c.newest, table.c.clock, barrier.c.clock)
-    place, clock = (
-        max(connection.scalar(sa.select(sa.func.max(column))) or 0 for column in columns)
-        for columns in (places, clocks)
+    columns = (
+        *(table.c.sequence, table.c.withdrawn, barrier.c.position),
+        *(table.c.newest, table.c.clock, barrier.c.clock),
     )
-    return 1 + place, clock
+    # Each by itself: so it is looked up in its index.
+    each = (sa.select(sa.func.max(column)).scalar_subquery() for column in columns)
+    found = [value or 0 for value in connection.execute(sa.select(*each)).one()]
+    return 1 + max(found[:3]), max(found[3:])
 
 
 def is_passed(connection: sa.Connection, batch: Row) -> bool:

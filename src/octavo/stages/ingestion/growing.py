@@ -1,8 +1,9 @@
 """Files that grow: how far each was read, and whether a file is still the one that was read.
 
 A file is told by what was read of it: its first bytes, and those before the place up to which it
-was read. So it is recognized under another name, a new one under its name is not taken for it, and
-nothing depends on numbers that a network folder may change. It knows nothing of records.
+was read; the first are known before any of it is sent. So it is recognized under another name, a
+new one under its name is not taken for it, and nothing depends on numbers that a network folder may
+change. It knows nothing of records.
 """
 
 import contextlib
@@ -30,7 +31,7 @@ class Followed(msgspec.Struct, kw_only=True):
     line: int = 1
     """The number of the next line."""
     head: bytes = b""
-    """The first of the bytes that were read, at most `WINDOW`."""
+    """Its first bytes, at most `WINDOW`: those that were read; before that, that told its form."""
     last: bytes = b""
     """The last of them."""
     kind: str = ""
@@ -40,7 +41,7 @@ class Followed(msgspec.Struct, kw_only=True):
 
     def read_on(self, data: bytes) -> None:
         """Take in that some more bytes were read."""
-        self.head = (self.head + data[:WINDOW])[:WINDOW]
+        self.head = (self.head[: self.end] + data[:WINDOW])[:WINDOW]
         self.last = (self.last + data[-WINDOW:])[-WINDOW:]
         self.end += len(data)
         self.line += data.count(b"\n")
@@ -105,7 +106,7 @@ def look(there: Sequence[Followed], lost: Sequence[Followed], paths: Sequence[Pa
     away: list[Followed] = []
     for each in lost:
         was = each.path
-        place = around.find(each, taken) if each.end else None
+        place = around.find(each, taken) if each.head else None
         if place is None:
             away.append(each)
             continue

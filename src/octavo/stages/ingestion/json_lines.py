@@ -132,6 +132,11 @@ class Rows:
             self._of += [number] * len(found)
             self._rows += found
 
+    def take_all(self, found: list[Record]) -> None:
+        """Take all objects, each of which is one row."""
+        self._numbers = self._of = list(range(len(found)))
+        self._rows = found
+
     def refuse(self, number: int, rule: str, why: str) -> None:
         """Keep an object aside."""
         self._faults.append((len(self._of), rule, why))

@@ -102,7 +102,8 @@ class MicroBatches:
             return pl.DataFrame()
         of, rows = self._fresh
         if of == batch["batch_id"]:
-            return logical(rows.lazy()).sort(POSITION).collect()
+            rows = rows if rows[POSITION].is_sorted() else rows.sort(POSITION)
+            return logical(rows.lazy()).collect()
         first = batch["sequence"] * ROWS_PER_BATCH
         last = first + batch["end_offset"] - batch["first_offset"]  # so that files are skipped
         rows = self._raw.scan(self.dataset.name, [batch])

@@ -153,17 +153,30 @@ def _read(text: pl.Series) -> tuple[Moments, pl.DataFrame]:
 def _in_one_format(text: pl.Series, looks: pl.Series) -> Moments | None:
     """Read a column whose moments are all written alike, as most are; None if they are not."""
     first = looks.arg_max()
-    frame = pl.DataFrame({"text": text})
-    for read in _FORMATS:
-        if first is not None and read(frame.slice(first, 1))["when"].count():
-            done = read(frame)
-            if not looks.all():
-                done = done.select(pl.when(looks).then(n).alias(n) for n in ("when", "timed"))
-            if done["when"].count() == looks.sum():
-                timed = pl.when(pl.col("when").is_not_null()).then("timed")
-                return Moments(*done.select(pl.col("when").alias(text.name), timed).get_columns())
-            break
-    return None
+    read = None if first is None else _format_of(text[first])
+    if read is None:
+        return None
+    done = read(pl.DataFrame({"text": text}))
+    if not looks.all():
+        done = done.select(pl.when(looks).then(n).alias(n) for n in ("when", "timed"))
+    if done["when"].count() != looks.sum():
+        return None
+    timed = pl.when(pl.col("when").is_not_null()).then("timed")
+    return Moments(*done.select(pl.col("when").alias(text.name), timed).get_columns())
+
+
+def _format_of(text: str | None) -> "_Read | None":
+    """Return the first of the formats in which a text is written; None if there is none."""
+    if text is None:
+        return None
+    shape = _DIGITS.sub("0", text)
+    if shape not in _SHAPES:
+        frame = pl.DataFrame({"text": [text]})
+        found = next((read for read in _FORMATS if read(frame)["when"].count()), None)
+        if found is None or len(_SHAPES) == _MOST_SHAPES:  # it may be no date, of a known shape
+            return found
+        _SHAPES[shape] = found
+    return _SHAPES[shape]
 
 
 def _told(slashed: pl.DataFrame) -> Slashed:
@@ -213,6 +226,12 @@ def _by_parts(frame: pl.DataFrame) -> pl.DataFrame:
         when=moment("plain"), day_first=moment("day"), month_first=moment("month")
     )
 
+
+_Read = Callable[[pl.DataFrame], pl.DataFrame]
+_DIGITS = re.compile("[0-9]")
+_MOST_SHAPES = 1_000
+_SHAPES: dict[str, _Read] = {}
+"""Formats by texts read in them, each digit a 0: to try all costs more than a small column."""
 
 # Polars reads these without taking them apart, up to thirty times as fast.
 _SECONDS = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}"

@@ -97,7 +97,7 @@ class OnlineIngestion:
                 leaving.callback(feed.close)
             while not stop.is_set():
                 if not self.turn():
-                    stop.wait(IDLE)
+                    stop.wait(min((feed.idle() for feed in self._feeds), default=IDLE))
             until = time.monotonic() + DRAIN
             while self.turn(flush=True) and time.monotonic() < until:
                 pass
@@ -162,6 +162,12 @@ class _Feed:
             self._pause = time.monotonic() + PATIENCE
             self._tell(f"{self._dataset.name}: {error}")
         return False
+
+    def idle(self) -> float:
+        """Return the seconds until the next look: `IDLE`, or less if rows are due before."""
+        now = time.monotonic()
+        due = (since + self._online.oldest - now for since in self._since.values())
+        return min((left for left in due if 0 < left < IDLE), default=IDLE)
 
     def close(self) -> None:
         """Leave the group; if that cannot be written, its leases end by themselves."""

@@ -19,7 +19,8 @@ from polars.exceptions import PanicException, PolarsError
 
 from octavo.definition import Nested
 from octavo.errors import DataError
-from octavo.stages.ingestion import frames
+from octavo.stages.ingestion import alike, frames, types
+from octavo.stages.ingestion.evidence import Evidence
 from octavo.stages.ingestion.json_document import JsonDocument
 from octavo.stages.ingestion.json_lines import Rows
 from octavo.stages.ingestion.loaded import ROW, Format, Part, Wanted
@@ -27,6 +28,7 @@ from octavo.stages.ingestion.nesting import records
 from octavo.stages.ingestion.opening import Source
 from octavo.stages.ingestion.reading import Piece
 from octavo.stages.ingestion.received import ARROW, JSON, NDJSON, rows_in
+from octavo.stages.ingestion.types import Column, Typed
 from octavo.streams import Record
 
 
@@ -137,7 +139,10 @@ class _Lines(JsonDocument):
     def read(self, block: Any) -> Part:
         """Take objects apart; each by itself may be no text."""
         rows = Rows(self)
-        for number, text in enumerate(block):
+        found = alike.objects(block, self.wanted.nested)
+        if found is not None:
+            rows.take_all(found)
+        for number, text in enumerate(block if found is None else ()):
             try:
                 text.decode()
             except UnicodeDecodeError:
@@ -145,6 +150,23 @@ class _Lines(JsonDocument):
             else:
                 rows.take(number, text)
         return rows.part(lambda at: block[at].decode(errors="backslashreplace"), self.source.total)
+
+    def examine(self, values: pl.Series) -> Evidence:
+        """Tell texts and whole numbers, where there is nothing else, at a glance."""
+        for dtype, kind in ((pl.String, "texts"), (pl.Int64, "numbers")):
+            if (found := alike.values(values, dtype)) is not None:
+                return Evidence(found.count(), **{kind: found.count()})
+        return super(_Lines, self).examine(values)
+
+    def take(self, values: pl.Series, column: Column, *, look: bool) -> tuple[Typed, Evidence]:
+        """Read a part of a column, at once where all of its values are alike."""
+        is_time = column.dtype.is_temporal()
+        found = alike.values(values, pl.String() if is_time else column.dtype)
+        if found is None or column.is_open:
+            return super(_Lines, self).take(values, column, look=look)
+        if is_time:
+            return types.take(found, column, nulls=())
+        return Typed(found, pl.repeat(False, len(found), eager=True)), Evidence()
 
 
 def _kind(row: bytes) -> Any:

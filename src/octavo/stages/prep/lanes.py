@@ -191,7 +191,8 @@ def observations(view: View, lane: Lane, events: pl.DataFrame) -> Observed:
     frame, values = _values(lane, events)
     keyed = frame.select(_has_key(frame, list(view.key), where=lane.where)).to_series()
     seen = keyed.to_numpy() & ~np.isnan(values)
-    frame = frame.filter(seen)
+    read = {*view.key, EVENT_TIME, KNOWN_AT, POSITION, "_value"}
+    frame = frame.select(sorted(read)).filter(seen)  # other columns may be many
     return Observed(
         Observations(
             entity=hash_keys(frame, list(view.key)),
@@ -260,8 +261,8 @@ def asked(view: View, rows: pl.DataFrame) -> tuple[np.ndarray, np.ndarray, np.nd
 def queries(view: View, rows: pl.DataFrame) -> tuple[Queries, np.ndarray]:
     """Return the queries that rows in the log put to a view, and which rows put one."""
     entity, event_time, mask = asked(view, rows)
-    frame = rows.filter(mask)
-    return Queries(entity, event_time, _int64(frame, KNOWN_AT), _int64(frame, POSITION)), mask
+    known_at, position = (_int64(rows, name)[mask] for name in (KNOWN_AT, POSITION))
+    return Queries(entity, event_time, known_at, position), mask
 
 
 def as_columns(

@@ -128,10 +128,8 @@ def _kind_of(lane: Lane) -> type[LiveLane | TiledLane]:
 
 
 def _end(frame: pl.DataFrame) -> tuple[int, int]:
-    """Last place in the log of any of the rows."""
-    known = frame[KNOWN_AT].cast(pl.Int64)
-    newest = known.max()
-    return newest, frame.filter(known == newest)[POSITION].max()  # type: ignore[return-value]
+    """Place in the log of the last row."""
+    return frame[KNOWN_AT].to_physical()[-1], frame[POSITION][-1]
 
 
 def _texts_of(dictionary: pl.DataFrame) -> tuple[np.ndarray, list[str]]:

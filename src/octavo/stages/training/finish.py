@@ -144,8 +144,8 @@ def blend(request: tuple[Terms, Sequence[Member], float]) -> Tried:
     used = [replace(m, weight=float(w)) for m, w in zip(members, weights, strict=True) if w > 0]
     bundles = [Bundle.load(terms.candidates / member.candidate_id) for member in used]
     bundle = finished(Whole(used, intercept).of(bundles), unseen, truths[-1], problem)
-    train = Material.load(terms.folds[-1]).train
-    candidate_id = store(bundle, train, bundle.calibrated(unseen), terms.candidates)
+    last, answered = Material.load(terms.folds[-1]), bundle.calibrated(unseen)
+    candidate_id = store(bundle, last, last.train, answered, terms.candidates)
     return Tried(
         figures=figures,
         closeness=closeness,
@@ -212,5 +212,5 @@ def _stored(terms: Terms, before: Bundle, bundle: Bundle) -> Tried:
     """Store what was trained once more, with what was predicted before for unseen rows."""
     last = Material.load(terms.folds[-1])
     predicted = before.predict(last.validation)
-    stored = store(bundle, last.joined.train, predicted, terms.candidates)
+    stored = store(bundle, last, last.joined.train, predicted, terms.candidates)
     return Tried(candidate_id=stored, found=dict(bundle.params))

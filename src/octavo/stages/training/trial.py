@@ -18,6 +18,7 @@ from octavo.bundle.finishing import finished
 from octavo.bundle.metrics import measured
 from octavo.bundle.profile import Profile, profile, save_profile
 from octavo.bundle.ranking import Closeness
+from octavo.bundle.support import Support
 from octavo.definition import Ngrams, Pipeline, Problem, fingerprint, last_value_feature
 from octavo.errors import DataError, ResourceError, is_full
 from octavo.stages.contract import Segregation
@@ -158,7 +159,7 @@ def _run(trial: Trial, tried: Tried) -> None:
     material = Material.load(terms.folds[-1])
     bundle = finished(bundle, predicted, material.validation_truth, terms.problem)
     calibrated = bundle.calibrated(predicted)
-    tried.candidate_id = store(bundle, material.train, calibrated, terms.candidates)
+    tried.candidate_id = store(bundle, material, material.train, calibrated, terms.candidates)
     tried.found = dict(bundle.params)  # plain values, or they could not have been stored
 
 
@@ -186,11 +187,19 @@ def predictions(fold: Path, number: int) -> Path:
     return fold / f"predicted-{number}.npy"
 
 
-def store(bundle: Bundle, train: pl.DataFrame, predicted: np.ndarray, candidates: Path) -> str:
+def store(
+    bundle: Bundle,
+    material: Material,
+    train: pl.DataFrame,
+    predicted: np.ndarray,
+    candidates: Path,
+) -> str:
     """Put a candidate on disk with its profile, and return its ID.
 
     Parameters
     ----------
+    material
+        Its validation part says how usual it is to be outside of what its training part has.
     train
         The features it was trained on.
     predicted
@@ -204,7 +213,7 @@ def store(bundle: Bundle, train: pl.DataFrame, predicted: np.ndarray, candidates
         except (OSError, ResourceError):
             if not folder.exists():  # else a trial beside this one has found the very same
                 raise
-    save_profile(_profile(bundle, train, predicted), folder)
+    save_profile(_profile(bundle, material, train, predicted), folder)
     return candidate_id
 
 
@@ -259,8 +268,14 @@ def fit(trial: Trial, material: Material, folder: Path, pruner: Pruner | None = 
     )
 
 
-def _profile(bundle: Bundle, train: pl.DataFrame, predicted: np.ndarray) -> Profile:
+def _profile(
+    bundle: Bundle, material: Material, train: pl.DataFrame, predicted: np.ndarray
+) -> Profile:
     """Describe the training features, and the predictions made on validation."""
     output = predicted if predicted.ndim == 1 else predicted.max(axis=1)
     described = profile(train, list(bundle.schema), texts=bundle.encoder.texts)
-    return {"features": described} | profile(pl.DataFrame({"prediction": output}), ["prediction"])
+    columns = bundle.encoder.columns
+    least = Support.learn(columns, material.train).calibrated(columns, material.validation)
+    support = {"support": Support.learn(columns, train, least).to_dict()}
+    told = profile(pl.DataFrame({"prediction": output}), ["prediction"])
+    return {"features": described, **told, **support}

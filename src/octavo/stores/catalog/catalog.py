@@ -21,7 +21,7 @@ from octavo.errors import ResourceError
 from octavo.stores.catalog import schema
 from octavo.stores.schemas import widened
 
-HEAD = "0009"
+HEAD = "0010"
 """The newest migration; a test compares it with the folder."""
 
 PATIENCE = 5_000_000

@@ -300,6 +300,24 @@ back-filled, ``asked`` until the supervisor has handed over, ``live``, ``replace
 to fingerprint, as if nothing were ingested; ``columns``: the fingerprints of what prep stores of
 it, when it was begun. ``position``: from which its new features count."""
 
+keys = Table(
+    "keys",
+    metadata,
+    Column("key_id", String, primary_key=True),
+    Column("name", String, nullable=False),
+    Column("roles", JSON, nullable=False),
+    Column("salt", String, nullable=False),
+    Column("hash", String, nullable=False),
+    Column("rate", String),
+    Column("made_at", BigInteger, nullable=False),
+    Column("made_by", String, nullable=False),
+    Column("expires_at", BigInteger),
+    Column("revoked_at", BigInteger),
+)
+"""API keys. ``roles``: as given, without what they imply. ``hash``: the SHA-256 of salt and secret;
+both are hexadecimal, and the secret is nowhere. ``rate``: such as ``100/s``; null: that of the
+profile. ``expires_at``: null, never."""
+
 config = Table(
     "config",
     metadata,

@@ -4,7 +4,8 @@ One owner writes it, any number of readers in this and other processes read it. 
 holds all that belongs together: new observations of every lane, the place in the log and in the
 input, the rows emitted (the outbox, which a committer drains into a table), texts of categories.
 Aggregates are not kept: they are functions of the observations. Older observations of windows with
-a resolution are kept together, as tiles.
+a resolution are kept together, as tiles. The newest of the others wait together, of many entities,
+until it is worth writing to each.
 """
 
 from octavo.stores.state.records import BEGINNING, Place, Tiling

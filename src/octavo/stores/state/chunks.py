@@ -26,7 +26,7 @@ from typing import Self
 import numpy as np
 import xxhash
 
-FORMAT = 2
+FORMAT = 3
 """Version of the values, and of everything else in a state's environment."""
 
 CHUNK = 253
@@ -99,8 +99,8 @@ def written(observations: Iterable[bytes | memoryview], count: int, newest: int 
     return checked(body)
 
 
-def read(value: bytes | memoryview) -> tuple[memoryview, int]:
-    """Return the observations of a value, as bytes, and its *newest*.
+def read(value: bytes | memoryview, each: np.dtype = PAIR) -> tuple[memoryview, int]:
+    """Return the observations of a value, as bytes, and its *newest*; ``each`` is one of them.
 
     Raises
     ------
@@ -108,7 +108,7 @@ def read(value: bytes | memoryview) -> tuple[memoryview, int]:
         The value is not as it was written, or of another format version.
     """
     observations, count, newest = opened(value, "chunk")
-    if len(observations) != count * PAIR.itemsize:
+    if len(observations) != count * each.itemsize:
         raise Damaged("a chunk has another length than it says")
     return observations, newest
 

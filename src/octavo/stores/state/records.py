@@ -17,9 +17,9 @@ from octavo.stores.state.chunks import FORMAT, Damaged, checked, verified
 from octavo.stores.state.environment import Environment, explained, nothing_at
 from octavo.windows.plan import TilePlan
 
-OBSERVATIONS, TILES, RECORDS = b"observations", b"tiles", b"records"
+OBSERVATIONS, FRESH, TILES, RECORDS = b"observations", b"fresh", b"tiles", b"records"
 OUTBOX, CATEGORIES = b"outbox", b"categories"
-TABLES = (OBSERVATIONS, TILES, RECORDS, OUTBOX, CATEGORIES)
+TABLES = (OBSERVATIONS, FRESH, TILES, RECORDS, OUTBOX, CATEGORIES)
 
 CATEGORY = struct.Struct(">HQ")
 """Key of a category: lane and hash; its value is the text."""

@@ -9,11 +9,12 @@ from typing import Any, Self
 import lmdb
 import numpy as np
 
-from octavo.stores.state import chunks, slabs
+from octavo.stores.state import chunks, fresh, slabs
 from octavo.stores.state.chunks import NEVER, PAIR, Damaged
 from octavo.stores.state.records import (
     CATEGORIES,
     CATEGORY,
+    FRESH,
     OBSERVATIONS,
     OUTBOX,
     RECORDS,
@@ -86,9 +87,16 @@ class Snapshot:
         try:
             head = self._transaction.get(chunks.head_key(number, entity), db=self._observations)
             pieces = [] if head is None else self._pieces(number, entity, head, after)
+            table = self._opened.environment.tables[FRESH]
+            new = fresh.rows_of_one(self._transaction, table, number, entity)
         except (Damaged, lmdb.Error) as error:
             raise self._opened.explained(error) from error
         times, values = chunks.apart(pieces[0] if len(pieces) == 1 else b"".join(pieces))
+        if new.time.size and (not times.size or times[-1] <= new.time[0]):
+            times, values = np.append(times, new.time), np.append(values, new.value)
+        elif new.time.size:
+            at = np.searchsorted(times, new.time, "right")
+            times, values = np.insert(times, at, new.time), np.insert(values, at, new.value)
         if times.size and times[0] <= after:
             old = int(np.searchsorted(times, after, "right"))
             return times[old:], values[old:]
@@ -122,11 +130,9 @@ class Snapshot:
             if lane in self._opened.identity.tiles:
                 pairs = zip(entities.tolist(), bounds.tolist(), strict=True)
                 old = [self._slabs(number, entity, bound) for entity, bound in pairs]
-            pieces, sizes = self._many(number, entities, bounds.tolist(), old)
+            starts, times, values = self._many(number, entities, bounds.tolist(), old)
         except (Damaged, lmdb.Error) as error:
             raise self._opened.explained(error) from error
-        times, values = chunks.apart(b"".join(pieces))
-        starts = np.concatenate([[0], np.cumsum(np.array(sizes, np.int64) // PAIR.itemsize)])
         tiles = _tiles(entities, old)
         new = times > np.repeat(bounds, np.diff(starts))
         if new.all():
@@ -148,8 +154,8 @@ class Snapshot:
 
     def _many(
         self, lane: int, entities: np.ndarray, bounds: list[int], old: list[list[Slab]]
-    ) -> tuple[list[bytes | memoryview], list[int]]:
-        """Return the observations of many entities as bytes, and how many bytes each entity has.
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return the observations of many entities: where each one's begin, times and values.
 
         ``old`` are their slabs.
         """
@@ -164,7 +170,26 @@ class Snapshot:
             pieces += [] if head is None else self._pieces(lane, entity, head, after)
             found += pieces
             sizes.append(sum(map(len, pieces)))
-        return found, sizes
+        times, values = chunks.apart(b"".join(found))
+        starts = np.concatenate([[0], np.cumsum(np.array(sizes, np.int64) // PAIR.itemsize)])
+        new, owner = self._fresh(lane, entities)
+        if not new.size:
+            return starts, times, values
+        at = _behind(starts, times, owner, new["time"])
+        starts = starts + np.append(0, np.cumsum(np.bincount(owner, minlength=entities.size)))
+        return starts, np.insert(times, at, new["time"]), np.insert(values, at, new["value"])
+
+    def _fresh(self, lane: int, entities: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return what waits of some entities, as triples sorted by these; and whose each is."""
+        table = self._opened.environment.tables[FRESH]
+        waiting = fresh.triples_of(self._transaction, table, lane, entities)
+        by_hash = np.argsort(entities)
+        known = entities[by_hash]
+        place = np.searchsorted(known, waiting["entity"])
+        mine = np.flatnonzero(known[np.minimum(place, known.size - 1)] == waiting["entity"])
+        owner, found = by_hash[place[mine]], waiting[mine]
+        order = np.lexsort((found["time"], owner))
+        return found[order], owner[order]
 
     def _pieces(self, lane: int, entity: int, head: bytes, after: int) -> list[bytes | memoryview]:
         """Return the chunks of an entity with observations after a time, as bytes."""
@@ -181,7 +206,7 @@ class Snapshot:
 
     def counts(self, lane: str, entities: np.ndarray) -> np.ndarray:
         """Return how many observations the state holds of each entity: uint64 (n,), int64 (n,)."""
-        number = self._opened.number(lane)
+        number, entities = self._opened.number(lane), np.ascontiguousarray(entities, np.uint64)
         keys = chunks.head_keys(number, entities)
         counts = dict.fromkeys(keys, 0)
         with self._transaction.cursor(self._observations) as cursor:
@@ -190,7 +215,9 @@ class Snapshot:
                 if chunks.newest_of(head) != NEVER:
                     first = chunks.first_key(number, chunks.entity_of(key))
                     counts[key] += sum(chunks.count_of(v) for _, v in _from(cursor, first, key))
-        return np.array([counts[key] for key in keys], np.int64)
+        _, owner = self._fresh(number, entities)
+        found = np.array([counts[key] for key in keys], np.int64)
+        return found + np.bincount(owner, minlength=entities.size)
 
     def categories(self, lane: str, hashes: np.ndarray | None = None) -> dict[int, str]:
         """Return the texts of a lane's categories by hash: all, or those of some uint64."""
@@ -225,6 +252,21 @@ class Snapshot:
             return read_progress(self._transaction, table, len(self._opened.identity.lanes))
         except (Damaged, lmdb.Error) as error:
             raise self._opened.explained(error) from error
+
+
+def _behind(
+    starts: np.ndarray, times: np.ndarray, owner: np.ndarray, time: np.ndarray
+) -> np.ndarray:
+    """Return before which row each new observation goes: behind its owner's of the same time.
+
+    All are searched at once, by halves: sorting would go through what is old as well.
+    """
+    low, high = starts[owner], starts[owner + 1]
+    while (low < high).any():
+        middle = (low + high) // 2
+        is_behind = (low < high) & (times[middle.clip(max=times.size - 1)] <= time)
+        low, high = np.where(is_behind, middle + 1, low), np.where(is_behind, high, middle)
+    return low
 
 
 def _tiles(entities: np.ndarray, old: list[list[Slab]]) -> Tiles:

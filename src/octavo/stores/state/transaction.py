@@ -11,13 +11,15 @@ import lmdb
 import numpy as np
 
 from octavo.errors import DataError
-from octavo.stores.state import folding
+from octavo.stores.state import folding, fresh
 from octavo.stores.state.chunks import Damaged, checked
 from octavo.stores.state.folding import Folding
+from octavo.stores.state.fresh import Rows
 from octavo.stores.state.placing import Placing, sweep
 from octavo.stores.state.records import (
     CATEGORIES,
     CATEGORY,
+    FRESH,
     OBSERVATIONS,
     OUTBOX,
     RECORDS,
@@ -31,8 +33,6 @@ from octavo.stores.state.records import (
 
 EVERYTHING = 2**63 - 1
 """Event time up to which all has expired of a lane that is no longer written."""
-
-Rows = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
 @dataclass
@@ -72,17 +72,17 @@ class Transaction:
             was known later after its event than the lane keeps is counted as too late.
         """
         retain = self._retain(lane)
-        rows = (
+        rows = Rows(
             np.ascontiguousarray(entity, np.uint64),
             np.ascontiguousarray(event_time, np.int64),
             np.ascontiguousarray(value, np.float64),
         )
         if retain is not None:
             assert known_at is not None, "a lane that does not keep everything needs known_at"
-            kept = rows[1] > np.asarray(known_at, np.int64) - retain
+            kept = rows.time > np.asarray(known_at, np.int64) - retain
             if not kept.all():
                 self._late[lane] = self._late.get(lane, 0) + int((~kept).sum())
-                rows = rows[0][kept], rows[1][kept], rows[2][kept]
+                rows = Rows(*(column[kept] for column in rows))
         self._appended.setdefault(lane, []).append(rows)
 
     def _retain(self, lane: str) -> int | None:
@@ -139,8 +139,8 @@ class Transaction:
     ) -> None:
         if kind is None:
             assert self._place or not self._appended, "observations belong to a position"
-            rows = {lane: _sorted(parts) for lane, parts in self._appended.items()}
-            room = 32 * sum(entity.size for entity, _, _ in rows.values())
+            rows = {lane: Rows.joined(parts) for lane, parts in self._appended.items()}
+            room = 32 * sum(each.entity.size for each in rows.values())
             try:
                 self._opened.environment.write(lambda each: self._apply(each, rows), room)
             except Damaged as error:
@@ -152,9 +152,7 @@ class Transaction:
         before = read_progress(transaction, tables[RECORDS], len(lanes))
         progress = self._advanced(before)
         for number, lane in enumerate(lanes):
-            if lane in rows:
-                placing = self._placing(transaction, lane, self._clock)
-                progress.held[number] += placing.append(*rows[lane])
+            progress.held[number] += self._add(transaction, lane, rows.get(lane, Rows.none()))
             if self._swept is not None:
                 progress.held[number] -= self._sweep(transaction, number, lane)
         if progress != before:
@@ -163,6 +161,20 @@ class Transaction:
             transaction.put(key, value, db=tables[OUTBOX])
         for key, value in self._categories.items():
             transaction.put(key, value, overwrite=False, db=tables[CATEGORIES])
+
+    def _add(self, transaction: lmdb.Transaction, lane: str, rows: Rows) -> int:
+        """Put observations of a lane; return how many more there are than before."""
+        now, number = rows, self._opened.number(lane)
+        if lane not in self._opened.identity.tiles:
+            table = self._opened.environment.tables[FRESH]
+            # Of many, entities have several already; and a sweep looks at all that there is.
+            waits = self._swept is None and rows.entity.size <= fresh.MOST
+            if rows.entity.size or not waits:
+                now = fresh.take_in(transaction, table, number, rows, waits * fresh.MOST)
+        if not now.entity.size:
+            return rows.entity.size
+        placed = self._placing(transaction, lane, self._clock).append(*now)
+        return rows.entity.size + placed - now.entity.size
 
     def _placing(self, transaction: lmdb.Transaction, lane: str, clock: int | None) -> Placing:
         """Return what puts observations into a lane."""
@@ -210,13 +222,3 @@ class Transaction:
         late = zip(self._opened.identity.lanes, progress.too_late, strict=True)
         too_late = [many + self._late.get(lane, 0) for lane, many in late]
         return Progress(place, too_late, list(progress.held))
-
-
-def _sorted(parts: list[Rows]) -> Rows:
-    """Return rows sorted by entity and event time, equal ones as they came."""
-    entity, event_time, value = (np.concatenate(columns) for columns in zip(*parts, strict=True))
-    same = entity[:-1] == entity[1:]
-    if (np.where(same, event_time[:-1] <= event_time[1:], entity[:-1] < entity[1:])).all():
-        return entity, event_time, value
-    order = np.lexsort((event_time, entity))
-    return entity[order], event_time[order], value[order]

@@ -1,0 +1,119 @@
+"""Bodies of requests as they come: so many bytes at the most, and no silent clients.
+
+It knows nothing of what they hold.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+from octavo.server.answers import Refused
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+
+SLOWEST = 20.0
+"""Seconds that a client may send nothing of a body that it has begun."""
+TOGETHER = 4
+"""Times the largest body that all bodies together take of memory."""
+AGAIN = (b"retry-after", b"1")
+CLOSE = (b"connection", b"close")
+"""Of an answer to who is still sending: nobody reads the rest."""
+
+
+class Body:
+    """The body of one request."""
+
+    __slots__ = ("_of", "_receive", "is_late", "since", "size", "task")
+
+    def __init__(self, of: "Bodies", receive: Receive) -> None:
+        self._of, self._receive = of, receive
+        self.task: asyncio.Task[Any] | None = None
+        self.size = 0
+        """Bytes that came."""
+        self.since = 0.0
+        """When the client began to be silent, by the clock of the event loop."""
+        self.is_late = False
+
+    async def receive(self) -> Message:
+        """Receive the next part, as ASGI has it.
+
+        Raises
+        ------
+        Refused
+            If it, or all bodies together, are too large, or the client is too slow.
+        """
+        self.task = asyncio.current_task()
+        self._of.wait(self)
+        try:
+            message = await self._receive()
+        except asyncio.CancelledError:
+            if not self.is_late or self.task is None:
+                raise
+            self.task.uncancel()
+            text = f"nothing came of the body for {SLOWEST:g} seconds"
+            raise Refused(408, text, (CLOSE,)) from None
+        self._of.came(self, len(message.get("body", b"")))
+        return message
+
+
+class Bodies:
+    """All bodies that are read, or held by whoever answers.
+
+    Parameters
+    ----------
+    largest
+        Bytes of one.
+    """
+
+    def __init__(self, largest: int) -> None:
+        self.largest = largest
+        self._bytes = 0
+        self._silent: dict[Body, None] = {}  # who has been silent longest is the first
+        self._is_timed = False
+
+    def check(self, length: int) -> None:
+        """Refuse a body by its length, before any of it is read."""
+        if length > self.largest:
+            raise Refused(413, f"the body is larger than {self.largest:,} bytes", (CLOSE,))
+
+    def begin(self, receive: Receive) -> Body:
+        """Return the body of a request."""
+        return Body(self, receive)
+
+    def end(self, body: Body) -> None:
+        """Forget a body: the request is answered."""
+        self._bytes -= body.size
+        self._silent.pop(body, None)
+
+    def wait(self, body: Body) -> None:
+        """Note that a client is waited for, from now on."""
+        loop = asyncio.get_running_loop()
+        body.since = loop.time()
+        if not self._is_timed:
+            self._is_timed = True
+            loop.call_later(SLOWEST / 4, self._sweep)
+        self._silent[body] = None
+
+    def came(self, body: Body, size: int) -> None:
+        """Count what came of a body."""
+        self._silent.pop(body, None)
+        body.size += size
+        self._bytes += size
+        self.check(body.size)
+        if self._bytes > TOGETHER * self.largest:
+            raise Refused(429, "too much is being sent at the same time", (AGAIN, CLOSE))
+
+    def _sweep(self) -> None:
+        """Give up who is silent for too long: one timer for all, as each would cost a request."""
+        loop = asyncio.get_running_loop()
+        for body in list(self._silent):
+            if loop.time() - body.since < SLOWEST:
+                break
+            del self._silent[body]
+            body.is_late = True
+            if body.task is not None:
+                body.task.cancel()
+        self._is_timed = bool(self._silent)
+        if self._is_timed:
+            loop.call_later(SLOWEST / 4, self._sweep)
