@@ -1,5 +1,6 @@
 """What each service of `octavo up` does, in a process of its own, until it is told to stop."""
 
+import gc
 import os
 import signal
 import socket
@@ -43,6 +44,7 @@ def serve(projects: Sequence[Any], host: str, port: int) -> int:
         # was there before: stopping a server is no failure.
         _when_told_to_stop(server.handle_exit)
         signal.signal(SUCCEEDED, lambda *_: server.leave())
+        gc.freeze()  # what is loaded stays: looking through it for garbage would hold requests up
         server.run(sockets=[listening])
     return ExitCode.DONE
 

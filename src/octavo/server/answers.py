@@ -1,6 +1,5 @@
 """What a route gives back: an answer, or a refusal that the application turns into one."""
 
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -8,8 +7,7 @@ import msgspec
 JSON = b"application/json"
 
 
-@dataclass(frozen=True)
-class Answer:
+class Answer(msgspec.Struct, frozen=True):
     """One HTTP answer."""
 
     body: bytes
