@@ -31,6 +31,7 @@ from harness import Claim, environment
 from harness.load import Load, load
 from octavo.bundle import Bundle
 from octavo.bundle.encoders import OrdinalEncoder
+from octavo.bundle.profile import profile, save_profile
 from octavo.definition.versions import feature_fingerprints, table_fingerprints
 from octavo.project import Project
 from octavo.project import load as project_of
@@ -120,7 +121,9 @@ def deploy(
         classes=(False, True),
         fingerprints=feature_fingerprints(definition, wanted),
     )
-    bundle.save(project.home.candidate("benchmark"))
+    folder = project.home.candidate("benchmark")
+    bundle.save(folder)
+    save_profile(profile(features, features.columns), folder)
     row = {"candidate_id": "benchmark", "run_id": "benchmark", "live_from": 1, "live_to": None}
     catalog.insert(tables.deployments, deployment_id="deployment-1", **row)
 
