@@ -266,7 +266,10 @@ class DeltaLog:
                         newest = table.version()
                         self._sync_log(max(0, newest - 2 * CHECKPOINT), newest)
                         return None
-                    ready = self._conforming(table, frame, merge=merge)
+                    ready, new = conforming(frame, table.schema(), merge=merge, url=self.url)
+                    if new:  # after which the handle knows of more than was looked at
+                        table.alter.add_columns(new, post_commithook_properties=_NO_HOOKS)
+                        continue
                     ready = rows if isinstance(rows, Staged) else ready
                     return self._committed(table, ready, properties)
         raise ResourceError(
@@ -354,13 +357,6 @@ class DeltaLog:
         for folder in new:
             sync(folder.parent)
         return self._table
-
-    def _conforming(self, table: DeltaTable, frame: pl.DataFrame, *, merge: bool) -> pl.DataFrame:
-        """Return the frame as the table wants it, after adding its new columns to the table."""
-        frame, new = conforming(frame, table.schema(), merge=merge, url=self.url)
-        if new:
-            table.alter.add_columns(new, post_commithook_properties=_NO_HOOKS)
-        return frame
 
     def _committed(
         self, table: DeltaTable, rows: pl.DataFrame | Staged, properties: CommitProperties
