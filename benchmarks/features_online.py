@@ -26,13 +26,8 @@ import numpy as np
 import polars as pl
 
 from harness import Claim, environment
-from octavo.bundle import Bundle
-from octavo.bundle.encoders import OrdinalEncoder
-from octavo.definition.versions import feature_fingerprints, table_fingerprints
 from octavo.project import Project, load
-from octavo.stages.training.algorithms.lightgbm import FittedLightGBM
-from octavo.stores import catalog as tables
-from serving import FASTAPI, LEAVES, TREES, free_port, running
+from serving import FASTAPI, LEAVES, TREES, deploy, free_port, running
 
 FEAST = "feast[duckdb]==0.67.0"
 CUSTOMERS, TERMINALS, PAYMENTS = 1_000, 2_000, 200_000
@@ -92,25 +87,13 @@ def deployed(folder: Path, rows: pl.DataFrame) -> tuple[Project, lightgbm.Booste
     if done.returncode:
         sys.exit(done.stderr.decode())
     project = load(folder)
-    definition, catalog = project.definition, project.catalog
-    names = list(definition.features)
+    names = list(project.definition.features)
     frame = project.features().of_rows(rows.tail(5_000)).select(names)
     y = np.random.default_rng(1).random(len(frame)) < frame["against_usual"].to_numpy() / 4
     params = {"objective": "binary", "num_leaves": LEAVES, "verbosity": -1, "min_data_in_leaf": 5}
     data = lightgbm.Dataset(frame.cast(pl.Float64).to_numpy(), y, feature_name=names)
     booster = lightgbm.train(params | {"num_threads": 2}, data, TREES)
-    wanted = table_fingerprints(definition, catalog.loaded(definition.datasets))
-    bundle = Bundle(
-        FittedLightGBM(booster, "binary", 1, {}).model(),
-        OrdinalEncoder.fit(frame),
-        "large",
-        "lightgbm",
-        classes=(False, True),
-        fingerprints=feature_fingerprints(definition, wanted),
-    )
-    bundle.save(project.home.candidate("benchmark"))
-    row = {"candidate_id": "benchmark", "run_id": "benchmark", "live_from": 1, "live_to": None}
-    catalog.insert(tables.deployments, deployment_id="deployment-1", **row)
+    deploy(project, booster, frame, "large")
     return project, booster
 
 

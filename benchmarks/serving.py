@@ -31,6 +31,7 @@ from harness import Claim, environment
 from harness.load import Load, load
 from octavo.bundle import Bundle
 from octavo.bundle.encoders import OrdinalEncoder
+from octavo.bundle.profile import profile, save_profile
 from octavo.definition.versions import feature_fingerprints, table_fingerprints
 from octavo.project import Project
 from octavo.project import load as project_of
@@ -102,21 +103,29 @@ def deployed(folder: Path, frame: pl.DataFrame, booster: lightgbm.Booster) -> Pr
     if done.returncode:
         sys.exit(done.stderr.decode())
     project = project_of(folder)
-    wanted = table_fingerprints(
-        project.definition, project.catalog.loaded(project.definition.datasets)
-    )
+    deploy(project, booster, frame.select(NAMES), "y")
+    return project
+
+
+def deploy(
+    project: Project, booster: lightgbm.Booster, features: pl.DataFrame, target: str
+) -> None:
+    """Make a model over some features the live deployment of a prepped project."""
+    definition, catalog = project.definition, project.catalog
+    wanted = table_fingerprints(definition, catalog.loaded(definition.datasets))
     bundle = Bundle(
         FittedLightGBM(booster, "binary", 1, {}).model(),
-        OrdinalEncoder.fit(frame.select(NAMES)),
-        "y",
+        OrdinalEncoder.fit(features),
+        target,
         "lightgbm",
         classes=(False, True),
-        fingerprints=feature_fingerprints(project.definition, wanted),
+        fingerprints=feature_fingerprints(definition, wanted),
     )
-    bundle.save(project.home.candidate("benchmark"))
+    folder = project.home.candidate("benchmark")
+    bundle.save(folder)
+    save_profile(profile(features, features.columns), folder)
     row = {"candidate_id": "benchmark", "run_id": "benchmark", "live_from": 1, "live_to": None}
-    project.catalog.insert(tables.deployments, deployment_id="deployment-1", **row)
-    return project
+    catalog.insert(tables.deployments, deployment_id="deployment-1", **row)
 
 
 def free_port() -> int:

@@ -5,7 +5,7 @@ import os
 import shutil
 import sys
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
@@ -20,7 +20,9 @@ from octavo.definition.versions import table_fingerprints
 from octavo.errors import DefinitionError, OctavoError
 from octavo.runner import STAGES, Display, Result, Runner
 from octavo.services import corrections, releasing
+from octavo.services.collecting import Collecting
 from octavo.services.config import ConfigService, check
+from octavo.services.inference_log import InferenceLog
 from octavo.services.maintenance import Maintenance
 from octavo.services.mirror import Mirror
 from octavo.services.profiles import load_profile
@@ -252,6 +254,14 @@ class Project:
     def stream(self) -> Stream:
         """Open the stream of the profile; whoever asked for it closes it."""
         return open_stream(self.profile.stream, self.home.streams)
+
+    def inference_log(self, stream: Stream, tell: Callable[[str], None]) -> InferenceLog:
+        """Return what logs the predictions that a process serves."""
+        return InferenceLog(self.home, stream, self.profile.log, tell)
+
+    def collecting(self, stream: Stream) -> Collecting:
+        """Return what takes predictions from a stream into their table."""
+        return Collecting(self.home, stream)
 
     def maintenance(self, stream: Stream) -> Maintenance:
         """Return what keeps the home's tables, and a stream, quick and small."""

@@ -6,12 +6,13 @@ import polars as pl
 
 from octavo.definition.events import EVENT_ID, EVENT_TIME
 from octavo.services.batching import Bounds
+from octavo.services.inference_log import InferenceLog
 from octavo.services.models import Model
 from octavo.services.requests import Asked
-from octavo.services.serving import PredictionLog, Scorer
+from octavo.services.serving import Scorer
 
 
-def score_events(scorer: Scorer, log: PredictionLog, asked: Asked) -> pl.DataFrame:
+def score_events(scorer: Scorer, log: InferenceLog, asked: Asked) -> pl.DataFrame:
     """Predict for decoded events, and log it; return the table of answers."""
     model = Model("any", scorer, log, Bounds())
     found = asyncio.run(model.predict_events(asked))

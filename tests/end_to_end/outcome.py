@@ -1,11 +1,14 @@
 """What a project's run came to, in a form that two runs can be compared by."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from octavo.project import Project, load
+from octavo.services.inference_log import InferenceLog
 from octavo.stores.features import FeatureStore
 from octavo.stores.predictions import PredictionStore
 from octavo.stores.raw import RawStore
@@ -16,6 +19,18 @@ def rows_of(project: Project) -> pl.DataFrame:
     """Return all rows with all features, in log order."""
     document = latest(project.catalog)
     return FeatureStore(project.home).assembled(project.definition, document)
+
+
+@contextmanager
+def logging(project: Project) -> Iterator[InferenceLog]:
+    """Give a log; at the end of the block all that was logged is in the prediction table."""
+    stream, told = project.stream(), []
+    log = project.inference_log(stream, told.append)
+    yield log
+    log.close()
+    project.collecting(stream).finish(told.append)
+    stream.close()
+    assert not told
 
 
 def outcome(folder: Path) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Two models of one project that tell each other apart, and clients that ask all the time."""
 
 import dataclasses
+import shutil
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -25,6 +26,8 @@ def with_a_second(folder: Path) -> Project:
     bundle = Bundle.load(project.home.candidate(live["candidate_id"]))
     other = dataclasses.replace(bundle.model, intercept=bundle.model.intercept + 3.0)
     dataclasses.replace(bundle, model=other).save(project.home.candidate(SECOND))
+    profile = project.home.candidate(live["candidate_id"]) / "profile.json"
+    shutil.copy(profile, project.home.candidate(SECOND))
     deployments.begin(project.catalog, SECOND, live["run_id"], at=tables.now())
     return project
 
@@ -36,7 +39,9 @@ def newest(folder: Path, count: int) -> list[dict[str, Any]]:
 def expected(project: Project, rows: Sequence[Mapping[str, Any]]) -> dict[str, list[float]]:
     """Return what each candidate predicts for some events."""
     scorer = project.scorer()
-    features = scorer.answer(scorer.decoder.decode(_body(rows)).events)
+    features = scorer.features.answer(
+        scorer.decoder.frame(scorer.decoder.decode(_body(rows)).events)
+    )
     found = {}
     for candidate in {row["candidate_id"] for row in deployments.history(project.catalog)}:
         bundle = Bundle.load(project.home.candidate(candidate))

@@ -12,11 +12,11 @@ import polars as pl
 import pytest
 
 from octavo.project import load
-from octavo.services.serving import PredictionLog
 from octavo.status import outputs
 from octavo.stores.predictions import PredictionStore
 
 from .answering import score_events
+from .outcome import logging
 
 pytestmark = pytest.mark.xdist_group("anomalies")
 
@@ -142,12 +142,12 @@ def test_a_new_reading_is_scored_as_it_will_be_prepped(finished, tmp_path, octav
     folder, last, _ = finished
     last = last.with_columns(value=pl.when(pl.col("series") == "s2").then(99.0).otherwise("value"))
     project = load(folder)
-    scorer, log = project.scorer(), PredictionLog(PredictionStore(project.home), every=0.05)
+    scorer = project.scorer()
     events = last.with_columns(pl.col("timestamp").dt.to_string("%Y-%m-%dT%H:%M:%SZ")).to_dicts()
     body = json.dumps({"events": [dict(event) for event in events]}).encode()
-    answers = score_events(scorer, log, scorer.decoder.decode(body))
-    log.close()
-    assert (log.logged, log.lost) == (6, 0)
+    with logging(project) as log:
+        answers = score_events(scorer, log, scorer.decoder.decode(body))
+    assert (log.logged, log.not_logged) == (6, {})
     assert answers.columns == ["_event_id", "_event_time", "anomaly", "anomaly_alarm"]
     assert answers["anomaly_alarm"].to_list() == [series == 2 for series in range(6)]
     last.write_csv(tmp_path / "in.csv")

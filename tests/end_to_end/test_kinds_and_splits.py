@@ -5,10 +5,9 @@ import json
 import pytest
 
 from octavo.project import load
-from octavo.services.serving import PredictionLog
-from octavo.stores.predictions import PredictionStore
 
 from .answering import score_events
+from .outcome import logging
 
 pytestmark = pytest.mark.xdist_group("kinds")
 
@@ -45,13 +44,13 @@ def test_other_kinds(tmp_path, make_project, octavo, kind, metric, target, value
     document = json.loads(done.stdout)
     assert document["verdict"]["answered"]
     project = load(folder)
-    scorer, log = project.scorer(), PredictionLog(PredictionStore(project.home), every=0.05)
+    scorer = project.scorer()
     order = {"order_id": 9001, "ordered_at": "2024-02-29T12:00:00Z", "customer": "c01"}
     order |= {"product": "p01", "channel": "store", "amount": 33.0}
     asked = scorer.decoder.decode(json.dumps({"events": [order]}).encode())
-    answer = score_events(scorer, log, asked)
-    log.close()
-    assert (log.logged, log.lost) == (1, 0)
+    with logging(project) as log:
+        answer = score_events(scorer, log, asked)
+    assert (log.logged, log.not_logged) == (1, {})
     if kind == "multiclass":
         chances = answer.row(0)[2:]
         assert sum(chances) == pytest.approx(1)

@@ -3,16 +3,17 @@
 import json
 
 import numpy as np
+import polars as pl
 import pytest
 import sqlalchemy as sa
 
 from octavo.bundle import Bundle
 from octavo.project import load
-from octavo.services.serving import PredictionLog
 from octavo.stores import catalog as tables
 from octavo.stores.predictions import PredictionStore
 
 from .answering import score_events
+from .outcome import logging
 
 pytestmark = pytest.mark.xdist_group("verdict")
 
@@ -72,15 +73,16 @@ def test_costs_decide_and_are_told(decided):
 def test_a_request_is_answered_with_yes_or_no(decided):
     folder, document = decided
     project = load(folder)
-    scorer, log = project.scorer(), PredictionLog(PredictionStore(project.home), every=0.05)
+    scorer = project.scorer()
     order = {"order_id": 9001, "ordered_at": "2024-02-29T12:00:00Z", "customer": "c01"}
     order |= {"product": "p01", "channel": "store", "amount": 33.0}
     asked = scorer.decoder.decode(json.dumps({"events": [order]}).encode())
-    answer = score_events(scorer, log, asked)
-    log.close()
+    with logging(project) as log:
+        answer = score_events(scorer, log, asked)
     assert answer.columns[2:] == ["returned", "returned_yes"]
     assert answer["returned_yes"][0] == (answer["returned"][0] >= document["verdict"]["decision"])
-    stored = json.loads(PredictionStore(project.home).scan().collect()["outputs"][-1])
+    logged = PredictionStore(project.home).scan().filter(pl.col("origin") == "http").collect()
+    stored = json.loads(logged["outputs"].item())
     assert stored.keys() == {"returned", "returned_yes"}
 
 

@@ -8,10 +8,10 @@ import pytest
 
 from octavo.project import load
 from octavo.services import verifying
-from octavo.services.serving import PredictionLog
 from octavo.stores.predictions import PredictionStore
 
 from .answering import score_events
+from .outcome import logging
 from .shop_project import Silent
 
 
@@ -22,11 +22,11 @@ def served(finished, tmp_path):
     orders = pl.read_csv(folder / "data/orders.csv").tail(3)
     orders = orders.with_columns(pl.col("order_id") + 10**6)
     project = load(folder)
-    scorer, log = project.scorer(), PredictionLog(PredictionStore(project.home))
-    for order in orders.to_dicts():
-        asked = scorer.decoder.decode(json.dumps({"events": [order]}).encode())
-        score_events(scorer, log, asked)
-    log.close()
+    scorer = project.scorer()
+    with logging(project) as log:
+        for order in orders.to_dicts():
+            asked = scorer.decoder.decode(json.dumps({"events": [order]}).encode())
+            score_events(scorer, log, asked)
     orders.write_csv(folder / "data/orders-2.csv")
     return project
 

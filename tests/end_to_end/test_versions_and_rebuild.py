@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from octavo.cli.main import main
 from octavo.errors import DataError, DefinitionError
 from octavo.runner import STAGES
-from octavo.services.scoring import score_file
+from octavo.services.scoring import score
 from octavo.stages.ingestion import offline as ingestion
 from octavo.stages.prep import offline
 from octavo.stages.segregation.api import SplitRows
@@ -151,7 +151,9 @@ def test_a_deployed_bundle_goes_on_while_features_are_added(tmp_path, make_proje
     shop.read("orders-1.csv").tail(50).write_csv(tmp_path / "in.csv")
 
     def scored() -> pl.DataFrame:
-        return score_file(shop.project.scorer(), shop.project.home, tmp_path / "in.csv").answers
+        files = tmp_path / "in.csv", tmp_path / "out.parquet"
+        score(shop.project.scorer(), shop.project.home, *files)
+        return pl.read_parquet(files[1])
 
     before = scored()
     assert before["returned"].n_unique() > 40

@@ -12,13 +12,12 @@ import xxhash
 from octavo.bundle import Bundle
 from octavo.bundle.profile import load_profile
 from octavo.project import load
-from octavo.services.serving import PredictionLog
 from octavo.status import outputs
 from octavo.stores import catalog as tables
 from octavo.stores.predictions import PredictionStore
 
 from .answering import score_events
-from .outcome import rows_of
+from .outcome import logging, rows_of
 
 pytestmark = pytest.mark.xdist_group("window_kinds")
 
@@ -202,13 +201,13 @@ def test_models_see_texts_and_durations_but_no_times(finished):
 
 def test_an_order_is_scored_with_them_and_logged(finished):
     project = load(finished)
-    scorer, log = project.scorer(), PredictionLog(PredictionStore(project.home), every=0.05)
+    scorer = project.scorer()
     order = {"order_id": 9001, "ordered_at": "2024-02-29T12:00:00Z", "customer": "c01"}
     order |= {"product": "p01", "channel": "kiosk", "amount": 33.0}
     asked = scorer.decoder.decode(json.dumps({"events": [order]}).encode())
-    answer = score_events(scorer, log, asked)
-    log.close()
-    assert (log.logged, log.lost) == (1, 0)
+    with logging(project) as log:
+        answer = score_events(scorer, log, asked)
+    assert (log.logged, log.not_logged) == (1, {})
     assert 0 < answer["returned"][0] < 1
     logged = PredictionStore(project.home).scan().filter(pl.col("origin") == "http").collect()
     features = json.loads(logged["features"][0])

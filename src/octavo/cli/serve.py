@@ -1,47 +1,55 @@
-"""The command that predicts for a file: score."""
+"""The command that predicts for files: score."""
 
 import json
 from pathlib import Path
 
 import click
 
-from octavo.cli.arguments import DIR, HOME, JSON, PATH
+from octavo.cli.arguments import DIR, HOME, JSON, PATH, PROFILE
 from octavo.errors import ExitCode
 
 
 @click.command
-@click.argument("source", metavar="IN", type=PATH, help="A file of raw events.")
-@click.argument("output", metavar="OUT", type=PATH, help=".parquet, .csv, .ndjson or .arrow")
+@click.argument(
+    "source",
+    metavar="IN",
+    type=PATH,
+    help="A file of raw events, a folder, a glob, a Delta table.",
+)
+@click.argument(
+    "output",
+    metavar="OUT",
+    type=PATH,
+    help=".parquet, .csv, .ndjson or .arrow; without an ending a folder of Parquet files.",
+)
 @DIR
+@PROFILE
 @HOME
 @JSON
-def score(source: Path, output: Path, folder: Path, home: Path | None, as_json: bool) -> int:
-    """Predict for every event of a file.
+def score(
+    source: Path, output: Path, folder: Path, profile: str | None, home: Path | None, as_json: bool
+) -> int:
+    """Predict for every event of files of any size.
 
-    Rows that cannot be used are written beside the answers, each with the reason.
+    Rows that cannot be used are written beside the answers, each with the reason. If it is stopped
+    or killed, the same command goes on where it was.
     """
-    from octavo.cli.tables import check_format, write_table
+    from octavo.cli.tables import check_format
     from octavo.project import Project
-    from octavo.services.scoring import score_file
+    from octavo.services.scoring import score as score_files
 
-    check_format(output)
-    project = Project(folder, home)
-    found = score_file(project.scorer(), project.home, source)
-    write_table(found.answers, output)
-    rejected = output.with_name(f"{output.stem}.rejected{output.suffix}")
-    if found.rejected.height:
-        write_table(found.rejected, rejected)
-    counts = {
-        "rows": found.answers.height,
-        "rejected": found.rejected.height,
-        "output": str(output),
-    }
+    check_format(output if output.suffix else None)
+    project = Project(folder, home, profile)
+    found = score_files(project.scorer(), project.home, source, output, project.profile.log)
+    counts = {"rows": found.rows, "rejected": found.rejected, "output": str(output)}
     if as_json:
-        click.echo(json.dumps(counts))
-    else:
-        click.echo(f"{counts['rows']:,} predictions in {output}")
-        if counts["rejected"]:
-            click.echo(f"{counts['rejected']:,} rows could not be scored: {rejected}")
+        click.echo(json.dumps(counts | {"found": found.found}))
+        return ExitCode.DONE
+    if found.found:
+        click.echo(f"{found.found:,} rows were dealt with before.")
+    click.echo(f"{found.rows:,} predictions in {output}")
+    if found.rejected_to:
+        click.echo(f"{found.rejected:,} rows could not be scored: {found.rejected_to}")
     return ExitCode.DONE
 
 

@@ -63,13 +63,13 @@ def _rpc(app: Any, host: str, gate: Any, certificate: Any) -> Callable[[], Any] 
     if (port := os.environ.get(GRPC)) is None:
         return None
     try:
-        from octavo.server.grpc import bind
+        from octavo.server.grpc import bind, credentials
     except ModuleNotFoundError as error:
         raise ResourceError.not_installed("grpcio", extra="grpc", where="--grpc-port") from error
     shown = f"[{host}]" if ":" in host else host
     click.echo(f"  gRPC {shown}:{port}, inference.GRPCInferenceService")
-    told = app.models, app.metrics, f"{shown}:{port}", gate.admit, certificate
-    return lambda: bind(*told).server
+    told = gate.admit, certificate and credentials(certificate)
+    return lambda: bind(app.models, app.metrics, f"{shown}:{port}", *told).server
 
 
 @contextmanager
@@ -98,12 +98,10 @@ def _hosted(project: Any, models: Any) -> Iterator[Any]:
     from octavo.server.events import Events
     from octavo.services.receiving import Receiver
     from octavo.services.refreshing import Refreshing, deployed
-    from octavo.services.serving import PredictionLog
-    from octavo.stores.predictions import PredictionStore
 
     name, stream = project.name, project.stream()
     receiver = Receiver(project.definition, stream)
-    log = PredictionLog(PredictionStore(project.home))
+    log = project.inference_log(stream, _telling())
     models.add(name, project.catalog, project.warm_scorer, log)
     seen = deployed(project.catalog)
     _serve_live(project, models, takes_rows=bool(receiver.datasets))
@@ -112,6 +110,7 @@ def _hosted(project: Any, models: Any) -> Iterator[Any]:
     told = project.row_service(), project.config, Events(receiver)
     yield Hosted(name, log, *told, lambda: project.flow(stream))
     refreshing.close()
+    project.collecting(stream).finish(_telling())
     stream.close()
 
 
@@ -205,6 +204,19 @@ def _work(project: Any, service: Callable[..., Any], says: str, tell: Callable[[
     return ExitCode.DONE
 
 
+def collect(project: Any) -> int:
+    """Take predictions that were answered into their table."""
+    from octavo.services.supervisor import ready
+
+    stop, stream = stopping(), project.stream()
+    collecting = project.collecting(stream)
+    click.echo("Collecting predictions")
+    ready()
+    collecting.run(stop, _telling())
+    stream.close()
+    return ExitCode.DONE
+
+
 def maintain(project: Any) -> int:
     """Keep tables small."""
     from octavo.definition.durations import microseconds
@@ -224,6 +236,7 @@ ALONE: Mapping[str, Callable[[Any], int]] = {
     "ingestion": ingest,
     "prep": prep,
     "tail": follow,
+    "predictions": collect,
     "maintenance": maintain,
 }
 """All services but the server, which has an address."""

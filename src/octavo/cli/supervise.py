@@ -42,7 +42,8 @@ def checked(project: Any, asked: Sequence[str]) -> Sequence[str]:
     datasets = project.definition.datasets
     online = any(each.online is not None for each in datasets)
     followed = any(each.is_followed for each in datasets)
-    if online and project.profile.stream.startswith("memory:"):
+    serves = not asked or "server" in asked
+    if (online or serves) and project.profile.stream.startswith("memory:"):
         raise DefinitionError(
             "a stream in memory is seen by one process alone, and ends with it.",
             where=f"profile {project.profile.name!r}, stream",

@@ -20,20 +20,14 @@ SERVICES = ("server", *ALONE)
     "words",
     metavar="[SERVICE…] [DIR]",
     nargs=-1,
-    help="server, ingestion, prep, tail, maintenance; all there is to do by default. Then the "
-    "folder of pipeline.py; a server alone takes several.",
+    help="server, predictions, ingestion, prep, tail, maintenance; all there is to do by default. "
+    "Then the folder of pipeline.py; a server alone takes several.",
 )
 @click.option(
     "--host", metavar="ADDRESS", default="127.0.0.1", show_default=True, help="Where to listen."
 )
 @click.option(
     "--port", metavar="N", default=8080, show_default=True, help="Its port; 0 takes a free one."
-)
-@click.option(
-    "--grpc-port",
-    metavar="N",
-    type=click.IntRange(1, 65535),
-    help="Speak the Open Inference Protocol over gRPC too, on this port; needs octavo[grpc].",
 )
 @click.option(
     "--access",
@@ -43,6 +37,12 @@ SERVICES = ("server", *ALONE)
 )
 @click.option("--tls-certificate", metavar="FILE", type=PATH, help="PEM; it then speaks HTTPS.")
 @click.option("--tls-key", metavar="FILE", type=PATH, help="The certificate's private key, PEM.")
+@click.option(
+    "--grpc-port",
+    metavar="N",
+    type=click.IntRange(1, 65535),
+    help="Speak the Open Inference Protocol over gRPC too, on this port; needs octavo[grpc].",
+)
 @click.option(
     "--workers",
     metavar="N",
@@ -60,10 +60,10 @@ def up(
     words: Sequence[str],
     host: str,
     port: int,
-    grpc_port: int | None,
     access: str,
     tls_certificate: Path | None,
     tls_key: Path | None,
+    grpc_port: int | None,
     workers: int,
     reload: bool,
     profile: str | None,

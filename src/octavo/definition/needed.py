@@ -26,10 +26,16 @@ def row_keys(pipeline: Pipeline) -> dict[str, str]:
     return found
 
 
-def source_columns(pipeline: Pipeline, dataset: Dataset) -> dict[str, str]:
-    """Return the columns of a dataset that must be there, and what asks for each."""
+def source_columns(pipeline: Pipeline, dataset: Dataset, *, labeled: bool = True) -> dict[str, str]:
+    """Return the columns of a dataset that must be there, and what asks for each.
+
+    Parameters
+    ----------
+    labeled
+        Also what the label alone asks for.
+    """
     found: dict[str, str] = {}
-    for place, names in _asking(pipeline, dataset):
+    for place, names in _asking(pipeline, dataset, labeled=labeled):
         for name in sorted(dataset.reach(names) - dataset.columns.keys()):
             found.setdefault(name, place)
     return found
@@ -52,7 +58,9 @@ def naming_columns(pipeline: Pipeline, dataset: Dataset) -> set[str]:
     return found | {given for given, name in dataset.source.renamed.items() if name in found}
 
 
-def _asking(pipeline: Pipeline, dataset: Dataset) -> Iterator[tuple[str, list[str]]]:
+def _asking(
+    pipeline: Pipeline, dataset: Dataset, *, labeled: bool
+) -> Iterator[tuple[str, list[str]]]:
     """Give what uses columns of a dataset, the most important first."""
 
     def of(*expressions: pl.Expr | None) -> list[str]:
@@ -68,7 +76,7 @@ def _asking(pipeline: Pipeline, dataset: Dataset) -> Iterator[tuple[str, list[st
         yield f"treat, {type(treatment).__name__}", of(treatment.expression)
     for name, expression in dataset.columns.items():
         yield f"columns[{name!r}]", of(expression)
-    if dataset.name == pipeline.label.of.name:
+    if labeled and dataset.name == pipeline.label.of.name:
         yield "the label", [*(pipeline.label.on or ()), *of(pipeline.label.value)]
     if dataset.name == pipeline.rows.name:
         yield "Pipeline.row", of(*pipeline.row)

@@ -120,7 +120,7 @@ class Access:
             if role is None:
                 raise Refused(404, f"there is no {scope['path']}")
             if role not in caller.roles:
-                raise forbidden(caller, role)
+                raise _forbidden(caller, role)
         self._check_rate(caller, scope)
         if length:
             self._bodies.check(int(length))
@@ -168,8 +168,7 @@ def _caller(keys: KnownKeys, authorization: bytes, api_key: bytes) -> Caller:
     return caller
 
 
-def forbidden(caller: Caller, role: str) -> Refused:
-    """Return the refusal of who has a key, and not the role."""
+def _forbidden(caller: Caller, role: str) -> Refused:
     what = f'Bearer realm="octavo", error="insufficient_scope", scope="{role}"'
     has = ", ".join(each for each in Role if each in caller.roles)
     told = f"it needs the role {role}; the key of {caller.name} has {has}."

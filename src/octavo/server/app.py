@@ -22,9 +22,9 @@ from octavo.server.rows import rows
 from octavo.server.settings import Asked, settings
 from octavo.server.v2 import rest
 from octavo.services.config import ConfigService
+from octavo.services.inference_log import InferenceLog
 from octavo.services.models import Models, UnknownModelError
 from octavo.services.rows import RowService
-from octavo.services.serving import PredictionLog
 
 _EVENTS = "/v1/datasets/{name}/events"
 _HEADERS_OF_LENGTH = {n: (b"content-length", str(n).encode()) for n in range(2048)}
@@ -35,7 +35,7 @@ class Hosted:
     """What a server has of one pipeline besides its models."""
 
     name: str
-    log: PredictionLog
+    log: InferenceLog
     data: RowService
     config: ConfigService
     events: Events

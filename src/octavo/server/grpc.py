@@ -108,7 +108,7 @@ class Inference:
             raw_output_contents=[binary.encode(values) for _, values in found],
         )
         taken = (decoded, *predicted.took, perf_counter_ns() - began)
-        self._metrics.predicted_in(taken, len(predicted.outputs))
+        self._metrics.predicted_in(taken, predicted)
         return response
 
 
@@ -123,12 +123,19 @@ class Bound(NamedTuple):
     port: int
 
 
+def credentials(certificate: Certificate) -> grpc.ServerCredentials:
+    """Return what TLS is spoken with."""
+    return grpc.ssl_server_credentials(
+        [(certificate.key.read_bytes(), certificate.file.read_bytes())]
+    )
+
+
 def bind(
     models: Models,
     metrics: Metrics,
     address: str,
     admit: Admit | None = None,
-    certificate: Certificate | None = None,
+    credentials: grpc.ServerCredentials | None = None,
 ) -> Bound:
     """Return a server for an address, within the event loop that it is to run in.
 
@@ -140,8 +147,8 @@ def bind(
         ``host:port``; port 0 is a free one.
     admit
         Is asked before each call; None: all are answered.
-    certificate
-        To speak TLS; None: it does not.
+    credentials
+        To speak TLS.
 
     Raises
     ------
@@ -158,10 +165,8 @@ def bind(
     handlers = {name: _handler(name, service, metrics, admit) for name in METHODS}
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, handlers),))
     try:
-        if certificate is None:
+        if credentials is None:
             return Bound(server, server.add_insecure_port(address))
-        files = certificate.key.read_bytes(), certificate.file.read_bytes()
-        credentials = grpc.ssl_server_credentials([files])
         return Bound(server, server.add_secure_port(address, credentials))
     except RuntimeError as error:
         raise ResourceError(

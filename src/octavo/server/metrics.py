@@ -16,7 +16,8 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, generate_la
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.multiprocess import MultiProcessCollector
 
-from octavo.services.serving import PredictionLog
+from octavo.services.inference_log import InferenceLog
+from octavo.services.models import Predicted
 
 FOLD = 1.0
 """Seconds after which measured times are in the histograms, at the latest."""
@@ -73,18 +74,20 @@ class Metrics:
         self.received = Counter("octavo_received_rows", "Rows on disk.", ["dataset"], **own)
         self.answered = cache(lambda path, status: self._requests.labels(path, status).inc)
         """Returns what counts a request of a path's pattern, answered with a status."""
-        self._watched: list[tuple[str, Flow, PredictionLog]] = []
+        self._watched: list[tuple[str, Flow, InferenceLog]] = []
 
-    def watch(self, pipeline: str, flow: Flow, log: PredictionLog) -> None:
+    def watch(self, pipeline: str, flow: Flow, log: InferenceLog) -> None:
         """Tell of a pipeline's streams, features, tables and log too."""
         self._watched.append((pipeline, flow, log))
 
-    def predicted_in(self, nanoseconds: tuple[int, ...], rows: int) -> None:
+    def predicted_in(self, nanoseconds: tuple[int, ...], found: Predicted) -> None:
         """Count an answer, by how long each of `PARTS` took. Belongs to the event loop."""
         if not self._taken:
             asyncio.get_running_loop().call_later(FOLD, self.fold)
         self._taken.append(nanoseconds)
-        self.predicted.inc(rows)
+        self.predicted.inc(len(found.outputs))
+        if found.flags is not None:
+            self.flagged.inc(sum(each is not None for each in found.flags))
 
     def fold(self) -> None:
         """Put what was measured into the histograms. Belongs to the event loop."""
@@ -106,6 +109,12 @@ class Metrics:
         return generate_latest(registry) + generate_latest(state)
 
 
+_REASONS = {
+    "not_logged": "Predictions that were answered and not logged.",
+    "without_features": "Predictions that were logged without features.",
+}
+
+
 class _Histogram(Histogram):
     """One that takes many values at once: one by one they cost more than predicting."""
 
@@ -121,7 +130,7 @@ class _Histogram(Histogram):
 class _Gauges:
     """What is looked up when metrics are asked for."""
 
-    def __init__(self, watched: Sequence[tuple[str, Flow, PredictionLog]]) -> None:
+    def __init__(self, watched: Sequence[tuple[str, Flow, InferenceLog]]) -> None:
         self._watched = watched
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
@@ -143,10 +152,15 @@ class _Gauges:
             for dataset, size in flow["followed"].items():
                 unread.add_metric([pipeline, dataset], size)
         yield unread
-        for label, help_ in (("logged", "Predictions on disk."), ("lost", "Not logged.")):
-            found = _family(f"predictions_{label}", help_, [])
+        logged = _family("predictions_logged", "Predictions that outlive the process.", [])
+        for pipeline, _, log in self._watched:
+            logged.add_metric([pipeline], log.logged)
+        yield logged
+        for name, told in _REASONS.items():
+            found = _family(f"predictions_{name}", told, ["reason"])
             for pipeline, _, log in self._watched:
-                found.add_metric([pipeline], getattr(log, label))
+                for reason, rows in sorted(dict(getattr(log, name)).items()):
+                    found.add_metric([pipeline, reason], rows)
             yield found
 
 

@@ -82,7 +82,7 @@ class _Scoring:
         began = perf_counter_ns()
         body = as_json({"predictions": _predictions(outputs(model, predicted.outputs))})
         taken = (decoded, *predicted.took, perf_counter_ns() - began)
-        self._metrics.predicted_in(taken, len(predicted.outputs))
+        self._metrics.predicted_in(taken, predicted)
         return Answer(body)
 
     def _name(self, request: Request) -> str:

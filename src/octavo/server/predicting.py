@@ -8,6 +8,7 @@ header where its time went.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from time import perf_counter_ns
 from typing import Any
 
@@ -17,7 +18,7 @@ import polars as pl
 
 from octavo.errors import DataError
 from octavo.server import arrow
-from octavo.server.access import CALLER, forbidden
+from octavo.server.access import CALLER
 from octavo.server.answers import JSON, Answer, Refused, as_json
 from octavo.server.columns import Columns, of_frame
 from octavo.server.events import Events
@@ -96,13 +97,11 @@ class Predicting:
         Raises
         ------
         Refused
-            If whoever asks may not ingest.
-        DataError
-            If they come by none.
+            If they come by none, or whoever asks may not send any.
         """
         caller = request.scope.get(CALLER)
         if caller is not None and Role.INGEST not in caller.roles:
-            raise forbidden(caller, Role.INGEST)
+            raise Refused(403, f"{caller.name!r} may predict, not ingest")
         dataset, events = model.scorer.pipeline.rows.name, self._events_of(model.name)
         headers = {b"content-type": JSON}
         if (key := request.header(b"idempotency-key")) is not None:
@@ -130,7 +129,8 @@ class Predicting:
         began = perf_counter_ns()
         named = _named(model, found)
         if arrow.is_arrow(request.header(b"accept")):
-            answer = as_arrow(model, pl.DataFrame(named))
+            flags = {} if found.flags is None else {"flags": found.flags}
+            answer = as_arrow(model, pl.DataFrame({**named, **flags}))
         else:
             rows = [dict(zip(named, row, strict=True)) for row in zip(*_lists(named), strict=True)]
             for row, flags in zip(rows, found.flags or (), strict=False):
@@ -138,15 +138,12 @@ class Predicting:
                     row["flags"] = flags
             answer = Answer(as_json({**about(model), "predictions": rows, **more}))
         taken = (decoded, *found.took, perf_counter_ns() - began)
-        self._metrics.predicted_in(taken, len(found.outputs))
-        if found.flags is not None:
-            self._metrics.flagged.inc(sum(each is not None for each in found.flags))
+        self._metrics.predicted_in(taken, found)
         if request.query != _TIMING:
             return answer
         parts = zip(PARTS, taken, strict=True)
         told = ", ".join(f"{part};dur={nanoseconds / 1e6:g}" for part, nanoseconds in parts)
-        told_of = (*answer.headers, (b"server-timing", told.encode()))
-        return msgspec.structs.replace(answer, headers=told_of)
+        return replace(answer, headers=(*answer.headers, (b"server-timing", told.encode())))
 
     async def pipelines(self, request: Request) -> Answer:
         """Answer with all pipelines, and what is live of each."""

@@ -1,25 +1,25 @@
-"""What was answered, as it is kept until it is written: no frame is made while a client waits.
+"""What was answered, by whichever way its features came, as what the log keeps of it.
 
-An `Inference` is one batch of one version; many of them become one table of prediction records.
-Knows nothing of where records go.
+An `Inference` is one batch of one version. No frame is made of it while a client waits. It knows
+nothing of where records go.
 """
 
-import uuid
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from typing import Any
 
 import numpy as np
 import polars as pl
 
 from octavo.bundle import Bundle
 from octavo.bundle.arrays import Arrays
-from octavo.definition.events import EVENT_ID, EVENT_TIME, TIMESTAMP
-from octavo.stages.deployment.offline import outputs
+from octavo.definition.events import EVENT_ID, EVENT_TIME
+from octavo.services.prediction_records import Answered, Context, known_types
 from octavo.stages.prep.asked import Positions
 from octavo.stages.prep.by_row import RowAnswer
 from octavo.stages.prep.request_time import Answer
-from octavo.stores.predictions import SCHEMA, as_json
+
+_KEY = "key:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,83 +41,104 @@ class Inference:
     positions: Positions | None = None
     """What features of events have seen."""
     origin: str = "http"
+    parts: tuple[int | None, int | None, int | None] | None = None
+    """Of the latency, microseconds: decoding, features, model."""
+    flags: Sequence[Sequence[str] | None] | None = None
+    """What was found about the rows."""
 
     @property
-    def rows(self) -> int:
-        """How many were predicted."""
-        return len(self.predictions)
+    def kind(self) -> tuple[Any, ...]:
+        """What is equal of inferences whose records share a `Context`."""
+        given, kinds = self.features, None
+        if isinstance(given, Mapping):
+            kinds = tuple(given[name].dtype.str for name in self.bundle.schema)
+        return self.deployment_id, self.origin, type(given), kinds
 
 
-def as_records(inferences: Iterable[Inference]) -> pl.DataFrame:
-    """Return the prediction records of what was answered, in order."""
-    blocks = [_records(alike) for alike in _alike(inferences)]
-    return pl.concat(blocks) if blocks else pl.DataFrame(schema=SCHEMA)
-
-
-def _alike(inferences: Iterable[Inference]) -> Iterator[Sequence[Inference]]:
-    """Give runs of inferences that are one block: of one version, all of them matrices."""
-    for key, each in groupby(inferences, key=_kind):
-        if key is None:
-            yield from ([one] for one in each)
-        else:
-            yield list(each)
-
-
-def _kind(inference: Inference) -> tuple[str, str] | None:
-    is_matrix = isinstance(inference.features, np.ndarray)
-    return (inference.deployment_id, inference.origin) if is_matrix else None
-
-
-def _records(alike: Sequence[Inference]) -> pl.DataFrame:
-    first, sizes = alike[0], [each.rows for each in alike]
-    frame = _features(alike)
-    found = np.concatenate([each.predictions for each in alike])
-    keys = [c for c in frame.columns if c.startswith("key:")]
-    named = pl.struct(pl.col(c).alias(c.removeprefix("key:")) for c in keys) if keys else None
-    latencies = [each.latency_us for each in alike for _ in range(each.rows)]
-    return frame.select(
-        pl.format("{}:{}", pl.lit(uuid.uuid4().hex[:16]), pl.int_range(pl.len())).alias(
-            "prediction_id"
-        ),
-        EVENT_ID,
-        EVENT_TIME,
-        pl.lit(first.deployment_id).alias("deployment_id"),
-        pl.lit(first.candidate_id).alias("candidate_id"),
-        pl.lit("champion").alias("variant"),
-        pl.lit(first.origin).alias("origin"),
-        pl.Series("prediction", found if found.ndim == 1 else found.max(axis=1)),
-        outputs(first.bundle, found).alias("outputs"),
-        pl.struct(list(first.bundle.schema)).struct.json_encode().alias("features"),
-        (pl.lit("{}") if named is None else named.struct.json_encode()).alias("entities"),
-        pl.lit(as_json(first.positions or {})).alias("positions"),
-        pl.Series("at", np.repeat([each.at for each in alike], sizes)).cast(TIMESTAMP),
-        pl.Series("latency_us", latencies, dtype=pl.Int64),
-    ).select(list(SCHEMA))
-
-
-def _features(alike: Sequence[Inference]) -> pl.DataFrame:
-    """Return features by name; with event ID and time, null where there is no event."""
-    features, schema = alike[0].features, alike[0].bundle.schema
-    if isinstance(features, RowAnswer):
-        return features.frame()
-    if isinstance(features, Answer):
-        return features.features
-    if isinstance(features, np.ndarray):
-        matrix = np.concatenate([each.features for each in alike])  # type: ignore[misc]
-        frame = pl.DataFrame(matrix, schema=list(schema), orient="row")
-        frame = frame.with_columns(pl.all().fill_nan(None))
-        whole = [name for name, dtype in schema.items() if "Int" in dtype]
-        yes = [name for name, dtype in schema.items() if dtype == "Boolean"]
-        frame = frame.with_columns(
-            pl.col(whole).cast(pl.Int64, strict=False), pl.col(yes).cast(pl.Boolean)
-        )
-    else:
-        frame = pl.DataFrame({name: _series(features[name]) for name in schema})
-    return frame.with_columns(
-        pl.lit(None, pl.String).alias(EVENT_ID), pl.lit(None, TIMESTAMP).alias(EVENT_TIME)
+def context(inference: Inference) -> Context:
+    """Return what the records of inferences of one kind share."""
+    bundle, given = inference.bundle, inference.features
+    types, keys = known_types(bundle.schema), {}
+    if isinstance(given, RowAnswer):
+        types, keys = given.dtypes, given.keys
+    elif isinstance(given, Answer):
+        found = given.features.schema
+        types = {name: found[name] for name in bundle.schema}
+        keys = {c.removeprefix(_KEY): t for c, t in found.items() if c.startswith(_KEY)}
+    elif isinstance(given, Mapping) and not _are_numbers(given, bundle):
+        types = {name: _type(given[name], dtype) for name, dtype in types.items()}
+    several = inference.predictions.ndim > 1
+    return Context(
+        inference.deployment_id,
+        inference.candidate_id,
+        "champion",
+        inference.origin,
+        types,
+        keys,
+        list(map(str, bundle.classes)) if several else [bundle.target],
+        next(iter(bundle.decisions(inference.predictions)), None),
     )
 
 
-def _series(values: np.ndarray) -> pl.Series:
-    given = values.tolist() if values.dtype.kind in "OU" else values
-    return pl.Series(given, nan_to_null=True)
+def answered(inference: Inference, of: Context) -> Answered:
+    """Return an inference's records.
+
+    Parameters
+    ----------
+    of
+        Its `context`.
+    """
+    given, found = inference.features, inference.predictions
+    decisions = inference.bundle.decisions(found) if of.decision is not None else {}
+    if isinstance(given, RowAnswer):
+        ids, times, rows, keys = given.ids, given.times, given.features, given.entities
+    elif isinstance(given, Answer):
+        frame = given.features
+        ids, times = frame[EVENT_ID].to_list(), frame[EVENT_TIME].cast(pl.Int64).to_list()
+        rows = frame.select(list(of.schema)).rows()
+        keys = frame.select(f"{_KEY}{name}" for name in of.entities).rows() if of.entities else None
+    else:
+        ids = times = [None] * len(found)
+        rows, keys = _rows(given, inference.bundle), None
+    return Answered(
+        ids,
+        times,
+        found,
+        rows,
+        keys,
+        inference.positions or {},
+        inference.at,
+        inference.latency_us,
+        inference.parts,
+        next((yes.tolist() for yes in decisions.values()), None),
+        inference.flags,
+    )
+
+
+def _rows(given: np.ndarray | Arrays, bundle: Bundle) -> np.ndarray | Sequence[Sequence[Any]]:
+    """Return features that came ready: a matrix where they are all numbers, else plain rows."""
+    if isinstance(given, np.ndarray):
+        return given
+    columns = [given[name] for name in bundle.schema]
+    if _are_numbers(given, bundle):
+        return np.column_stack([column.astype(np.float64) for column in columns])
+    return list(zip(*(_plain(column) for column in columns), strict=True))
+
+
+def _are_numbers(given: Arrays, bundle: Bundle) -> bool:
+    return all(given[name].dtype.kind in "fiub" for name in bundle.schema)
+
+
+def _plain(values: np.ndarray) -> list[Any]:
+    if values.dtype.kind in "Mm":
+        values = values.astype(f"{'datetime64' if values.dtype.kind == 'M' else 'timedelta64'}[us]")
+    return values.tolist()
+
+
+def _type(values: np.ndarray, known: pl.DataType) -> pl.DataType:
+    """Return the type of a column of plain values, of which it was ``known`` in training."""
+    if values.dtype.kind in "OSU":
+        return known
+    if values.dtype.kind in "Mm":
+        return pl.Datetime("us") if values.dtype.kind == "M" else pl.Duration("us")
+    return pl.Series(values[:0]).dtype

@@ -8,7 +8,7 @@ of one version, and a request that has begun ends with what it began with. Knows
 import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from time import perf_counter_ns
@@ -21,9 +21,10 @@ from octavo.errors import DefinitionError, ResourceError
 from octavo.services.batching import Bounds, MicroBatch
 from octavo.services.features_sent import FeatureDecoder
 from octavo.services.flags import Found
+from octavo.services.inference_log import InferenceLog
 from octavo.services.inferences import Inference
 from octavo.services.requests import Asked, EventDecoder
-from octavo.services.serving import PredictionLog, Scorer
+from octavo.services.serving import Scorer
 from octavo.stages.prep.by_row import RowAnswer
 from octavo.stages.prep.request_time import Answer
 from octavo.stores import catalog as tables
@@ -67,6 +68,8 @@ class Predicted(NamedTuple):
     took: Took
     flags: Found = None
     """What was found about the rows, see `octavo.services.flags`."""
+    sent: Future[None] | None = None
+    """Done when their records outlive a loss of power; None: nobody asks for that."""
 
 
 class Version(NamedTuple):
@@ -88,7 +91,7 @@ class Model:
     It belongs to one event loop. All that it answers goes through its micro-batches and is logged.
     """
 
-    def __init__(self, name: str, scorer: Scorer, log: PredictionLog, bounds: Bounds) -> None:
+    def __init__(self, name: str, scorer: Scorer, log: InferenceLog, bounds: Bounds) -> None:
         self.name = name
         self.scorer = scorer
         self.bundle = scorer.bundle
@@ -137,7 +140,8 @@ class Model:
             If one is missing, of another sort than in training, or of another length.
         """
         X = self.bundle.encode_arrays(columns)
-        return await self._ready.submit(_Ready(perf_counter_ns(), X, columns), len(X))
+        ready = _Ready(perf_counter_ns(), X, columns)
+        return await _kept(await self._ready.submit(ready, len(X)))
 
     async def predict_rows(self, rows: Sequence[Sequence[Any]]) -> Predicted:
         """Predict from rows of values of the types of `features`, in their order.
@@ -148,7 +152,8 @@ class Model:
             None where a value is missing.
         """
         X, columns = self._encoded(rows)
-        return await self._ready.submit(_Ready(perf_counter_ns(), X, columns), len(X))
+        ready = _Ready(perf_counter_ns(), X, columns)
+        return await _kept(await self._ready.submit(ready, len(X)))
 
     async def predict_events(self, asked: Asked) -> Predicted:
         """Predict for events, each a virtual query at its own event time.
@@ -163,7 +168,8 @@ class Model:
         if asked.wait_for:
             loop = asyncio.get_running_loop()
             await loop.run_in_executor(_WAITING, self.scorer.wait_for, asked.wait_for)
-        return await self._events.submit((perf_counter_ns(), asked.events), len(asked.events))
+        item = perf_counter_ns(), asked.events
+        return await _kept(await self._events.submit(item, len(asked.events)))
 
     async def predict_answer(self, answer: Answer, began: int) -> Predicted:
         """Predict from features that were looked up already, beside the batches.
@@ -175,7 +181,7 @@ class Model:
         began
             When it was asked, nanoseconds of the performance counter.
         """
-        return await asyncio.to_thread(self._of_answer, answer, began)
+        return await _kept(await asyncio.to_thread(self._of_answer, answer, began))
 
     def _of_features(self, asked: Sequence["_Ready"]) -> Sequence[Predicted]:
         began = perf_counter_ns()
@@ -184,16 +190,18 @@ class Model:
         is_one = all(each.columns is each.X for each in asked)
         flags = self.scorer.flags.of(X, found) if is_one else None
         took = perf_counter_ns() - began
-        at, row, answers = tables.now(), 0, []
+        at, row, answers, sent = tables.now(), 0, [], None
+        parts = (None, None, took // 1000)
         if is_one:
-            self._keep(X, found, at, took)
+            sent = self._keep(X, found, at, took, parts, flags)
         for each in asked:
             own = slice(row, row := row + len(each.X))
             told = flags and flags[own]
             if not is_one:
                 told = self.scorer.flags.of(each.columns, found[own])
-                self._keep(each.columns, found[own], at, took)
-            answers.append(Predicted(found[own], (), (), Took(began - each.came, 0, took), told))
+                sent = self._keep(each.columns, found[own], at, took, parts, told)
+            waited = Took(began - each.came, 0, took)
+            answers.append(Predicted(found[own], (), (), waited, told, sent))
         return answers
 
     def _of_events(self, asked: Sequence[tuple[int, Sequence[Any]]]) -> Sequence[Predicted]:
@@ -205,7 +213,8 @@ class Model:
             own = slice(row, row := row + len(events))
             took = whole.took._replace(wait=began - came)
             parts = whole.outputs[own], whole.event_ids[own], whole.event_times[own]
-            answers.append(Predicted(*parts, took, whole.flags and whole.flags[own]))
+            told = whole.flags and whole.flags[own]
+            answers.append(Predicted(*parts, took, told, whole.sent))
         return answers
 
     def _of_answer(self, answer: Answer | RowAnswer, began: int) -> Predicted:
@@ -213,9 +222,10 @@ class Model:
         featured = perf_counter_ns()
         found, flags = self._predicted(answer)
         ended = perf_counter_ns()
-        self._keep(answer, found, tables.now(), ended - began, positions=answer.positions)
+        parts = (None, (featured - began) // 1000, (ended - featured) // 1000)
+        sent = self._keep(answer, found, tables.now(), ended - began, parts, flags)
         took = Took(0, featured - began, ended - featured)
-        return Predicted(found, answer.ids, answer.event_times, took, flags)
+        return Predicted(found, answer.ids, answer.event_times, took, flags, sent)
 
     def _predicted(self, answer: Answer | RowAnswer) -> tuple[np.ndarray, Found]:
         if isinstance(answer, RowAnswer):
@@ -237,10 +247,27 @@ class Model:
         predictions: np.ndarray,
         at: int,
         took: int,
-        positions: Any = None,
-    ) -> None:
+        parts: tuple[None, int | None, int],
+        flags: Found,
+    ) -> Future[None] | None:
+        positions = features.positions if isinstance(features, Answer | RowAnswer) else None
         of = self.bundle, self.deployment_id, self.candidate_id
-        self._log.add(Inference(*of, features, predictions, at, took // 1000, positions))
+        told = features, predictions, at, took // 1000, positions
+        return self._log.add(Inference(*of, *told, parts=parts, flags=flags))
+
+
+async def _kept(predicted: Predicted) -> Predicted:
+    """Return what was predicted when it may be answered.
+
+    Raises
+    ------
+    ResourceError
+        If its record must be on disk, and is not.
+    """
+    if predicted.sent is not None:
+        # Others wait for the same: a client that goes away must not end it.
+        await asyncio.shield(asyncio.wrap_future(predicted.sent))
+    return predicted
 
 
 class _Ready(NamedTuple):
@@ -268,7 +295,7 @@ class _Served:
 
     catalog: Catalog
     load: Load
-    log: PredictionLog
+    log: InferenceLog
     live: Model | None
     earlier: OrderedDict[str, Model]
 
@@ -280,7 +307,7 @@ class Models:
         self._bounds = bounds
         self._served: dict[str, _Served] = {}
 
-    def add(self, name: str, catalog: Catalog, load: Load, log: PredictionLog) -> None:
+    def add(self, name: str, catalog: Catalog, load: Load, log: InferenceLog) -> None:
         """Register a pipeline; nothing answers for it before `serve`."""
         self._served[name] = _Served(catalog, load, log, None, OrderedDict())
 

@@ -14,6 +14,7 @@ from typing import Any
 from octavo.definition.durations import microseconds
 from octavo.errors import DefinitionError
 from octavo.services.batching import Bounds
+from octavo.services.log_settings import DEFAULTS, LogSettings
 
 FILE = "octavo.toml"
 DEFAULT = "default"
@@ -38,6 +39,24 @@ class Profile:
     keep_files: str = "1d"
     """How long a data file that was replaced is kept, for who reads an earlier version. Variable:
     ``OCTAVO_KEEP_FILES``."""
+    log_features: str = DEFAULTS["log_features"]
+    """Share of requests, 0 to 1, of whose predictions the log has the features, too. Variable:
+    ``OCTAVO_LOG_FEATURES``."""
+    log_largest: str = DEFAULTS["log_largest"]
+    """Bytes of one prediction's features and key; of a larger one the log has neither. Variable:
+    ``OCTAVO_LOG_LARGEST``."""
+    log_outlives: str = DEFAULTS["log_outlives"]
+    """What a prediction that was answered outlives in the log: ``kill`` of the server, or loss of
+    ``power`` too, for which each answer waits. Variable: ``OCTAVO_LOG_OUTLIVES``."""
+    log_scored: str = DEFAULTS["log_scored"]
+    """Share of the rows of a batch score, 0 to 1, of which the log has the features, too. Variable:
+    ``OCTAVO_LOG_SCORED``."""
+
+    @property
+    def log(self) -> LogSettings:
+        """How predictions are logged."""
+        return LogSettings.of({key: getattr(self, key) for key in DEFAULTS})
+
     access: str = "open"
     """Who may ask the server: ``open``, whoever is on this machine; ``keys``, who has an API key.
     Variable: ``OCTAVO_ACCESS``."""
@@ -112,6 +131,7 @@ def load_profile(folder: Path, name: str | None, environment: Mapping[str, str])
             raise DefinitionError(
                 f"it is less than {LEAST[key]}.", where=key, fix="Give it longer."
             )
+    LogSettings.of({key: value for key, value in found.items() if key in DEFAULTS})
     return Profile(name, databases=databases, **found)
 
 

@@ -3,8 +3,6 @@
 Serves one event over HTTP and a file of millions by the same path; knows nothing of wires.
 """
 
-import threading
-import uuid
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -20,16 +18,14 @@ from octavo.bundle.support import Support
 from octavo.definition import Pipeline
 from octavo.definition.events import EVENT_ID, EVENT_TIME
 from octavo.definition.versions import feature_fingerprints, table_fingerprints
-from octavo.errors import DataError, OctavoError
+from octavo.errors import DataError
 from octavo.services.flags import Flags
-from octavo.services.inferences import Inference, as_records
 from octavo.services.requests import EventDecoder, Mark
 from octavo.services.waiting import wait_for
 from octavo.stages.prep.by_row import RowAnswer, RowFeatures
 from octavo.stages.prep.request_time import Answer, OnlineFeatures, Positions
 from octavo.stores.catalog import Catalog, Row
 from octavo.stores.home import Home
-from octavo.stores.predictions import PredictionStore
 from octavo.stores.raw import RawStore
 from octavo.stores.schemas import from_json
 
@@ -154,62 +150,3 @@ class Scorer:
         return scored.features.select(EVENT_ID, EVENT_TIME).with_columns(
             pl.Series(name, values) for name, values in columns.items()
         )
-
-    def records(
-        self, scored: Scored, *, origin: str, at: int, latency_us: int | None
-    ) -> pl.DataFrame:
-        """Return the prediction records of scored rows."""
-        of = self.bundle, self.deployment_id, self.candidate_id
-        answer = Answer(scored.features, scored.positions)
-        told = answer, scored.predictions, at, latency_us, scored.positions, origin
-        return as_records([Inference(*of, *told)])
-
-
-class PredictionLog:
-    """Writes predictions in the background, in blocks; `close` writes what is left.
-
-    A prediction is answered before it is logged: one that was answered within the last
-    ``every`` seconds before a kill may be missing. Counters say how many were logged and lost.
-    """
-
-    def __init__(self, store: PredictionStore, every: float = 1.0) -> None:
-        self.store = store
-        self.every = every
-        self.logged = 0
-        self.lost = 0
-        self._writer = f"log-{uuid.uuid4().hex[:12]}"
-        self._version = 0
-        self._waiting: list[Inference] = []
-        self._lock = threading.Lock()
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._work, name="prediction-log", daemon=True)
-        self._thread.start()
-
-    def add(self, inference: Inference) -> None:
-        """Queue what was answered."""
-        with self._lock:
-            self._waiting.append(inference)
-
-    def _work(self) -> None:
-        while not self._stop.wait(self.every):
-            self._flush()
-        self._flush()
-
-    def _flush(self) -> None:
-        with self._lock:
-            waiting, self._waiting = self._waiting, []
-        if not waiting:
-            return
-        block = as_records(waiting)
-        try:
-            self.store.append(block, writer=self._writer, version=self._version + 1)
-        except (OSError, OctavoError):
-            self.lost += block.height
-            return
-        self._version += 1
-        self.logged += block.height
-
-    def close(self) -> None:
-        """Write what is waiting and stop."""
-        self._stop.set()
-        self._thread.join()

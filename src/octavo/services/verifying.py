@@ -93,6 +93,8 @@ class _Verifier:
     def verify(self, served: pl.DataFrame) -> None:
         """Compare some predictions, and count them."""
         rows = self._ingested(served)
+        has_features = served["features"].is_not_null()
+        served = self._only(served, has_features, "its features were not kept")
         served = self._with_positions(
             self._only(
                 served,

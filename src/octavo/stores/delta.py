@@ -215,6 +215,7 @@ class DeltaLog:
         *,
         app_id: str,
         version: int,
+        after: int | None = None,
         metadata: Mapping[str, str] | None = None,
         merge: bool = False,
     ) -> int | None:
@@ -229,6 +230,9 @@ class DeltaLog:
             The writer: one at a time uses a name.
         version
             Grows with each append of the writer.
+        after
+            The version that the rows begin after: if the writer's newest is a later one, somebody
+            else, under the same name, has written some of them. None: it is not asked.
         metadata
             Kept with the commit.
         merge
@@ -237,8 +241,8 @@ class DeltaLog:
         Returns
         -------
         int or None
-            A version of the table that holds the rows; None if they, or later ones of the writer,
-            were there before.
+            A version of the table that holds the rows; None if they, or later ones of the writer
+            (any after ``after``), were there before.
 
         Raises
         ------
@@ -257,12 +261,15 @@ class DeltaLog:
                 with self._again(tried):
                     table = self._recent() or self._found() or self._created(frame)
                     done = table.transaction_version(app_id)
-                    if done is not None and done >= version:
+                    if done is not None and done >= (version if after is None else after + 1):
                         # Its writer may have died between the commit and the disk.
                         newest = table.version()
                         self._sync_log(max(0, newest - 2 * CHECKPOINT), newest)
                         return None
-                    ready = self._conforming(table, frame, merge=merge)
+                    ready, new = conforming(frame, table.schema(), merge=merge, url=self.url)
+                    if new:  # after which the handle knows of more than was looked at
+                        table.alter.add_columns(new, post_commithook_properties=_NO_HOOKS)
+                        continue
                     ready = rows if isinstance(rows, Staged) else ready
                     return self._committed(table, ready, properties)
         raise ResourceError(
@@ -350,13 +357,6 @@ class DeltaLog:
         for folder in new:
             sync(folder.parent)
         return self._table
-
-    def _conforming(self, table: DeltaTable, frame: pl.DataFrame, *, merge: bool) -> pl.DataFrame:
-        """Return the frame as the table wants it, after adding its new columns to the table."""
-        frame, new = conforming(frame, table.schema(), merge=merge, url=self.url)
-        if new:
-            table.alter.add_columns(new, post_commithook_properties=_NO_HOOKS)
-        return frame
 
     def _committed(
         self, table: DeltaTable, rows: pl.DataFrame | Staged, properties: CommitProperties

@@ -95,6 +95,11 @@ class Home:
         return self.path / "predictions"
 
     @property
+    def journal(self) -> Path:
+        """Folder of predictions that were answered, on their way into the stream."""
+        return self.path / "journal"
+
+    @property
     def streams(self) -> Path:
         """Folder of the embedded log, one file for each topic."""
         return self.path / "streams"

@@ -24,10 +24,17 @@ SCHEMA = {
     "positions": pl.String,
     "at": TIMESTAMP,
     "latency_us": pl.Int64,
+    "decode_us": pl.Int64,
+    "features_us": pl.Int64,
+    "model_us": pl.Int64,
+    "flags": pl.String,
 }
-"""``origin`` is batch, score or http; ``outputs``, ``features``, ``entities`` and ``positions``
-are JSON objects (positions: the log position each view had reached); ``latency_us`` is the time
-the prediction took, in microseconds, null where rows are predicted together."""
+"""``origin`` is batch, score or that of the request, such as http; ``outputs``, ``features``,
+``entities`` and ``positions`` are JSON objects (positions: the log position each view had reached);
+``features`` is null where it was not kept (`octavo.services.log_settings`). ``latency_us`` is the
+time the prediction took, in microseconds, null where rows are predicted together, and the three
+after it the parts of it that were measured. ``flags`` is a JSON list of what was found about the
+row, null if nothing was. Earlier tables lack the last four."""
 
 
 class PredictionStore:
@@ -37,14 +44,37 @@ class PredictionStore:
         self.log = DeltaLog(home.predictions)
 
     def append(self, frame: pl.DataFrame, *, writer: str, version: int) -> None:
-        """Write predictions, once per writer and version."""
-        self.log.append(frame.select(list(SCHEMA)).cast(SCHEMA), app_id=writer, version=version)  # type: ignore[arg-type]
+        """Write predictions, once per writer and version; columns that are not given are null."""
+        self.log.append(_whole(frame), app_id=writer, version=version, merge=True)
+
+    def collect(self, frame: pl.DataFrame, *, partition: int, begin: int | None, end: int) -> bool:
+        """Write the predictions that a partition of the stream has between two offsets.
+
+        Parameters
+        ----------
+        begin
+            What `collected` gave.
+
+        Returns
+        -------
+        bool
+            False, and nothing is written, if somebody else has gone on from there.
+        """
+        rows, writer, after = _whole(frame), _writer(partition), -1 if begin is None else begin
+        return (
+            self.log.append(rows, app_id=writer, version=end, after=after, merge=True) is not None
+        )
+
+    def collected(self, partition: int) -> int | None:
+        """Return the offset up to which a partition of the stream is in the table."""
+        return self.log.transaction_version(_writer(partition))
 
     def scan(self) -> pl.LazyFrame:
         """Return all predictions, lazily; a prediction ID written twice counts once."""
         if not self.log.exists():
             return pl.LazyFrame(schema=SCHEMA)
-        return self.log.scan().unique("prediction_id", keep="any")
+        found = self.log.scan().match_to_schema(SCHEMA, missing_columns="insert")
+        return found.unique("prediction_id", keep="any")
 
     def scored(self, deployment_id: str) -> pl.DataFrame:
         """Return the event IDs of the rows that a deployment has predicted together."""
@@ -75,6 +105,16 @@ class PredictionStore:
         return found.select(EVENT_ID, "prediction")
 
 
-def as_json(values: dict[str, Any]) -> str:
+def _whole(frame: pl.DataFrame) -> pl.DataFrame:
+    return frame.cast({name: SCHEMA[name] for name in frame.columns}).match_to_schema(
+        SCHEMA, missing_columns="insert"
+    )
+
+
+def _writer(partition: int) -> str:
+    return f"served-{partition}"
+
+
+def as_json(values: Any) -> str:
     """Return values as one line of JSON."""
     return json.dumps(values, separators=(",", ":"), default=str)

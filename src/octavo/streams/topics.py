@@ -1,5 +1,6 @@
-"""The two topics of a dataset that comes by a stream: as it was received, and as it was accepted.
+"""Which topics there are: of a dataset that comes by a stream, and of predictions.
 
+A dataset has two, of rows as they were received and as they were accepted.
 Who sends rows, who ingests them and who reads on must agree on these, and on nothing else.
 """
 
@@ -8,6 +9,11 @@ from octavo.streams.contract import Retention, Topic
 
 GROUP = "ingestion"
 """The consumer group that takes rows of ``incoming.NAME`` into the raw store."""
+
+COLLECTORS = "collectors"
+"""The consumer group that takes predictions into their table."""
+_KEPT = 60.0  # seconds: whoever sends what a killed process has left has looked by then
+_BACKLOG = 1 << 30
 
 
 def incoming(dataset: Dataset) -> Topic:
@@ -25,6 +31,11 @@ def incoming(dataset: Dataset) -> Topic:
 def accepted(dataset: Dataset) -> Topic:
     """Return the topic of accepted rows: Arrow IPC, source columns and stamps, a batch a block."""
     return Topic(f"accepted.{_name(dataset)}", retention=Retention(_stream(dataset).kept))
+
+
+def predictions() -> Topic:
+    """Return the topic of predictions that were answered; a block is a segment of a journal."""
+    return Topic("predictions", retention=Retention(_KEPT), bound=_BACKLOG, groups=(COLLECTORS,))
 
 
 def _name(dataset: Dataset) -> str:

@@ -17,8 +17,9 @@ from octavo.server.app import Hosted
 from octavo.server.events import Events
 from octavo.services.batching import Bounds
 from octavo.services.flags import Flags
-from octavo.services.inferences import as_records
+from octavo.services.inferences import answered, context
 from octavo.services.models import Models
+from octavo.services.prediction_records import packed, unpacked
 from octavo.services.receiving import Receiver
 from octavo.services.requests import EventDecoder
 from octavo.stages.prep.request_time import Answer
@@ -66,16 +67,21 @@ class Scorer:
 class Log:
     """Keeps what was answered."""
 
-    logged = lost = 0
+    logged = 0
 
     def __init__(self):
-        self.kept = []
+        self.kept, self.not_logged, self.without_features = [], {}, {}
 
     def add(self, inference):
         self.kept.append(inference)
 
     def records(self):
-        return as_records(self.kept)
+        contexts = [context(each) for each in self.kept]
+        records = [
+            packed("log", number, of.mark, answered(each, of))
+            for number, (each, of) in enumerate(zip(self.kept, contexts, strict=True))
+        ]
+        return unpacked(records, {of.mark: of for of in contexts})
 
     def close(self):
         pass

@@ -7,7 +7,7 @@ import polars as pl
 import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from octavo.errors import DataError, ResourceError
@@ -96,6 +96,7 @@ def test_another_writer_between_look_and_commit_is_no_obstacle(log, monkeypatch)
     appends=st.lists(st.tuples(st.integers(0, 2), st.sampled_from("vw"), st.integers(1, 4))),
     wide=st.integers(0, 12),
 )
+@example(appends=[(0, "v", 1), (1, "v", 2), (0, "v", 2)], wide=2)
 def test_handles_that_looked_a_moment_ago_append_once_too(tmp_path_factory, appends, wide):
     """Several hold the table, and look no more at what the others have appended since."""
     url = tmp_path_factory.mktemp("delta") / "table"

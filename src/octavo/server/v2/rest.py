@@ -88,7 +88,7 @@ class _Rest:
         about = {"model_name": model.name, "model_version": model.version}
         answer = await call(infer.encode, about, found, asked)
         taken = (decoded, *predicted.took, perf_counter_ns() - began)
-        self._metrics.predicted_in(taken, len(predicted.outputs))
+        self._metrics.predicted_in(taken, predicted)
         return answer
 
 

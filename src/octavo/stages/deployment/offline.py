@@ -13,7 +13,6 @@ from octavo.stages.contract import Context, Outcome
 from octavo.stores import catalog as tables
 from octavo.stores import deployments
 from octavo.stores.catalog import Row
-from octavo.stores.predictions import SCHEMA
 
 SERVABLE_ROWS = 256
 """Rows on which a bundle must give, one by one, what it gives for all together."""
@@ -136,7 +135,7 @@ def _predicted(context: Context, live: Row, bundle: Bundle, rows: pl.DataFrame) 
         pl.lit(pl.Series([positions]).struct.json_encode()[0]).alias("positions"),
         pl.lit(context.now(), dtype=pl.Int64).cast(TIMESTAMP).alias("at"),
         pl.lit(None, dtype=pl.Int64).alias("latency_us"),
-    ).select(list(SCHEMA))
+    )
 
 
 def outputs(bundle: Bundle, found: np.ndarray) -> pl.Series:

@@ -1,0 +1,137 @@
+"""Predictions from the stream to their table, each once, whoever is killed at whatever instant.
+
+The offset that a partition has been taken in up to is in the commit of the table with its rows. So
+whoever goes on begins there; of two that begin at the same offset one is refused. What killed
+servers have left in files is sent to the stream first.
+
+It knows nothing of processes, or of what a prediction says.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+
+import polars as pl
+
+from octavo.errors import OctavoError, ResourceError
+from octavo.services.prediction_records import Context, unpacked
+from octavo.stores.home import Home
+from octavo.stores.predictions import PredictionStore
+from octavo.streams import LeaseLostError, Record, Stream
+from octavo.streams.journal import frames, recover
+from octavo.streams.topics import COLLECTORS, predictions
+
+EVERY = 1.0
+"""Seconds from one look to the next: each may be a file of the table."""
+LEASE = 3.0
+"""Seconds for which a process that is silent holds its partitions."""
+LAST = 5.0
+"""Seconds to wait for another one that collects, when what is left is to be in the table."""
+ROWS, BYTES = 100_000, 16 << 20
+"""Of an append to the table, at the most."""
+TRIMMED_EVERY = 60.0
+"""Seconds between two looks at what the topic need not keep."""
+
+
+class Collecting:
+    """Takes predictions of a home into their table. For one thread; any number of processes."""
+
+    def __init__(self, home: Home, stream: Stream) -> None:
+        self._home, self._stream = home, stream
+        self._store = PredictionStore(home)
+        self._topic = predictions()
+        stream.create(self._topic)
+        self._member = stream.join(self._topic.name, COLLECTORS, seconds=LEASE)
+        self._trimmed = time.monotonic()
+
+    def run(self, stop: threading.Event, tell: Callable[[str], None]) -> None:
+        """Collect until told to stop, and then what is there.
+
+        Parameters
+        ----------
+        tell
+            Is told what went wrong; the next look tries again.
+        """
+        is_last = False
+        while not is_last:
+            is_last = stop.wait(EVERY)
+            try:
+                self.turn()
+            except OctavoError as error:
+                tell(f"predictions: {error}")
+        self.close()
+
+    def turn(self) -> int:
+        """Take in all that is there, and return how many predictions that were.
+
+        Raises
+        ------
+        ResourceError
+            If the disk is full, or a file out of reach.
+        DataError
+            If the stream or the table was replaced by another one.
+        """
+        taken = 0
+        try:
+            recover(self._home.journal, self._stream, self._topic.name)
+            for partition in self._member.renew():
+                while found := self._next(partition):
+                    taken += found
+                    self._member.renew()
+        except LeaseLostError:
+            pass  # whoever has it goes on
+        if time.monotonic() - self._trimmed > TRIMMED_EVERY:
+            self._stream.trim(self._topic.name)
+            self._trimmed = time.monotonic()
+        return taken
+
+    def finish(self, tell: Callable[[str], None]) -> None:
+        """Return when the table has all that is in the stream now, or after `LAST` seconds."""
+        until = time.monotonic() + LAST
+        try:
+            recover(self._home.journal, self._stream, self._topic.name)
+            ends = [each.end for each in self._stream.extents(self._topic.name)]
+            while any(map(int.__lt__, self._committed(), ends)) and time.monotonic() < until:
+                if not self.turn():
+                    time.sleep(0.05)
+        except OctavoError as error:
+            tell(f"predictions: {error}")
+        self.close()
+
+    def close(self) -> None:
+        """Let others go on at once; if that cannot be written, the lease ends by itself."""
+        with suppress(ResourceError):
+            self._member.close()
+
+    def _committed(self) -> list[int]:
+        """Return how far each partition is in the table."""
+        name = self._topic.name
+        extents, lags = self._stream.extents(name), self._stream.lags(name)[COLLECTORS]
+        return [extent.end - lag for extent, lag in zip(extents, lags, strict=True)]
+
+    def _next(self, partition: int) -> int:
+        """Take in the next of a partition, and return how many predictions these were."""
+        name, begin = self._topic.name, self._store.collected(partition)
+        at = self._stream.extents(name)[partition].begin if begin is None else begin
+        records = self._stream.read(name, {partition: at}, max_rows=ROWS, max_bytes=BYTES)
+        if not records:
+            return 0
+        end, rows = records[-1].end, _predictions(records)
+        self._store.collect(rows, partition=partition, begin=begin, end=end)
+        self._member.commit({partition: end})
+        return rows.height
+
+
+def _predictions(records: Sequence[Record]) -> pl.DataFrame:
+    """Return the predictions of some blocks."""
+    contexts: dict[int, Context] = {}
+    found = []
+    for record in records:
+        for frame in frames(record.data):
+            if frame.rows:
+                found.append(frame.data)
+            else:
+                context = Context.read(frame.data)
+                contexts[context.mark] = context
+    return unpacked(found, contexts)
