@@ -12,8 +12,10 @@ import polars as pl
 import uvicorn
 
 from octavo.bundle import Bundle, LinearEncoder, LinearModel, OrdinalEncoder, TreeModel
+from octavo.definition import Replace
 from octavo.server import App
 from octavo.services.batching import Bounds
+from octavo.services.flags import Flags
 from octavo.services.models import Models, Version
 
 WIDTH = 13
@@ -116,6 +118,7 @@ def models_of(bundles: Mapping[str, Bundle | None]) -> Models:
                 candidate_id="c7",
                 schema={},
                 features=SimpleNamespace(positions={}),
+                flags=Flags(Replace(), bundle, None),
             )
             models.serve(name, scorer)  # type: ignore[arg-type]
     return models
