@@ -181,6 +181,8 @@ class Logged:
         """Write records; see `add`."""
         event_ids = whole.event_ids
         rows, most = len(event_ids), max(1, FRAME // (8 * len(self._context.schema) + 100))
+        if not rows:
+            return None
         if rows <= most:
             return self._log.write(self._context, whole)
         some = [whole.part(first, first + most) for first in range(0, rows, most)]

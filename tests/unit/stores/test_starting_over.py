@@ -67,6 +67,7 @@ def test_services_hold_it_before_they_open_anything(tmp_path, monkeypatch, servi
     seen = []
 
     def opens(project, *_, **options):
+        project = project[0] if isinstance(project, list) else project  # a server may have several
         assert not project.home.catalog.exists()
         with pytest.raises(ResourceError, match="services work in it"):
             Project(tmp_path).run(None, fresh=True)

@@ -1,5 +1,7 @@
 """Trials side by side may find the very same candidate."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import polars as pl
 
@@ -19,6 +21,7 @@ def test_the_same_candidate_stored_by_several_at_once_is_one(tmp_path, monkeypat
         save(self, folder)
 
     monkeypatch.setattr(Bundle, "save", late)
-    name = store(bundle, frame, np.zeros(3), tmp_path)
+    material = SimpleNamespace(train=frame, validation=frame)
+    name = store(bundle, material, frame, np.zeros(3), tmp_path)
     assert Bundle.load(tmp_path / name).content_hash == bundle.content_hash
     assert (tmp_path / name / "profile.json").exists()
