@@ -8,7 +8,6 @@ header where its time went.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from time import perf_counter_ns
 from typing import Any
 
@@ -143,7 +142,8 @@ class Predicting:
             return answer
         parts = zip(PARTS, taken, strict=True)
         told = ", ".join(f"{part};dur={nanoseconds / 1e6:g}" for part, nanoseconds in parts)
-        return replace(answer, headers=(*answer.headers, (b"server-timing", told.encode())))
+        headers = (*answer.headers, (b"server-timing", told.encode()))
+        return msgspec.structs.replace(answer, headers=headers)
 
     async def pipelines(self, request: Request) -> Answer:
         """Answer with all pipelines, and what is live of each."""

@@ -116,6 +116,7 @@ def models_of(bundles: Mapping[str, Bundle | None]) -> Models:
                 candidate_id="c7",
                 schema={},
                 features=SimpleNamespace(positions={}),
+                flags=SimpleNamespace(of=lambda columns, found: None),
             )
             models.serve(name, scorer)  # type: ignore[arg-type]
     return models
