@@ -250,6 +250,8 @@ class Model:
         parts: tuple[None, int | None, int],
         flags: Found,
     ) -> Future[None] | None:
+        if not len(predictions):  # the log tells records by their rows from what is no record
+            return None
         positions = features.positions if isinstance(features, Answer | RowAnswer) else None
         of = self.bundle, self.deployment_id, self.candidate_id
         told = features, predictions, at, took // 1000, positions
