@@ -60,7 +60,9 @@ def serving(folder: Path) -> Iterator[Served]:
                     break
                 except httpx.TransportError:
                     time.sleep(0.1)
-            yield Served(process, found[1])
+            served = Served(process, found[1])
+            with served.client:
+                yield served
         finally:
             process.terminate()
         assert process.wait(30) == 0

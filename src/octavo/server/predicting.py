@@ -142,9 +142,8 @@ class Predicting:
             return answer
         parts = zip(PARTS, taken, strict=True)
         told = ", ".join(f"{part};dur={nanoseconds / 1e6:g}" for part, nanoseconds in parts)
-        return msgspec.structs.replace(
-            answer, headers=(*answer.headers, (b"server-timing", told.encode()))
-        )
+        headers = (*answer.headers, (b"server-timing", told.encode()))
+        return msgspec.structs.replace(answer, headers=headers)
 
     async def pipelines(self, request: Request) -> Answer:
         """Answer with all pipelines, and what is live of each."""
