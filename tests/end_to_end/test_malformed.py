@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from shutil import copytree
 
@@ -39,6 +39,9 @@ class Served:
         status = Path(f"/proc/{self.process.pid}/status").read_text()
         return int(re.search(r"VmHWM:\s+(\d+) kB", status)[1]) * 1024
 
+    def close(self) -> None:
+        self.client.close()
+
     def connect(self) -> socket.socket:
         host, port = self.address.removeprefix("http://").split(":")
         return socket.create_connection((host, int(port)), timeout=30)
@@ -60,8 +63,7 @@ def serving(folder: Path) -> Iterator[Served]:
                     break
                 except httpx.TransportError:
                     time.sleep(0.1)
-            served = Served(process, found[1])
-            with served.client:
+            with closing(Served(process, found[1])) as served:
                 yield served
         finally:
             process.terminate()

@@ -272,7 +272,7 @@ def test_all_that_is_answered_is_logged():
             for client, of in ((http, tritonclient.http), (rpc, tritonclient.grpc)):
                 found = client.infer("numbers", matrix(of, nothing)).as_numpy("amount")
                 assert found.shape == (0,)
-    assert models.live("numbers")._log.added == 2  # of no row nothing is
+    assert models.live("numbers")._log.added == 2
 
 
 def test_bodies_that_lie_about_their_json(ports):

@@ -74,6 +74,15 @@ def place(tmp_path):
     found.stream.close()
 
 
+def test_of_no_row_there_is_no_record(place):
+    log = place.log()
+    for rows in (0, 2, 0):
+        log.of(context(FLOATS)).write(answered(np.zeros((rows, 2)), [0.5] * rows))
+    log.close()
+    assert place.collected().height == 2
+    assert place.told == []
+
+
 def test_a_record_holds_what_was_given(place):
     log = place.log()
     day, at = datetime.date(2024, 2, 29), datetime.datetime(2024, 2, 29, 1, 2, tzinfo=datetime.UTC)
