@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from shutil import copytree
 
@@ -61,7 +61,7 @@ def serving(folder: Path) -> Iterator[Served]:
                 except httpx.TransportError:
                     time.sleep(0.1)
             served = Served(process, found[1])
-            with served.client:
+            with closing(served.client):
                 yield served
         finally:
             process.terminate()
