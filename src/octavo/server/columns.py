@@ -74,8 +74,10 @@ def _of_list(name: str, dtype: str, values: Sequence[Any]) -> np.ndarray:
             return np.array([_naive(each) for each in found], "M8[us]")
         if sort == "duration":
             return np.array(found, "m8[us]")
-        whole = all(type(each) in (int, bool) for each in found)
-        return np.array(found) if whole and found else np.array(found, np.float64)
+        own = np.bool_ if sort == "boolean" else np.int64
+        exact = sort == "boolean" or dtype.startswith(("Int", "UInt"))
+        whole = exact and all(type(each) in (int, bool) for each in found)
+        return np.array(found, own if whole else np.float64)
     except (msgspec.ValidationError, OverflowError) as error:
         raise DataError(
             f"{error}.", where=f"feature {name!r}", fix=f"Give values of {dtype}."

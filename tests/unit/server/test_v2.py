@@ -78,6 +78,27 @@ def test_what_does_not_fit_is_named(inputs, words):
     assert words in str(error.value)
 
 
+def test_texts_that_are_none():
+    body = b'{"inputs":[{"name":"a","shape":[1],"datatype":"BYTES","data":["\xff"]}]}'
+    with pytest.raises(DataError, match="'a', data: 'utf-8' codec"):
+        infer.decode(body, None)
+
+
+@pytest.mark.parametrize("number", [2**63, -(2**63) - 1, 10**400])
+def test_whole_numbers_that_are_too_large(number):
+    with pytest.raises(DataError, match="feature 'n'"):
+        of_lists({"n": [number]}, {"n": "Int64"})
+
+
+def test_numbers_are_of_their_feature():
+    found = of_lists(
+        {"n": [2**53 + 1], "x": [10**20], "t": [True]},
+        {"n": "Int64", "x": "Float64", "t": "Boolean"},
+    )
+    assert [each.dtype.kind for each in found.values()] == ["i", "f", "b"]
+    assert found["n"][0] == 2**53 + 1
+
+
 @pytest.mark.parametrize(
     ("body", "size", "words"),
     [
