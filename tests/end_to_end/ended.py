@@ -1,5 +1,6 @@
 """Ending after one of the durable writes of a prep."""
 
+import threading
 from contextlib import contextmanager
 
 import pytest
@@ -15,15 +16,24 @@ class Ended(BaseException):
 
 @contextmanager
 def end_after_writes(number):
-    """Let what is done in the context end after its n-th durable write."""
+    """Let what is done in the context end after its n-th durable write, whichever thread made it.
+
+    With that thread all others end, at their next write.
+    """
     left = [number]
+    told = threading.excepthook
 
     def count():
         left[0] -= 1
-        if left[0] == 0:
+        if left[0] <= 0:
             raise Ended
 
+    def hook(what):
+        if what.exc_type is not Ended:
+            told(what)
+
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(threading, "excepthook", hook)
         count_writes(patch, count)
         yield
 
