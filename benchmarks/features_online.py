@@ -173,7 +173,7 @@ def medians(asks: Sequence[Ask], requests: int) -> list[float]:
     taken: list[list[float]] = [[] for _ in asks]
     for portion in range(0, requests, 100):
         for ask, seconds in zip(asks, taken, strict=True):
-            for number in range(portion, portion + 100):
+            for number in range(portion, min(portion + 100, requests)):
                 began = time.perf_counter()
                 ask(number)
                 seconds.append(time.perf_counter() - began)

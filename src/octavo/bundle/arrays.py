@@ -4,8 +4,9 @@ The form of what is computed per request, where a frame costs more than the mode
 numbers and texts that `octavo.bundle.columns.Column` reads of a frame. Knows nothing of encoders.
 """
 
+import datetime as dt
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -57,7 +58,7 @@ def numbers(column: "Column", values: np.ndarray) -> np.ndarray:
     if values.dtype != object or any(isinstance(each, str) for each in values):
         raise _other_sort(column, values)
     try:
-        return _seconds(values.astype(_unit(column))) if is_time else values.astype(np.float64)
+        return _seconds(_as_times(column, values)) if is_time else values.astype(np.float64)
     except (TypeError, ValueError) as error:
         raise _other_sort(column, values) from error
 
@@ -87,7 +88,10 @@ def texts(column: "Column", values: np.ndarray) -> Sequence[str | None]:
     if values.dtype.kind in "SUMm" or any(isinstance(each, str) for each in values):
         raise _other_sort(column, values)
     write = _as_bool if column.is_boolean else _as_whole
-    return [None if each is None or each != each else write(each) for each in values.tolist()]
+    try:
+        return [None if each is None or each != each else write(each) for each in values.tolist()]
+    except (OverflowError, ValueError) as error:
+        raise _other_sort(column, values) from error
 
 
 def _as_bool(value: float) -> str:
@@ -95,11 +99,22 @@ def _as_bool(value: float) -> str:
 
 
 def _as_whole(value: float) -> str:
-    return str(int(value))
+    whole = int(value)
+    if whole != value:
+        raise ValueError(f"{value} is no whole number")
+    return str(whole)
 
 
-def _unit(column: "Column") -> str:
-    return "m8[us]" if column.dtype.startswith("Duration") else "M8[us]"
+def _as_times(column: "Column", values: np.ndarray) -> np.ndarray:
+    """Return Python's times or durations as NumPy's, which know no zones: in UTC."""
+    if column.dtype.startswith("Duration"):
+        return values.astype("m8[us]")
+    return np.array([_in_utc(each) for each in values], "M8[us]")
+
+
+def _in_utc(value: Any) -> Any:
+    is_zoned = isinstance(value, dt.datetime) and value.tzinfo is not None
+    return value.astimezone(dt.UTC).replace(tzinfo=None) if is_zoned else value
 
 
 def _other_sort(column: "Column", values: np.ndarray) -> DataError:

@@ -106,6 +106,7 @@ RECIPES = {
         one("not_", "yes"),
         (lambda x: x.is_in(["a", "é", "|b"]), ("text",)),
         (lambda x: x.is_in([0, -3, 2**63 - 1]), ("whole",)),
+        (lambda x: x.is_in(["a", "é"], nulls_equal=True), ("text",)),
         *(one(name, "real") for name in ("is_nan", "is_not_nan", "is_null")),
         *(one(name, "text") for name in ("is_null", "is_not_null")),
         *(

@@ -89,6 +89,7 @@ def read(rows, schema):
 @example(rows=[b'{"s": "\xff"}', b'{"s": "a"}'], known=TYPES)
 @example(rows=[b'{"s": "a"}, {"s": "b"}', b"null"], known=TYPES)
 @example(rows=[b'{"n": 9223372036854775808}'], known=TYPES)
+@example(rows=[b'{"a":' * 2000 + b"1" + b"}" * 2000, *[b"5"] * 1999], known=TYPES)
 def test_what_is_alike_is_read_as_ever(monkeypatch, rows, known):
 
     found = read(rows, known)

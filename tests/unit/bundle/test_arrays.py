@@ -1,5 +1,8 @@
 """Features as arrays: what is refused, and predictions to the bits of those of a frame."""
 
+import datetime as dt
+import math
+
 import numpy as np
 import polars as pl
 import pytest
@@ -30,6 +33,24 @@ def test_rows_arrays_and_a_frame_are_predicted_alike():
     arrays = {name: np.array(values, object) for name, values in columns}
     arrays["more"] = np.zeros(7)
     assert bundle.predict_encoded(bundle.encode_arrays(arrays)).tobytes() == expected.tobytes()
+
+
+def test_times_of_any_zone_are_those_of_a_frame():
+    zone = dt.timezone(dt.timedelta(hours=2))
+    times = [dt.datetime(2024, 1, 1, 2, tzinfo=zone), None]
+    frame = pl.DataFrame({"at": times}, {"at": pl.Datetime("us", "UTC")})
+    encoder = OrdinalEncoder.fit(frame, {"at": "numeric"})
+    found = encoder.transform_arrays({"at": np.array(times, object)})
+    assert found[0, 0] == dt.datetime(2024, 1, 1, tzinfo=dt.UTC).timestamp()
+    np.testing.assert_array_equal(found, encoder.transform(frame))
+
+
+@pytest.mark.parametrize("value", [1.5, math.inf])
+def test_a_fraction_is_no_category_of_whole_numbers(value):
+    encoder = OrdinalEncoder.fit(pl.DataFrame({"code": [1, 2]}), {"code": "categorical"})
+    assert encoder.transform_arrays({"code": np.array([2.0])}) == [[1.0]]
+    with pytest.raises(DataError, match="trained on Int64"):
+        encoder.transform_arrays({"code": np.array([value])})
 
 
 def test_numbers_alone_are_taken_as_they_are():

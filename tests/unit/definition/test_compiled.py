@@ -11,6 +11,7 @@ from octavo.definition.compiled.compiler import compiled
 from octavo.definition.compiled.zones import offset_in
 
 SCHEMA = {"i": pl.Int64, "f": pl.Float64, "s": pl.String, "t": pl.Datetime("us", "UTC")}
+MORE = {"n": pl.UInt64, "d": pl.Date}
 ROW = {"i": 3, "f": 0.5, "s": "Ab", "t": 1_700_000_000_000_000}
 i, f, s, t = map(pl.col, SCHEMA)
 
@@ -61,12 +62,13 @@ def test_the_rest_is_computed_by_polars_for_all_rows_together():
         f.cast(pl.Float32),
         i.cast(pl.Int8, strict=False),
         pl.lit(float("inf")) + f,
+        -1 / pl.col("n"),
         pl.col("unknown"),
     ],
 )
 def test_what_is_not_known_for_certain_is_not_compiled(expression):
     with pytest.raises(NotCompiledError):
-        compiled(expression, SCHEMA)
+        compiled(expression, SCHEMA | MORE)
 
 
 @pytest.mark.parametrize(
@@ -76,13 +78,22 @@ def test_what_is_not_known_for_certain_is_not_compiled(expression):
         (f.cast(pl.Int64), {"f": float("nan")}),
         (t.dt.year(), {"t": 2**62}),
         (t.dt.convert_time_zone("Europe/Berlin").dt.hour(), {"t": -1}),
+        (pl.col("d").cast(pl.Datetime("us")), {"d": 2**31 - 1}),
     ],
 )
 def test_a_value_that_is_not_known_for_certain_is_left_to_polars(expression, row):
-    value = compiled(expression, SCHEMA).value
-    assert value(ROW) is not None
+    value = compiled(expression, SCHEMA | MORE).value
+    assert value(ROW | {"d": 0}) is not None
     with pytest.raises(NotCompiledError):
         value(ROW | row)
+
+
+@pytest.mark.parametrize(("nulls_equal", "said"), [(False, None), (True, False)])
+def test_whether_null_is_one_of_some_others(nulls_equal, said):
+    expression = s.is_in(["Ab"], nulls_equal=nulls_equal)
+    alone = pl.DataFrame({"s": [None]}, {"s": pl.String}).select(expression)
+    assert alone.item() is said
+    assert compiled(expression, SCHEMA).value(ROW | {"s": None}) is said
 
 
 def test_a_real_literal_keeps_its_last_bit():

@@ -8,7 +8,7 @@ is left to Polars as a whole.
 
 from octavo.definition.compiled.events import EventRows
 from octavo.definition.compiled.node import NotCompiledError, Row
-from octavo.definition.compiled.plain import is_integer, reading, writing
+from octavo.definition.compiled.plain import is_instant, is_integer, reading, writing
 from octavo.definition.compiled.rows import RowExpressions
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "NotCompiledError",
     "Row",
     "RowExpressions",
+    "is_instant",
     "is_integer",
     "reading",
     "writing",

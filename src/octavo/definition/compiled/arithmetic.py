@@ -17,7 +17,7 @@ from octavo.definition.compiled.plain import INTEGERS, is_duration, is_instant
 
 Two = Callable[[Any, Any], Any]
 
-LEAST, MOST = INTEGERS[pl.Int64]
+MOST = INTEGERS[pl.Int64][1]
 
 
 def arithmetic(op: str, left: Node, right: Node, dtype: Any) -> Value:
@@ -35,6 +35,8 @@ def arithmetic(op: str, left: Node, right: Node, dtype: Any) -> Value:
     kinds = {each.dtype == pl.Boolean or each.is_number for each in (left, right)}
     if kinds != {True} or left.is_null or right.is_null:
         raise NotCompiledError(f"{left.dtype} {op} {right.dtype}")
+    if _is_below_unsigned(left, right) or _is_below_unsigned(right, left):
+        raise NotCompiledError("a negative constant beside unsigned numbers of 64 bits")
     if dtype == pl.Float64:
         if right.constant and not left.wavers:
             return _by_constant(op, as_type(left, dtype), float(right.literal))
@@ -46,6 +48,12 @@ def arithmetic(op: str, left: Node, right: Node, dtype: Any) -> Value:
         exact = both(as_type(left, dtype), as_type(right, dtype), _WHOLE[op])
         return wrapped(exact, dtype)
     raise NotCompiledError(f"{left.dtype} {op} {right.dtype}")
+
+
+def _is_below_unsigned(one: Node, other: Node) -> bool:
+    """Tell whether a constant does not fit a column that Polars perhaps takes it for one of."""
+    negative = one.constant and one.dtype in INTEGERS and one.literal < 0
+    return negative and other.dtype == pl.UInt64
 
 
 def both(left: Value, right: Value, compute: Two) -> Value:

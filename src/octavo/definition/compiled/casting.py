@@ -50,7 +50,7 @@ def _of_time(value: Value, own: Any, dtype: Any) -> Value:
     if dtype == pl.Int64:
         return value
     if own == pl.Date and is_instant(dtype) and dtype.time_zone is None:
-        return one(value, lambda day: day * DAY)
+        return one(value, lambda day: checked_day(day) * DAY)
     is_utc = is_instant(own) and own.time_zone in (None, "UTC")
     if dtype == pl.Date and is_utc:
         return one(value, lambda at: at // DAY)

@@ -83,13 +83,16 @@ def between(nodes: Sequence[Node], closed: str) -> Value:
     return all_of([least, most])
 
 
-def among(node: Node, listed: pl.Series) -> Value:
-    """Return whether a text or a whole number is one of some others."""
+def among(node: Node, listed: pl.Series, *, nulls_equal: bool) -> Value:
+    """Return whether a text or a whole number is one of some others, none of which is null.
+
+    Whether null is one of them is unknown; or it is not, if ``nulls_equal``.
+    """
     texts = node.dtype == listed.dtype == pl.String
     if not (texts or (is_integer(node.dtype) and is_integer(listed.dtype))) or listed.null_count():
         raise NotCompiledError(f"{node.dtype} among {listed.dtype}")
-    known = set(listed)
-    return one(node.value, known.__contains__)
+    known, value = set(listed), node.value
+    return (lambda row: value(row) in known) if nulls_equal else one(value, known.__contains__)
 
 
 def all_of(conditions: Sequence[Value]) -> Value:

@@ -44,11 +44,7 @@ def compiled(expression: pl.Expr, schema: Mapping[str, Any]) -> Node:
         document = json.loads(expression.meta.serialize(format="json"))
     except (PolarsError, PanicException, ValueError) as error:
         raise NotCompiledError(str(error)) from error
-    node = _Compiler(schema).node(document)
-    if node.constant:
-        literal = node.literal
-        return Node(lambda row: literal, node.dtype, constant=True, literal=literal)
-    return node
+    return _Compiler(schema).node(document)
 
 
 class _Compiler:
@@ -90,9 +86,10 @@ class _Compiler:
         if kind == "Cast" and inner["options"] == "Strict":
             part = self.node(inner["expr"])
             return cast(part, dtype), [part]
-        if kind == "Function" and _called_name(inner) == "IsIn":
-            part = self.node(inner["input"][0])
-            return comparing.among(part, members(inner["input"][1])), [part]
+        name, options = _condition_of(inner) if kind == "Function" else ("", {})
+        if name == "IsIn":
+            part, listed = self.node(inner["input"][0]), members(inner["input"][1])
+            return comparing.among(part, listed, nulls_equal=options["nulls_equal"]), [part]
         if kind == "Function":
             parts = [self.node(each) for each in inner["input"]]
             return _called(inner["function"], parts, dtype), parts
@@ -142,10 +139,10 @@ def _called(function: Any, nodes: Sequence[Node], dtype: Any) -> Value:
     raise NotCompiledError(name)
 
 
-def _called_name(inner: Any) -> str:
-    """Return the name of a function that is a condition; of others nothing."""
+def _condition_of(inner: Any) -> tuple[str, Any]:
+    """Return name and options of a function that is a condition; of others nothing."""
     name, options = _named(inner["function"])
-    return _named(options)[0] if name == "Boolean" else ""
+    return _named(options) if name == "Boolean" else ("", {})
 
 
 def _condition(function: Any, nodes: Sequence[Node]) -> Value:

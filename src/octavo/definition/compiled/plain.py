@@ -58,8 +58,8 @@ def is_counted(dtype: Any) -> bool:
 def reading(dtype: Any) -> Callable[[Any], Any]:
     """Return what makes a plain value of a Python value; a time without a zone is of UTC.
 
-    It raises OverflowError for a whole number that the type cannot hold, and TypeError for a value
-    of another type.
+    It raises OverflowError for a whole number that the type cannot hold. That a value is of the
+    type is for whoever decodes it: it is not looked at.
     """
     if dtype in INTEGERS:
         least, most = INTEGERS[dtype]

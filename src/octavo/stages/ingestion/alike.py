@@ -11,9 +11,8 @@ import msgspec
 import polars as pl
 
 from octavo.definition import Nested
-from octavo.stages.ingestion.nesting import Record
+from octavo.stages.ingestion.nesting import Record, object_of
 
-_object: Callable[[bytes], Record] = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _LISTS: dict[Any, Callable[[str], list[Any]]] = {
     dtype: msgspec.json.Decoder(list[kind | None]).decode
     for dtype, kind in ((pl.Int64, int), (pl.Float64, float), (pl.Boolean, bool), (pl.String, str))
@@ -30,8 +29,8 @@ def objects(texts: Sequence[bytes], nested: Nested) -> list[Record] | None:
         return None
     try:
         whole.decode()
-        return [_object(text) for text in texts]
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return [object_of(text) for text in texts]
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
 
 

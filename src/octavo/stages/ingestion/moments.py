@@ -173,8 +173,8 @@ def _format_of(text: str | None) -> "_Read | None":
     if shape not in _SHAPES:
         frame = pl.DataFrame({"text": [text]})
         found = next((read for read in _FORMATS if read(frame)["when"].count()), None)
-        if found is None or len(_SHAPES) == _MOST_SHAPES:  # it may be no date, of a known shape
-            return found
+        if found is None or len(_SHAPES) >= _MOST_SHAPES or len(shape) > _LONGEST_SHAPE:
+            return found  # it may be no date, of a known shape
         _SHAPES[shape] = found
     return _SHAPES[shape]
 
@@ -229,7 +229,7 @@ def _by_parts(frame: pl.DataFrame) -> pl.DataFrame:
 
 _Read = Callable[[pl.DataFrame], pl.DataFrame]
 _DIGITS = re.compile("[0-9]")
-_MOST_SHAPES = 1_000
+_MOST_SHAPES, _LONGEST_SHAPE = 1_000, 64
 _SHAPES: dict[str, _Read] = {}
 """Formats by texts read in them, each digit a 0: to try all costs more than a small column."""
 

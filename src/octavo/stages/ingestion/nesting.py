@@ -23,7 +23,8 @@ MOST_KEYS = 2_000
 Record = dict[str, Any]
 """Key to JSON as it is written."""
 
-_object: Callable[[Any], Record] = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+object_of: Callable[[Any], Record] = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+"""Takes a JSON object apart, and nothing within it."""
 _array: Callable[[Any], list[msgspec.Raw]] = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _OBJECT, _ARRAY = ord("{"), ord("[")
 
@@ -39,7 +40,7 @@ def records(text: bytes, nested: Nested) -> list[Record]:
         If two values have the same column, or it is nested too deeply to be read at all.
     """
     try:
-        found = _object(text)
+        found = object_of(text)
         if text.count(b"{") == 1 and b"[" not in text and not nested.names:
             return [found]
         return rows_of(found, nested)
@@ -63,7 +64,7 @@ def _flatten(
         path = before + key
         first = memoryview(value)[0]
         if first == _OBJECT and depth < DEEPEST and path not in nested.whole:
-            _flatten(_object(value), nested, flat, path + nested.separator, depth + 1)
+            _flatten(object_of(value), nested, flat, path + nested.separator, depth + 1)
         else:
             _put(flat, path, value)
         if first == _ARRAY and path != nested.rows:

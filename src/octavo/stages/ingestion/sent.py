@@ -161,8 +161,9 @@ class _Lines(JsonDocument):
     def take(self, values: pl.Series, column: Column, *, look: bool) -> tuple[Typed, Evidence]:
         """Read a part of a column, at once where all of its values are alike."""
         is_time = column.dtype.is_temporal()
-        found = alike.values(values, pl.String() if is_time else column.dtype)
-        if found is None or column.is_open:
+        if column.is_open or (
+            (found := alike.values(values, pl.String() if is_time else column.dtype)) is None
+        ):
             return super(_Lines, self).take(values, column, look=look)
         if is_time:
             return types.take(found, column, nulls=())

@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 
 from octavo.definition import View
-from octavo.definition.compiled import NotCompiledError, Row, RowExpressions, is_integer
+from octavo.definition.compiled import NotCompiledError, Row, RowExpressions, is_instant, is_integer
 from octavo.definition.events import EVENT_TIME
 from octavo.stages.prep.asked import Part, Positions, positions_of
 from octavo.stages.prep.folding import late
@@ -96,7 +96,7 @@ def _key(view: View, schema: Mapping[str, Any]) -> Callable[[Row], int | None]:
     for name in columns:
         dtype = schema[name]
         named = dtype in (pl.String, pl.Boolean, pl.Null)
-        if not (named or is_integer(dtype) or isinstance(dtype, pl.Datetime)):
+        if not (named or is_integer(dtype) or is_instant(dtype)):
             raise NotCompiledError(f"a key of {dtype}")
 
     def key(row: Row) -> int | None:
@@ -182,7 +182,7 @@ def _to_float(kind: Kind, dtype: Any) -> Callable[[Any], float]:
         return lambda text: float(category_bits(np.array([hash_one(text)], np.uint64))[0])
     if kind is Kind.TIMES and dtype == pl.Date:
         return lambda day: float(day * DAY)
-    if kind is Kind.TIMES and (isinstance(dtype, pl.Datetime) or dtype == pl.Null):
+    if kind is Kind.TIMES and (is_instant(dtype) or dtype == pl.Null):
         return float
     raise NotCompiledError(f"{dtype} in a lane of {kind}")
 

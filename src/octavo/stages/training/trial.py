@@ -6,7 +6,7 @@ of catalogs, and whatever the algorithm does there is a result.
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -275,7 +275,9 @@ def _profile(
     output = predicted if predicted.ndim == 1 else predicted.max(axis=1)
     described = profile(train, list(bundle.schema), texts=bundle.encoder.texts)
     columns = bundle.encoder.columns
-    least = Support.learn(columns, material.train).calibrated(columns, material.validation)
-    support = {"support": Support.learn(columns, train, least).to_dict()}
+    seen = Support.learn(columns, material.train)
+    known = seen if train is material.train else Support.learn(columns, train)
+    known = replace(known, least=seen.calibrated(columns, material.validation))
+    support = {"support": known.to_dict()}
     told = profile(pl.DataFrame({"prediction": output}), ["prediction"])
     return {"features": described, **told, **support}
