@@ -41,7 +41,7 @@ def serve(projects: Sequence[Any], host: str, port: int) -> int:
         app = App(models, hosted)
         _tell_of(app, agreed.address(host, listening.getsockname()[1]))
         gate = Access(app, agreed.limits, keys, app.metrics.registry)
-        rpc = _rpc(app, host, gate, agreed.certificate)
+        rpc = _rpc(app, host, gate, agreed)
         server = Server(app, gate, lambda: ready(waits=False), agreed.certificate, rpc)
         # From here on, not only when it runs. It drains, then raises the signal again for whoever
         # was there before: stopping a server is no failure.
@@ -52,7 +52,7 @@ def serve(projects: Sequence[Any], host: str, port: int) -> int:
     return ExitCode.DONE
 
 
-def _rpc(app: Any, host: str, gate: Any, certificate: Any) -> Callable[[], Any] | None:
+def _rpc(app: Any, host: str, gate: Any, agreed: Any) -> Callable[[], Any] | None:
     """Return what makes the server of gRPC, if there is to be one.
 
     Raises
@@ -68,7 +68,8 @@ def _rpc(app: Any, host: str, gate: Any, certificate: Any) -> Callable[[], Any] 
         raise ResourceError.not_installed("grpcio", extra="grpc", where="--grpc-port") from error
     shown = f"[{host}]" if ":" in host else host
     click.echo(f"  gRPC {shown}:{port}, inference.GRPCInferenceService")
-    told = gate.admit, certificate and credentials(certificate)
+    certificate = agreed.certificate and credentials(agreed.certificate)
+    told = gate.admit, certificate, agreed.limits.in_flight
     return lambda: bind(app.models, app.metrics, f"{shown}:{port}", *told).server
 
 

@@ -8,20 +8,17 @@ of its body. It knows nothing of what is asked. Of a request with a key the appl
 import asyncio
 import math
 import re
-from collections.abc import Awaitable, Callable, MutableMapping
 from functools import lru_cache
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter
 
 from octavo.errors import ResourceError
-from octavo.server.answers import Refused
-from octavo.server.incoming import AGAIN, CLOSE, Bodies, Message, Receive
+from octavo.server.answers import AGAIN, Refused
+from octavo.server.asgi import Receive, Scope, Send, answered
+from octavo.server.incoming import Bodies
 from octavo.services.keys import Caller, KnownKeys, Role
 from octavo.services.limits import Buckets, Limits
-
-Scope = MutableMapping[str, Any]
-Send = Callable[[Message], Awaitable[None]]
 
 CALLER = "octavo.caller"
 OPEN = "open"
@@ -45,9 +42,17 @@ NEEDED = (
 nothing else: a route that is forgotten here is not there, rather than open."""
 
 
-@lru_cache(1024)
+LONGEST_PATH = 1024
+"""Characters; no route is longer, and what is remembered of paths must not grow with them."""
+
+
 def needed(method: str, path: str) -> str | None:
     """Return the role that a route needs, or `OPEN`; None if there is no such route."""
+    return _needed(method, path) if len(path) <= LONGEST_PATH else None
+
+
+@lru_cache(1024)
+def _needed(method: str, path: str) -> str | None:
     fits = (role for of, form, role in NEEDED if of in ("", method) and re.fullmatch(form, path))
     return next(fits, None)
 
@@ -142,13 +147,7 @@ class Access:
 
     async def _answer(self, refused: Refused, send: Send) -> None:
         self._refused.labels(refused.status).inc()
-        answer = refused.answer
-        length = str(len(answer.body)).encode()
-        headers = [(b"content-type", answer.kind), (b"content-length", length), *answer.headers]
-        if self._app.is_leaving and CLOSE not in headers:
-            headers.append(CLOSE)
-        await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-        await send({"type": "http.response.body", "body": answer.body})
+        await answered(refused.answer, send, is_last=self._app.is_leaving)
 
 
 def _caller(keys: KnownKeys, authorization: bytes, api_key: bytes) -> Caller:

@@ -5,6 +5,8 @@ from typing import Any
 import msgspec
 
 JSON = b"application/json"
+AGAIN = (b"retry-after", b"1")
+"""The header of a refusal that will not last."""
 
 
 class Answer(msgspec.Struct, frozen=True):

@@ -13,11 +13,12 @@ from typing import Any
 from octavo.errors import DataError, DefinitionError, OctavoError
 from octavo.server import docs, lookups, mlflow, openapi
 from octavo.server.access import CALLER
-from octavo.server.answers import Answer, Refused, as_json
+from octavo.server.answers import AGAIN, Answer, Refused, as_json
+from octavo.server.asgi import CLOSE, Receive, Scope, Send, answered
 from octavo.server.events import Events
 from octavo.server.metrics import Metrics
 from octavo.server.predicting import PIPELINE, Predicting
-from octavo.server.routes import Receive, Request, Routes, Scope, Send
+from octavo.server.routes import Found, Request, Routes
 from octavo.server.rows import rows
 from octavo.server.settings import Asked, settings
 from octavo.server.v2 import rest
@@ -25,9 +26,9 @@ from octavo.services.config import ConfigService
 from octavo.services.inference_log import InferenceLog
 from octavo.services.models import Models, UnknownModelError
 from octavo.services.rows import RowService
+from octavo.services.waiting import BehindError
 
 _EVENTS = "/v1/datasets/{name}/events"
-_HEADERS_OF_LENGTH = {n: (b"content-length", str(n).encode()) for n in range(2048)}
 
 
 @dataclass(frozen=True)
@@ -91,30 +92,35 @@ class App:
             return
         if scope["type"] != "http":
             return
-        found = self.routes.find(scope["path"])
+        found, fault = self.routes.find(scope["path"]), None
+        try:
+            answer = await self._answer(found, scope, receive)
+        except Exception as error:  # noqa: BLE001  it is counted and answered, then told in the log
+            told = "a fault of the server; its log says more"
+            answer, fault = Refused(500, told, (CLOSE,)).answer, error
+        self.metrics.answered(found.pattern if found else "other", answer.status)()
+        await answered(answer, send, is_last=self.is_leaving)
+        if fault is not None:
+            raise fault
+
+    async def _answer(self, found: Found | None, scope: Scope, receive: Receive) -> Answer:
         try:
             if found is None:
                 raise Refused(404, f"there is no {scope['path']}; GET /v1/pipelines lists some")
             handler = found.methods.get(scope["method"])
             if handler is None:
                 raise Refused(405, f"use {' or '.join(found.methods)}")
-            answer = await handler(Request(scope, receive, found.params))
+            return await handler(Request(scope, receive, found.params))
         except Refused as refused:
-            answer = refused.answer
+            return refused.answer
         except UnknownModelError as error:
-            answer = Refused(404, str(error)).answer
+            return Refused(404, str(error)).answer
         except DataError as error:
-            answer = Refused(422, str(error)).answer
+            return Refused(422, str(error)).answer
+        except BehindError as error:
+            return Refused(503, str(error), (AGAIN,)).answer
         except OctavoError as error:
-            answer = Refused(503, str(error)).answer
-        self.metrics.answered(found.pattern if found else "other", answer.status)()
-        size = len(answer.body)
-        length = _HEADERS_OF_LENGTH.get(size) or (b"content-length", str(size).encode())
-        headers = [(b"content-type", answer.kind), length, *answer.headers]
-        if self.is_leaving:
-            headers.append((b"connection", b"close"))
-        await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-        await send({"type": "http.response.body", "body": answer.body})
+            return Refused(503, str(error)).answer
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         while True:
@@ -174,7 +180,7 @@ class App:
         headers = {key: value.decode("latin-1") for key, value in request.scope["headers"]}
         asked = Asked(
             method=request.method,
-            path=request.path.split("/settings", 1)[1],
+            path=request.path.removeprefix(f"/v1/pipelines/{of.name}/settings"),
             query=request.query,
             kind=headers.get(b"content-type", ""),
             body=await request.body(),

@@ -1,16 +1,32 @@
-"""Bodies as clients send them: packed, or JSON with `NaN`, which JSON has not but Python writes."""
+"""Bodies as clients send them: packed, large, or JSON with `NaN`, which only Python writes."""
 
+import asyncio
 import json
 import zlib
-from typing import Any
+from collections.abc import Callable
+from typing import Any, ParamSpec, TypeVar
 
 import msgspec
 
 from octavo.errors import DataError
 from octavo.server.answers import Refused
 
+Given = ParamSpec("Given")
+Result = TypeVar("Result")
+
+LARGE = 256 * 1024
+"""Bytes; a larger body is read, and its answer written, off the event loop."""
 _FORMATS = {b"gzip": 16 + zlib.MAX_WBITS, b"deflate": zlib.MAX_WBITS}
 """Encoding to zlib's number for it; HTTP's "deflate" is zlib's own format."""
+
+
+async def by_size(
+    size: int, call: Callable[Given, Result], *given: Given.args, **more: Given.kwargs
+) -> Result:
+    """Return what a call gives: made here, or of more than `LARGE` bytes in a thread."""
+    if size > LARGE:
+        return await asyncio.to_thread(call, *given, **more)
+    return call(*given, **more)
 
 
 def unpacked(body: bytes, encoding: bytes | None, largest: int) -> bytes:

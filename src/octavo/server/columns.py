@@ -1,10 +1,10 @@
 """Features as they come in tables and in JSON: a column each, as `Model.predict_features` takes it.
 
 A frame, or a list of values, is read as the feature's own type; another sort of value is an error
-that names the feature.
+that names the feature. Of a feature that is missing it knows nothing: the model says so.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -25,9 +25,8 @@ _VALUES: Mapping[str, Any] = {
     "moment": list[datetime | None],
     "duration": list[timedelta | None],
 }
-
-
 _TRUTHS = {"true": True, "false": False}
+_DAY = len("2026-01-31")
 
 
 def of_lists(values: Mapping[str, Sequence[Any]], features: Mapping[str, str]) -> Columns:
@@ -41,31 +40,22 @@ def of_lists(values: Mapping[str, Sequence[Any]], features: Mapping[str, str]) -
     Raises
     ------
     DataError
-        If one is missing, of another length or of another sort.
+        If one is of another length or of another sort.
     """
-    lacking(features, values)
-    rows = {len(values[name]) for name in features}
+    given = {name: values[name] for name in features if name in values}
+    rows = {len(each) for each in given.values()}
     if len(rows) > 1:
         raise DataError(
             f"columns have {min(rows)} to {max(rows)} values.", fix="Send equally many."
         )
-    return {name: _of_list(name, dtype, values[name]) for name, dtype in features.items()}
-
-
-def lacking(features: Mapping[str, str], given: Mapping[str, Any]) -> None:
-    """Refuse what has not all features."""
-    for name, dtype in features.items():
-        if name not in given:
-            raise DataError(
-                "the column is missing.",
-                where=f"feature {name!r}",
-                fix=f"Give it as {dtype}; null where the value is not known.",
-            )
+    return {name: _of_list(name, features[name], each) for name, each in given.items()}
 
 
 def _of_list(name: str, dtype: str, values: Sequence[Any]) -> np.ndarray:
     sort = sort_of(dtype)
     known = [None if value != value else value for value in values]  # NaN is not itself
+    if sort == "moment":
+        known = [_with_time(each) for each in known]
     try:
         found: list[Any] = msgspec.convert(known, _VALUES[sort])
         if sort == "text":
@@ -84,6 +74,11 @@ def _of_list(name: str, dtype: str, values: Sequence[Any]) -> np.ndarray:
         ) from error
 
 
+def _with_time(value: Any) -> Any:
+    """Return a day as its first moment; all else as it is."""
+    return f"{value}T00:00:00" if isinstance(value, str) and len(value) == _DAY else value
+
+
 def _naive(value: datetime | None) -> datetime | None:
     if value is None or value.tzinfo is None:
         return value
@@ -96,10 +91,35 @@ def of_frame(frame: pl.DataFrame, features: Mapping[str, str]) -> Columns:
     Raises
     ------
     DataError
-        If one is missing or of another sort.
+        If one is of another sort.
     """
-    lacking(features, frame.schema)
-    return {name: _of_series(frame[name], dtype) for name, dtype in features.items()}
+    return _each(frame, features, _of_series)
+
+
+def _each(
+    frame: pl.DataFrame,
+    types: Mapping[str, Any],
+    read: Callable[[pl.Series, Any], Any],
+    where: str = "feature",
+) -> dict[str, Any]:
+    """Return the columns that have a type, each as it is read.
+
+    Raises
+    ------
+    DataError
+        What ``read`` raises, and where Polars cannot make the one of the other.
+    """
+    found, there = {}, {*frame.columns}
+    for name in (name for name in types if name in there):
+        try:
+            found[name] = read(frame[name], types[name])
+        except (PolarsError, PanicException) as error:
+            raise DataError(
+                f"{str(error).splitlines()[0]}.",
+                where=f"{where} {name!r}",
+                fix=f"Give values of {types[name]}.",
+            ) from error
+    return found
 
 
 def _of_series(series: pl.Series, dtype: str) -> np.ndarray:
@@ -140,13 +160,9 @@ def as_events(frame: pl.DataFrame, schema: Mapping[str, Any]) -> pl.DataFrame:
                 where=f"column {name!r}",
                 fix=f"They have {', '.join(schema)}.",
             )
-    there = [_as_event(frame[name], schema[name]) for name in frame.columns]
-    absent = [pl.lit(None, dtype).alias(name) for name, dtype in schema.items()]
-    return (
-        pl.DataFrame(there)
-        .with_columns(each for each in absent if each.meta.output_name() not in frame.columns)
-        .select(list(schema))
-    )
+    there = _each(frame, schema, _as_event, "column")
+    absent = [pl.lit(None, dtype).alias(n) for n, dtype in schema.items() if n not in there]
+    return pl.DataFrame(there).with_columns(absent).select(list(schema))
 
 
 def _as_event(series: pl.Series, dtype: Any) -> pl.Series:
@@ -168,19 +184,7 @@ def of_texts(frame: pl.DataFrame, features: Mapping[str, str]) -> Columns:
     DataError
         As `of_frame` does, naming the first text that is no value.
     """
-    lacking(features, frame.schema)
-    return {name: _of_text(frame[name], dtype) for name, dtype in features.items()}
-
-
-def _of_text(series: pl.Series, dtype: str) -> np.ndarray:
-    try:
-        return _of_series(_parsed(series, dtype), dtype)
-    except (PolarsError, PanicException) as error:
-        raise DataError(
-            f"{str(error).splitlines()[0]}.",
-            where=f"feature {series.name!r}",
-            fix=f"Give values of {dtype}.",
-        ) from error
+    return _each(frame, features, lambda texts, dtype: _of_series(_parsed(texts, dtype), dtype))
 
 
 def _parsed(series: pl.Series, dtype: str) -> pl.Series:

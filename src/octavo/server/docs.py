@@ -64,7 +64,7 @@ def _sections(paths: Mapping[str, Any], address: str) -> Iterator[tuple[str, lis
 def _part(path: str) -> str:
     _, first, *rest = path.split("/")
     if first == "v1":
-        return f"{rest[0].title()}" if len(rest) < 2 else f"{rest[0][:-1].title()} {rest[1]}"
+        return rest[0].title() if len(rest) < 2 else f"{rest[0][:-1].title()} {rest[1]}"
     if first == "v2":
         return "The Open Inference Protocol"
     return "MLflow" if first in ("invocations", "endpoints", "ping", "version") else "This server"

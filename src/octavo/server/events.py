@@ -5,7 +5,6 @@ Answered when they are on disk. Requests that wait for the disk at the same time
 
 import asyncio
 import math
-import re
 from collections.abc import Sequence
 
 from octavo.errors import DataError, DefinitionError, ResourceError, is_full
@@ -15,7 +14,6 @@ from octavo.services.receiving import Received, Receiver, ReusedKeyError, TooMan
 from octavo.stages.ingestion import received as forms
 from octavo.streams import BacklogError, Block, Place
 
-PATH = re.compile(r"/v1/datasets/([^/]+)/events")
 FORMS = {JSON: forms.JSON, NDJSON: forms.NDJSON, ARROW: forms.ARROW}
 LONGEST_KEY = 255
 """Characters of an idempotency key."""

@@ -4,7 +4,6 @@ Answers have raw contents. What does not fit is INVALID_ARGUMENT, what there is 
 is not there yet UNAVAILABLE. Needs the extra ``grpc``.
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from time import perf_counter_ns
 from typing import Any, NamedTuple
@@ -15,6 +14,7 @@ from google.protobuf.message import DecodeError
 
 from octavo.errors import DataError, OctavoError, ResourceError
 from octavo.server.answers import Refused
+from octavo.server.bodies import by_size
 from octavo.server.metrics import Metrics
 from octavo.server.outputs import outputs
 from octavo.server.v2 import about, binary, contents
@@ -27,8 +27,6 @@ from octavo.services.models import Models, NotServedError, UnknownModelError
 LARGEST_MESSAGE = 64 * 1024 * 1024
 """Bytes; a larger message is refused with RESOURCE_EXHAUSTED. gRPC's own bound, 4 MiB, is less than
 15,000 rows of 40 numbers."""
-LARGE = 256 * 1024
-"""Bytes; a larger message is taken apart off the event loop."""
 
 Handler = Callable[[Any], Awaitable[Any]]
 Admit = Callable[[dict[str, Any]], None]
@@ -38,11 +36,11 @@ _PATHS = {
     "ServerLive": ("GET", "/v2/health/live"),
     "ServerReady": ("GET", "/v2/health/ready"),
     "ServerMetadata": ("GET", "/v2"),
-    "ModelReady": ("GET", "/v2/models/{name}/ready"),
-    "ModelMetadata": ("GET", "/v2/models/{name}"),
-    "ModelInfer": ("POST", "/v2/models/{name}/infer"),
+    "ModelReady": ("GET", "/v2/models/NAME/ready"),
+    "ModelMetadata": ("GET", "/v2/models/NAME"),
+    "ModelInfer": ("POST", "/v2/models/NAME/infer"),
 }
-"""The request over REST that a method is: what that needs, this needs."""
+"""The request over REST that a method is: what that needs, this needs, whatever the model."""
 _STATUSES = {
     401: grpc.StatusCode.UNAUTHENTICATED,
     403: grpc.StatusCode.PERMISSION_DENIED,
@@ -89,10 +87,7 @@ class Inference:
         """Predict from features."""
         model = await self._models.get(request.model_name, request.model_version or None)
         began = perf_counter_ns()
-        if request.ByteSize() > LARGE:
-            given = await asyncio.to_thread(_columns, request, model.features)
-        else:
-            given = _columns(request, model.features)
+        given = await by_size(request.ByteSize(), _columns, request, model.features)
         decoded = perf_counter_ns() - began
         predicted = await model.predict_features(given)
         began = perf_counter_ns()
@@ -136,6 +131,7 @@ def bind(
     address: str,
     admit: Admit | None = None,
     credentials: grpc.ServerCredentials | None = None,
+    in_flight: int | None = None,
 ) -> Bound:
     """Return a server for an address, within the event loop that it is to run in.
 
@@ -149,6 +145,8 @@ def bind(
         Is asked before each call; None: all are answered.
     credentials
         To speak TLS.
+    in_flight
+        Calls that are answered at the same time; more are refused before they are read. None: any.
 
     Raises
     ------
@@ -159,7 +157,8 @@ def bind(
         options=[
             ("grpc.max_receive_message_length", LARGEST_MESSAGE),
             ("grpc.max_send_message_length", LARGEST_MESSAGE),
-        ]
+        ],
+        maximum_concurrent_rpcs=in_flight,
     )
     service = Inference(models, metrics)
     handlers = {name: _handler(name, service, metrics, admit) for name in METHODS}
@@ -185,12 +184,13 @@ def _handler(
     handler: Handler = getattr(service, own.removeprefix("_"))
 
     async def answer(body: bytes, context: grpc.aio.ServicerContext) -> Any:
-        status, told = grpc.StatusCode.OK, ""
+        status = grpc.StatusCode.UNKNOWN  # as gRPC calls what is caught nowhere
         try:
-            request = read(body)
             if admit is not None:
-                admit(_scope(name, request, context))
-            return await handler(request)
+                admit(_scope(name, len(body), context))
+            response = await handler(read(body))
+            status = grpc.StatusCode.OK
+            return response
         except DecodeError as error:
             status, told = grpc.StatusCode.INVALID_ARGUMENT, f"it is no {name}Request ({error})"
         except Refused as refused:
@@ -211,20 +211,20 @@ def _handler(
     )
 
 
-def _scope(name: str, request: Any, context: grpc.aio.ServicerContext) -> dict[str, Any]:
-    """Return the head of the request over REST that a call is."""
+def _scope(name: str, size: int, context: grpc.aio.ServicerContext) -> dict[str, Any]:
+    """Return the head of the request over REST that a call of so many bytes is."""
     method, path = _PATHS[name]
-    model = getattr(request, "model_name", "") or getattr(request, "name", "")
     headers = [
         (key.encode(), value if isinstance(value, bytes) else value.encode())
         for key, value in context.invocation_metadata() or ()
     ]
+    headers.append((b"content-length", str(size).encode()))  # the last one counts
     # "ipv4:127.0.0.1:41234", "ipv6:%5B::1%5D:41234"
     host = context.peer().partition(":")[2].rpartition(":")[0]
     return {
         "type": "http",
         "method": method,
-        "path": path.format(name=model),
+        "path": path,
         "headers": headers,
         "client": (host, 0),
     }

@@ -4,21 +4,15 @@ It knows nothing of what they hold.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
-from octavo.server.answers import Refused
-
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
+from octavo.server.answers import AGAIN, Refused
+from octavo.server.asgi import CLOSE, Message, Receive
 
 SLOWEST = 20.0
 """Seconds that a client may send nothing of a body that it has begun."""
 TOGETHER = 4
 """Times the largest body that all bodies together take of memory."""
-AGAIN = (b"retry-after", b"1")
-CLOSE = (b"connection", b"close")
-"""Of an answer to who is still sending: nobody reads the rest."""
 
 
 class Body:
@@ -74,7 +68,7 @@ class Bodies:
 
     def check(self, length: int) -> None:
         """Refuse a body by its length, before any of it is read."""
-        if length > self.largest:
+        if length > self.largest:  # who is still sending is told to end: nobody reads the rest
             raise Refused(413, f"the body is larger than {self.largest:,} bytes", (CLOSE,))
 
     def begin(self, receive: Receive) -> Body:

@@ -10,13 +10,13 @@ from collections.abc import Mapping
 import polars as pl
 
 from octavo.server import arrow
-from octavo.server.answers import Answer, Refused, as_json
+from octavo.server.answers import Answer, as_json
+from octavo.server.bodies import by_size
 from octavo.server.columns import as_events
 from octavo.server.routes import Request, Routes
 from octavo.services.lookups import as_served, look_up
 from octavo.services.models import Model, Models
 from octavo.services.questions import question
-from octavo.services.waiting import BehindError
 from octavo.stages.prep.request_time import Answer as Found
 
 
@@ -25,12 +25,12 @@ def add(routes: Routes, models: Models) -> None:
 
     async def features(request: Request) -> Answer:
         model = await models.get(*request.params)
-        is_table = arrow.is_arrow(request.header(b"content-type"))
-        body = await request.body(arrow.LARGEST_TABLE) if is_table else await request.body()
-        try:
-            found = await asyncio.to_thread(of_table if is_table else _of_json, model, body)
-        except BehindError as error:
-            raise Refused(503, str(error), ((b"retry-after", b"1"),)) from error
+        if arrow.is_arrow(request.header(b"content-type")):
+            body = await request.body(arrow.LARGEST_TABLE)
+            found = await asyncio.to_thread(of_table, model, body)
+        else:
+            body = await request.body()
+            found = await look_up(model, await by_size(len(body), question, model.decoder, body))
         write = _arrow if arrow.is_arrow(request.header(b"accept")) else _json
         return await asyncio.to_thread(write, model, found)
 
@@ -47,10 +47,6 @@ def of_table(model: Model, body: bytes) -> Found:
         If it is none, or one cannot be answered.
     """
     return model.scorer.features.answer(as_events(arrow.read(body), model.events))
-
-
-def _of_json(model: Model, body: bytes) -> Found:
-    return look_up(model, question(model.decoder, body))
 
 
 def about(model: Model) -> Mapping[str, str]:

@@ -5,7 +5,6 @@ them. Of several pipelines one is named: ``/endpoints/{name}/invocations``, as M
 client has it.
 """
 
-import asyncio
 import io
 from collections.abc import Mapping, Sequence
 from time import perf_counter_ns
@@ -17,7 +16,7 @@ from polars.exceptions import PanicException, PolarsError
 
 from octavo.errors import DataError
 from octavo.server.answers import JSON, Answer, as_json
-from octavo.server.bodies import loads
+from octavo.server.bodies import by_size, loads
 from octavo.server.columns import Columns, of_lists, of_texts
 from octavo.server.metrics import Metrics
 from octavo.server.outputs import outputs
@@ -29,8 +28,6 @@ FORMATS = ("dataframe_split", "dataframe_records", "instances", "inputs")
 CSV = "text/csv"
 _PACKED = (b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"x\x01", b"x\x5e", b"x\x9c", b"x\xda")
 """How gzip, zstd and zlib begin: Polars would unpack it, however large it becomes."""
-LARGE = 256 * 1024
-"""Bytes; a larger body is read off the event loop."""
 
 
 def add(routes: Routes, models: Models, metrics: Metrics) -> None:
@@ -67,10 +64,7 @@ class _Scoring:
             body = await request.body()
             began = perf_counter_ns()
             read = _of_csv if _mime(kind) == CSV else _of_json
-            if len(body) > LARGE:
-                given = await asyncio.to_thread(read, body, model.features)
-            else:
-                given = read(body, model.features)
+            given = await by_size(len(body), read, body, model.features)
             decoded = perf_counter_ns() - began
             predicted = await model.predict_features(given)
         except DataError as error:

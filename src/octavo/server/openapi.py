@@ -20,7 +20,6 @@ from octavo.version import __version__
 
 Document = dict[str, Any]
 
-_NUMBER = {"Float32", "Float64"}
 _TEXTS = {"Date": "date", "Datetime": "date-time", "Time": "time", "Duration": "duration"}
 _WHOLE = {"type": "integer", "minimum": -(2**63), "maximum": 2**63 - 1}
 _ERROR = {

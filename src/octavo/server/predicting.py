@@ -19,6 +19,7 @@ from octavo.errors import DataError
 from octavo.server import arrow
 from octavo.server.access import CALLER
 from octavo.server.answers import JSON, Answer, Refused, as_json
+from octavo.server.bodies import by_size
 from octavo.server.columns import Columns, of_frame
 from octavo.server.events import Events
 from octavo.server.lookups import about, as_arrow, of_table
@@ -29,7 +30,6 @@ from octavo.services.keys import Role
 from octavo.services.lookups import look_up
 from octavo.services.models import Model, Models, Predicted
 from octavo.services.questions import question
-from octavo.services.waiting import BehindError
 
 PIPELINE = "/v1/pipelines/{name}"
 _TIMING = b"timing=1"
@@ -58,17 +58,13 @@ class Predicting:
         if arrow.is_arrow(request.header(b"content-type")):
             return await self._table(request, model)
         body, began = await request.body(), perf_counter_ns()
-        try:
-            asked = question(model.decoder, body)
-            decoded = perf_counter_ns() - began
-            keep = self._keeping(request, model) if asked.ingest else None
-            if asked.at is None:
-                found = await model.predict_events(asked.asked)
-            else:
-                looked_up = await asyncio.to_thread(look_up, model, asked)
-                found = await model.predict_answer(looked_up, began)
-        except BehindError as error:
-            raise Refused(503, str(error), ((b"retry-after", b"1"),)) from error
+        asked = await by_size(len(body), question, model.decoder, body)
+        decoded = perf_counter_ns() - began
+        keep = self._keeping(request, model) if asked.ingest else None
+        if asked.at is None:
+            found = await model.predict_events(asked.asked)
+        else:
+            found = await model.predict_answer(await look_up(model, asked), began)
         kept = {"ingested": await keep(asked.ingest)} if keep and asked.ingest else {}
         return self._answer(request, model, found, decoded, kept)
 
@@ -81,7 +77,7 @@ class Predicting:
             decoded = perf_counter_ns() - began
             return self._answer(request, model, await model.predict_features(columns), decoded)
         body, began = await request.body(), perf_counter_ns()
-        rows = model.feature_decoder.decode(body)
+        rows = await by_size(len(body), model.feature_decoder.decode, body)
         decoded = perf_counter_ns() - began
         return self._answer(request, model, await model.predict_rows(rows), decoded)
 

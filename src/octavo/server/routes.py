@@ -4,14 +4,11 @@ A pattern such as ``/v1/pipelines/{name}/predict`` is found in as many steps as 
 however many there are. It knows nothing of what handlers do.
 """
 
-from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any, NamedTuple
+from collections.abc import Awaitable, Callable
+from typing import NamedTuple
 
 from octavo.server.answers import Answer, Refused
-
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+from octavo.server.asgi import Receive, Scope
 
 LARGEST_BODY = 16 * 1024 * 1024
 """Bytes; a larger request is refused with 413."""

@@ -1,5 +1,7 @@
 """Features of rows that are asked about, and no prediction: of events, or of entities at a time."""
 
+import asyncio
+
 import polars as pl
 
 from octavo.definition.events import EVENT_ID, EVENT_TIME
@@ -9,7 +11,7 @@ from octavo.stages.prep.entities import of_entities
 from octavo.stages.prep.request_time import Answer
 
 
-def look_up(model: Model, question: Question) -> Answer:
+async def look_up(model: Model, question: Question) -> Answer:
     """Return the features that a model needs, as it is served them.
 
     Raises
@@ -19,9 +21,12 @@ def look_up(model: Model, question: Question) -> Answer:
     BehindError
         If the features have not seen in time what they were to see.
     """
-    scorer, (events, wait_for) = model.scorer, question.asked
-    scorer.wait_for(wait_for)
-    source = scorer.decoder.frame(events)
+    await model.wait_for(question.asked.wait_for)
+    return await asyncio.to_thread(_looked_up, model, question)
+
+
+def _looked_up(model: Model, question: Question) -> Answer:
+    scorer, source = model.scorer, model.decoder.frame(question.asked.events)
     if question.at is None:
         return scorer.features.answer(source)
     return of_entities(scorer.features, source, question.given, question.at)

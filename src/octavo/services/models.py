@@ -23,7 +23,7 @@ from octavo.services.features_sent import FeatureDecoder
 from octavo.services.flags import Found
 from octavo.services.inference_log import InferenceLog
 from octavo.services.inferences import Inference
-from octavo.services.requests import Asked, EventDecoder
+from octavo.services.requests import Asked, EventDecoder, Mark
 from octavo.services.serving import Scorer
 from octavo.stages.prep.by_row import RowAnswer
 from octavo.stages.prep.request_time import Answer
@@ -155,6 +155,20 @@ class Model:
         ready = _Ready(perf_counter_ns(), X, columns)
         return await _kept(await self._ready.submit(ready, len(X)))
 
+    async def wait_for(self, marks: Sequence[Mark]) -> None:
+        """Return when the features have seen some rows; of none at once.
+
+        Raises
+        ------
+        DataError
+            If these cannot be waited for.
+        BehindError
+            If the features have not seen them in time.
+        """
+        if marks:
+            loop = asyncio.get_running_loop()
+            await loop.run_in_executor(_WAITING, self.scorer.wait_for, marks)
+
     async def predict_events(self, asked: Asked) -> Predicted:
         """Predict for events, each a virtual query at its own event time.
 
@@ -165,9 +179,7 @@ class Model:
         BehindError
             If the features have not seen these in time.
         """
-        if asked.wait_for:
-            loop = asyncio.get_running_loop()
-            await loop.run_in_executor(_WAITING, self.scorer.wait_for, asked.wait_for)
+        await self.wait_for(asked.wait_for)
         item = perf_counter_ns(), asked.events
         return await _kept(await self._events.submit(item, len(asked.events)))
 

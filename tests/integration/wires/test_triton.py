@@ -1,6 +1,7 @@
 """Triton's clients, unchanged: HTTP with and without binary data, gRPC, each of them async too."""
 
 import asyncio
+import gzip
 
 import grpc
 import httpx
@@ -13,9 +14,10 @@ import tritonclient.http
 import tritonclient.http.aio
 from tritonclient.utils import InferenceServerException, np_to_triton_dtype
 
+from octavo.server import App
 from octavo.server.v2.messages import messages
 
-from .wired import BUNDLES, WIDTH, models_of, serving
+from .wired import BUNDLES, WIDTH, models_of, running, serving
 
 ROWS = pl.DataFrame(
     {
@@ -258,10 +260,6 @@ def test_a_pipeline_without_a_deployment_is_not_ready():
 
 def test_all_that_is_answered_is_logged():
     models = models_of(BUNDLES)
-    from octavo.server import App
-
-    from .wired import running
-
     with running(App(models, []), grpc=True) as found:
         http = tritonclient.http.InferenceServerClient(f"127.0.0.1:{found.http}")
         rpc = tritonclient.grpc.InferenceServerClient(f"127.0.0.1:{found.grpc}")
@@ -276,7 +274,7 @@ def test_all_that_is_answered_is_logged():
 
 
 def test_bodies_that_lie_about_their_json(ports):
-    for told in (b"abc", b"-1", b"9999", b"0"):
+    for told in (b"abc", b"-1", b"9999", b"0", b"9" * 5000):
         answer = httpx.post(
             f"http://127.0.0.1:{ports.http}/v2/models/numbers/infer",
             content=b"{}",
@@ -284,3 +282,45 @@ def test_bodies_that_lie_about_their_json(ports):
         )
         assert answer.status_code == 400, answer.text
         assert answer.json()["error"]
+
+
+def test_a_body_whose_packed_texts_are_none(ports):
+    """What a feature of numbers has instead cannot even be written."""
+    body = b'{"inputs": [{"name": "x0", "shape": [1], "datatype": "INT64", "data": ["\\ud800"]}]}'
+    answer = httpx.post(
+        f"http://127.0.0.1:{ports.http}/v2/models/numbers/infer",
+        content=gzip.compress(body),
+        headers={"content-encoding": "gzip"},
+    )
+    assert (answer.status_code, "input 'x0', data" in answer.text) == (400, True), answer.text
+
+
+def test_calls_are_admitted_by_their_size_and_number():
+    """By what came, whatever a client says of it; and what fails is not counted as answered."""
+    seen = []
+    app = App(models_of(BUNDLES), [])
+    with (
+        running(app, grpc=True, admit=seen.append, in_flight=1) as found,
+        tritonclient.grpc.InferenceServerClient(f"127.0.0.1:{found.grpc}") as client,
+    ):
+        inputs = matrix(tritonclient.grpc)
+        client.infer("numbers", inputs, headers={"content-length": "nonsense"})
+        lengths = [value for key, value in seen[-1]["headers"] if key == b"content-length"]
+        assert MATRIX.nbytes < int(lengths[-1]) < MATRIX.nbytes + 200
+        assert seen[-1]["path"] == "/v2/models/NAME/infer"
+        app.models.live("numbers").bundle = None
+        with pytest.raises(InferenceServerException) as error:
+            client.infer("numbers", inputs)
+        assert error.value.status() == "StatusCode.UNKNOWN"
+        assert 'ModelInfer",status="UNKNOWN"} 1.0' in app.metrics.text().decode()
+
+        async def together():
+            address = f"127.0.0.1:{found.grpc}"
+            async with tritonclient.grpc.aio.InferenceServerClient(address) as many:
+                asked = (many.infer("classes", matrix(tritonclient.grpc, wide)) for _ in range(8))
+                return await asyncio.gather(*asked, return_exceptions=True)
+
+        wide = np.ones((200_000, 2))
+        refused = [each for each in asyncio.run(together()) if isinstance(each, Exception)]
+        assert refused
+        assert {each.status() for each in refused} == {"StatusCode.RESOURCE_EXHAUSTED"}

@@ -125,7 +125,9 @@ def models_of(bundles: Mapping[str, Bundle | None]) -> Models:
 
 
 @contextmanager
-def running(app: Any, grpc: bool = False, admit: Any = None) -> Iterator[SimpleNamespace]:
+def running(
+    app: Any, grpc: bool = False, admit: Any = None, in_flight: int | None = None
+) -> Iterator[SimpleNamespace]:
     """Serve an application until the block ends; give its ports."""
     config = uvicorn.Config(app, port=0, log_level="warning", lifespan="off")
     server = uvicorn.Server(config)
@@ -137,7 +139,9 @@ def running(app: Any, grpc: bool = False, admit: Any = None) -> Iterator[SimpleN
         if grpc:
             from octavo.server.grpc import bind
 
-            inference, found.grpc = bind(app.models, app.metrics, "127.0.0.1:0", admit)
+            inference, found.grpc = bind(
+                app.models, app.metrics, "127.0.0.1:0", admit, in_flight=in_flight
+            )
             await inference.start()
         task = asyncio.create_task(server.serve())
         while not server.started:

@@ -4,6 +4,7 @@ import asyncio
 import json
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import polars as pl
@@ -160,3 +161,45 @@ def test_nothing_is_deployed():
     assert listed["pipelines"][0] == {
         "name": "shop", "version": None, "deployment": None, "candidate": None,
     }  # fmt: skip
+
+
+def test_a_fault_is_answered_counted_and_raised():
+    scorer = Scorer(1)
+    app, _ = hosting(None, scorer)
+    scorer.answer = lambda events: 1 / 0
+
+    async def calls(client):
+        with pytest.raises(ZeroDivisionError):
+            await client.post(PATH, json=events((1, 2, 3)))
+        client._transport.raise_app_exceptions = False
+        return await client.post(PATH, json=events((1, 2, 3))), await client.get("/metrics")
+
+    answer, metrics = ask(app, calls)
+    assert (answer.status_code, answer.headers["connection"]) == (500, "close")
+    assert "fault of the server" in answer.json()["error"]
+    assert 'predict",status="500"} 2.0' in metrics.text
+
+
+def test_who_waits_with_a_question_of_entities_holds_up_nobody_else():
+    waiting, scorer = threading.Event(), Scorer(1)
+    scorer.waits = lambda marks: waiting.wait(30)
+    app, _ = hosting(None, scorer)
+    asked = {"entities": [{"a": 1}], "wait_for": MARK}
+
+    async def calls(client):
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(1))
+        slow = [asyncio.create_task(client.post(PATH, json=asked)) for _ in range(4)]
+        await asyncio.sleep(0.1)
+        quick = await asyncio.wait_for(client.post(PATH, json=events((1, 2, 3))), 25)
+        for each in slow:
+            each.cancel()
+        waiting.set()
+        return quick
+
+    assert ask(app, calls).status_code == 200
+
+
+def test_a_pipeline_may_be_called_as_a_part_of_its_address():
+    app, _ = hosting(None, name="settings")
+    answer = ask(app, lambda client: client.get("/v1/pipelines/settings/settings/nothing"))
+    assert (answer.status_code, "settings have no /nothing" in answer.text) == (404, True)

@@ -31,11 +31,10 @@ def app_of(**checks):
 
 def predict(app, *rows, of="events"):
     path = PATH if of == "events" else f"{PATH}/features"
-    key = "events" if of == "events" else "features"
 
     async def calls(client):
         told = [dict(zip("abc", row, strict=True)) for row in rows]
-        return await client.post(path, json={key: told}), await client.get("/metrics")
+        return await client.post(path, json={of: told}), await client.get("/metrics")
 
     return ask(app, calls)
 

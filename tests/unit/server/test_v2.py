@@ -3,10 +3,11 @@
 import json
 
 import numpy as np
+import polars as pl
 import pytest
 
 from octavo.errors import DataError
-from octavo.server.columns import of_lists
+from octavo.server.columns import as_events, of_lists
 from octavo.server.v2 import infer
 from octavo.server.v2.datatypes import of_feature
 from octavo.server.v2.messages import _MESSAGES, messages
@@ -174,3 +175,18 @@ def test_messages_are_those_of_tritons_client():
         for each in inner:
             mine, theirs = (of.nested_types_by_name[each] for of in (mine, theirs))
         assert fields(mine) == fields(theirs), name
+
+
+@pytest.mark.parametrize(
+    ("values", "dtype"),
+    [([300], pl.Int8), (["b"], pl.Enum(["a"])), ([b"1"], pl.Float64), ([1.5], pl.Int64)],
+)
+def test_a_value_of_a_table_that_its_column_cannot_have(values, dtype):
+    with pytest.raises(DataError, match="column 'a'"):
+        as_events(pl.DataFrame({"a": values}), {"a": dtype})
+
+
+def test_a_day_is_its_first_moment():
+    found = of_lists({"d": ["2026-01-31", None, "2026-01-31T00:00:00"]}, {"d": "Date"})["d"]
+    assert found[0] == found[2] == np.datetime64("2026-01-31", "us")
+    assert np.isnat(found[1])

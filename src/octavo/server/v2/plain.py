@@ -33,7 +33,7 @@ def decode(expected: Expected, data: Any) -> Tensor:
             raise msgspec.ValidationError(f"the shape has {count} elements, there are {len(flat)}")
         with np.errstate(over="raise"):
             values = np.array(flat, dtype)
-    except (msgspec.ValidationError, ArithmeticError, UnicodeDecodeError) as error:
+    except (msgspec.ValidationError, ArithmeticError, UnicodeError) as error:
         raise DataError(
             f"{error}.".replace("..", "."),
             where=f"{expected.where}, data",

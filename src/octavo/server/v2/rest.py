@@ -3,17 +3,15 @@
 What does not fit is answered with 400, as the protocol has it, and not with 422.
 """
 
-import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from time import perf_counter_ns
-from typing import Any
 
 import numpy as np
 
 from octavo.errors import DataError
 from octavo.server.answers import Answer, Refused, as_json
 from octavo.server.arrow import LARGEST_TABLE
-from octavo.server.bodies import unpacked
+from octavo.server.bodies import LARGE, by_size, unpacked
 from octavo.server.metrics import Metrics
 from octavo.server.outputs import outputs
 from octavo.server.routes import LARGEST_BODY, Request, Routes
@@ -21,9 +19,6 @@ from octavo.server.v2 import infer
 from octavo.server.v2.about import SERVER, is_ready, metadata
 from octavo.server.v2.tensors import answers, columns
 from octavo.services.models import Models, NotServedError
-
-LARGE = 256 * 1024
-"""Bytes; a larger body is read and written off the event loop."""
 
 
 def add(routes: Routes, models: Models, metrics: Metrics) -> None:
@@ -75,10 +70,11 @@ class _Rest:
         """Predict from features."""
         model = await self._models.get(*request.params)
         body = await request.body(_largest(request))
-        call = asyncio.to_thread if len(body) > LARGE else _at_once
+        # What is packed may be of any size.
+        size = len(body) if request.header(b"content-encoding") is None else LARGE + len(body)
         began = perf_counter_ns()
         try:
-            asked, given = await call(_asked, request, body, model.features)
+            asked, given = await by_size(size, _asked, request, body, model.features)
             decoded = perf_counter_ns() - began
             predicted = await model.predict_features(given)
             found = answers(outputs(model, predicted.outputs), asked.wanted)
@@ -86,10 +82,13 @@ class _Rest:
             raise Refused(400, str(error)) from error
         began = perf_counter_ns()
         about = {"model_name": model.name, "model_version": model.version}
-        answer = await call(infer.encode, about, found, asked)
+        answer = await by_size(size, infer.encode, about, found, asked)
         taken = (decoded, *predicted.took, perf_counter_ns() - began)
         self._metrics.predicted_in(taken, predicted)
         return answer
+
+
+_DIGITS = len(str(LARGEST_TABLE))
 
 
 def _largest(request: Request) -> int:
@@ -103,11 +102,7 @@ def _asked(
     """Return what is asked, and the columns it brings."""
     plain = unpacked(body, request.header(b"content-encoding"), _largest(request))
     told = request.header(infer.HEADER_LENGTH)
-    if told is not None and not told.isdigit():
+    if told is not None and not (told.isdigit() and len(told) <= _DIGITS):
         raise DataError(f"{told!r} is no number.", where=infer.HEADER_LENGTH.decode())
     asked = infer.decode(plain, None if told is None else int(told))
     return asked, columns(asked.tensors, features)
-
-
-async def _at_once(call: Callable[..., Any], *told: Any) -> Any:
-    return call(*told)
