@@ -25,6 +25,7 @@ from octavo.services.config import ConfigService, check
 from octavo.services.inference_log import InferenceLog
 from octavo.services.maintenance import Maintenance
 from octavo.services.mirror import Mirror
+from octavo.services.notifications import NotificationService
 from octavo.services.profiles import load_profile
 from octavo.services.reproduce import Reproduction, reproduce
 from octavo.services.rollback import roll_back
@@ -215,7 +216,16 @@ class Project:
 
     def rollback(self, to: str = "", reason: str = "") -> tuple[Row, Row]:
         """Let a model answer again that did before; see `octavo.services.rollback.roll_back`."""
-        return roll_back(self.catalog, self.warm_scorer, to, reason)
+        notifications = NotificationService(
+            self.catalog,
+            self.home.log,
+            console=lambda *_: None,
+            urls=self.definition.notify,
+            name=self.name,
+        )
+        found = roll_back(self.catalog, self.warm_scorer, to, reason)
+        notifications.tell()
+        return found
 
     def of_release(self, release: str, profile: str | None) -> "Project":
         """Return this project as a release has it."""

@@ -74,6 +74,7 @@ def test_rollback_is_one_command_and_is_told(shop, octavo):
     )
     assert event[0]["document"]["reason"] == "it says yes to all"
     assert event[0]["document"]["back_to"] == "deployment-1"
+    assert '"rolled back"' in project.home.log.read_text().splitlines()[-1]
     again = octavo("rollback", shop, "--to", "1")
     assert (again.returncode, "live already" in again.stderr) == (1, True)
     assert octavo("rollback", shop, "--to", "nowhere").returncode == 2

@@ -123,8 +123,6 @@ def _serve_several(
 
     projects = [Project(folder, None, profile) for folder in folders]
     terms(projects[0].profile, projects[0].folder).check(address[0])
-    if workers > 1:
-        return supervise_servers(folders, address, workers, profile)
     names = [project.name for project in projects]
     for name in names:
         if names.count(name) > 1:
@@ -133,6 +131,8 @@ def _serve_several(
                 where=name,
                 fix="Rename one of the folders, or serve them apart.",
             )
+    if workers > 1:
+        return supervise_servers(folders, address, workers, profile)
     with ExitStack() as kept:
         for project in projects:
             kept.enter_context(project.home.kept())

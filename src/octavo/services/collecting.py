@@ -18,7 +18,7 @@ from octavo.errors import OctavoError, ResourceError
 from octavo.services.prediction_records import Context, unpacked
 from octavo.stores.home import Home
 from octavo.stores.predictions import PredictionStore
-from octavo.streams import LeaseLostError, Record, Stream
+from octavo.streams import Lease, LeaseLostError, Record, Stream
 from octavo.streams.journal import frames, recover
 from octavo.streams.topics import COLLECTORS, predictions
 
@@ -62,8 +62,11 @@ class Collecting:
                 tell(f"predictions: {error}")
         self.close()
 
-    def turn(self) -> int:
-        """Take in all that is there, and return how many predictions that were.
+    def turn(self) -> bool:
+        """Take in all that is there now, and return whether that was anything.
+
+        What comes meanwhile is left to the next look: else, of many servers, there always would be
+        some, each in a file of its own, and nobody would look whether to stop.
 
         Raises
         ------
@@ -72,12 +75,14 @@ class Collecting:
         DataError
             If the stream or the table was replaced by another one.
         """
-        taken = 0
+        taken = False
         try:
             recover(self._home.journal, self._stream, self._topic.name)
-            for partition in self._member.renew():
-                while found := self._next(partition):
-                    taken += found
+            extents = self._stream.extents(self._topic.name)
+            for partition, lease in self._member.renew().items():
+                at, end = -1, extents[partition].end
+                while at < end and (found := self._next(lease)) is not None:
+                    at, taken = found, True
                     self._member.renew()
         except LeaseLostError:
             pass  # whoever has it goes on
@@ -110,17 +115,21 @@ class Collecting:
         extents, lags = self._stream.extents(name), self._stream.lags(name)[COLLECTORS]
         return [extent.end - lag for extent, lag in zip(extents, lags, strict=True)]
 
-    def _next(self, partition: int) -> int:
-        """Take in the next of a partition, and return how many predictions these were."""
-        name, begin = self._topic.name, self._store.collected(partition)
+    def _next(self, lease: Lease) -> int | None:
+        """Take in the next of a partition, and return the offset after it; None: there is none."""
+        name, partition = self._topic.name, lease.partition
+        begin = self._store.collected(partition)
         at = self._stream.extents(name)[partition].begin if begin is None else begin
         records = self._stream.read(name, {partition: at}, max_rows=ROWS, max_bytes=BYTES)
         if not records:
-            return 0
+            if at > lease.committed:  # whoever took them in was killed before it said so
+                self._member.commit({partition: at})
+            return None
         end, rows = records[-1].end, _predictions(records)
-        self._store.collect(rows, partition=partition, begin=begin, end=end)
+        if not self._store.collect(rows, partition=partition, begin=begin, end=end):
+            return None
         self._member.commit({partition: end})
-        return rows.height
+        return end
 
 
 def _predictions(records: Sequence[Record]) -> pl.DataFrame:

@@ -66,7 +66,7 @@ class InferenceLog:
         self._largest = settings.largest
         self._kept = int(settings.features * _ALL)
         self._numbers = count(1)
-        self._contexts: dict[tuple[Any, ...], Context] = {}
+        self._logged: dict[tuple[Any, ...], Logged] = {}
         self._counting = threading.Lock()
         self.logged = 0
         """Predictions whose record is written."""
@@ -81,10 +81,11 @@ class InferenceLog:
 
     def add(self, inference: Inference) -> Future[None] | None:
         """Write the records of what was predicted together; see `Logged.add`."""
-        shared = self._contexts.get(inference.kind)
-        if shared is None:
-            shared = self._contexts[inference.kind] = context(inference)
-        return self.of(shared).write(answered(inference, shared))
+        kind = inference.kind
+        logged = self._logged.get(kind)
+        if logged is None:
+            logged = self._logged[kind] = self.of(context(inference))
+        return logged.write(answered(inference, logged.context))
 
     def close(self) -> None:
         """Send what was written to the stream, and end."""
@@ -98,7 +99,9 @@ class InferenceLog:
             self._count(self.without_features, SAMPLED, rows)
         data = packed(self._journal.writer, number, context.mark, answered)
         if len(data) > self._largest and answered.features is not None:
-            data = packed(self._journal.writer, number, context.mark, self._limited(answered))
+            limited = self._limited(answered)
+            if limited is not answered:
+                data = packed(self._journal.writer, number, context.mark, limited)
         try:
             sent = self._journal.append(rows, data, context.head)
         except ResourceError as error:
@@ -123,6 +126,8 @@ class InferenceLog:
             size_of(row) + size_of(key) <= self._largest
             for row, key in zip(features, keys, strict=True)
         ]
+        if all(fits):
+            return answered
         self._count(self.without_features, TOO_LARGE, fits.count(False))
         return answered._replace(
             features=_only(features, fits), entities=entities and _only(entities, fits)
@@ -140,7 +145,7 @@ class Logged:
     """The log of one deployment; see `InferenceLog.of`."""
 
     def __init__(self, log: InferenceLog, context: Context) -> None:
-        self._log, self._context = log, context
+        self._log, self.context = log, context
 
     def add(
         self,
@@ -180,13 +185,13 @@ class Logged:
     def write(self, whole: Answered) -> Future[None] | None:
         """Write records; see `add`."""
         event_ids = whole.event_ids
-        rows, most = len(event_ids), max(1, FRAME // (8 * len(self._context.schema) + 100))
+        rows, most = len(event_ids), max(1, FRAME // (8 * len(self.context.schema) + 100))
         if not rows:
             return None
         if rows <= most:
-            return self._log.write(self._context, whole)
+            return self._log.write(self.context, whole)
         some = [whole.part(first, first + most) for first in range(0, rows, most)]
-        sent = [self._log.write(self._context, each) for each in some]
+        sent = [self._log.write(self.context, each) for each in some]
         return next((each for each in sent if each and each.done() and each.exception()), sent[-1])
 
 

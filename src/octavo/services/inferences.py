@@ -51,7 +51,7 @@ class Inference:
         """What is equal of inferences whose records share a `Context`."""
         given, kinds = self.features, None
         if isinstance(given, Mapping):
-            kinds = tuple(given[name].dtype.str for name in self.bundle.schema)
+            kinds = tuple(given[name].dtype.char for name in self.bundle.schema)
         return self.deployment_id, self.origin, type(given), kinds
 
 

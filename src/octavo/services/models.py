@@ -9,7 +9,7 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from time import perf_counter_ns
 from typing import Any, NamedTuple
@@ -206,11 +206,14 @@ class Model:
         parts = (None, None, took // 1000)
         if is_one:
             sent = self._keep(X, found, at, took, parts, flags)
-        for each in asked:
-            own = slice(row, row := row + len(each.X))
-            told = flags and flags[own]
+        owns = [slice(row, row := row + len(each.X)) for each in asked]
+        if is_one:
+            flagged = [flags and flags[own] for own in owns]
+        else:  # of all before any is kept: if one is refused, each is predicted for again
+            both = zip(asked, owns, strict=True)
+            flagged = [self.scorer.flags.of(each.columns, found[own]) for each, own in both]
+        for each, own, told in zip(asked, owns, flagged, strict=True):
             if not is_one:
-                told = self.scorer.flags.of(each.columns, found[own])
                 sent = self._keep(each.columns, found[own], at, took, parts, told)
             waited = Took(began - each.came, 0, took)
             answers.append(Predicted(found[own], (), (), waited, told, sent))
@@ -308,8 +311,10 @@ class _Served:
     catalog: Catalog
     load: Load
     log: InferenceLog
-    live: Model | None
-    earlier: OrderedDict[str, Model]
+    live: Model | None = None
+    earlier: OrderedDict[str, Model] = field(default_factory=OrderedDict)
+    loading: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """One earlier version is loaded at a time."""
 
 
 class Models:
@@ -321,7 +326,7 @@ class Models:
 
     def add(self, name: str, catalog: Catalog, load: Load, log: InferenceLog) -> None:
         """Register a pipeline; nothing answers for it before `serve`."""
-        self._served[name] = _Served(catalog, load, log, None, OrderedDict())
+        self._served[name] = _Served(catalog, load, log)
 
     def serve(self, name: str, scorer: Scorer) -> None:
         """Answer with another version from the next request on."""
@@ -381,14 +386,16 @@ class Models:
             )
         if version is None or version in (live.version, live.candidate_id):
             return live
-        if version in served.earlier:
-            served.earlier.move_to_end(version)
-            return served.earlier[version]
-        model = await asyncio.to_thread(self._loaded, name, version)
-        served.earlier[version] = model
-        while len(served.earlier) > KEPT:
-            served.earlier.popitem(last=False)
-        return model
+        # If what is live changes meanwhile, it is kept by nobody.
+        earlier = served.earlier
+        if version not in earlier:
+            async with served.loading:  # who waits may find it loaded
+                if version not in earlier:
+                    earlier[version] = await asyncio.to_thread(self._loaded, name, version)
+                    while len(earlier) > KEPT:
+                        earlier.popitem(last=False)
+        earlier.move_to_end(version)
+        return earlier[version]
 
     def _loaded(self, name: str, version: str) -> Model:
         served = self._served[name]

@@ -197,7 +197,7 @@ def unpacked(
     groups: dict[tuple[int, str], list[_Packed]] = {}
     for record in records:
         found = _DECODER.decode(record)
-        kind = _kind(bytes(found.features)[0])
+        kind = _kind(memoryview(found.features)[0])
         groups.setdefault((found.mark, kind), []).append(found)
     frames = [_rows(contexts[mark], kind, group) for (mark, kind), group in groups.items()]
     return pl.concat(frames) if frames else pl.DataFrame(schema=SCHEMA)

@@ -122,7 +122,8 @@ class Job:
         answers = self.rows(ANSWERS, parts)
         assert answers is not None, "each part has some"
         self._place(self.output, ANSWERS, parts, answers)
-        shutil.rmtree(self.folder)
+        _clear(self.folder)
+        self.folder.rmdir()
         return None if found is None else rejected
 
     @property
@@ -231,6 +232,8 @@ def _alone(folder: Path, output: Path) -> Iterator[None]:
 
 
 def _clear(folder: Path) -> None:
+    """Delete all there is, first what says what was done: some of it would be taken for all."""
+    (folder / "job.json").unlink(missing_ok=True)
     for each in folder.iterdir():
         shutil.rmtree(each) if each.is_dir() else each.unlink()
 

@@ -108,7 +108,7 @@ class DeltaLog:
         self._table: DeltaTable | None = None
         self._uses = 0
         self._looked = 0.0
-        """When the handle was brought up to date, seconds of the monotonic clock."""
+        """When the handle was brought up to date, as `_since_boot` tells it."""
 
     def exists(self) -> bool:
         """Return whether the table has been created."""
@@ -280,7 +280,7 @@ class DeltaLog:
 
     def _recent(self) -> DeltaTable | None:
         """Return a handle that knew the newest commit just now; None if there is none."""
-        if time.monotonic() - self._looked > _RECENT or self._uses >= CHECKPOINT:
+        if _since_boot() - self._looked > _RECENT or self._uses >= CHECKPOINT:
             return None
         self._uses += 1
         return self._table
@@ -292,13 +292,13 @@ class DeltaLog:
                 self._update(self._table)
                 self._uses += 1
                 return self._table
-        self._table, self._uses, self._looked = None, 0, time.monotonic()
+        self._table, self._uses, self._looked = None, 0, _since_boot()
         with contextlib.suppress(TableNotFoundError):
             self._table = self._opened()
         return self._table
 
     def _update(self, table: DeltaTable) -> None:
-        now = time.monotonic()
+        now = _since_boot()
         table.update_incremental()
         self._looked = now
 
@@ -470,6 +470,11 @@ class DeltaLog:
                 with contextlib.suppress(FileNotFoundError):
                     sync(self._folder / name)
             sync(self._folder / "_delta_log")
+
+
+def _since_boot() -> float:
+    """Return seconds since the machine began, those in which it slept as well."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 def _files(table: DeltaTable) -> list[File]:

@@ -34,7 +34,7 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import NamedTuple
 
-from octavo.errors import OctavoError, ResourceError
+from octavo.errors import ResourceError
 from octavo.streams.contract import Block, Stream
 
 EVERY = 0.1
@@ -173,7 +173,9 @@ class Journal:
         self._stop.set()
         self._wake.set()
         self._thread.join()
-        with contextlib.suppress(OSError):
+        with self._lock, contextlib.suppress(OSError):
+            self._end()  # what has come since the last look
+            self._segment = None
             if not self._full:
                 shutil.rmtree(self._folder)
         os.close(self._held)
@@ -197,7 +199,7 @@ class Journal:
             self._wake.clear()
             try:
                 self._send()
-            except OctavoError as error:
+            except Exception as error:  # noqa: BLE001  whoever waits must be told, whatever it is
                 self._refuse(error)
                 self._stop.wait(EVERY)
 
@@ -213,7 +215,7 @@ class Journal:
             if not segment.sent.done():
                 segment.sent.set_result(None)
 
-    def _refuse(self, error: OctavoError) -> None:
+    def _refuse(self, error: Exception) -> None:
         """Tell whoever waits that it is not on disk; it is tried again all the same."""
         self._tell(str(error))
         with self._lock:
@@ -229,19 +231,22 @@ def recover(folder: Path, stream: Stream, topic: str) -> int:
     Raises
     ------
     ResourceError
-        If the stream takes none of it now.
+        If the stream takes none of it now, or a file is out of reach.
     """
     found = 0
-    for writer in sorted(folder.iterdir()) if folder.exists() else ():
-        with contextlib.suppress(BlockingIOError, FileNotFoundError):
-            held = _lock(writer / _LOCK, os.O_RDWR)
-            try:
-                for segment in sorted(set(writer.iterdir()) - {writer / _LOCK}):
-                    _send(stream, topic, segment, None)
-                shutil.rmtree(writer)
-            finally:
-                os.close(held)
-            found += 1
+    try:
+        for writer in sorted(folder.iterdir()) if folder.exists() else ():
+            with contextlib.suppress(BlockingIOError, FileNotFoundError):
+                held = _lock(writer / _LOCK, os.O_RDWR)
+                try:
+                    for segment in sorted(set(writer.iterdir()) - {writer / _LOCK}):
+                        _send(stream, topic, segment, None)
+                    shutil.rmtree(writer)
+                finally:
+                    os.close(held)
+                found += 1
+    except OSError as error:
+        raise ResourceError.refused(error, where=str(folder)) from error
     return found
 
 

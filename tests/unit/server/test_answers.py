@@ -4,6 +4,7 @@ import asyncio
 import json
 import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -91,6 +92,48 @@ def test_requests_at_the_same_time_are_one_batch(form):
     assert len(log.kept) < 32
     features = [json.loads(text) for text in log.records()["features"]]
     assert sorted(each["a"] for each in features) == [float(i) for i in range(64)]
+
+
+@pytest.fixture
+def deployed(monkeypatch):
+    """Every number is that of a deployment."""
+    found = "octavo.services.models.deployments.find"
+    monkeypatch.setattr(found, lambda _, number: {"deployment_id": f"deployment-{number}"})
+
+
+def test_an_earlier_version_that_many_ask_for_is_loaded_once(deployed):
+    app, _ = hosting(None, Scorer(1), Scorer(2))
+    loaded, path = [], "/v1/pipelines/shop/versions/1/predict"
+    loads = app.models._loaded
+
+    def slow(name, version):
+        loaded.append(version)
+        time.sleep(0.1)
+        return loads(name, version)
+
+    app.models._loaded = slow
+
+    async def calls(client):
+        return await asyncio.gather(*(client.post(path, json=events((i, 0, 1))) for i in range(20)))
+
+    answers = ask(app, calls)
+    assert [each.json()["predictions"][0]["y"] for each in answers] == [1.0 + i for i in range(20)]
+    assert loaded == ["1"]
+
+
+def test_a_version_whose_loading_was_overtaken_is_not_kept(deployed):
+    """What features it has may be other groups' now."""
+    app, _ = hosting(None, Scorer(1), Scorer(2))
+    loads = app.models._loaded
+
+    def overtaken(name, version):
+        found = loads(name, version)
+        app.models.serve("shop", Scorer(3))
+        return found
+
+    app.models._loaded = overtaken
+    assert asyncio.run(app.models.get("shop", "1")).version == "1"
+    assert not app.models._served["shop"].earlier
 
 
 def test_features_that_do_not_fit_are_refused_by_name():

@@ -1,12 +1,17 @@
 """Checks of what goes in and comes out, and rows unlike those of training, as clients meet them."""
 
+import asyncio
 import sys
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 
 import octavo as ov
+from octavo.bundle import Bundle
+from octavo.bundle.encoders import OrdinalEncoder
+from octavo.bundle.model import LinearModel
 from octavo.bundle.support import Support
 from octavo.errors import DataError, DefinitionError
 from octavo.services.flags import Flags
@@ -68,12 +73,25 @@ def test_of_requests_that_meet_in_a_batch_one_is_refused():
     app = app_of(check_inputs=[SANE])
 
     async def calls(client):
-        import asyncio
-
         bodies = [{"events": [{"a": a, "b": 1, "c": 0}]} for a in (1, 100, 2)]
         return await asyncio.gather(*(client.post(PATH, json=body) for body in bodies))
 
     assert [answer.status_code for answer in ask(app, calls)] == [200, 422, 200]
+
+
+def test_of_features_that_meet_in_a_batch_each_is_logged_once():
+    """Also where they are no matrix, but looked at and logged one by one."""
+    frame = pl.DataFrame({"a": [0.5], "b": [0.5], "c": ["x"]})
+    model = LinearModel("regression", 3, np.array([[1.0, 0.0, 0.0]]), np.zeros(1))
+    bundle = Bundle(model, OrdinalEncoder.fit(frame), "y", "linear")
+    app, log = hosting(None, Scorer(1, bundle, ov.Replace(check_inputs=[SANE])))
+
+    async def calls(client):
+        bodies = [{"features": [{"a": a, "b": 1, "c": "x"}]} for a in (1, 2, 100, 3)]
+        return await asyncio.gather(*(client.post(f"{PATH}/features", json=b) for b in bodies))
+
+    assert [answer.status_code for answer in ask(app, calls)] == [200, 200, 422, 200]
+    assert log.records().height == 3
 
 
 def test_an_output_may_refuse_too():

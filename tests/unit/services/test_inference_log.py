@@ -226,6 +226,22 @@ def test_what_is_too_large_is_logged_without_its_features(place):
     assert (log.logged, log.not_logged) == (4, {})
 
 
+@pytest.mark.parametrize("features", [np.zeros((9, 2)), [(0.0, 1.0)] * 9])
+def test_many_small_rows_are_packed_once(place, monkeypatch, features):
+    log, sizes = place.log(largest=200), []
+
+    def counted(*told):
+        sizes.append(len(packed(*told)))
+        return packed(*told)
+
+    monkeypatch.setattr("octavo.services.inference_log.packed", counted)
+    log.of(context(FLOATS)).write(answered(features, [0.1] * 9))
+    log.close()
+    assert len(sizes) == 1
+    assert sizes[0] > 200
+    assert place.collected()["features"].null_count() == 0
+
+
 def test_many_rows_are_packed_in_parts(place, monkeypatch):
     monkeypatch.setattr("octavo.services.inference_log.FRAME", 1000)
     log = place.log()
@@ -276,6 +292,60 @@ def test_two_that_collect_write_each_prediction_once(place):
     assert not store.collect(rows, partition=0, begin=1, end=records[-1].end + 5)
     assert store.collect(rows, partition=0, begin=records[-1].end, end=records[-1].end + 5)
     assert store.collected(0) == records[-1].end + 5
+
+
+def test_what_comes_while_it_looks_is_left_to_the_next_look(place, monkeypatch):
+    """Else it would never end where there is always something."""
+    log, collect = place.log(), PredictionStore.collect
+
+    def append():
+        log.of(context(FLOATS)).add(**answered(np.zeros((1, 2)), [0.1])._asdict())
+        log._journal._send()
+
+    def meanwhile(*told, **more):
+        append()
+        return collect(*told, **more)
+
+    append()
+    monkeypatch.setattr(PredictionStore, "collect", meanwhile)
+    collecting = Collecting(place.home, place.stream)
+    for rows in (1, 2):
+        assert collecting.turn()
+        assert PredictionStore(place.home).scan().collect().height == rows
+    collecting.close()
+    log.close()
+
+
+def test_killed_before_the_offset_is_committed_it_is_later(place, monkeypatch):
+    log = place.log()
+    log.of(context(FLOATS)).add(**answered(np.zeros((3, 2)), [0.1, 0.2, 0.3])._asdict())
+    log.close()
+    collecting = Collecting(place.home, place.stream)
+
+    def killed(offsets):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(collecting._member, "commit", killed)
+        with pytest.raises(KeyboardInterrupt):
+            collecting.turn()
+    assert place.stream.lags("predictions") == {"collectors": [3]}
+    assert not collecting.turn()
+    assert place.stream.lags("predictions") == {"collectors": [0]}
+    collecting.close()
+    assert place.collected().height == 3
+
+
+def test_who_has_not_written_the_rows_commits_no_offset(place, monkeypatch):
+    log = place.log()
+    log.of(context(FLOATS)).add(**answered(np.zeros((1, 2)), [0.1])._asdict())
+    log.close()
+    collecting = Collecting(place.home, place.stream)
+    with monkeypatch.context() as patch:
+        patch.setattr(PredictionStore, "collect", lambda *_, **__: False)
+        assert not collecting.turn()
+    assert place.stream.lags("predictions") == {"collectors": [1]}
+    collecting.close()
 
 
 def test_a_stream_that_was_replaced_is_told(place, tmp_path):

@@ -109,6 +109,26 @@ def test_what_cannot_be_sent_at_the_end_is_recovered(tmp_path, stream):
     assert [d for n, d in held(stream)[0] if n] == [b"x"]
 
 
+def test_what_comes_after_the_last_look_is_recovered(tmp_path, stream, monkeypatch):
+    journal = opened(tmp_path, stream)
+    join = journal._thread.join
+
+    def joined():
+        join()
+        journal.append(1, b"late", HEAD)
+
+    monkeypatch.setattr(journal._thread, "join", joined)
+    journal.close()
+    assert recover(tmp_path / "journal", stream, "t") == 1
+    assert [d for n, d in held(stream)[0] if n] == [b"late"]
+
+
+def test_files_out_of_reach_are_told(tmp_path, stream):
+    (tmp_path / "journal").touch()
+    with pytest.raises(ResourceError, match="journal"):
+        recover(tmp_path / "journal", stream, "t")
+
+
 def test_it_refuses_more_than_may_wait(tmp_path, stream, monkeypatch):
     monkeypatch.setattr("octavo.streams.journal.MOST", 1000)
     refusing = Refusing(stream)
