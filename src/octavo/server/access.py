@@ -15,7 +15,8 @@ from prometheus_client import CollectorRegistry, Counter
 
 from octavo.errors import ResourceError
 from octavo.server.answers import AGAIN, Refused
-from octavo.server.asgi import Receive, Scope, Send, answered
+from octavo.server.asgi import Receive, Scope, Send
+from octavo.server.connection import answered
 from octavo.server.incoming import Bodies
 from octavo.services.keys import Caller, KnownKeys, Role
 from octavo.services.limits import Buckets, Limits
@@ -90,9 +91,9 @@ class Access:
         try:
             self.admit(scope)
         except Refused as refused:
-            await self._answer(refused, send)
+            await self._answer(refused, scope, send)
             return
-        body = self._bodies.begin(receive)
+        body = self._bodies.begin(scope, receive)
         self._busy += 1
         try:
             await self._app(scope, body.receive, send)
@@ -145,9 +146,9 @@ class Access:
             of = f"{rate.requests:g} requests in {rate.seconds:g} s"
             raise Refused(429, f"more than {of}", ((b"retry-after", seconds),))
 
-    async def _answer(self, refused: Refused, send: Send) -> None:
+    async def _answer(self, refused: Refused, scope: Scope, send: Send) -> None:
         self._refused.labels(refused.status).inc()
-        await answered(refused.answer, send, is_last=self._app.is_leaving)
+        await answered(refused.answer, scope, send, is_last=self._app.is_leaving)
 
 
 def _caller(keys: KnownKeys, authorization: bytes, api_key: bytes) -> Caller:

@@ -14,7 +14,8 @@ from octavo.errors import DataError, DefinitionError, OctavoError
 from octavo.server import docs, lookups, mlflow, openapi
 from octavo.server.access import CALLER
 from octavo.server.answers import AGAIN, Answer, Refused, as_json
-from octavo.server.asgi import CLOSE, Receive, Scope, Send, answered
+from octavo.server.asgi import CLOSE, Receive, Scope, Send
+from octavo.server.connection import answered
 from octavo.server.events import Events
 from octavo.server.metrics import Metrics
 from octavo.server.predicting import PIPELINE, Predicting
@@ -98,8 +99,8 @@ class App:
         except Exception as error:  # noqa: BLE001  it is counted and answered, then told in the log
             told = "a fault of the server; its log says more"
             answer, fault = Refused(500, told, (CLOSE,)).answer, error
-        self.metrics.answered(found.pattern if found else "other", answer.status)()
-        await answered(answer, send, is_last=self.is_leaving)
+        self.metrics.answered(found.pattern if found else "other", answer.status)
+        await answered(answer, scope, send, is_last=self.is_leaving)
         if fault is not None:
             raise fault
 
@@ -126,6 +127,7 @@ class App:
         while True:
             message = await receive()
             if message["type"] == "lifespan.shutdown":
+                self.metrics.fold()  # workers after this one tell of it
                 for each in self.hosted.values():
                     await asyncio.to_thread(each.log.close)
             await send({"type": f"{message['type']}.complete"})

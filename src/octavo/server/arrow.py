@@ -5,6 +5,7 @@ import io
 import polars as pl
 
 from octavo.errors import DataError
+from octavo.server.answers import JSON
 from octavo.server.rows import ARROW
 from octavo.stages.ingestion.received import table
 from octavo.streams import MOST_ROWS
@@ -15,9 +16,9 @@ LARGEST_TABLE = 64 * 1024 * 1024
 
 def is_arrow(kinds: bytes | None) -> bool:
     """Return whether a Content-Type is an Arrow IPC stream's, or an Accept asks for one."""
-    return kinds is not None and any(
-        kind.split(b";")[0].strip().lower() == ARROW for kind in kinds.split(b",")
-    )
+    if kinds is None or kinds == JSON:
+        return False
+    return any(kind.split(b";")[0].strip().lower() == ARROW for kind in kinds.split(b","))
 
 
 def read(body: bytes) -> pl.DataFrame:

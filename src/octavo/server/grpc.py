@@ -202,7 +202,7 @@ def _handler(
         except OctavoError as error:
             status, told = grpc.StatusCode.UNAVAILABLE, str(error)
         finally:
-            metrics.answered(f"/{SERVICE}/{name}", status.name)()
+            metrics.answered(f"/{SERVICE}/{name}", status.name)
         return await context.abort(status, told)
 
     return grpc.unary_unary_rpc_method_handler(

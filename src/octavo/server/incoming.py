@@ -7,7 +7,8 @@ import asyncio
 from typing import Any
 
 from octavo.server.answers import AGAIN, Refused
-from octavo.server.asgi import CLOSE, Message, Receive
+from octavo.server.asgi import CLOSE, Message, Receive, Scope
+from octavo.server.connection import arrived
 
 SLOWEST = 20.0
 """Seconds that a client may send nothing of a body that it has begun."""
@@ -18,10 +19,10 @@ TOGETHER = 4
 class Body:
     """The body of one request."""
 
-    __slots__ = ("_of", "_receive", "is_late", "since", "size", "task")
+    __slots__ = ("_of", "_receive", "_scope", "is_late", "since", "size", "task")
 
-    def __init__(self, of: "Bodies", receive: Receive) -> None:
-        self._of, self._receive = of, receive
+    def __init__(self, of: "Bodies", scope: Scope, receive: Receive) -> None:
+        self._of, self._scope, self._receive = of, scope, receive
         self.task: asyncio.Task[Any] | None = None
         self.size = 0
         """Bytes that came."""
@@ -37,18 +38,23 @@ class Body:
         Refused
             If it, or all bodies together, are too large, or the client is too slow.
         """
+        message = arrived(self._scope) or await self._waited()
+        self._of.came(self, len(message.get("body", b"")))
+        return message
+
+    async def _waited(self) -> Message:
         self.task = asyncio.current_task()
         self._of.wait(self)
         try:
-            message = await self._receive()
+            return await self._receive()
         except asyncio.CancelledError:
             if not self.is_late or self.task is None:
                 raise
             self.task.uncancel()
             text = f"nothing came of the body for {SLOWEST:g} seconds"
             raise Refused(408, text, (CLOSE,)) from None
-        self._of.came(self, len(message.get("body", b"")))
-        return message
+        finally:
+            self._of.waits_no_more(self)
 
 
 class Bodies:
@@ -71,14 +77,13 @@ class Bodies:
         if length > self.largest:  # who is still sending is told to end: nobody reads the rest
             raise Refused(413, f"the body is larger than {self.largest:,} bytes", (CLOSE,))
 
-    def begin(self, receive: Receive) -> Body:
+    def begin(self, scope: Scope, receive: Receive) -> Body:
         """Return the body of a request."""
-        return Body(self, receive)
+        return Body(self, scope, receive)
 
     def end(self, body: Body) -> None:
         """Forget a body: the request is answered."""
         self._bytes -= body.size
-        self._silent.pop(body, None)
 
     def wait(self, body: Body) -> None:
         """Note that a client is waited for, from now on."""
@@ -89,9 +94,12 @@ class Bodies:
             loop.call_later(SLOWEST / 4, self._sweep)
         self._silent[body] = None
 
+    def waits_no_more(self, body: Body) -> None:
+        """Note that something came, or that nobody waits for it."""
+        self._silent.pop(body, None)
+
     def came(self, body: Body, size: int) -> None:
         """Count what came of a body."""
-        self._silent.pop(body, None)
         body.size += size
         self._bytes += size
         self.check(body.size)

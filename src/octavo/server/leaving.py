@@ -12,6 +12,7 @@ from typing import Any
 import uvicorn
 
 from octavo.server.app import App
+from octavo.server.connection import Connection
 from octavo.services.certificate import Certificate
 
 IDLE = 5
@@ -39,7 +40,7 @@ class Server(uvicorn.Server):
         certificate: Certificate | None = None,
         rpc: Callable[[], Any] | None = None,
     ) -> None:
-        told = {"log_level": "warning", "access_log": False, "lifespan": "on"}
+        told = {"http": Connection, "log_level": "warning", "access_log": False, "lifespan": "on"}
         # Who stands before it is nobody's to say in a header, and looking costs each request.
         told |= {"proxy_headers": False, "server_header": False}
         if certificate is not None:

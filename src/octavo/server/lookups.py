@@ -5,7 +5,6 @@ have seen.
 """
 
 import asyncio
-from collections.abc import Mapping
 
 import polars as pl
 
@@ -49,19 +48,9 @@ def of_table(model: Model, body: bytes) -> Found:
     return model.scorer.features.answer(as_events(arrow.read(body), model.events))
 
 
-def about(model: Model) -> Mapping[str, str]:
-    """Return what answers."""
-    return {
-        "pipeline": model.name,
-        "version": model.version,
-        "deployment": model.deployment_id,
-        "candidate": model.candidate_id,
-    }
-
-
 def as_arrow(model: Model, frame: pl.DataFrame, **more: str) -> Answer:
     """Return a table as an answer; what answers is in its headers."""
-    told = {**about(model), **more}.items()
+    told = {**model.about, **more}.items()
     headers = tuple((f"octavo-{name}".encode(), text.encode()) for name, text in told)
     return Answer(arrow.write(frame), arrow.ARROW, headers=headers)
 
@@ -73,7 +62,7 @@ def _arrow(model: Model, found: Found) -> Answer:
 
 def _json(model: Model, found: Found) -> Answer:
     told = {
-        **about(model),
+        **model.about,
         "positions": found.positions,
         "rows": as_served(model, found).to_dicts(),
     }

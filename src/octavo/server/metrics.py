@@ -7,8 +7,8 @@ write (prometheus_client's own way), so that whichever is asked tells of all.
 
 import asyncio
 import os
+from collections import Counter as TallyCounter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,7 @@ from octavo.services.inference_log import InferenceLog
 from octavo.services.models import Predicted
 
 FOLD = 1.0
-"""Seconds after which measured times are in the histograms, at the latest."""
+"""Seconds after which what was counted is in the metrics, at the latest."""
 SHARED = "PROMETHEUS_MULTIPROC_DIR"
 """Variable with the folder of the workers' counts."""
 PARTS = ("decode", "wait", "features", "model", "encode")
@@ -67,13 +67,16 @@ class Metrics:
         self._parts = [parts.labels(part) for part in PARTS]
         self._taken: list[tuple[int, ...]] = []
         """Nanoseconds of parts, an answer each, that are not in the histograms yet."""
+        self._rows = 0
+        """Rows predicted that are not counted yet."""
+        self._is_folding = False
         self.predicted = Counter("octavo_predictions", "Rows predicted.", **own)
         self.flagged = Counter(
             "octavo_predictions_flagged", "Rows predicted of which something was found.", **own
         )
         self.received = Counter("octavo_received_rows", "Rows on disk.", ["dataset"], **own)
-        self.answered = cache(lambda path, status: self._requests.labels(path, status).inc)
-        """Returns what counts a request of a path's pattern, answered with a status."""
+        self._answered: TallyCounter[tuple[str, int | str]] = TallyCounter()
+        """Answers by path and status that are not in the counter yet."""
         self._watched: list[tuple[str, Flow, InferenceLog]] = []
 
     def watch(self, pipeline: str, flow: Flow, log: InferenceLog) -> None:
@@ -82,15 +85,30 @@ class Metrics:
 
     def predicted_in(self, nanoseconds: tuple[int, ...], found: Predicted) -> None:
         """Count an answer, by how long each of `PARTS` took. Belongs to the event loop."""
-        if not self._taken:
-            asyncio.get_running_loop().call_later(FOLD, self.fold)
         self._taken.append(nanoseconds)
-        self.predicted.inc(len(found.outputs))
+        self._rows += len(found.outputs)
+        self._fold_soon()
         if found.flags is not None:
             self.flagged.inc(sum(each is not None for each in found.flags))
 
+    def answered(self, path: str, status: int | str) -> None:
+        """Count a request, by its path's pattern and status. Belongs to the event loop."""
+        self._answered[path, status] += 1
+        self._fold_soon()
+
+    def _fold_soon(self) -> None:
+        if not self._is_folding:
+            self._is_folding = True
+            asyncio.get_running_loop().call_later(FOLD, self.fold)
+
     def fold(self) -> None:
-        """Put what was measured into the histograms. Belongs to the event loop."""
+        """Put what was counted into the metrics. Belongs to the event loop."""
+        self._is_folding = False
+        answers, self._answered = self._answered, TallyCounter()
+        for (path, status), count in answers.items():
+            self._requests.labels(path, status).inc(count)
+        rows, self._rows = self._rows, 0
+        self.predicted.inc(rows)
         taken, self._taken = self._taken, []
         if taken:
             parts = np.array(taken, np.float64).T * 1e-9

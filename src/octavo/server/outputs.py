@@ -16,8 +16,7 @@ def outputs(model: Model, predicted: np.ndarray) -> Mapping[str, np.ndarray]:
         As the model gave it: float64 of shape (rows,), or (rows, classes).
     """
     columns = predicted.T if predicted.ndim == 2 else [predicted]
-    named = dict(zip(model.outputs, columns, strict=True))
-    return named | model.bundle.decisions(predicted)
+    return {**dict(zip(model.outputs, columns, strict=True)), **model.bundle.decisions(predicted)}
 
 
 def no_outputs(model: Model) -> Mapping[str, np.ndarray]:

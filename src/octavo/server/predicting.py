@@ -7,7 +7,7 @@ header where its time went.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from time import perf_counter_ns
 from typing import Any
 
@@ -22,7 +22,7 @@ from octavo.server.answers import JSON, Answer, Refused, as_json
 from octavo.server.bodies import by_size
 from octavo.server.columns import Columns, of_frame
 from octavo.server.events import Events
-from octavo.server.lookups import about, as_arrow, of_table
+from octavo.server.lookups import as_arrow, of_table
 from octavo.server.metrics import PARTS, Metrics
 from octavo.server.outputs import outputs
 from octavo.server.routes import Request, Routes
@@ -127,11 +127,7 @@ class Predicting:
             flags = {} if found.flags is None else {"flags": found.flags}
             answer = as_arrow(model, pl.DataFrame({**named, **flags}))
         else:
-            rows = [dict(zip(named, row, strict=True)) for row in zip(*_lists(named), strict=True)]
-            for row, flags in zip(rows, found.flags or (), strict=False):
-                if flags is not None:
-                    row["flags"] = flags
-            answer = Answer(as_json({**about(model), "predictions": rows, **more}))
+            answer = Answer(as_json({**model.about, "predictions": _rows(named, found), **more}))
         taken = (decoded, *found.took, perf_counter_ns() - began)
         self._metrics.predicted_in(taken, found)
         if request.query != _TIMING:
@@ -180,10 +176,18 @@ def _columns(body: bytes, model: Model) -> Columns:
 
 def _named(model: Model, found: Predicted) -> Mapping[str, Any]:
     """Return the columns of an answer."""
-    stamps = {"event_id": found.event_ids, "event_time": found.event_times}
-    return {**(stamps if found.event_ids else {}), **outputs(model, found.outputs)}
+    named = outputs(model, found.outputs)
+    if not found.event_ids:
+        return named
+    return {"event_id": found.event_ids, "event_time": found.event_times, **named}
 
 
-def _lists(named: Mapping[str, Any]) -> Iterator[Sequence[Any]]:
-    for values in named.values():
-        yield values.tolist() if isinstance(values, np.ndarray) else values
+def _rows(named: Mapping[str, Any], found: Predicted) -> Sequence[dict[str, Any]]:
+    """Return the rows of an answer, with their flags."""
+    lists = [v.tolist() if isinstance(v, np.ndarray) else v for v in named.values()]
+    rows = [dict(zip(named, row, strict=True)) for row in zip(*lists, strict=True)]
+    if found.flags is not None:
+        for row, flags in zip(rows, found.flags, strict=True):
+            if flags is not None:
+                row["flags"] = flags
+    return rows

@@ -5,6 +5,7 @@ however many there are. It knows nothing of what handlers do.
 """
 
 from collections.abc import Awaitable, Callable
+from functools import lru_cache
 from typing import NamedTuple
 
 from octavo.server.answers import Answer, Refused
@@ -12,6 +13,9 @@ from octavo.server.asgi import Receive, Scope
 
 LARGEST_BODY = 16 * 1024 * 1024
 """Bytes; a larger request is refused with 413."""
+
+_KNOWN, _SHORT = 1024, 256
+"""How many addresses are remembered, and of how many characters at the most."""
 
 
 class Request:
@@ -99,6 +103,7 @@ class Routes:
 
     def __init__(self) -> None:
         self._root = _Node()
+        self._known = lru_cache(_KNOWN)(self._find)  # few are asked for, again and again
 
     def add(self, method: str, pattern: str, handler: Handler) -> None:
         """Let a handler answer what fits a pattern."""
@@ -111,9 +116,13 @@ class Routes:
                 node = node.named.setdefault(segment, _Node())
         node.pattern = pattern
         node.methods[method] = handler
+        self._known.cache_clear()
 
     def find(self, path: str) -> Found | None:
         """Return the pattern that an address fits; None: there is no such address."""
+        return self._known(path) if len(path) <= _SHORT else self._find(path)
+
+    def _find(self, path: str) -> Found | None:
         node, params = self._root, []
         for segment in path.split("/"):
             following = node.named.get(segment)

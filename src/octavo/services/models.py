@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from octavo.bundle import Bundle
 from octavo.bundle.arrays import Arrays
 from octavo.errors import DefinitionError, ResourceError
 from octavo.services.batching import Bounds, MicroBatch
@@ -97,6 +98,15 @@ class Model:
         self.bundle = scorer.bundle
         self.version = number_of(scorer.deployment_id)
         self.deployment_id, self.candidate_id = scorer.deployment_id, scorer.candidate_id
+        self.about: Mapping[str, str] = {
+            "pipeline": name,
+            "version": self.version,
+            "deployment": self.deployment_id,
+            "candidate": self.candidate_id,
+        }
+        """What answers, as each answer says it."""
+        self.outputs = _outputs(self.bundle)
+        """The names of what is predicted: the target, or ``target=class`` for each class."""
         self.feature_decoder = FeatureDecoder(self.bundle.encoder.columns)
         """Reads features that come ready, for `predict_rows`."""
         self._log = log
@@ -107,14 +117,6 @@ class Model:
     def features(self) -> Mapping[str, str]:
         """What a row is predicted from: name to Polars dtype, printed."""
         return self.bundle.schema
-
-    @property
-    def outputs(self) -> tuple[str, ...]:
-        """The names of what is predicted: the target, or ``target=class`` for each class."""
-        target = self.bundle.target
-        if self.bundle.kind == "multiclass":
-            return tuple(f"{target}={name}" for name in self.bundle.classes)
-        return (target,)
 
     @property
     def events(self) -> Mapping[str, Any]:
@@ -269,6 +271,12 @@ class Model:
         of = self.bundle, self.deployment_id, self.candidate_id
         told = features, predictions, at, took // 1000, positions
         return self._log.add(Inference(*of, *told, parts=parts, flags=flags))
+
+
+def _outputs(bundle: Bundle) -> tuple[str, ...]:
+    if bundle.kind == "multiclass":
+        return tuple(f"{bundle.target}={name}" for name in bundle.classes)
+    return (bundle.target,)
 
 
 async def _kept(predicted: Predicted) -> Predicted:

@@ -1,0 +1,76 @@
+"""One HTTP connection: uvicorn's own, but for the ordinary request, read and answered in one piece.
+
+uvicorn writes the head of an answer and its body apart: two calls of the system, and a client that
+is woken twice. An answer that is whole when it is given is written in one piece here; and a body
+that is there is taken without waiting for it.
+"""
+
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+from octavo.server.answers import Answer
+from octavo.server.asgi import CLOSE, Message, Scope, Send
+
+_CYCLE = "octavo.cycle"
+"""Where an application finds, in its scope, what uvicorn has of one request and its answer."""
+
+
+class Connection(HttpToolsProtocol):
+    """Adds to each scope what it takes to read and write in one piece."""
+
+    def on_headers_complete(self) -> None:
+        """Begin a request."""
+        super().on_headers_complete()
+        self.scope[_CYCLE] = self.cycle  # type: ignore[typeddict-unknown-key]
+
+
+def _is_written(answer: Answer, scope: Scope) -> bool:
+    """Write an answer in one piece, and return whether that was done.
+
+    It is left to ASGI where there is more to it: headers of its own, which uvicorn checks, a
+    connection that ends with it, a client that reads slowly or sends more than was read.
+    """
+    cycle: Any = scope.get(_CYCLE)
+    if (
+        cycle is None
+        or answer.headers
+        or cycle.more_body
+        or not cycle.keep_alive
+        or cycle.disconnected
+        or cycle.flow.write_paused
+        or scope["method"] == "HEAD"
+    ):
+        return False
+    parts = [STATUS_LINE[answer.status]]
+    for name, value in cycle.default_headers:
+        parts += (name, b": ", value, b"\r\n")
+    parts += (b"content-type: ", answer.kind)
+    parts += (b"\r\ncontent-length: %d\r\n\r\n" % len(answer.body), answer.body)
+    cycle.response_started = cycle.response_complete = True
+    cycle.transport.write(b"".join(parts))
+    cycle.message_event.set()
+    cycle.on_response()
+    return True
+
+
+def arrived(scope: Scope) -> Message | None:
+    """Take the body of a request, as ASGI gives it, if all of it is there and nothing was taken."""
+    cycle: Any = scope.get(_CYCLE)
+    if cycle is None or cycle.more_body or not cycle.body or cycle.disconnected:
+        return None
+    body, cycle.body = bytes(cycle.body), bytearray()
+    cycle.message_event.clear()
+    return {"type": "http.request", "body": body, "more_body": False}
+
+
+async def answered(answer: Answer, scope: Scope, send: Send, *, is_last: bool) -> None:
+    """Send an answer; after the last one the connection ends."""
+    if not is_last and _is_written(answer, scope):
+        return
+    length = (b"content-length", str(len(answer.body)).encode())
+    headers = [(b"content-type", answer.kind), length, *answer.headers]
+    if is_last and CLOSE not in headers:
+        headers.append(CLOSE)
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    await send({"type": "http.response.body", "body": answer.body})
