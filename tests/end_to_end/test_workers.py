@@ -60,6 +60,7 @@ def test_workers_count_together_and_log_what_they_answer(shop):
         until(lambda: tree.output.read_text().count("/health") == 2)
         for _ in range(8):  # a connection each
             assert httpx.post(f"{address}{PATH}", json={"events": rows}, timeout=60).is_success
+        until(lambda: counted(address) == 24)  # the others tell within a second
         assert [counted(address) for _ in range(6)] == [24] * 6
     project = with_a_second(shop)
     logged = PredictionStore(project.home).scan().collect()

@@ -2,6 +2,7 @@
 
 import asyncio
 import gzip
+import time
 
 import grpc
 import httpx
@@ -15,6 +16,7 @@ import tritonclient.http.aio
 from tritonclient.utils import InferenceServerException, np_to_triton_dtype
 
 from octavo.server import App
+from octavo.server.metrics import FOLD
 from octavo.server.v2.messages import messages
 
 from .wired import BUNDLES, WIDTH, models_of, running, serving
@@ -312,6 +314,7 @@ def test_calls_are_admitted_by_their_size_and_number():
         with pytest.raises(InferenceServerException) as error:
             client.infer("numbers", inputs)
         assert error.value.status() == "StatusCode.UNKNOWN"
+        time.sleep(1.1 * FOLD)
         assert 'ModelInfer",status="UNKNOWN"} 1.0' in app.metrics.text().decode()
 
         async def together():
