@@ -367,6 +367,9 @@ FORMS: dict[str, type[Model]] = {
 """The forms of models a bundle can hold."""
 
 
+_LINKS = {"multiclass": "softmax", "binary": "logistic", "anomaly": "share_below"}
+
+
 def link(kind: str, scores: np.ndarray) -> None:
     """Turn log-odds, scores of classes or surprise into what is told, in place; values stay.
 
@@ -377,13 +380,8 @@ def link(kind: str, scores: np.ndarray) -> None:
     """
     from octavo.bundle import evaluator
 
-    links = {
-        "multiclass": evaluator.softmax,
-        "binary": evaluator.logistic,
-        "anomaly": evaluator.share_below,
-    }
-    if kind in links:
-        links[kind](scores)
+    if kind in _LINKS:
+        getattr(evaluator, _LINKS[kind])(scores)
 
 
 def broken(what: str) -> DataError:
