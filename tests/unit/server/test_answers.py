@@ -1,6 +1,7 @@
 """Requests for predictions: those that wait for rows, those that meet in a batch, errors."""
 
 import asyncio
+import datetime as dt
 import json
 import sys
 import threading
@@ -8,10 +9,15 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 
+from octavo.bundle import Bundle
+from octavo.bundle.encoders import OrdinalEncoder
+from octavo.bundle.model import LinearModel
 from octavo.errors import DataError
+from octavo.server import arrow
 from octavo.server.answers import as_json
 from octavo.services.batching import Bounds
 
@@ -169,6 +175,35 @@ def test_features_that_do_not_fit_are_refused_by_name():
         answer = ask(app, lambda client, body=body: client.post(f"{PATH}/features", content=body))
         assert (answer.status_code, word in answer.text) == (422, True), answer.text
     assert not log.kept
+
+
+CLOCK = pl.DataFrame({"at": [dt.time(12, 30), None]}, {"at": pl.Time})
+ROWS = [{"at": "12:30:00"}, {"at": None}]
+TABLE = {"content-type": "application/vnd.apache.arrow.stream"}
+
+
+@pytest.mark.parametrize(
+    ("path", "told"),
+    [
+        (f"{PATH}/features", {"json": {"features": ROWS}}),
+        (f"{PATH}/features", {"content": arrow.write(CLOCK), "headers": TABLE}),
+        ("/invocations", {"json": {"dataframe_records": ROWS}}),
+        (
+            "/invocations",
+            {"content": "at,x\n12:30:00,1\n,2\n", "headers": {"content-type": "text/csv"}},
+        ),
+    ],
+)
+def test_a_time_of_day_is_taken_on_every_wire_and_logged(path, told):
+    encoder = OrdinalEncoder.fit(CLOCK, {"at": "numeric"})
+    model = LinearModel("regression", 1, np.array([[1.0]]), np.array([0.0]))
+    app, log = hosting(None, Scorer(1, Bundle(model, encoder, "y", "linear")))
+    answer = ask(app, lambda client: client.post(path, **told))
+    assert answer.status_code == 200, answer.text
+    found = [row["y"] if isinstance(row, dict) else row for row in answer.json()["predictions"]]
+    assert found == [45_000.0, None]
+    features = [json.loads(text)["at"] for text in log.records()["features"]]
+    assert features == ["12:30:00", None]
 
 
 def test_a_missing_feature_is_null():
