@@ -94,5 +94,6 @@ def test_one_server_answers_for_several_pipelines(shop, tmp_path, octavo):
             assert 'octavo_predictions_logged{pipeline="boutique"}' in client.get("/metrics").text
             # While it runs, not only when it ends.
             until(lambda: [*map(collected, (shop, other))] == [2, 2])
+        assert tree.stop() == 0
     for words in (["server", shop, shop], ["prep", shop, other], [shop, other]):
         assert octavo("up", *words, "--port", "0").returncode == 2
