@@ -269,9 +269,9 @@ class Project:
         """Return what logs the predictions that a process serves."""
         return InferenceLog(self.home, stream, self.profile.log, tell)
 
-    def collecting(self, stream: Stream) -> Collecting:
-        """Return what takes predictions from a stream into their table."""
-        return Collecting(self.home, stream)
+    def collecting(self, stream: Stream, tell: Callable[[str], None]) -> Collecting:
+        """Return what takes predictions from a stream into their table, and tells of errors."""
+        return Collecting(self.home, stream, tell)
 
     def maintenance(self, stream: Stream) -> Maintenance:
         """Return what keeps the home's tables, and a stream, quick and small."""

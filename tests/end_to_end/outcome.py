@@ -28,7 +28,7 @@ def logging(project: Project) -> Iterator[InferenceLog]:
     log = project.inference_log(stream, told.append)
     yield log
     log.close()
-    project.collecting(stream).finish(told.append)
+    project.collecting(stream, told.append).finish()
     stream.close()
     assert not told
 

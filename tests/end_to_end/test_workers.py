@@ -7,6 +7,7 @@ import time
 import httpx
 import pytest
 
+from octavo.project import load
 from octavo.stores.predictions import PredictionStore
 
 from .service_trees import Tree
@@ -26,6 +27,12 @@ def shop(tmp_path, finished):
     folder = tmp_path / "shop"
     shutil.copytree(finished, folder)
     return folder
+
+
+def collected(folder):
+    """Return how many predictions that were asked for are in the table."""
+    found = PredictionStore(load(folder).home).scan().collect()
+    return (found["origin"] == "http").sum()
 
 
 def until(holds, within=60):
@@ -86,5 +93,8 @@ def test_one_server_answers_for_several_pipelines(shop, tmp_path, octavo):
             assert (one["pipeline"], two["pipeline"]) == ("shop", "boutique")
             assert client.get("/v1/pipelines/nobody").status_code == 404
             assert 'octavo_predictions_logged{pipeline="boutique"}' in client.get("/metrics").text
+            # While it runs, not only when it ends.
+            until(lambda: [*map(collected, (shop, other))] == [2, 2])
+        assert tree.stop() == 0
     for words in (["server", shop, shop], ["prep", shop, other], [shop, other]):
         assert octavo("up", *words, "--port", "0").returncode == 2

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 Arrays = Mapping[str, np.ndarray]
 """Feature to values, each of shape (rows,). Numbers and yes or no are of any such dtype, NaN where
 missing; texts are ``object`` (str, None where missing) or NumPy's own; times are ``datetime64`` or
-``timedelta64``."""
+``timedelta64``, or ``object`` (of `datetime`, None where missing); a time of day is that since
+midnight."""
 
 _NOT_NUMBERS = "SUOMm"
 _PER_SECOND = {"ms": 1e3, "us": 1e6, "ns": 1e9}
@@ -107,7 +108,9 @@ def _as_whole(value: float) -> str:
 
 def _as_times(column: "Column", values: np.ndarray) -> np.ndarray:
     """Return Python's times or durations as NumPy's, which know no zones: in UTC."""
-    if column.dtype.startswith("Duration"):
+    if column.dtype == "Time":
+        values = np.array([_since_midnight(each) for each in values], object)
+    if column.dtype.startswith(("Duration", "Time")):
         return values.astype("m8[us]")
     return np.array([_in_utc(each) for each in values], "M8[us]")
 
@@ -115,6 +118,12 @@ def _as_times(column: "Column", values: np.ndarray) -> np.ndarray:
 def _in_utc(value: Any) -> Any:
     is_zoned = isinstance(value, dt.datetime) and value.tzinfo is not None
     return value.astimezone(dt.UTC).replace(tzinfo=None) if is_zoned else value
+
+
+def _since_midnight(value: Any) -> Any:
+    if not isinstance(value, dt.time):
+        return value
+    return dt.timedelta(0, (value.hour * 60 + value.minute) * 60 + value.second, value.microsecond)
 
 
 def _other_sort(column: "Column", values: np.ndarray) -> DataError:

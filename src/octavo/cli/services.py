@@ -27,6 +27,7 @@ def serve(projects: Sequence[Any], host: str, port: int) -> int:
     """Answer over HTTP for some pipelines, and take what is sent."""
     from octavo.server import App
     from octavo.server.access import Access
+    from octavo.server.idle import most_connections
     from octavo.server.leaving import Server
     from octavo.services.models import Models
     from octavo.services.supervisor import SUCCEEDED, ready
@@ -42,7 +43,8 @@ def serve(projects: Sequence[Any], host: str, port: int) -> int:
         _tell_of(app, agreed.address(host, listening.getsockname()[1]))
         gate = Access(app, agreed.limits, keys, app.metrics.registry)
         rpc = _rpc(app, host, gate, agreed)
-        server = Server(app, gate, lambda: ready(waits=False), agreed.certificate, rpc)
+        most = most_connections()
+        server = Server(app, gate, lambda: ready(waits=False), agreed.certificate, rpc, most)
         # From here on, not only when it runs. It drains, then raises the signal again for whoever
         # was there before: stopping a server is no failure.
         _when_told_to_stop(server.handle_exit)
@@ -111,7 +113,7 @@ def _hosted(project: Any, models: Any) -> Iterator[Any]:
     told = project.row_service(), project.config, Events(receiver)
     yield Hosted(name, log, *told, lambda: project.flow(stream))
     refreshing.close()
-    project.collecting(stream).finish(_telling())
+    project.collecting(stream, _telling()).finish()
     stream.close()
 
 
@@ -210,10 +212,10 @@ def collect(project: Any) -> int:
     from octavo.services.supervisor import ready
 
     stop, stream = stopping(), project.stream()
-    collecting = project.collecting(stream)
+    collecting = project.collecting(stream, _telling())
     click.echo("Collecting predictions")
     ready()
-    collecting.run(stop, _telling())
+    collecting.run(stop)
     stream.close()
     return ExitCode.DONE
 

@@ -96,21 +96,36 @@ def supervise(
 
 
 def supervise_servers(
-    folders: Sequence[str], address: tuple[str, int], workers: int, profile: str | None
+    folders: Mapping[str, str], address: tuple[str, int], workers: int, profile: str | None
 ) -> int:
-    """Run the workers of one server for several pipelines, each as its script is when they start.
+    """Run one server for several pipelines, each as its script is when it starts.
 
-    Of each the other services, and its releases, are another supervisor's.
+    What it answers is collected beside it, since nobody else may do so. Of each pipeline the other
+    services, and its releases, are another supervisor's.
+
+    Parameters
+    ----------
+    folders
+        Of each pipeline, by its name.
+    workers
+        How many processes the server is.
     """
     from octavo.services.supervisor import Command, Supervisor
 
-    words = [sys.executable, "-m", "octavo", "up", "server", *folders]
+    begin = [sys.executable, "-m", "octavo", "up"]
     options = ["--profile", profile] if profile else []
     with ExitStack() as stack:
         socket = stack.enter_context(listener(*address))
         counts = stack.enter_context(TemporaryDirectory())
         listening = _Listening(address[0], socket, workers, counts)
-        commands = listening.commands(Command([*words, *options]))
+        server = Command([*begin, "server", *folders.values(), *options])
+        commands = {
+            **listening.commands(server),
+            **{
+                f"predictions-{name}": Command([*begin, "predictions", folder, *options])
+                for name, folder in folders.items()
+            },
+        }
         return Supervisor(commands, _telling(max(map(len, commands)))).run(stopping())
 
 

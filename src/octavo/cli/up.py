@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from octavo.cli.arguments import HOME, PATH, PROFILE
-from octavo.cli.services import ALONE, GRPC, serve
+from octavo.cli.services import ALONE, GRPC, LISTENING, serve
 from octavo.cli.supervise import RELEASE, checked, supervise, supervise_servers
 from octavo.errors import DefinitionError
 
@@ -131,8 +131,8 @@ def _serve_several(
                 where=name,
                 fix="Rename one of the folders, or serve them apart.",
             )
-    if workers > 1:
-        return supervise_servers(folders, address, workers, profile)
+    if LISTENING not in os.environ:  # or else it is one of those that are supervised
+        return supervise_servers(dict(zip(names, folders, strict=True)), address, workers, profile)
     with ExitStack() as kept:
         for project in projects:
             kept.enter_context(project.home.kept())

@@ -18,6 +18,7 @@ from octavo.server.answers import AGAIN, Refused
 from octavo.server.asgi import Receive, Scope, Send
 from octavo.server.connection import answered
 from octavo.server.incoming import Bodies
+from octavo.server.refusals import refusal
 from octavo.services.keys import Caller, KnownKeys, Role
 from octavo.services.limits import Buckets, Limits
 
@@ -91,7 +92,9 @@ class Access:
         try:
             self.admit(scope)
         except Refused as refused:
-            await self._answer(refused, scope, send)
+            self._refused.labels(refused.status).inc()
+            answer = refusal(refused, scope["path"])
+            await answered(answer, scope, send, is_last=self._app.is_leaving)
             return
         body = self._bodies.begin(scope, receive)
         self._busy += 1
@@ -145,10 +148,6 @@ class Access:
             seconds = str(math.ceil(wait)).encode()
             of = f"{rate.requests:g} requests in {rate.seconds:g} s"
             raise Refused(429, f"more than {of}", ((b"retry-after", seconds),))
-
-    async def _answer(self, refused: Refused, scope: Scope, send: Send) -> None:
-        self._refused.labels(refused.status).inc()
-        await answered(refused.answer, scope, send, is_last=self._app.is_leaving)
 
 
 def _caller(keys: KnownKeys, authorization: bytes, api_key: bytes) -> Caller:

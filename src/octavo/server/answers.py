@@ -1,5 +1,6 @@
 """What a route gives back: an answer, or a refusal that the application turns into one."""
 
+from collections.abc import Collection
 from typing import Any
 
 import msgspec
@@ -21,7 +22,7 @@ class Answer(msgspec.Struct, frozen=True):
 
 
 class Refused(Exception):
-    """An answer other than 200: ``{"error": …}``."""
+    """Why there is another answer than 200; `octavo.server.refusals` words it."""
 
     def __init__(
         self, status: int, error: str, headers: tuple[tuple[bytes, bytes], ...] = ()
@@ -30,10 +31,10 @@ class Refused(Exception):
         self.headers = headers
         super().__init__(error)
 
-    @property
-    def answer(self) -> Answer:
-        """What the client reads."""
-        return Answer(as_json({"error": str(self)}), status=self.status, headers=self.headers)
+
+def not_allowed(methods: Collection[str]) -> Refused:
+    """Return the refusal of a method where there are others."""
+    return Refused(405, f"use {' or '.join(methods)}", ((b"allow", ", ".join(methods).encode()),))
 
 
 def as_json(document: Any) -> bytes:

@@ -2,7 +2,7 @@
 
 ``POST /v1/datasets/{name}/events`` · ``GET /v1/pipelines`` · ``/v1/pipelines/{name}``, and under it
 ``POST predict``, ``GET data``, ``settings`` · ``GET /health`` · ``GET /metrics``.
-An error is ``{"error": …}``, whatever was asked for.
+An error is ``{"error": …}``, whatever was asked for; MLflow's clients get theirs.
 """
 
 import asyncio
@@ -13,12 +13,13 @@ from typing import Any
 from octavo.errors import DataError, DefinitionError, OctavoError
 from octavo.server import docs, lookups, mlflow, openapi
 from octavo.server.access import CALLER
-from octavo.server.answers import AGAIN, Answer, Refused, as_json
+from octavo.server.answers import AGAIN, Answer, Refused, as_json, not_allowed
 from octavo.server.asgi import CLOSE, Receive, Scope, Send
 from octavo.server.connection import answered
 from octavo.server.events import Events
 from octavo.server.metrics import Metrics
 from octavo.server.predicting import PIPELINE, Predicting
+from octavo.server.refusals import refusal
 from octavo.server.routes import Found, Request, Routes
 from octavo.server.rows import rows
 from octavo.server.settings import Asked, settings
@@ -97,8 +98,8 @@ class App:
         try:
             answer = await self._answer(found, scope, receive)
         except Exception as error:  # noqa: BLE001  it is counted and answered, then told in the log
-            told = "a fault of the server; its log says more"
-            answer, fault = Refused(500, told, (CLOSE,)).answer, error
+            told = Refused(500, "a fault of the server; its log says more", (CLOSE,))
+            answer, fault = refusal(told, scope["path"]), error
         self.metrics.answered(found.pattern if found else "other", answer.status)
         await answered(answer, scope, send, is_last=self.is_leaving)
         if fault is not None:
@@ -110,18 +111,19 @@ class App:
                 raise Refused(404, f"there is no {scope['path']}; GET /v1/pipelines lists some")
             handler = found.methods.get(scope["method"])
             if handler is None:
-                raise Refused(405, f"use {' or '.join(found.methods)}")
+                raise not_allowed(found.methods)
             return await handler(Request(scope, receive, found.params))
-        except Refused as refused:
-            return refused.answer
+        except Refused as error:
+            refused = error
         except UnknownModelError as error:
-            return Refused(404, str(error)).answer
+            refused = Refused(404, str(error))
         except DataError as error:
-            return Refused(422, str(error)).answer
+            refused = Refused(422, str(error))
         except BehindError as error:
-            return Refused(503, str(error), (AGAIN,)).answer
+            refused = Refused(503, str(error), (AGAIN,))
         except OctavoError as error:
-            return Refused(503, str(error)).answer
+            refused = Refused(503, str(error))
+        return refusal(refused, scope["path"])
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         while True:

@@ -16,6 +16,8 @@ Result = TypeVar("Result")
 
 LARGE = 256 * 1024
 """Bytes; a larger body is read, and its answer written, off the event loop."""
+MANY = 1000
+"""Rows; an answer of more is written off the event loop: as JSON it takes milliseconds."""
 _FORMATS = {b"gzip": 16 + zlib.MAX_WBITS, b"deflate": zlib.MAX_WBITS}
 """Encoding to zlib's number for it; HTTP's "deflate" is zlib's own format."""
 
@@ -25,6 +27,15 @@ async def by_size(
 ) -> Result:
     """Return what a call gives: made here, or of more than `LARGE` bytes in a thread."""
     if size > LARGE:
+        return await asyncio.to_thread(call, *given, **more)
+    return call(*given, **more)
+
+
+async def by_rows(
+    rows: int, call: Callable[Given, Result], *given: Given.args, **more: Given.kwargs
+) -> Result:
+    """Return what a call gives: made here, or of more than `MANY` rows in a thread."""
+    if rows > MANY:
         return await asyncio.to_thread(call, *given, **more)
     return call(*given, **more)
 

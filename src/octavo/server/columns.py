@@ -5,7 +5,7 @@ that names the feature. Of a feature that is missing it knows nothing: the model
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
 import msgspec
@@ -25,6 +25,7 @@ _VALUES: Mapping[str, Any] = {
     "moment": list[datetime | None],
     "duration": list[timedelta | None],
 }
+_TIMES: Any = list[time | None]
 _TRUTHS = {"true": True, "false": False}
 _DAY = len("2026-01-31")
 
@@ -57,8 +58,8 @@ def _of_list(name: str, dtype: str, values: Sequence[Any]) -> np.ndarray:
     if sort == "moment":
         known = [_with_time(each) for each in known]
     try:
-        found: list[Any] = msgspec.convert(known, _VALUES[sort])
-        if sort == "text":
+        found: list[Any] = msgspec.convert(known, _TIMES if dtype == "Time" else _VALUES[sort])
+        if sort == "text" or dtype == "Time":
             return np.array(found, object)
         if sort == "moment":
             return np.array([_naive(each) for each in found], "M8[us]")
@@ -184,7 +185,13 @@ def of_texts(frame: pl.DataFrame, features: Mapping[str, str]) -> Columns:
     DataError
         As `of_frame` does, naming the first text that is no value.
     """
-    return _each(frame, features, lambda texts, dtype: _of_series(_parsed(texts, dtype), dtype))
+    return _each(frame, features, _of_text)
+
+
+def _of_text(series: pl.Series, dtype: str) -> np.ndarray:
+    if sort_of(dtype) == "duration":  # as in JSON; Polars reads none of texts
+        return _of_list(series.name, dtype, series.to_list())
+    return _of_series(_parsed(series, dtype), dtype)
 
 
 def _parsed(series: pl.Series, dtype: str) -> pl.Series:

@@ -1,4 +1,4 @@
-"""Bodies of requests as they come: so many bytes at the most, and no silent clients.
+"""Bodies of requests as they come: so many bytes at the most, and no clients that let it wait.
 
 It knows nothing of what they hold.
 """
@@ -12,6 +12,8 @@ from octavo.server.connection import arrived
 
 SLOWEST = 20.0
 """Seconds that a client may send nothing of a body that it has begun."""
+LEAST = 500.0
+"""Bytes a second that come of a body that takes longer than that; as of Apache's mod_reqtimeout."""
 TOGETHER = 4
 """Times the largest body that all bodies together take of memory."""
 
@@ -19,16 +21,17 @@ TOGETHER = 4
 class Body:
     """The body of one request."""
 
-    __slots__ = ("_of", "_receive", "_scope", "is_late", "since", "size", "task")
+    __slots__ = ("_of", "_receive", "_scope", "began", "late", "since", "size", "task")
 
     def __init__(self, of: "Bodies", scope: Scope, receive: Receive) -> None:
         self._of, self._scope, self._receive = of, scope, receive
         self.task: asyncio.Task[Any] | None = None
         self.size = 0
         """Bytes that came."""
-        self.since = 0.0
-        """When the client began to be silent, by the clock of the event loop."""
-        self.is_late = False
+        self.began = self.since = 0.0
+        """When its client was waited for first, and last, by the clock of the event loop."""
+        self.late = ""
+        """Why it is given up."""
 
     async def receive(self) -> Message:
         """Receive the next part, as ASGI has it.
@@ -48,11 +51,10 @@ class Body:
         try:
             return await self._receive()
         except asyncio.CancelledError:
-            if not self.is_late or self.task is None:
+            if not self.late or self.task is None:
                 raise
             self.task.uncancel()
-            text = f"nothing came of the body for {SLOWEST:g} seconds"
-            raise Refused(408, text, (CLOSE,)) from None
+            raise Refused(408, self.late, (CLOSE,)) from None
         finally:
             self._of.waits_no_more(self)
 
@@ -69,7 +71,7 @@ class Bodies:
     def __init__(self, largest: int) -> None:
         self.largest = largest
         self._bytes = 0
-        self._silent: dict[Body, None] = {}  # who has been silent longest is the first
+        self._silent: dict[Body, None] = {}
         self._is_timed = False
 
     def check(self, length: int) -> None:
@@ -89,6 +91,7 @@ class Bodies:
         """Note that a client is waited for, from now on."""
         loop = asyncio.get_running_loop()
         body.since = loop.time()
+        body.began = body.began or body.since
         if not self._is_timed:
             self._is_timed = True
             loop.call_later(SLOWEST / 4, self._sweep)
@@ -107,15 +110,23 @@ class Bodies:
             raise Refused(429, "too much is being sent at the same time", (AGAIN, CLOSE))
 
     def _sweep(self) -> None:
-        """Give up who is silent for too long: one timer for all, as each would cost a request."""
+        """Give up who is too slow: one timer for all, as each would cost a request."""
         loop = asyncio.get_running_loop()
         for body in list(self._silent):
-            if loop.time() - body.since < SLOWEST:
-                break
-            del self._silent[body]
-            body.is_late = True
-            if body.task is not None:
+            body.late = _why_late(body, loop.time())
+            if body.late and body.task is not None:
+                del self._silent[body]
                 body.task.cancel()
         self._is_timed = bool(self._silent)
         if self._is_timed:
             loop.call_later(SLOWEST / 4, self._sweep)
+
+
+def _why_late(body: Body, now: float) -> str:
+    """Return why a body is given up; empty: it is not."""
+    if now - body.since >= SLOWEST:
+        return f"nothing came of the body for {SLOWEST:g} seconds"
+    taken = now - body.began
+    if taken >= SLOWEST and body.size < LEAST * taken:
+        return f"fewer than {LEAST:g} bytes a second came of the body"
+    return ""

@@ -13,6 +13,7 @@ import uvicorn
 
 from octavo.server.app import App
 from octavo.server.connection import Connection
+from octavo.server.idle import FILES, Idle
 from octavo.services.certificate import Certificate
 
 IDLE = 5
@@ -30,6 +31,8 @@ class Server(uvicorn.Server):
     ----------
     rpc
         Gives a server of gRPC to run beside it, in its event loop; None: there is none.
+    connections
+        That it holds at the most, see `octavo.server.idle`.
     """
 
     def __init__(
@@ -39,15 +42,18 @@ class Server(uvicorn.Server):
         ready: Callable[[], None],
         certificate: Certificate | None = None,
         rpc: Callable[[], Any] | None = None,
+        connections: int = FILES // 2,
     ) -> None:
         told = {"http": Connection, "log_level": "warning", "access_log": False, "lifespan": "on"}
         # Who stands before it is nobody's to say in a header, and looking costs each request.
-        told |= {"proxy_headers": False, "server_header": False}
+        # A WebSocket would be answered by nobody, and is no connection as `Idle` knows them.
+        told |= {"proxy_headers": False, "server_header": False, "ws": "none"}
         if certificate is not None:
             told["ssl_context_factory"] = lambda *_: certificate.context()
         super().__init__(uvicorn.Config(gate, timeout_keep_alive=IDLE, **told))  # type: ignore[arg-type]
         self._app, self._ready = app, ready
         self._bind_rpc, self._rpc = rpc, None
+        self._idle = Idle(connections)
 
     def leave(self) -> None:
         """End when all that was asked is answered: a successor takes what comes."""
@@ -60,6 +66,13 @@ class Server(uvicorn.Server):
             await self._rpc.start()
         await super().startup(sockets)
         self._ready()
+
+    async def on_tick(self, counter: int) -> bool:
+        """Look after what there is to look after, ten times a second; return whether to end."""
+        connections = self.server_state.connections
+        if counter % 10 == 0 or len(connections) > self._idle.most:
+            self._idle.look(connections, asyncio.get_running_loop().time())
+        return await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Accept no more; end when nobody is connected, at once if nobody succeeds it."""

@@ -15,13 +15,13 @@ import polars as pl
 from polars.exceptions import PanicException, PolarsError
 
 from octavo.errors import DataError
-from octavo.server.answers import JSON, Answer, as_json
-from octavo.server.bodies import by_size, loads
+from octavo.server.answers import JSON, Answer, Refused, as_json
+from octavo.server.bodies import by_rows, by_size, loads
 from octavo.server.columns import Columns, of_lists, of_texts
 from octavo.server.metrics import Metrics
 from octavo.server.outputs import outputs
 from octavo.server.routes import Request, Routes
-from octavo.services.models import Models, NotServedError, UnknownModelError
+from octavo.services.models import Model, Models, Predicted
 from octavo.version import __version__
 
 FORMATS = ("dataframe_split", "dataframe_records", "instances", "inputs")
@@ -68,16 +68,12 @@ class _Scoring:
             decoded = perf_counter_ns() - began
             predicted = await model.predict_features(given)
         except DataError as error:
-            return _error(400, "BAD_REQUEST", str(error))
-        except UnknownModelError as error:
-            return _error(404, "RESOURCE_DOES_NOT_EXIST", str(error))
-        except NotServedError as error:
-            return _error(503, "TEMPORARILY_UNAVAILABLE", str(error))
+            raise Refused(400, str(error)) from error
         began = perf_counter_ns()
-        body = as_json({"predictions": _predictions(outputs(model, predicted.outputs))})
+        answer = await by_rows(len(predicted.outputs), _answer, model, predicted)
         taken = (decoded, *predicted.took, perf_counter_ns() - began)
         self._metrics.predicted_in(taken, predicted)
-        return Answer(body)
+        return answer
 
     def _name(self, request: Request) -> str:
         """Return the pipeline that is asked."""
@@ -117,8 +113,9 @@ def _refused(kind: str) -> Answer | None:
     return None
 
 
-def _error(status: int, code: str, message: str) -> Answer:
-    return Answer(as_json({"error_code": code, "message": message}), status=status)
+def _answer(model: Model, predicted: Predicted) -> Answer:
+    found = _predictions(outputs(model, predicted.outputs))
+    return Answer(as_json({"predictions": found}))
 
 
 def _predictions(found: Mapping[str, np.ndarray]) -> Sequence[Any]:

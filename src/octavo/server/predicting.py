@@ -19,7 +19,7 @@ from octavo.errors import DataError
 from octavo.server import arrow
 from octavo.server.access import CALLER
 from octavo.server.answers import JSON, Answer, Refused, as_json
-from octavo.server.bodies import by_size
+from octavo.server.bodies import by_rows, by_size
 from octavo.server.columns import Columns, of_frame
 from octavo.server.events import Events
 from octavo.server.lookups import as_arrow, of_table
@@ -66,7 +66,7 @@ class Predicting:
         else:
             found = await model.predict_answer(await look_up(model, asked), began)
         kept = {"ingested": await keep(asked.ingest)} if keep and asked.ingest else {}
-        return self._answer(request, model, found, decoded, kept)
+        return await self._answer(request, model, found, decoded, kept)
 
     async def features(self, request: Request) -> Answer:
         """Answer with predictions for features."""
@@ -75,16 +75,18 @@ class Predicting:
             body, began = await request.body(arrow.LARGEST_TABLE), perf_counter_ns()
             columns = await asyncio.to_thread(_columns, body, model)
             decoded = perf_counter_ns() - began
-            return self._answer(request, model, await model.predict_features(columns), decoded)
+            found = await model.predict_features(columns)
+            return await self._answer(request, model, found, decoded)
         body, began = await request.body(), perf_counter_ns()
         rows = await by_size(len(body), model.feature_decoder.decode, body)
         decoded = perf_counter_ns() - began
-        return self._answer(request, model, await model.predict_rows(rows), decoded)
+        return await self._answer(request, model, await model.predict_rows(rows), decoded)
 
     async def _table(self, request: Request, model: Model) -> Answer:
         body, began = await request.body(arrow.LARGEST_TABLE), perf_counter_ns()
         looked_up = await asyncio.to_thread(of_table, model, body)
-        return self._answer(request, model, await model.predict_answer(looked_up, began), 0)
+        found = await model.predict_answer(looked_up, began)
+        return await self._answer(request, model, found, 0)
 
     def _keeping(self, request: Request, model: Model) -> Callable[[bytes], Awaitable[Any]]:
         """Return what appends events, as JSON, to the stream of their dataset.
@@ -113,7 +115,7 @@ class Predicting:
 
         return keep
 
-    def _answer(
+    async def _answer(
         self,
         request: Request,
         model: Model,
@@ -122,12 +124,10 @@ class Predicting:
         more: Mapping[str, Any] = {},
     ) -> Answer:
         began = perf_counter_ns()
-        named = _named(model, found)
         if arrow.is_arrow(request.header(b"accept")):
-            flags = {} if found.flags is None else {"flags": found.flags}
-            answer = as_arrow(model, pl.DataFrame({**named, **flags}))
+            answer = await by_rows(len(found.outputs), _arrow, model, found)
         else:
-            answer = Answer(as_json({**model.about, "predictions": _rows(named, found), **more}))
+            answer = await by_rows(len(found.outputs), _json, model, found, more)
         taken = (decoded, *found.took, perf_counter_ns() - began)
         self._metrics.predicted_in(taken, found)
         if request.query != _TIMING:
@@ -172,6 +172,16 @@ def _live(models: Models, name: str) -> dict[str, Any]:
 
 def _columns(body: bytes, model: Model) -> Columns:
     return of_frame(arrow.read(body), model.features)
+
+
+def _arrow(model: Model, found: Predicted) -> Answer:
+    flags = {} if found.flags is None else {"flags": found.flags}
+    return as_arrow(model, pl.DataFrame({**_named(model, found), **flags}))
+
+
+def _json(model: Model, found: Predicted, more: Mapping[str, Any]) -> Answer:
+    rows = _rows(_named(model, found), found)
+    return Answer(as_json({**model.about, "predictions": rows, **more}))
 
 
 def _named(model: Model, found: Predicted) -> Mapping[str, Any]:

@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl
 import msgspec
 
 from octavo.errors import DataError, DefinitionError, ResourceError
-from octavo.server.answers import JSON, Answer, Refused, as_json
+from octavo.server.answers import JSON, Answer, Refused, as_json, not_allowed
 from octavo.services.config import ConfigService
 from octavo.services.keys import Caller
 
@@ -65,7 +65,7 @@ async def settings(service: ConfigService, asked: Asked) -> Answer:
         known = ", ".join(path for path in _ROUTES if path)
         raise Refused(404, f"settings have no {asked.path}; known: {known}")
     if asked.method not in methods:
-        raise Refused(405, f"use {' or '.join(methods)}")
+        raise not_allowed(methods)
     if asked.method != "GET" and asked.kind.split(";")[0].strip() != JSON.decode():
         # Of other types a browser sends what any page tells it to, without asking here first.
         raise Refused(415, f"send the change as Content-Type: {JSON.decode()}")

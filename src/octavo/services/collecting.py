@@ -2,7 +2,8 @@
 
 The offset that a partition has been taken in up to is in the commit of the table with its rows. So
 whoever goes on begins there; of two that begin at the same offset one is refused. What killed
-servers have left in files is sent to the stream first.
+servers have left in files is sent to the stream first. A block that cannot be read, as one of
+another version, is put aside as it is: it must not be in the way of all that come after it.
 
 It knows nothing of processes, or of what a prediction says.
 """
@@ -17,7 +18,7 @@ import polars as pl
 from octavo.errors import OctavoError, ResourceError
 from octavo.services.prediction_records import Context, unpacked
 from octavo.stores.home import Home
-from octavo.stores.predictions import PredictionStore
+from octavo.stores.predictions import SCHEMA, PredictionStore
 from octavo.streams import Lease, LeaseLostError, Record, Stream
 from octavo.streams.journal import frames, recover
 from octavo.streams.topics import COLLECTORS, predictions
@@ -35,31 +36,31 @@ TRIMMED_EVERY = 60.0
 
 
 class Collecting:
-    """Takes predictions of a home into their table. For one thread; any number of processes."""
+    """Takes predictions of a home into their table. For one thread; any number of processes.
 
-    def __init__(self, home: Home, stream: Stream) -> None:
-        self._home, self._stream = home, stream
+    Parameters
+    ----------
+    tell
+        Is told what went wrong.
+    """
+
+    def __init__(self, home: Home, stream: Stream, tell: Callable[[str], None]) -> None:
+        self._home, self._stream, self._tell = home, stream, tell
         self._store = PredictionStore(home)
         self._topic = predictions()
         stream.create(self._topic)
         self._member = stream.join(self._topic.name, COLLECTORS, seconds=LEASE)
         self._trimmed = time.monotonic()
 
-    def run(self, stop: threading.Event, tell: Callable[[str], None]) -> None:
-        """Collect until told to stop, and then what is there.
-
-        Parameters
-        ----------
-        tell
-            Is told what went wrong; the next look tries again.
-        """
+    def run(self, stop: threading.Event) -> None:
+        """Collect until told to stop, and then what is there. What goes wrong is tried again."""
         is_last = False
         while not is_last:
             is_last = stop.wait(EVERY)
             try:
                 self.turn()
             except OctavoError as error:
-                tell(f"predictions: {error}")
+                self._tell(f"predictions: {error}")
         self.close()
 
     def turn(self) -> bool:
@@ -91,7 +92,7 @@ class Collecting:
             self._trimmed = time.monotonic()
         return taken
 
-    def finish(self, tell: Callable[[str], None]) -> None:
+    def finish(self) -> None:
         """Return when the table has all that is in the stream now, or after `LAST` seconds."""
         until = time.monotonic() + LAST
         try:
@@ -101,7 +102,7 @@ class Collecting:
                 if not self.turn():
                     time.sleep(0.05)
         except OctavoError as error:
-            tell(f"predictions: {error}")
+            self._tell(f"predictions: {error}")
         self.close()
 
     def close(self) -> None:
@@ -125,11 +126,29 @@ class Collecting:
             if at > lease.committed:  # whoever took them in was killed before it said so
                 self._member.commit({partition: at})
             return None
-        end, rows = records[-1].end, _predictions(records)
+        end, rows = records[-1].end, self._rows(partition, records)
         if not self._store.collect(rows, partition=partition, begin=begin, end=end):
             return None
         self._member.commit({partition: end})
         return end
+
+    def _rows(self, partition: int, records: Sequence[Record]) -> pl.DataFrame:
+        """Return the predictions of some blocks; of one that cannot be read none."""
+        try:
+            return _predictions(records)
+        except Exception as error:  # noqa: BLE001  whatever it is, it would be so the next time
+            if len(records) > 1:
+                return pl.concat([self._rows(partition, [each]) for each in records])
+            (record,) = records
+            aside = self._home.unread / f"{self._topic.name}-{partition}-{record.offset}"
+            try:
+                aside.parent.mkdir(exist_ok=True)
+                aside.write_bytes(record.data)
+            except OSError as fault:
+                raise ResourceError.refused(fault, where=str(aside)) from fault
+            told = f"{record.rows:,} cannot be read ({error!r}); they are put aside in {aside}"
+            self._tell(f"predictions: {told}")
+            return pl.DataFrame(schema=SCHEMA)
 
 
 def _predictions(records: Sequence[Record]) -> pl.DataFrame:

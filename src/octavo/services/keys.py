@@ -212,9 +212,13 @@ class KnownKeys:
 
     def look(self) -> None:
         """Read which keys are usable."""
-        rows = self._catalog.rows(sa.select(_TABLE).where(_usable(tables.now())))
-        self._known = {row["key_id"].encode(): _of(row) for row in rows}
-        self._seen = time.monotonic()
+        known = {}
+        for row in self._catalog.rows(sa.select(_TABLE).where(_usable(tables.now()))):
+            try:
+                known[row["key_id"].encode()] = _of(row)
+            except DefinitionError as error:  # others are good
+                self._tell(f"keys: {error}")
+        self._known, self._seen = known, time.monotonic()
 
     def caller(self, key: bytes) -> Caller | None:
         """Return whose key it is; None if it is nobody's.
@@ -247,7 +251,8 @@ class KnownKeys:
 
 
 def _of(row: Row) -> _Known:
-    given = [Role(role) for role in row["roles"]]
+    # A newer version may know more of them: what such a one is for does not exist here.
+    given = [Role(role) for role in row["roles"] if role in {*Role}]
     roles = frozenset(given).union(*(IMPLIED.get(role, ()) for role in given))
     rate = Rate.of(row["rate"], where=f"key {row['name']!r}") if row["rate"] else None
     expires = row["expires_at"]

@@ -312,6 +312,28 @@ Load = Callable[[Row | None], Scorer]
 """Gives what answers for a deployment, warm; None: the live one."""
 
 
+class _Earlier:
+    """Versions before the live one that were asked for, each once, by whatever name it was."""
+
+    def __init__(self) -> None:
+        self._models: OrderedDict[str, Model] = OrderedDict()
+        self._numbers: dict[str, str] = {}
+
+    def find(self, name: str) -> Model | None:
+        """Return one that is loaded, which goes last from now on."""
+        number = self._numbers.get(name, name)
+        if number in self._models:
+            self._models.move_to_end(number)
+        return self._models.get(number)
+
+    def keep(self, model: Model, name: str) -> None:
+        """Keep one, which was asked for by a name; of too many the first goes."""
+        self._numbers[name] = model.version
+        self._models[model.version] = model
+        while len(self._models) > KEPT:
+            self._models.popitem(last=False)
+
+
 @dataclass
 class _Served:
     """One pipeline."""
@@ -320,7 +342,7 @@ class _Served:
     load: Load
     log: InferenceLog
     live: Model | None = None
-    earlier: OrderedDict[str, Model] = field(default_factory=OrderedDict)
+    earlier: _Earlier = field(default_factory=_Earlier)
     loading: asyncio.Lock = field(default_factory=asyncio.Lock)
     """One earlier version is loaded at a time."""
 
@@ -340,7 +362,7 @@ class Models:
         """Answer with another version from the next request on."""
         served = self._served[name]
         served.live = Model(name, scorer, served.log, self._bounds)
-        served.earlier = OrderedDict()  # what features they have may be other groups' now
+        served.earlier = _Earlier()  # what features they have may be other groups' now
 
     @property
     def names(self) -> list[str]:
@@ -396,23 +418,26 @@ class Models:
             return live
         # If what is live changes meanwhile, it is kept by nobody.
         earlier = served.earlier
-        if version not in earlier:
+        if (found := earlier.find(version)) is None:
             async with served.loading:  # who waits may find it loaded
-                if version not in earlier:
-                    earlier[version] = await asyncio.to_thread(self._loaded, name, version)
-                    while len(earlier) > KEPT:
-                        earlier.popitem(last=False)
-        earlier.move_to_end(version)
-        return earlier[version]
+                if (found := earlier.find(version)) is None:
+                    row = await asyncio.to_thread(self._deployed, name, version)
+                    found = earlier.find(number_of(row["deployment_id"]))
+                    if found is None:
+                        found = await asyncio.to_thread(self._loaded, name, row)
+                    earlier.keep(found, version)
+        return found
 
-    def _loaded(self, name: str, version: str) -> Model:
-        served = self._served[name]
+    def _deployed(self, name: str, version: str) -> Row:
         try:
-            row = deployments.find(served.catalog, version)
+            return deployments.find(self._served[name].catalog, version)
         except DefinitionError as error:
             raise UnknownModelError(
                 error.what, where=f"pipeline {name!r}", fix=error.fix
             ) from error
+
+    def _loaded(self, name: str, row: Row) -> Model:
+        served = self._served[name]
         return Model(name, served.load(row), served.log, self._bounds)
 
     def _of(self, name: str) -> _Served:

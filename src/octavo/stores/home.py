@@ -100,6 +100,11 @@ class Home:
         return self.path / "journal"
 
     @property
+    def unread(self) -> Path:
+        """Folder of blocks of predictions that could not be read."""
+        return self.path / "unread"
+
+    @property
     def streams(self) -> Path:
         """Folder of the embedded log, one file for each topic."""
         return self.path / "streams"

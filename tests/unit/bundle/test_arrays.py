@@ -45,6 +45,19 @@ def test_times_of_any_zone_are_those_of_a_frame():
     np.testing.assert_array_equal(found, encoder.transform(frame))
 
 
+def test_a_time_of_day_is_that_of_a_frame():
+    times = [dt.time(12, 30, 0, 5), None]
+    frame = pl.DataFrame({"at": times}, {"at": pl.Time})
+    encoder = OrdinalEncoder.fit(frame, {"at": "numeric"})
+    found = encoder.transform_arrays({"at": np.array(times, object)})
+    assert found[0, 0] == 45_000.000005
+    np.testing.assert_array_equal(found, encoder.transform(frame))
+    since = np.array([45_000_000_005, "NaT"], "m8[us]")
+    np.testing.assert_array_equal(found, encoder.transform_arrays({"at": since}))
+    with pytest.raises(DataError, match="trained on Time"):
+        encoder.transform_arrays({"at": np.array([dt.datetime(2024, 1, 1, tzinfo=dt.UTC)])})
+
+
 @pytest.mark.parametrize("value", [1.5, math.inf])
 def test_a_fraction_is_no_category_of_whole_numbers(value):
     encoder = OrdinalEncoder.fit(pl.DataFrame({"code": [1, 2]}), {"code": "categorical"})

@@ -1,6 +1,7 @@
 """The gate before the application, over a real socket: keys, rates, sizes, silent clients."""
 
 import asyncio
+import contextlib
 import http.client
 import json
 import socket
@@ -16,7 +17,7 @@ import polars as pl
 import pytest
 
 from octavo.errors import DataError
-from octavo.server import incoming
+from octavo.server import idle, incoming
 from octavo.server.access import Access, needed
 from octavo.server.leaving import Server
 from octavo.services import keys
@@ -30,7 +31,7 @@ from octavo.streams.memory import MemoryStream
 sys.path.insert(0, str(Path(__file__).parents[1] / "ingestion"))
 sys.path.insert(0, str(Path(__file__).parent))
 
-from hosted import hosting
+from hosted import Scorer, hosting
 from streaming import line, payments, pipeline_of
 
 EVENTS = "/v1/datasets/payments/events"
@@ -48,11 +49,11 @@ class Slow(MemoryStream):
 
 
 @contextmanager
-def serving(limits=Limits(), known=None, stream=None):  # noqa: B008  it is frozen
-    app, _ = hosting(pipeline_of(payments()), stream=stream or MemoryStream())
+def serving(limits=Limits(), known=None, stream=None, scorers=(), **told):  # noqa: B008  frozen
+    app, _ = hosting(pipeline_of(payments()), *scorers, stream=stream or MemoryStream())
     gate = Access(app, limits, known, app.metrics.registry)
     is_ready = threading.Event()
-    server = Server(app, gate, is_ready.set)
+    server = Server(app, gate, is_ready.set, **told)
     with socket.create_server(("127.0.0.1", 0)) as listening:
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
         thread.start()
@@ -261,8 +262,8 @@ def test_more_than_is_answered_at_the_same_time():
     assert refused.headers["retry-after"] == "1"
 
 
-def head(length="", **more):
-    told = [f"POST {EVENTS} HTTP/1.1", "host: test", "content-type: application/x-ndjson"]
+def head(length="", path=EVENTS, **more):
+    told = [f"POST {path} HTTP/1.1", "host: test", "content-type: application/x-ndjson"]
     told += [f"content-length: {length}"] if length else []
     told += [f"{name.replace('_', '-')}: {value}" for name, value in more.items()]
     return "\r\n".join([*told, "", ""]).encode()
@@ -338,6 +339,7 @@ def test_a_silent_client_is_given_up(monkeypatch):
 
 def test_a_slow_client_that_goes_on_is_not(monkeypatch):
     monkeypatch.setattr(incoming, "SLOWEST", 0.6)
+    monkeypatch.setattr(incoming, "LEAST", 1.0)
     with serving() as client, connected(client) as plain:
         body = b'{"id": 1}\n'
         plain.sendall(head(len(body)))
@@ -345,6 +347,113 @@ def test_a_slow_client_that_goes_on_is_not(monkeypatch):
             plain.sendall(bytes([byte]))
             time.sleep(0.1)
         assert answered(plain)[0] == 202
+
+
+def test_a_client_that_drips_is_given_up(monkeypatch):
+    """It is never silent for long; its body would hold a place for as long as it likes."""
+    monkeypatch.setattr(incoming, "SLOWEST", 1.0)
+    with serving(Limits(in_flight=1)) as client, connected(client) as plain:
+        plain.sendall(head(10**6))
+        plain.settimeout(0.02)
+        end = time.monotonic() + 30
+        while time.monotonic() < end:
+            plain.sendall(b"{")
+            with contextlib.suppress(TimeoutError):
+                if plain.recv(1, socket.MSG_PEEK):
+                    break
+        plain.settimeout(30)
+        status, connection, told = answered(plain)
+        assert (status, connection) == (408, "close")
+        assert told["error"] == "fewer than 500 bytes a second came of the body"
+        assert post(client).status_code == 202
+
+
+@pytest.mark.parametrize("path", ["/invocations", "/endpoints/shop/invocations"])
+def test_mlflows_clients_read_refusals_in_their_form(closed, monkeypatch, path):
+    """The code that MLflow has for the status, where it has one; the reason is `message`."""
+    monkeypatch.setattr(incoming, "SLOWEST", 0.4)
+    found = [closed.post(path, json={})]
+    with serving(Limits(Rate(3, 3600), largest_body=100), scorers=[Scorer(1)]) as client:
+        with connected(client) as plain:
+            plain.sendall(head(50, path).replace(b"x-ndjson", b"json") + b"{")
+            silent = answered(plain)
+        found.append(client.post(path, json=["x" * 100]))
+        found.append(client.post(path, json={"inputs": [[1, 2]]}))
+        found.append(client.post(path, json={}))
+    assert (silent[0], silent[2]["error_code"]) == (408, "DEADLINE_EXCEEDED")
+    codes = [(each.status_code, each.json()["error_code"]) for each in found]
+    assert codes == [
+        (401, "UNAUTHENTICATED"),
+        (413, "BAD_REQUEST"),
+        (400, "BAD_REQUEST"),
+        (429, "REQUEST_LIMIT_EXCEEDED"),
+    ]
+    assert found[1].json() == {
+        "error_code": "BAD_REQUEST",
+        "message": "the body is larger than 100 bytes",
+    }
+
+
+def test_the_inference_protocol_s_clients_too():
+    with serving(Limits(largest_body=100), scorers=[Scorer(1)]) as client:
+        answer = client.post("/v2/models/shop/infer", json=["x" * 100])
+    assert answer.json() == {"error": "the body is larger than 100 bytes"}
+
+
+def is_closed(plain):
+    """Return whether a server has hung up, without waiting."""
+    plain.setblocking(False)
+    try:
+        return plain.recv(1) == b""
+    except BlockingIOError:
+        return False
+    except ConnectionError:
+        return True
+
+
+def comes_true(holds):
+    end = time.monotonic() + 30
+    while not holds():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize("before", ["nothing", "a request"])
+def test_a_head_that_drips_is_given_up(monkeypatch, before):
+    monkeypatch.setattr(idle, "HEAD", 0.5)
+    with serving() as client, connected(client) as plain:
+        if before == "a request":
+            plain.sendall(head(len(line(1))) + line(1).encode())
+            assert answered(plain)[0] == 202
+        plain.sendall(b"POST / HTTP/1.1\r\nx: ")
+
+        def is_over():
+            with contextlib.suppress(OSError):
+                plain.send(b"a")
+            return is_closed(plain)
+
+        comes_true(is_over)
+
+
+def test_who_waits_for_an_answer_is_not(monkeypatch):
+    monkeypatch.setattr(idle, "HEAD", 0.2)
+    stream = Slow()
+    stream.seconds = 2.5
+    with serving(stream=stream) as client:
+        assert post(client).status_code == 202
+
+
+def test_connections_are_bounded():
+    """Those go first that have waited longest; whoever asks is answered all the same."""
+    with serving(connections=10) as client, ExitStack() as held:
+        older = [held.enter_context(connected(client)) for _ in range(8)]
+        time.sleep(1.5)
+        newer = [held.enter_context(connected(client)) for _ in range(12)]
+        comes_true(lambda: sum(map(is_closed, older + newer)) >= 10)
+        assert all(map(is_closed, older))
+        assert not all(map(is_closed, newer))
+        for _ in range(3):
+            assert client.get("/health").status_code == 200
 
 
 def test_a_client_that_leaves_makes_room():

@@ -1,6 +1,7 @@
 """Requests for predictions: those that wait for rows, those that meet in a batch, errors."""
 
 import asyncio
+import datetime as dt
 import json
 import sys
 import threading
@@ -8,10 +9,16 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 
+from octavo.bundle import Bundle
+from octavo.bundle.encoders import OrdinalEncoder
+from octavo.bundle.model import LinearModel
 from octavo.errors import DataError
+from octavo.server import arrow
+from octavo.server.answers import as_json
 from octavo.services.batching import Bounds
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -98,7 +105,11 @@ def test_requests_at_the_same_time_are_one_batch(form):
 def deployed(monkeypatch):
     """Every number is that of a deployment."""
     found = "octavo.services.models.deployments.find"
-    monkeypatch.setattr(found, lambda _, number: {"deployment_id": f"deployment-{number}"})
+
+    def find(_, name):
+        return {"deployment_id": f"deployment-{name.removeprefix('candidate-')}"}
+
+    monkeypatch.setattr(found, find)
 
 
 def test_an_earlier_version_that_many_ask_for_is_loaded_once(deployed):
@@ -106,10 +117,10 @@ def test_an_earlier_version_that_many_ask_for_is_loaded_once(deployed):
     loaded, path = [], "/v1/pipelines/shop/versions/1/predict"
     loads = app.models._loaded
 
-    def slow(name, version):
-        loaded.append(version)
+    def slow(name, row):
+        loaded.append(row["deployment_id"])
         time.sleep(0.1)
-        return loads(name, version)
+        return loads(name, row)
 
     app.models._loaded = slow
 
@@ -118,7 +129,24 @@ def test_an_earlier_version_that_many_ask_for_is_loaded_once(deployed):
 
     answers = ask(app, calls)
     assert [each.json()["predictions"][0]["y"] for each in answers] == [1.0 + i for i in range(20)]
-    assert loaded == ["1"]
+    assert loaded == ["deployment-1"]
+
+
+def test_an_earlier_version_is_loaded_once_by_whatever_name(deployed):
+    app, _ = hosting(None, *map(Scorer, range(1, 8)))
+
+    async def together():
+        get = app.models.get
+        by_name, by_number = [await get("shop", name) for name in ("candidate-1", "1")]
+        for version in "234":
+            await get("shop", version)
+        assert await get("shop", "candidate-1") is by_name, "four of them are kept"
+        await get("shop", "5")
+        assert await get("shop", "1") is by_name, "2 was not asked for longest"
+        return by_name, by_number
+
+    by_name, by_number = asyncio.run(together())
+    assert by_name is by_number
 
 
 def test_a_version_whose_loading_was_overtaken_is_not_kept(deployed):
@@ -126,14 +154,14 @@ def test_a_version_whose_loading_was_overtaken_is_not_kept(deployed):
     app, _ = hosting(None, Scorer(1), Scorer(2))
     loads = app.models._loaded
 
-    def overtaken(name, version):
-        found = loads(name, version)
+    def overtaken(name, row):
+        found = loads(name, row)
         app.models.serve("shop", Scorer(3))
         return found
 
     app.models._loaded = overtaken
     assert asyncio.run(app.models.get("shop", "1")).version == "1"
-    assert not app.models._served["shop"].earlier
+    assert app.models._served["shop"].earlier.find("1") is None
 
 
 def test_features_that_do_not_fit_are_refused_by_name():
@@ -147,6 +175,35 @@ def test_features_that_do_not_fit_are_refused_by_name():
         answer = ask(app, lambda client, body=body: client.post(f"{PATH}/features", content=body))
         assert (answer.status_code, word in answer.text) == (422, True), answer.text
     assert not log.kept
+
+
+CLOCK = pl.DataFrame({"at": [dt.time(12, 30), None]}, {"at": pl.Time})
+ROWS = [{"at": "12:30:00"}, {"at": None}]
+TABLE = {"content-type": "application/vnd.apache.arrow.stream"}
+
+
+@pytest.mark.parametrize(
+    ("path", "told"),
+    [
+        (f"{PATH}/features", {"json": {"features": ROWS}}),
+        (f"{PATH}/features", {"content": arrow.write(CLOCK), "headers": TABLE}),
+        ("/invocations", {"json": {"dataframe_records": ROWS}}),
+        (
+            "/invocations",
+            {"content": "at,x\n12:30:00,1\n,2\n", "headers": {"content-type": "text/csv"}},
+        ),
+    ],
+)
+def test_a_time_of_day_is_taken_on_every_wire_and_logged(path, told):
+    encoder = OrdinalEncoder.fit(CLOCK, {"at": "numeric"})
+    model = LinearModel("regression", 1, np.array([[1.0]]), np.array([0.0]))
+    app, log = hosting(None, Scorer(1, Bundle(model, encoder, "y", "linear")))
+    answer = ask(app, lambda client: client.post(path, **told))
+    assert answer.status_code == 200, answer.text
+    found = [row["y"] if isinstance(row, dict) else row for row in answer.json()["predictions"]]
+    assert found == [45_000.0, None]
+    features = [json.loads(text)["at"] for text in log.records()["features"]]
+    assert features == ["12:30:00", None]
 
 
 def test_a_missing_feature_is_null():
@@ -193,7 +250,50 @@ def test_addresses_that_are_not_there():
 
     found = ask(app, calls)
     assert [answer.status_code for answer in found] == [405, 404, 404, 404]
+    assert found[0].headers["allow"] == "POST"
     assert "Did you mean 'shop'" in found[1].text
+
+
+def test_a_method_that_is_not_there_is_answered_with_those_that_are():
+    app, _ = hosting(None, Scorer(3))
+
+    async def calls(client):
+        return [
+            await client.delete("/invocations"),
+            await client.put("/v2/models/shop/infer"),
+            await client.post("/v1/pipelines/shop/settings/diff", json={}),
+            await client.post("/metrics"),
+        ]
+
+    found = ask(app, calls)
+    assert [answer.status_code for answer in found] == [405] * 4
+    assert [answer.headers["allow"] for answer in found] == ["POST", "POST", "GET", "GET"]
+    assert found[0].json() == {"error_code": "BAD_REQUEST", "message": "use POST"}
+    assert found[1].json() == {"error": "use POST"}
+
+
+@pytest.mark.parametrize(
+    ("path", "wire", "body"),
+    [
+        (PATH, "predicting", lambda row: {"events": row}),
+        (f"{PATH}/features", "predicting", lambda row: {"features": row}),
+        ("/invocations", "mlflow", lambda row: {"dataframe_records": row}),
+    ],
+)
+def test_a_large_answer_is_written_off_the_event_loop(path, wire, body, monkeypatch):
+    app, _ = hosting(None, Scorer(1))
+    threads = []
+
+    def write(document):
+        threads.append(threading.current_thread())
+        return as_json(document)
+
+    monkeypatch.setattr(f"octavo.server.{wire}.as_json", write)
+    for count in (2, 2000):
+        rows = [{"a": i, "b": 0.5, "c": 1} for i in range(count)]
+        answer = ask(app, lambda client, rows=rows: client.post(path, json=body(rows)))
+        assert len(answer.json()["predictions"]) == count
+    assert [thread is threading.main_thread() for thread in threads] == [True, False]
 
 
 def test_nothing_is_deployed():

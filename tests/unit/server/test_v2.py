@@ -1,5 +1,6 @@
 """What a request of the Open Inference Protocol may say, and the words for what it may not."""
 
+import datetime
 import json
 
 import numpy as np
@@ -7,7 +8,7 @@ import polars as pl
 import pytest
 
 from octavo.errors import DataError
-from octavo.server.columns import as_events, of_lists
+from octavo.server.columns import as_events, of_frame, of_lists, of_texts
 from octavo.server.v2 import infer
 from octavo.server.v2.datatypes import of_feature
 from octavo.server.v2.messages import _MESSAGES, messages
@@ -145,6 +146,17 @@ def test_times_are_microseconds():
     assert found["at"].tolist() == [np.datetime64(d, "us") for d in ("1970-01-01", "1970-01-02")]
     assert found["for"][0] == np.timedelta64(1, "s")
     assert np.isnat(found["for"][1])
+    rows = {"for": ["PT1S", None], "time": ["12:30:00", None]}
+    both = features | {"time": "Time"}
+    (one, clock), (same, at) = (
+        each.values() for each in (of_texts(pl.DataFrame(rows), both), of_lists(rows, both))
+    )
+    assert one[0] == same[0] == found["for"][0]
+    assert clock.tolist() == at.tolist() == [datetime.time(12, 30), None]
+    frame = pl.DataFrame({"time": clock.tolist()}, {"time": pl.Time})
+    assert of_frame(frame, both)["time"].tolist() == clock.tolist()
+    with pytest.raises(DataError, match="feature 'for': Invalid ISO8601 duration"):
+        of_texts(pl.DataFrame({"for": ["1 days 01:00:00"]}), both)
     texts = {"at": ["1970-01-01T00:00:00Z", None], "for": ["PT1S", float("nan")]}
     other = of_lists(texts, features)
     assert other["at"][0] == found["at"][0]

@@ -7,6 +7,7 @@ import json
 import threading
 import time
 
+import msgspec
 import numpy as np
 import polars as pl
 import pytest
@@ -20,7 +21,8 @@ from octavo.services.log_settings import LogSettings
 from octavo.services.prediction_records import Answered, Context, packed, unpacked
 from octavo.stores.home import Home
 from octavo.stores.predictions import SCHEMA, PredictionStore
-from octavo.streams import open_stream
+from octavo.streams import Block, open_stream
+from octavo.streams.journal import _framed
 
 MIXED = {
     "amount": pl.Float64(),
@@ -63,7 +65,7 @@ class Place:
         return InferenceLog(self.home, self.stream, LogSettings(**given), self.told.append)
 
     def collected(self):
-        Collecting(self.home, self.stream).finish(self.told.append)
+        Collecting(self.home, self.stream, self.told.append).finish()
         return PredictionStore(self.home).scan().sort("prediction_id").collect()
 
 
@@ -308,7 +310,7 @@ def test_what_comes_while_it_looks_is_left_to_the_next_look(place, monkeypatch):
 
     append()
     monkeypatch.setattr(PredictionStore, "collect", meanwhile)
-    collecting = Collecting(place.home, place.stream)
+    collecting = Collecting(place.home, place.stream, place.told.append)
     for rows in (1, 2):
         assert collecting.turn()
         assert PredictionStore(place.home).scan().collect().height == rows
@@ -320,7 +322,7 @@ def test_killed_before_the_offset_is_committed_it_is_later(place, monkeypatch):
     log = place.log()
     log.of(context(FLOATS)).add(**answered(np.zeros((3, 2)), [0.1, 0.2, 0.3])._asdict())
     log.close()
-    collecting = Collecting(place.home, place.stream)
+    collecting = Collecting(place.home, place.stream, place.told.append)
 
     def killed(offsets):
         raise KeyboardInterrupt
@@ -340,7 +342,7 @@ def test_who_has_not_written_the_rows_commits_no_offset(place, monkeypatch):
     log = place.log()
     log.of(context(FLOATS)).add(**answered(np.zeros((1, 2)), [0.1])._asdict())
     log.close()
-    collecting = Collecting(place.home, place.stream)
+    collecting = Collecting(place.home, place.stream, place.told.append)
     with monkeypatch.context() as patch:
         patch.setattr(PredictionStore, "collect", lambda *_, **__: False)
         assert not collecting.turn()
@@ -348,12 +350,42 @@ def test_who_has_not_written_the_rows_commits_no_offset(place, monkeypatch):
     collecting.close()
 
 
+def test_a_block_that_cannot_be_read_is_put_aside(place):
+    """Else it would be in the way of all that come after it, for ever."""
+    log = place.log()
+    logged, alien = log.of(context(FLOATS)), _framed(1, msgspec.msgpack.encode({"of": "tomorrow"}))
+    for number in range(3):
+        logged.add(**answered(np.zeros((1, 2)), [float(number)])._asdict())
+        log._journal._send()
+        if number == 1:
+            place.stream.append("predictions", [Block(rows=1, data=alien, key="alien")])
+    log.close()
+    assert place.collected()["prediction"].to_list() == [0.0, 1.0, 2.0]
+    assert place.stream.lags("predictions") == {"collectors": [0]}
+    (aside,) = place.home.unread.iterdir()
+    assert aside.read_bytes() == alien
+    (told,) = place.told
+    assert "1 cannot be read (ValidationError(" in told
+    assert str(aside) in told
+
+
+def test_what_cannot_be_put_aside_stays_in_the_stream(place):
+    place.log().close()
+    place.stream.append("predictions", [Block(rows=1, data=_framed(1, b"alien"), key="alien")])
+    place.home.unread.write_text("in the way")
+    assert place.collected().height == 0
+    assert place.stream.lags("predictions") == {"collectors": [1]}
+    place.home.unread.unlink()
+    place.collected()
+    assert place.stream.lags("predictions") == {"collectors": [0]}
+
+
 def test_a_stream_that_was_replaced_is_told(place, tmp_path):
     PredictionStore(place.home).collect(
         pl.DataFrame({"prediction_id": ["x"]}), partition=0, begin=None, end=100
     )
     with pytest.raises(DataError, match="the log is another one"):
-        Collecting(place.home, place.stream).turn()
+        Collecting(place.home, place.stream, place.told.append).turn()
 
 
 def test_a_table_of_before_is_read_and_written(place):

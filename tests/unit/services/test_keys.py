@@ -166,3 +166,19 @@ def test_what_cannot_be_is_refused_with_words(catalog, options, says):
     with pytest.raises(DefinitionError, match=says):
         create(catalog, **given)
     assert listed(catalog) == []
+
+
+def test_what_a_newer_version_says_of_a_key_locks_nobody_else_out(catalog):
+    """A role that is unknown is for nothing here; of an unknown rate the key is not taken."""
+    told, table = [], tables.keys
+    good, newer, odd = [create(catalog, name, ["predict"]) for name in ("good", "newer", "odd")]
+    with catalog.transaction(alone=True) as connection:
+        change = table.update().values(roles=["predict", "audit"])
+        connection.execute(change.where(table.c.name == "newer"))
+        connection.execute(table.update().values(rate="9/week").where(table.c.name == "odd"))
+    found = KnownKeys(catalog, told.append)
+    found.close()
+    assert caller(found, good.key).roles == {"predict"}
+    assert caller(found, newer.key).roles == {"predict"}
+    assert caller(found, odd.key) is None
+    assert "key 'odd': '9/week' is not a rate" in told[0]

@@ -1,0 +1,64 @@
+"""Connections on which no request comes: each for so long, and so many, at the most.
+
+Any number of them costs a client nothing, and the server a file descriptor each, of which it needs
+some to log what it answers. It knows nothing of requests that have come: how long these may take
+`octavo.server.incoming` says.
+"""
+
+import resource
+from collections.abc import Collection
+from typing import Any
+
+HEAD = 20.0
+"""Seconds in which the head of a request comes."""
+FILES = 10_240
+"""Files that may be open, connections among them, if the system allows as many."""
+
+
+class Idle:
+    """Closes connections.
+
+    Parameters
+    ----------
+    most
+        Connections; of more, those that have waited longest for a request are closed.
+    """
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self._since: dict[Any, tuple[Any, float]] = {}
+
+    def look(self, connections: Collection[Any], now: float) -> None:
+        """Close what has waited for too long; to be called again and again.
+
+        Parameters
+        ----------
+        connections
+            All that are open, as uvicorn keeps them.
+        now
+            Seconds of a clock that never goes back.
+        """
+        before, self._since = self._since, {}
+        for each in connections:
+            last = each.cycle  # the last request, if there was one
+            if last is None or last.response_complete:
+                of, since = before.get(each, (last, now))
+                self._since[each] = last, since if of is last else now
+        longest = sorted(self._since, key=lambda each: self._since[each][1])
+        surplus = max(0, len(connections) - self.most)
+        for place, each in enumerate(longest):
+            if place < surplus or now - self._since[each][1] >= HEAD:
+                each.transport.close()
+
+
+def most_connections() -> int:
+    """Return how many connections there may be: half of the files, since others are needed too.
+
+    As many files may be open as the system lets this process have, which is more than it begins
+    with: Go does the same when it starts.
+    """
+    begun, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    files = FILES if most == resource.RLIM_INFINITY else min(FILES, most)
+    if begun != resource.RLIM_INFINITY and begun < files:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (files, most))
+    return files // 2
