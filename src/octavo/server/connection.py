@@ -16,12 +16,40 @@ _CYCLE = "octavo.cycle"
 """Where an application finds, in its scope, what uvicorn has of one request and its answer."""
 
 
+LONGEST_HEAD = 64 * 1024
+"""Bytes of a request's head that are waited for, after those that came with its beginning."""
+_TOO_LONG = (
+    b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
+    b"connection: close\r\ncontent-length: 0\r\n\r\n"
+)
+
+
 class Connection(HttpToolsProtocol):
-    """Adds to each scope what it takes to read and write in one piece."""
+    """Adds to each scope what it takes to read and write in one piece; bounds heads."""
+
+    _head: int | None = None
+    """Bytes that came of a head which is not whole; None: no head has begun."""
+
+    def data_received(self, data: bytes) -> None:
+        """Read what came; end with a head that becomes too long."""
+        before = self._head
+        super().data_received(data)
+        if before is None or self._head is None:
+            return
+        self._head += len(data)
+        if self._head > LONGEST_HEAD:
+            self.transport.write(_TOO_LONG)
+            self.transport.close()
+
+    def on_message_begin(self) -> None:
+        """Begin a head."""
+        super().on_message_begin()
+        self._head = 0
 
     def on_headers_complete(self) -> None:
         """Begin a request."""
         super().on_headers_complete()
+        self._head = None
         self.scope[_CYCLE] = self.cycle  # type: ignore[typeddict-unknown-key]
 
 

@@ -8,7 +8,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from octavo.server.answers import Answer
-from octavo.server.connection import Connection, answered, arrived
+from octavo.server.connection import LONGEST_HEAD, Connection, answered, arrived
 
 ANSWER = Answer(b'{"y":0.5}')
 
@@ -62,7 +62,8 @@ def asked(protocol, *parts, answer=ANSWER, is_last=False):
         connection = protocol(config=config, server_state=state, app_state={})
         connection.connection_made(wire)
         for part in parts:
-            connection.data_received(part)
+            if not wire.is_closed:
+                connection.data_received(part)
             await asyncio.sleep(0.01)
         is_open = not wire.is_closed
         connection.connection_lost(None)
@@ -113,6 +114,24 @@ def test_headers_of_its_own_are_checked():
     answer = Answer(b"", headers=((b"octavo-x", b"1\r\nset-cookie: 2"),))
     written, _, is_open = asked(Connection, post(), answer=answer)
     assert (written, is_open) == ([], False)
+
+
+@pytest.mark.parametrize(
+    ("length", "is_long"), [(LONGEST_HEAD // 2, False), (LONGEST_HEAD + 1, True)]
+)
+def test_a_head_is_bounded(length, is_long):
+    parts = b"POST /x HTTP/1.1\r\nx: ", b"y" * length, b"z\r\ncontent-length: 0\r\n\r\n"
+    written, bodies, is_open = asked(Connection, *parts)
+    assert (b" 431 " in b"".join(written), is_open) == (is_long, not is_long)
+    assert len(bodies) == (not is_long)
+
+
+def test_large_bodies_one_after_the_other_are_no_head():
+    body = post(b"x" * (2 * LONGEST_HEAD))
+    together = body + body
+    cut = len(body) + 10
+    _, bodies, is_open = asked(Connection, together[:cut], together[cut:])
+    assert (len(bodies), is_open) == (2, True)
 
 
 def test_who_has_gone_is_not_answered():
