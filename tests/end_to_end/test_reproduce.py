@@ -154,6 +154,7 @@ def test_what_is_not_there_is_named(shop, octavo):
     assert f"Did you mean '{first}'" in done.stderr
     catalog = load(shop.folder).catalog
     with catalog.transaction() as connection:
+        connection.exec_driver_sql("drop trigger events_are_not_deleted")
         connection.execute(tables.events.delete().where(tables.events.c.kind == "run began"))
     with pytest.raises(DataError, match=r"what run-.* was begun with is not in the catalog"):
         load(shop.folder).reproduce(first)

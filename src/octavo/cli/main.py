@@ -7,6 +7,7 @@ import traceback
 import click
 
 from octavo.cli import (
+    audit,
     data,
     init,
     keys,
@@ -45,6 +46,7 @@ GROUPS = (
     serve,
     keys,
     settings,
+    audit,
     reproduce,
     mirror,
 )

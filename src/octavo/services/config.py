@@ -26,10 +26,10 @@ from octavo.definition.settings import (
 )
 from octavo.errors import DataError, DefinitionError
 from octavo.services.profiles import DEFAULT
-from octavo.services.user import user
 from octavo.stages.training import algorithms
 from octavo.stores import catalog as tables
 from octavo.stores.catalog import Catalog, Row
+from octavo.stores.user import user
 
 Content = dict[str, Values]
 """Profile to what was set for it; ``default`` is what all profiles share."""
@@ -258,7 +258,7 @@ class ConfigService:
             try:
                 with self.catalog.transaction() as connection:
                     connection.execute(tables.config.insert().values(**row, at=tables.now()))
-                    about = {"by": document["by"], "comment": comment, "changes": changes}
+                    about = {"actor": document["by"], "comment": comment, "changes": changes}
                     tables.emit(connection, "config changed", f"version {newest + 1}", **about)
             except exc.IntegrityError:
                 continue  # another writer took this number: the change is made to what it wrote

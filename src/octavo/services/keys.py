@@ -21,9 +21,9 @@ import sqlalchemy as sa
 from octavo.definition.durations import microseconds
 from octavo.errors import DefinitionError, OctavoError, ResourceError
 from octavo.services.limits import Rate
-from octavo.services.user import user
 from octavo.stores import catalog as tables
 from octavo.stores.catalog import Catalog, Row
+from octavo.stores.user import user
 
 _TABLE = tables.keys
 
@@ -116,7 +116,7 @@ def create(
             )
         stored = row | {"salt": salt.hex(), "hash": hashed.hex(), "revoked_at": None}
         connection.execute(_TABLE.insert().values(**stored))
-        told = {"key": row["key_id"], "roles": row["roles"], "by": row["made_by"]}
+        told = {"key": row["key_id"], "roles": row["roles"], "actor": row["made_by"]}
         tables.emit(connection, "key made", name, **told)
     return Made(f"octavo_{row['key_id']}_{secret}", row | {"revoked_at": None})
 
@@ -167,7 +167,7 @@ def revoke(catalog: Catalog, name: str, *, by: str = "") -> Row:
         (row,) = found[:1]
         mine = _TABLE.update().where(_TABLE.c.key_id == row["key_id"])
         connection.execute(mine.values(revoked_at=now))
-        told = {"key": row["key_id"], "by": by or user()}
+        told = {"key": row["key_id"], "actor": by or user()}
         tables.emit(connection, "key revoked", row["name"], **told)
     return next(each for each in listed(catalog) if each["key_id"] == row["key_id"])
 

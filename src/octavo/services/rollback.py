@@ -4,9 +4,9 @@ from collections.abc import Callable
 from typing import Any
 
 from octavo.errors import DataError
-from octavo.services.user import user
 from octavo.stores import deployments
 from octavo.stores.catalog import Catalog, Row, now
+from octavo.stores.user import user
 
 
 def roll_back(
@@ -42,6 +42,6 @@ def roll_back(
             fix="Name another with --to; `octavo candidates` lists them.",
         )
     load(target)
-    about = {"by": user(), "reason": reason, "back_to": target["deployment_id"]}
+    about = {"actor": user(), "reason": reason, "back_to": target["deployment_id"]}
     told = {"at": now(), "kind": "rolled back", "severity": "warning", "about": about}
     return deployments.begin(catalog, target["candidate_id"], target["run_id"], **told), live

@@ -274,7 +274,7 @@ def test_a_change_is_an_event(catalog):
     ConfigService(pipeline(), catalog).change({"training.seed": 3}, by="ann", comment="why")
     (event,) = catalog.rows(sa.select(tables.events))
     assert (event["kind"], event["subject"]) == ("config changed", "version 1")
-    assert event["document"]["by"] == "ann"
+    assert event["actor"] == "ann"
 
 
 def test_declared_algorithms_are_named():

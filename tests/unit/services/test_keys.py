@@ -110,7 +110,7 @@ def test_a_revoked_key_is_refused_and_its_name_free(catalog, known):
     assert caller(known, second.key) is not None
     assert revoke(catalog, second.row["key_id"])["name"] == "shop", "by its ID"
     events = catalog.rows(sa.select(tables.events).order_by(tables.events.c.id))
-    told = [(e["kind"], e["subject"], e["document"]["by"]) for e in events[:2]]
+    told = [(e["kind"], e["subject"], e["actor"]) for e in events[:2]]
     assert told == [("key made", "shop", "ann"), ("key revoked", "shop", "bob")]
 
 

@@ -19,9 +19,11 @@ from octavo.bundle.ranking import ranked
 from octavo.definition import Dataset
 from octavo.errors import ResourceError
 from octavo.stores.catalog import schema
+from octavo.stores.catalog.chain import extend
 from octavo.stores.schemas import widened
+from octavo.stores.user import user
 
-HEAD = "0010"
+HEAD = "0011"
 """The newest migration; a test compares it with the folder."""
 
 PATIENCE = 5_000_000
@@ -443,19 +445,26 @@ def emit(
     *,
     run_id: str | None = None,
     severity: str = "info",
+    actor: str = "",
     **document: Any,
 ) -> None:
-    """Write an event together with the change it tells of."""
-    connection.execute(
-        schema.events.insert().values(
-            run_id=run_id,
-            kind=kind,
-            subject=subject,
-            severity=severity,
-            document=document,
-            at=now(),
-        )
-    )
+    """Write an event together with the change it tells of.
+
+    Parameters
+    ----------
+    actor
+        Who did it; by default the user of this process.
+    """
+    event = {
+        "run_id": run_id,
+        "kind": kind,
+        "subject": subject,
+        "severity": severity,
+        "document": document,
+        "at": now(),
+        "actor": actor or user(),
+    }
+    extend(connection, event)
 
 
 def _is_full(error: exc.DBAPIError) -> bool:

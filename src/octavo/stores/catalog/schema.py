@@ -337,4 +337,17 @@ events = Table(
     Column("severity", String, nullable=False),
     Column("document", JSON, nullable=False),
     Column("at", BigInteger, nullable=False),
+    Column("actor", String, nullable=False, server_default=""),
+    Column("hash", String, nullable=False, server_default=""),
 )
+"""Everything that happened, and was decided; it only grows. ``actor``: who did it, the user of the
+process or the name of an API key. ``hash``: see `octavo.stores.catalog.chain`."""
+
+chain = Table(
+    "chain",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("length", BigInteger, nullable=False),
+    Column("hash", String, nullable=False),
+)
+"""One row: how many events there are, and the hash of the last."""
