@@ -11,9 +11,10 @@ Importing this module imports numba and compiles (once per machine: the result i
 
 import math
 
-from numba import njit, types
+from numba import types
 
 from octavo.bundle.model import MOST_SURPRISE
+from octavo.windows.compiling import entry, shared
 
 ROWS = 64
 """Rows that walk a tree one after the other, while it is in the cache."""
@@ -38,7 +39,7 @@ _TOLD = types.Array(types.float64, 1, "C")
 _NODES = (_INTS, VECTOR, _INTS, _INTS, given(types.uint8))
 
 
-@njit(forceinline=True)
+@shared(forceinline=True)
 def _leaf(X, i, feature, threshold, left, right, default_left, node):
     """Walk down from a node to the leaf that a row falls into."""
     while node >= 0:
@@ -52,7 +53,7 @@ def _leaf(X, i, feature, threshold, left, right, default_left, node):
     return ~node
 
 
-@njit(types.void(MATRIX, *_NODES, VECTOR, _INTS, VECTOR, SCORES), nogil=True, cache=True)
+@entry(types.void(MATRIX, *_NODES, VECTOR, _INTS, VECTOR, SCORES))
 def trees(X, feature, threshold, left, right, default_left, leaf_value, roots, base_score, out):
     """Add up the leaves each row falls into: ``out[i, t % n_outputs] += leaf``, tree by tree.
 
@@ -74,7 +75,7 @@ def trees(X, feature, threshold, left, right, default_left, leaf_value, roots, b
                 k = 0
 
 
-@njit(types.void(MATRIX, *_NODES, MATRIX, _INTS, SCORES), nogil=True, cache=True)
+@entry(types.void(MATRIX, *_NODES, MATRIX, _INTS, SCORES))
 def forest(X, feature, threshold, left, right, default_left, leaf_value, roots, out):
     """Average the leaves each row falls into, tree by tree: one sum, divided once.
 
@@ -93,7 +94,7 @@ def forest(X, feature, threshold, left, right, default_left, leaf_value, roots, 
                 out[i, k] /= roots.size
 
 
-@njit(types.void(MATRIX, MATRIX, VECTOR, SCORES), nogil=True, cache=True)
+@entry(types.void(MATRIX, MATRIX, VECTOR, SCORES))
 def linear(X, coef, intercept, out):
     """Compute ``out[i, k] = X[i] · coef[k] + intercept[k]``, features in their order."""
     for i in range(X.shape[0]):
@@ -104,7 +105,7 @@ def linear(X, coef, intercept, out):
             out[i, k] = total + intercept[k]
 
 
-@njit(types.int64(types.float64, VECTOR), nogil=True, cache=True)
+@shared
 def _knot(x, knots):
     """Return the first knot at or above ``x``, which is not NaN; their number if none is."""
     low, high = 0, knots.size
@@ -117,13 +118,13 @@ def _knot(x, knots):
     return low
 
 
-@njit(types.float64(*[types.float64] * 5), nogil=True, cache=True)
+@shared
 def _between(x, left, right, low, high):
     """Return what a straight line from (left, low) to (right, high) is at ``x``."""
     return low + (x - left) / (right - left) * (high - low)
 
 
-@njit(types.float64(types.float64, VECTOR, VECTOR, types.float64), nogil=True, cache=True)
+@shared
 def _measured(total, knots, surprise, slope):
     """Return the surprise of a sum, taken to 9 digits: linear between knots and beyond."""
     x = math.floor(total * 1e9 + 0.5) / 1e9
@@ -135,7 +136,7 @@ def _measured(total, knots, surprise, slope):
     return _between(x, knots[at - 1], knots[at], surprise[at - 1], surprise[at])
 
 
-@njit(types.void(MATRIX, MATRIX, VECTOR, VECTOR, SCORES), nogil=True, cache=True)
+@entry(types.void(MATRIX, MATRIX, VECTOR, VECTOR, SCORES))
 def tails(X, knots, surprise, slope, out):
     """Add up the surprise of each feature, in their order, and measure the sum likewise.
 
@@ -160,7 +161,7 @@ def tails(X, knots, surprise, slope, out):
         out[i, 0] = _measured(total, knots[features], surprise, slope[features])
 
 
-@njit(types.void(SCORES, VECTOR, VECTOR, VECTOR), nogil=True, cache=True)
+@entry(types.void(SCORES, VECTOR, VECTOR, VECTOR))
 def set_apart(ways, knots, surprise, slope):
     """Turn mean ways to rows into surprise, in place.
 
@@ -170,7 +171,7 @@ def set_apart(ways, knots, surprise, slope):
         ways[i, 0] = _measured(-ways[i, 0], knots, surprise, slope[0])
 
 
-@njit(types.void(SCORES), nogil=True, cache=True)
+@entry(types.void(SCORES))
 def share_below(scores):
     """Turn surprise into the share of rows that are less surprising, in place."""
     for i in range(scores.shape[0]):
@@ -178,7 +179,7 @@ def share_below(scores):
             scores[i, k] = -math.expm1(-scores[i, k])
 
 
-@njit(types.void(SCORES), nogil=True, cache=True)
+@entry(types.void(SCORES))
 def logistic(scores):
     """Turn log-odds into probabilities in place, without overflow at either end."""
     for i in range(scores.shape[0]):
@@ -190,7 +191,7 @@ def logistic(scores):
                 scores[i, k] = odds / (1.0 + odds)
 
 
-@njit(types.void(SCORES), nogil=True, cache=True)
+@entry(types.void(SCORES))
 def log_odds(p):
     """Turn probabilities into log-odds in place, none nearer than `CLOSEST` to 0 or 1."""
     for i in range(p.shape[0]):
@@ -199,7 +200,7 @@ def log_odds(p):
             p[i, k] = math.log(x / (1.0 - x))
 
 
-@njit(types.void(SCORES), nogil=True, cache=True)
+@entry(types.void(SCORES))
 def logarithms(p):
     """Turn probabilities into their logarithms in place, none below `CLOSEST`."""
     for i in range(p.shape[0]):
@@ -207,7 +208,7 @@ def logarithms(p):
             p[i, k] = math.log(max(p[i, k], CLOSEST))
 
 
-@njit(types.void(SCORES), nogil=True, cache=True)
+@entry(types.void(SCORES))
 def softmax(scores):
     """Turn each row of scores into probabilities in place."""
     for i in range(scores.shape[0]):
@@ -222,7 +223,7 @@ def softmax(scores):
             scores[i, k] /= total
 
 
-@njit(types.void(VECTOR, types.float64, types.float64, _TOLD), nogil=True, cache=True)
+@entry(types.void(VECTOR, types.float64, types.float64, _TOLD))
 def sigmoid(p, slope, intercept, out):
     """Compute the logistic function of a line over the log-odds of ``p``."""
     for i in range(p.size):
@@ -235,7 +236,7 @@ def sigmoid(p, slope, intercept, out):
             out[i] = odds / (1.0 + odds)
 
 
-@njit(types.void(VECTOR, VECTOR, VECTOR, _TOLD), nogil=True, cache=True)
+@entry(types.void(VECTOR, VECTOR, VECTOR, _TOLD))
 def isotonic(p, at, told, out):
     """Compute what straight lines between knots are at each ``p``, which lies among them."""
     for i in range(p.size):
@@ -250,7 +251,7 @@ def isotonic(p, at, told, out):
         out[i] = told[low] + share * (told[high] - told[low])
 
 
-@njit(types.void(MATRIX, types.float64, SCORES), nogil=True, cache=True)
+@entry(types.void(MATRIX, types.float64, SCORES))
 def tempered(p, power, out):
     """Compute ``p ** power`` of each class, brought to a sum of 1."""
     for i in range(p.shape[0]):

@@ -13,9 +13,10 @@ Importing this module imports numba and compiles (once per machine: the result i
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit, types
+from numba import types
 
 from octavo.bundle.evaluator import MATRIX, SCORES, VECTOR
+from octavo.windows.compiling import entry
 from octavo.windows.machine import leading_zeros
 
 LEAVES = 64
@@ -110,13 +111,11 @@ def _laid(
     return leaves, asked
 
 
-@njit(
+@entry(
     types.void(
         MATRIX, types.int64[::1], types.int64[::1], types.float64[::1], types.uint64[::1], SCORES,
         VECTOR, SCORES,
-    ),
-    nogil=True,
-    cache=True,
+    )
 )  # fmt: skip
 def trees(X, starts, value, threshold, kept, leaf_value, base_score, out):
     """Add up the leaves each row falls into, as `evaluator.trees` does."""

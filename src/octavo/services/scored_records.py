@@ -13,7 +13,7 @@ from octavo.services.log_settings import LogSettings
 from octavo.services.serving import Scored, Scorer
 from octavo.stages.deployment.offline import outputs
 from octavo.stores import catalog as tables
-from octavo.stores.predictions import as_json
+from octavo.stores.predictions import as_json, whole
 
 
 def records(scorer: Scorer, scored: Scored, call: str, settings: LogSettings) -> pl.DataFrame:
@@ -24,11 +24,11 @@ def records(scorer: Scorer, scored: Scored, call: str, settings: LogSettings) ->
     call
         Names the rows: the prediction ID is this and the row's number.
     """
-    found, frame = scored.predictions, scored.features
+    predicted, frame = scored.predictions, scored.features
     keys = [c for c in frame.columns if c.startswith("key:")]
     named = pl.struct(pl.col(c).alias(c.removeprefix("key:")) for c in keys) if keys else None
     entities = pl.lit("{}") if named is None else named.struct.json_encode()
-    return frame.select(
+    found = frame.select(
         pl.format("{}:{}", pl.lit(call), pl.int_range(pl.len())).alias("prediction_id"),
         EVENT_ID,
         EVENT_TIME,
@@ -36,13 +36,14 @@ def records(scorer: Scorer, scored: Scored, call: str, settings: LogSettings) ->
         pl.lit(scorer.candidate_id).alias("candidate_id"),
         pl.lit("champion").alias("variant"),
         pl.lit("score").alias("origin"),
-        pl.Series("prediction", found if found.ndim == 1 else found.max(axis=1)),
-        outputs(scorer.bundle, found).alias("outputs"),
+        pl.Series("prediction", predicted if predicted.ndim == 1 else predicted.max(axis=1)),
+        outputs(scorer.bundle, predicted).alias("outputs"),
         _features(scorer, frame, settings).alias("features"),
         entities.alias("entities"),
         pl.lit(as_json(scored.positions)).alias("positions"),
         pl.lit(tables.now(), dtype=pl.Int64).cast(TIMESTAMP).alias("at"),
     )
+    return whole(found)
 
 
 def _features(scorer: Scorer, frame: pl.DataFrame, settings: LogSettings) -> pl.Series:

@@ -35,11 +35,10 @@ from octavo.stages.ingestion.opening import inside, is_delta, told_kind
 from octavo.stages.ingestion.reading import Piece, Reading
 from octavo.stores.home import Home
 from octavo.stores.predictions import PredictionStore
+from octavo.stores.staged import Shared
 
 BLOCK = 50_000
 """Rows scored together; they bound memory and change no result."""
-LOGGED = 1_000_000
-"""Rows of an append to the prediction table, about."""
 
 _YEAR_1 = -62_135_596_800_000_000  # microseconds; no event is earlier
 
@@ -238,17 +237,9 @@ def _nothing(scorer: Scorer) -> pl.DataFrame:
 
 
 def _log(home: Home, job: Job, parts: Sequence[Part]) -> None:
-    """Append what is not in the prediction table yet; its version says how many parts are."""
-    store, writer = PredictionStore(home), f"score-{job.name}"
-    at = store.log.transaction_version(writer) or 0
-    while at < len(parts):
-        end, rows = at, 0
-        while end < len(parts) and (end == at or rows + parts[end].rows <= LOGGED):
-            rows, end = rows + parts[end].rows, end + 1
-        found = job.rows(RECORDS, parts[at:end])
-        if found is not None:
-            store.append(found.collect(), writer=writer, version=end)
-        at = end
+    """Let the prediction table take in the records, which are written as its files are."""
+    if found := job.paths(RECORDS, parts):
+        PredictionStore(home).share(Shared(found), writer=f"score-{job.name}", version=1)
 
 
 def _may_be_log(path: Path, files: Files) -> bool:

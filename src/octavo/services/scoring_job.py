@@ -21,11 +21,10 @@ from typing import Any, NamedTuple
 import polars as pl
 
 from octavo.errors import DataError, ResourceError
-from octavo.stores.staged import sync
+from octavo.stores.staged import sync, write_shared
 
 ANSWERS, REJECTED, RECORDS = "answers", "rejected", "records"
 """What a part consists of: answers come last."""
-_PACKED: dict[str, Any] = {ANSWERS: "zstd", REJECTED: "zstd", RECORDS: "lz4"}
 _SINKS = {
     ".parquet": pl.LazyFrame.sink_parquet,
     ".csv": pl.LazyFrame.sink_csv,
@@ -86,8 +85,14 @@ class Job:
                 path = self._path(part, what)
                 path.parent.mkdir(exist_ok=True)
                 with _whole(path) as new:
-                    # What is read again in a moment is packed quickly, not small.
-                    frames[what].write_parquet(new, compression=_PACKED[what])
+                    self._write(what, new, frames[what])
+
+    def _write(self, what: str, path: Path, frame: pl.DataFrame) -> None:
+        if what == RECORDS:
+            write_shared(path, frame)
+        else:
+            # What is read again in a moment is packed quickly, not small.
+            frame.write_parquet(path, compression="lz4" if self.output.suffix else "zstd")
 
     def done(self, file: int) -> Done | None:
         """Return what became of a file; None: it is not done."""
@@ -104,8 +109,12 @@ class Job:
 
     def rows(self, what: str, parts: Sequence[Part]) -> pl.LazyFrame | None:
         """Return what some parts have, in their order; None: nothing."""
-        paths = [path for part in parts if (path := self._path(part, what)).exists()]
+        paths = self.paths(what, parts)
         return pl.scan_parquet(paths, glob=False) if paths else None
+
+    def paths(self, what: str, parts: Sequence[Part]) -> list[Path]:
+        """Return the files of some parts, in their order: those that have any rows."""
+        return [path for part in parts if (path := self._path(part, what)).exists()]
 
     def publish(self, parts: Sequence[Part]) -> Path | None:
         """Give the output its name, and return where the rejected rows are; None: there are none.

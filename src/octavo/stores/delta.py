@@ -48,7 +48,7 @@ from deltalake.transaction import AddAction, RemoveAction
 from octavo.errors import DataError, ResourceError
 from octavo.stores.columns import conforming, field
 from octavo.stores.faults import explained
-from octavo.stores.staged import Staged, sync, written
+from octavo.stores.staged import Shared, Staged, sync, written
 
 CHECKPOINT = 20
 """Commits between two checkpoints, and after which a handle is opened anew: it slows down."""
@@ -211,7 +211,7 @@ class DeltaLog:
 
     def append(
         self,
-        rows: pl.DataFrame | Staged,
+        rows: pl.DataFrame | Staged | Shared,
         *,
         app_id: str,
         version: int,
@@ -225,7 +225,8 @@ class DeltaLog:
         ----------
         rows
             With the first append they fix the table's columns. A frame's column of type Null is
-            written as nulls of the table's type. The files of staged rows become the table's.
+            written as nulls of the table's type. The files of staged rows become the table's;
+            those of shared ones are linked or copied.
         app_id
             The writer: one at a time uses a name.
         version
@@ -256,7 +257,7 @@ class DeltaLog:
                 custom_metadata=dict(metadata or {}),
                 app_transactions=[Transaction(app_id, version)],
             )
-            frame = rows.empty if isinstance(rows, Staged) else rows
+            frame = rows if isinstance(rows, pl.DataFrame) else rows.empty
             for tried in range(_TRIES):
                 with self._again(tried):
                     table = self._recent() or self._found() or self._created(frame)
@@ -270,7 +271,7 @@ class DeltaLog:
                     if new:  # after which the handle knows of more than was looked at
                         table.alter.add_columns(new, post_commithook_properties=_NO_HOOKS)
                         continue
-                    ready = rows if isinstance(rows, Staged) else ready
+                    ready = ready if isinstance(rows, pl.DataFrame) else rows
                     return self._committed(table, ready, properties)
         raise ResourceError(
             f"the append lost {_TRIES} races against writers called {app_id!r}.",
@@ -359,7 +360,10 @@ class DeltaLog:
         return self._table
 
     def _committed(
-        self, table: DeltaTable, rows: pl.DataFrame | Staged, properties: CommitProperties
+        self,
+        table: DeltaTable,
+        rows: pl.DataFrame | Staged | Shared,
+        properties: CommitProperties,
     ) -> int:
         """Write rows and commit them; return the table's version after that."""
         if self._folder is None:
@@ -435,28 +439,26 @@ class DeltaLog:
                 return
             yield True
 
-    def _placed(self, folder: Path, rows: pl.DataFrame | Staged) -> list[AddAction]:
+    def _placed(self, folder: Path, rows: pl.DataFrame | Staged | Shared) -> list[AddAction]:
         """Bring the data files to disk, in the table's folder; no reader knows of them yet."""
-        if isinstance(rows, pl.DataFrame):
-            added = [written(folder, rows)]
-        else:
-            added = rows.files()
-            for file in added:
-                os.utime(rows.folder / file.path)  # it may have waited long; now it is young
-                (rows.folder / file.path).rename(folder / file.path)
+        is_frame = isinstance(rows, pl.DataFrame)
+        added = [written(folder, rows)] if is_frame else rows.place(folder)
         for file in added:
             sync(folder / file.path)
         sync(folder)
         return added
 
-    def _discard(self, folder: Path, added: list[AddAction], rows: pl.DataFrame | Staged) -> bool:
+    def _discard(
+        self, folder: Path, added: list[AddAction], rows: pl.DataFrame | Staged | Shared
+    ) -> bool:
         """Take back data files whose commit failed; True: the commit stands in spite of that."""
         known = {uri.rsplit("/", 1)[-1] for uri in self._opened().file_uris()}
-        for file in added:
-            if file.path not in known and isinstance(rows, Staged):
-                (folder / file.path).rename(rows.folder / file.path)
-            elif file.path not in known:
+        unknown = [file for file in added if file.path not in known]
+        if isinstance(rows, pl.DataFrame):
+            for file in unknown:
                 (folder / file.path).unlink(missing_ok=True)
+        else:
+            rows.take_back(folder, unknown)
         return known.issuperset(file.path for file in added)
 
     def _sync_log(self, first: int, last: int) -> None:
@@ -483,7 +485,7 @@ def _files(table: DeltaTable) -> list[File]:
     return sorted((File(*row) for row in rows), key=lambda file: (file.modified, file.path))
 
 
-def _stream(rows: Staged) -> RecordBatchReader:
+def _stream(rows: Staged | Shared) -> RecordBatchReader:
     """Return staged rows as an Arrow stream."""
     batches = (batch for frame in rows.scan().collect_batches() for batch in _batches(frame))
     return RecordBatchReader.from_batches(Table.from_arrow(rows.empty).schema, batches)

@@ -8,6 +8,7 @@ import polars as pl
 from octavo.definition.events import EVENT_ID, EVENT_TIME, TIMESTAMP
 from octavo.stores.delta import DeltaLog
 from octavo.stores.home import Home
+from octavo.stores.staged import Shared
 
 SCHEMA = {
     "prediction_id": pl.String,
@@ -45,7 +46,11 @@ class PredictionStore:
 
     def append(self, frame: pl.DataFrame, *, writer: str, version: int) -> None:
         """Write predictions, once per writer and version; columns that are not given are null."""
-        self.log.append(_whole(frame), app_id=writer, version=version, merge=True)
+        self.log.append(whole(frame), app_id=writer, version=version, merge=True)
+
+    def share(self, files: Shared, *, writer: str, version: int) -> None:
+        """Take in files of `whole` predictions, once per writer and version."""
+        self.log.append(files, app_id=writer, version=version, merge=True)
 
     def collect(self, frame: pl.DataFrame, *, partition: int, begin: int | None, end: int) -> bool:
         """Write the predictions that a partition of the stream has between two offsets.
@@ -60,7 +65,7 @@ class PredictionStore:
         bool
             False, and nothing is written, if somebody else has gone on from there.
         """
-        rows, writer, after = _whole(frame), _writer(partition), -1 if begin is None else begin
+        rows, writer, after = whole(frame), _writer(partition), -1 if begin is None else begin
         return (
             self.log.append(rows, app_id=writer, version=end, after=after, merge=True) is not None
         )
@@ -105,7 +110,8 @@ class PredictionStore:
         return found.select(EVENT_ID, "prediction")
 
 
-def _whole(frame: pl.DataFrame) -> pl.DataFrame:
+def whole(frame: pl.DataFrame) -> pl.DataFrame:
+    """Return predictions with all columns of the table; those that are not given are null."""
     return frame.cast({name: SCHEMA[name] for name in frame.columns}).match_to_schema(
         SCHEMA, missing_columns="insert"
     )

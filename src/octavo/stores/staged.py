@@ -1,13 +1,16 @@
 """Data files of a table before it knows of them.
 
 Rows that do not fit into memory are written to files as they come, in a folder of their own; a
-table takes all of them in at once (`octavo.stores.delta`), or the folder is removed. It knows
+table takes all of them in at once (`octavo.stores.delta`), or the folder is removed. `Staged` are
+given away; `Shared` stay where they are as well, for who may be killed and does it again. It knows
 nothing of what the rows mean.
 """
 
 import json
 import os
+import shutil
 import uuid
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +23,7 @@ from octavo.stores.faults import explained
 FILE = 1 << 27
 """Bytes of rows in memory that make a data file, more or less."""
 
+_STATISTICS = "octavo.statistics"  # what a shared file calls them among its metadata
 _LONGEST = 32  # characters of a text kept as the least or greatest of a file
 
 
@@ -92,6 +96,18 @@ class Staged:
             return self.held.lazy()
         return pl.scan_parquet([self.folder / file.path for file in self.files()], glob=False)
 
+    def place(self, folder: Path) -> list[AddAction]:
+        """Move the files to a table's folder, on the same disk."""
+        for file in self.files():
+            os.utime(self.folder / file.path)  # it may have waited long; now it is young
+            (self.folder / file.path).rename(folder / file.path)
+        return self._files
+
+    def take_back(self, folder: Path, files: Iterable[AddAction]) -> None:
+        """Undo `place` for some files."""
+        for file in files:
+            (folder / file.path).rename(self.folder / file.path)
+
     def _flush(self) -> None:
         with explained(str(self.folder)):
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -99,23 +115,73 @@ class Staged:
         self._held, self._held_bytes = [], 0
 
 
+class Shared:
+    """Data files by `write_shared`, on any disk, that a table is to have as well.
+
+    Parameters
+    ----------
+    paths
+        At least one; all have the same columns and types.
+    """
+
+    def __init__(self, paths: list[Path]) -> None:
+        self._paths = paths
+
+    @property
+    def empty(self) -> pl.DataFrame:
+        """A frame of the columns, without rows."""
+        return pl.DataFrame(schema=pl.read_parquet_schema(self._paths[0]))
+
+    def scan(self) -> pl.LazyFrame:
+        """Return all rows, lazily, in the order of the files."""
+        return pl.scan_parquet(self._paths, glob=False)
+
+    def place(self, folder: Path) -> list[AddAction]:
+        """Link the files in a table's folder, or copy them if that is on another disk."""
+        added = []
+        for path in self._paths:
+            new = _new_in(folder)
+            os.utime(path)  # see `Staged.place`
+            try:
+                os.link(path, new)
+            except OSError:
+                shutil.copyfile(path, new)
+            added.append(_added(new, pl.read_parquet_metadata(path)[_STATISTICS]))
+        return added
+
+    def take_back(self, folder: Path, files: Iterable[AddAction]) -> None:
+        """Undo `place` for some files."""
+        for file in files:
+            (folder / file.path).unlink(missing_ok=True)
+
+
 def written(folder: Path, frame: pl.DataFrame) -> AddAction:
     """Write a data file; no reader knows of it yet, and it may not have reached the disk."""
-    path = folder / f"part-{uuid.uuid4()}.parquet"
+    path = _new_in(folder)
     try:
         frame.write_parquet(path)
     except BaseException:
         path.unlink(missing_ok=True)
         raise
+    return _added(path, json.dumps(_statistics(frame)))
+
+
+def write_shared(path: Path, frame: pl.DataFrame) -> None:
+    """Write a data file that can become a table's, as a part of `Shared`.
+
+    Packed quickly: there are many small ones, which are packed again when they are merged.
+    """
+    statistics = {_STATISTICS: json.dumps(_statistics(frame))}
+    frame.write_parquet(path, compression="zstd", compression_level=1, metadata=statistics)
+
+
+def _new_in(folder: Path) -> Path:
+    return folder / f"part-{uuid.uuid4()}.parquet"
+
+
+def _added(path: Path, statistics: str) -> AddAction:
     found = path.stat()
-    return AddAction(
-        path.name,
-        found.st_size,
-        {},
-        found.st_mtime_ns // 1_000_000,
-        True,
-        json.dumps(_statistics(frame)),
-    )
+    return AddAction(path.name, found.st_size, {}, found.st_mtime_ns // 1_000_000, True, statistics)
 
 
 def _statistics(frame: pl.DataFrame) -> dict[str, Any]:

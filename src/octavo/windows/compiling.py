@@ -5,6 +5,7 @@ is kept in numba's cache; the rest is compiled into them. This module knows noth
 compute.
 """
 
+import importlib
 import zlib
 from collections.abc import Iterable
 from pathlib import Path
@@ -12,6 +13,24 @@ from types import ModuleType
 from typing import Any
 
 import numba as nb
+from numba.np import linalg
+
+
+def _begin() -> None:
+    """Have numba load what it compiles with, but not SciPy: that takes as long as all the rest.
+
+    It looks whether there are matrix products, which nothing here uses; a function that does is
+    looked at again when it is compiled.
+    """
+    looks = linalg.ensure_blas
+    linalg.ensure_blas = lambda: None
+    try:
+        importlib.import_module("numba.np.arraymath")
+    finally:
+        linalg.ensure_blas = looks
+
+
+_begin()
 
 compiled: Any = nb.njit  # whose annotations leave out the options used here
 

@@ -5,10 +5,11 @@ import pytest
 
 from octavo.errors import ResourceError
 from octavo.stores import delta
+from octavo.stores import staged as staging
 from octavo.stores.delta import DeltaLog
 from octavo.stores.home import Home
 from octavo.stores.raw import REJECTED_SCHEMA, RawStore
-from octavo.stores.staged import Staged
+from octavo.stores.staged import Shared, Staged, write_shared
 
 ROWS = pl.DataFrame({"n": range(1000), "t": ["a text"] * 1000})
 
@@ -93,6 +94,53 @@ def test_a_table_named_by_an_address_is_given_a_stream(tmp_path, staged):
     assert log.append(staged, app_id="w", version=1) == 1
     assert log.scan().sort("n").collect().equals(ROWS)
     assert log.append(staged, app_id="w", version=1) is None
+
+
+@pytest.fixture
+def shared(tmp_path):
+    paths = [tmp_path / f"{number}.parquet" for number in range(2)]
+    for path, part in zip(paths, ROWS.iter_slices(500), strict=True):
+        write_shared(path, part)
+    return Shared(paths)
+
+
+@pytest.mark.parametrize("is_other_disk", [False, True])
+def test_shared_files_are_the_tables_and_stay(tmp_path, shared, monkeypatch, is_other_disk):
+    def other_disk(*_):
+        raise OSError(18, "Invalid cross-device link")
+
+    if is_other_disk:
+        monkeypatch.setattr(staging.os, "link", other_disk)
+    log = DeltaLog(tmp_path / "table")
+    assert log.append(shared, app_id="w", version=1) == 1
+    assert log.append(shared, app_id="w", version=1) is None, "a replay"
+    assert log.scan().sort("n").collect().equals(ROWS)
+    assert shared.scan().collect().equals(ROWS)
+    found = pl.DataFrame(delta.DeltaTable(log.url).get_add_actions(flatten=True)).sort("min.n")
+    assert found["num_records"].to_list() == [500, 500]
+    assert found["min.n"].to_list() == [0, 500]
+    assert found["max.n"].to_list() == [499, 999]
+
+
+def test_shared_files_leave_the_table_if_the_commit_fails(tmp_path, shared, monkeypatch):
+    log = DeltaLog(tmp_path / "table")
+    log.append(ROWS.head(1), app_id="other", version=1)
+
+    def full(*arguments, **options):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(delta.DeltaTable, "create_write_transaction", full)
+        with pytest.raises(ResourceError, match="the disk is full"):
+            log.append(shared, app_id="w", version=1)
+    assert len(list((tmp_path / "table").glob("*.parquet"))) == 1
+    assert shared.scan().collect().equals(ROWS)
+
+
+def test_shared_files_are_sent_to_an_address(tmp_path, shared):
+    log = DeltaLog(f"file://{tmp_path}/table")
+    assert log.append(shared, app_id="w", version=1) == 1
+    assert log.scan().sort("n").collect().equals(ROWS)
 
 
 def test_a_batch_that_is_not_committed_leaves_nothing(tmp_path):
