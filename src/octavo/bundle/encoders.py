@@ -71,7 +71,8 @@ class ScaledNumber(EncodedColumn):
         """Learn median, mean and scale."""
         x = column.numbers(frame)
         known = np.isfinite(x)
-        median = float(np.median(x[known])) if known.any() else 0.0
+        # Of halves: the sum of the two in the middle may overflow.
+        median = 2 * float(np.median(x[known] / 2)) if known.any() else 0.0
         x = np.where(known, x, median)
         mean, scale = 0.0, 1.0
         if x.size and x.min() == x.max():
