@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from octavo.errors import DataError, DefinitionError
 from octavo.project import load
+from octavo.services.provenance import libraries
 from octavo.stores import catalog as tables
 from octavo.stores import compaction
 
@@ -113,16 +114,31 @@ def test_what_is_not_the_same_is_told(shop, octavo):
         connection.execute(changed.values(document=document))
     done = octavo("reproduce", candidate, "--dir", shop.folder)
     assert done.returncode == 1
-    first, second, *since = done.stdout.splitlines()
+    first, second, third, *since = done.stdout.splitlines()
     assert first.startswith(f"{candidate}  lightgbm on data-")
     assert "seed 12" in first
     assert second.startswith("Not the same: ")
+    assert third.startswith("  not the same: arrays.")
     assert any(line.startswith("  since then: lightgbm 0.1 → ") for line in since)
     assert "  since then: gone 3 → absent" in since
     told = json.loads(octavo("reproduce", candidate, "--dir", shop.folder, "--json").stdout)
     assert told["same"] is False
     assert told["differing_rows"] > 0
     assert told["largest_difference"] > 0
+    assert "arrays.leaf_value" in told["differs"]
+    assert not {"encoder", "model"} & {*told["differs"]}
+
+
+def test_another_processor_is_told(trained, octavo):
+    """Libraries multiply in an order of their own on each, and so to other last bits."""
+    if libraries().get("processor", "Nehalem") == "Nehalem" or libraries()["machine"] != "x86_64":
+        pytest.skip("NumPy cannot be told to multiply as for an older processor")
+    logistic = candidates(trained.folder)[1]
+    told = {"OPENBLAS_CORETYPE": "Nehalem"}
+    done = octavo("reproduce", logistic, "--dir", trained.folder, "--json", environment=told)
+    found = json.loads(done.stdout)
+    assert found["since"] == {"processor": [libraries()["processor"], "Nehalem"]}
+    assert found["same"] or "arrays.coef" in found["differs"], done.stdout
 
 
 @pytest.mark.parametrize(

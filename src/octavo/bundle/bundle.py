@@ -145,9 +145,14 @@ class Bundle:
 
     @cached_property
     def content_hash(self) -> str:
-        """What the bundle predicts and decides, as a SHA-256, and nothing else.
+        """What the bundle predicts and decides, as a SHA-256, and nothing else: `contents`."""
+        return _hash(self.contents)
 
-        Of arrays, encoder, kind, threshold and calibration, where there are any.
+    @property
+    def contents(self) -> dict[str, Any]:
+        """What it predicts and decides by, as plain values.
+
+        Kind, encoder, hashes of arrays, and threshold and calibration, where there are any.
         """
         parts: dict[str, Any] = {
             "model": self.model.meta(),
@@ -161,7 +166,7 @@ class Bundle:
             parts["threshold"] = self.threshold
         if self.calibration is not None:
             parts["calibration"] = self.calibration.to_dict()
-        return _hash(parts)
+        return parts
 
     def save(self, folder: str | os.PathLike[str]) -> None:
         """Write the bundle to a new folder: whole, on disk, or not at all.

@@ -41,6 +41,8 @@ def reproduce(candidate: str, folder: Path, home: Path | None, as_json: bool) ->
             f"Not the same: {found.differing_rows:,} of {found.rows:,} predictions differ, "
             f"by {found.largest_difference:.3g} at the most."
         )
+    if found.differs:
+        click.echo(f"  not the same: {', '.join(found.differs)}")
     for name, (then, now) in found.since.items():
         click.echo(f"  since then: {name} {then or 'absent'} → {now or 'absent'}")
     return ExitCode.DONE if found.same else ExitCode.FAILED

@@ -6,17 +6,22 @@ import subprocess
 from importlib import metadata
 from pathlib import Path
 
+import numpy as np
+from threadpoolctl import threadpool_info
+
 from octavo.version import __version__
 
 LIBRARIES = (
     "numpy",
     "polars",
     "numba",
+    "scipy",
     "scikit-learn",
     "lightgbm",
     "xgboost-cpu",
     "catboost",
     "skl2onnx",
+    "onnx",
     "onnxruntime",
 )
 """Those whose version may show in the last bit of a model."""
@@ -41,10 +46,22 @@ def code_version(folder: Path) -> str:
 
 def libraries() -> dict[str, str]:
     """Return the versions of Python and of `LIBRARIES`, as installed, and the kind of processor."""
-    found = {"python": platform.python_version(), "machine": platform.machine()}
+    found = {"python": platform.python_version(), "machine": platform.machine()} | _processor()
     for name in LIBRARIES:
         try:
             found[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
             continue
     return found
+
+
+def _processor() -> dict[str, str]:
+    """Return for which processor NumPy multiplies, where its library says so.
+
+    OpenBLAS finds that out when it is loaded; for each it adds up in another order.
+    """
+    installed = str(Path(np.__file__).parent)  # its libraries lie there or in numpy.libs beside it
+    for library in threadpool_info():
+        if library["filepath"].startswith(installed) and "architecture" in library:
+            return {"processor": library["architecture"]}
+    return {}

@@ -38,6 +38,8 @@ class Reproduction:
     """The training settings that held then, whatever they came from."""
     same_bundle: bool
     """Whether all that predicts (arrays, encoder) has the same hash."""
+    differs: list[str]
+    """What does not: ``encoder``, ``arrays.coef``, …; of a blend's members ``arrays.0.coef``, …."""
     same_predictions: bool
     """Whether the predictions on the validation part have the same bits."""
     rows: int
@@ -88,6 +90,7 @@ def reproduce(
         config_version=row["config_version"],
         settings=began["settings"],
         same_bundle=bundle.content_hash == again.content_hash,
+        differs=_otherwise(_parts(bundle), _parts(again)),
         same_predictions=not differing.any(),
         rows=len(kept),
         differing_rows=int(differing.reshape(len(kept), -1).any(axis=1).sum()),
@@ -152,8 +155,19 @@ def _since(
     run = catalog.one(sa.select(tables.runs).where(tables.runs.c.run_id == row["run_id"]))
     then = {"code": began["code"], "definition": run and run["definition"], **began["libraries"]}
     now = {"code": code_version(folder), "definition": pipeline.fingerprint, **libraries()}
+    return {name: [then.get(name), now.get(name)] for name in _otherwise(then, now)}
+
+
+def _parts(bundle: Bundle) -> dict[str, Any]:
+    """Return all that predicts by name, each array on its own."""
+    parts = bundle.contents
+    arrays = {f"arrays.{name}": array for name, array in parts.pop("arrays").items()}
+    return parts | arrays
+
+
+def _otherwise(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     names = dict.fromkeys([*then, *now])
-    return {n: [then.get(n), now.get(n)] for n in names if then.get(n) != now.get(n)}
+    return [name for name in names if then.get(name) != now.get(name)]
 
 
 def _missing(candidate_id: str, what: str) -> DataError:

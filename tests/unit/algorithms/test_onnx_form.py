@@ -24,7 +24,7 @@ from octavo.errors import DataError, DefinitionError, ResourceError
 from octavo.stages.training.algorithms import take_over
 
 pytest.importorskip("onnxruntime")
-pytest.importorskip("skl2onnx")
+skl2onnx = pytest.importorskip("skl2onnx")
 helper = pytest.importorskip("onnx.helper")
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -91,6 +91,21 @@ def test_what_scikit_learn_trains(estimator, kind, off):
     assert model.predict(X[:0]).shape == (0, *native.shape[1:])
     again = taken(estimator, kind)
     assert again.graph.tobytes() == model.graph.tobytes(), "the same rows give the same file"
+
+
+def test_the_order_in_which_a_process_lists_sets_shows_nowhere(monkeypatch):
+    """The converter lists the sets of operators as a Python set does: by hash, thus by process."""
+    estimator, convert = MLPClassifier(**LAYERS), skl2onnx.to_onnx
+    model = taken(estimator, "binary")
+
+    def backwards(*given, **told):
+        converted = convert(*given, **told)
+        assert len(converted.opset_import) > 1
+        converted.opset_import.reverse()
+        return converted
+
+    monkeypatch.setattr(skl2onnx, "to_onnx", backwards)
+    assert taken(estimator, "binary").graph.tobytes() == model.graph.tobytes()
 
 
 def test_what_another_library_exports():

@@ -73,6 +73,8 @@ def _converted(estimator: Any, kind: Kind) -> bytes:
         row = np.zeros((1, estimator.n_features_in_), dtype)
         try:
             converted: Any = to_onnx(estimator, row, options=options)
+            # The converter lists them as a Python set does: in every process as its hash seed says.
+            converted.opset_import.sort(key=lambda operators: operators.domain)
             _name_anew(converted.graph, {})
             graph = converted.SerializeToString()
             OnnxModel.of_graph(graph, kind)
