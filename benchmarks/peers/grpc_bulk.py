@@ -1,8 +1,8 @@
 """The client of `bulk.py` over gRPC: run in its own environment.
 
-``python grpc_bulk.py PORT MODEL X.npy FOUND.npy raw|listed`` has one large request predicted, writes
-the predictions, says so, and asks again for each line it reads. It answers with the seconds from
-the message to the predictions as an array.
+``python grpc_bulk.py PORT MODEL X.npy FOUND.npy raw|listed`` has one large request predicted,
+writes the predictions, says so, and asks again for each line it reads. It answers with the seconds
+from the message to the predictions as an array.
 """
 
 import sys
