@@ -26,8 +26,9 @@ import numpy as np
 import polars as pl
 
 from harness import Claim, environment
+from harness.deployed import LEAVES, TREES, deploy, up
+from harness.server import free_port, peer, running
 from octavo.project import Project, load
-from serving import FASTAPI, LEAVES, TREES, deploy, free_port, running
 
 FEAST = "feast[duckdb]==0.67.0"
 CUSTOMERS, TERMINALS, PAYMENTS = 1_000, 2_000, 200_000
@@ -194,8 +195,7 @@ def main() -> None:
         text = asked.with_columns(pl.col("at").dt.to_string("iso:strict")).to_dicts()
         bodies = [json.dumps({"events": [row]}).encode() for row in text]
         port = free_port()
-        command = [sys.executable, "-m", "octavo", "up", "server", folder, "--port", str(port)]
-        with running(command, port):
+        with running(up(folder, port), port):
             ours = octavo(port, folder.name, bodies)
             check(project, asked, ours)
             if options.alone:
@@ -222,10 +222,9 @@ def beside(
     scripts = Path(__file__).parent / "peers"
     feast, fastapi = free_port(), free_port()
     store = [environment("feast", FEAST), scripts / "feast_serving.py", folder / "values.parquet"]
-    model = [environment("fastapi", *FASTAPI), scripts / "fastapi_serving.py"]
     with (
         running([*store, str(feast)], feast),
-        running([*model, folder / "model.txt", str(fastapi)], fastapi),
+        running(peer("fastapi", folder / "model.txt", fastapi), fastapi),
     ):
         theirs = peers(feast, fastapi, asked, booster.feature_name())
         show(medians([ours, theirs], options.requests), options)

@@ -1,6 +1,7 @@
 """What the benchmarks share: a claim, the peer's environment, processes measured from outside.
 
-It knows nothing of Octavo but the one stream of events and the one plan in `stream`.
+It knows nothing of Octavo but the one stream of events and the one plan in `stream`, and the one
+deployed model in `deployed`.
 """
 
 from harness.beside import Beside, in_turn

@@ -8,12 +8,11 @@ does not run: it is no part of what is measured.
 import asyncio
 import time
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import uvloop
 
-TICKS = 100  # of a process's clock a second, as Linux tells it
+from harness.process import cpu
 
 
 @dataclass(frozen=True)
@@ -94,7 +93,7 @@ def load(
 async def _load(port: int, request: bytes, connections: int, seconds: float, server: int) -> Load:
     taken: list[float] = []
     clients: list[_Client] = []
-    before, own, began = _cpu(server), time.process_time(), time.perf_counter()
+    before, own, began = cpu(server), time.process_time(), time.perf_counter()
     until = began + seconds
 
     def client() -> _Client:
@@ -111,13 +110,7 @@ async def _load(port: int, request: bytes, connections: int, seconds: float, ser
         count / took,
         float(p50),
         float(p99),
-        1e6 * (_cpu(server) - before) / count,
+        1e6 * (cpu(server) - before) / count,
         1e6 * (time.process_time() - own) / count,
         sum(each.failed for each in clients),
     )
-
-
-def _cpu(process: int) -> float:
-    """Return the seconds of CPU that a process has taken."""
-    fields = Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / TICKS

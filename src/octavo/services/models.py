@@ -109,7 +109,7 @@ class Model:
         """The names of what is predicted: the target, or ``target=class`` for each class."""
         self.feature_decoder = FeatureDecoder(self.bundle.encoder.columns)
         """Reads features that come ready, for `predict_rows`."""
-        self._log = log
+        self._log, self._bounds = log, bounds
         self._ready = MicroBatch(self._of_features, bounds)
         self._events = MicroBatch(self._of_events, bounds)
 
@@ -128,22 +128,25 @@ class Model:
         """What reads events."""
         return self.scorer.decoder
 
-    async def predict_features(self, columns: Arrays) -> Predicted:
+    async def predict_features(self, columns: Arrays | np.ndarray) -> Predicted:
         """Predict from features that are there already.
 
         Parameters
         ----------
         columns
-            All of `features`, see `octavo.bundle.arrays.Arrays`; others are left aside.
+            All of `features`, see `octavo.bundle.arrays.Arrays`; others are left aside. Or a matrix
+            of numbers, a column for each in their order, which costs least.
 
         Raises
         ------
         DataError
             If one is missing, of another sort than in training, or of another length.
         """
-        X = self.bundle.encode_arrays(columns)
-        ready = _Ready(perf_counter_ns(), X, columns)
-        return await _kept(await self._ready.submit(ready, len(X)))
+        if _height(columns) < self._bounds.rows:
+            ready = self._of_columns(columns)
+        else:  # others do not wait for it
+            ready = await asyncio.to_thread(self._of_columns, columns)
+        return await _kept(await self._ready.submit(ready, len(ready.X)))
 
     async def predict_rows(self, rows: Sequence[Sequence[Any]]) -> Predicted:
         """Predict from rows of values of the types of `features`, in their order.
@@ -253,6 +256,16 @@ class Model:
             found = self.bundle.predict(columns)
         return found, self.scorer.flags.of(columns, found)
 
+    def _of_columns(self, given: Arrays | np.ndarray) -> "_Ready":
+        """Return features encoded."""
+        if isinstance(given, np.ndarray):
+            if self.bundle.encoder.is_plain:
+                X = np.array(given, np.float64, order="C")  # a copy: it may be part of a body
+                return _Ready(perf_counter_ns(), X, X)
+            given = {name: given[:, at] for at, name in enumerate(self.features)}
+        X = self.bundle.encode_arrays(given)
+        return _Ready(perf_counter_ns(), X, given)
+
     def _encoded(self, rows: Sequence[Sequence[Any]]) -> tuple[np.ndarray, np.ndarray | Arrays]:
         """Return rows encoded, and by column: as they are logged and looked at."""
         X = self.bundle.encode_rows(rows)
@@ -301,6 +314,12 @@ class _Ready(NamedTuple):
     X: np.ndarray
     columns: np.ndarray | Arrays
     """As they are logged; ``X`` itself where that says it."""
+
+
+def _height(columns: Arrays | np.ndarray) -> int:
+    if isinstance(columns, np.ndarray):
+        return len(columns)
+    return max((len(values) for values in columns.values()), default=0)
 
 
 def _transposed(names: Mapping[str, str], rows: Sequence[Sequence[Any]]) -> Arrays:

@@ -18,6 +18,7 @@ from tritonclient.utils import InferenceServerException, np_to_triton_dtype
 from octavo.server import App
 from octavo.server.metrics import FOLD
 from octavo.server.v2.messages import messages
+from octavo.services.inferences import answered, context
 
 from .wired import BUNDLES, WIDTH, models_of, running, serving
 
@@ -65,6 +66,14 @@ def each_feature(of, **options):
 def matrix(of, values=MATRIX, **options):
     tensor = of.InferInput("features", list(values.shape), np_to_triton_dtype(values.dtype))
     return [tensor.set_data_from_numpy(values, **options)]
+
+
+def columns_of(values):
+    """Return the same matrix as a tensor for each feature of `numbers`."""
+    tensors = [tritonclient.http.InferInput(f"x{n}", [len(values)], "FP64") for n in range(WIDTH)]
+    for tensor, column in zip(tensors, values.T, strict=True):
+        tensor.set_data_from_numpy(np.ascontiguousarray(column))
+    return tensors
 
 
 def check_mixed(found):
@@ -245,6 +254,15 @@ def test_messages_up_to_the_bound(rpc):
     assert error.value.status() == "StatusCode.RESOURCE_EXHAUSTED"
 
 
+def test_binary_tensors_may_take_more_than_json(http):
+    many = np.tile(MATRIX, (8000, 1))  # 33 MB: twice the body of JSON that is taken
+    for tensors in (matrix(tritonclient.http, many), columns_of(many)):
+        found = http.infer("numbers", tensors).as_numpy("amount")
+        np.testing.assert_array_equal(found, np.tile(EXPECTED, 8000))
+    with pytest.raises(InferenceServerException, match="the body is larger than 16777216 bytes"):
+        http.infer("numbers", matrix(tritonclient.http, many[:90_000], binary_data=False))
+
+
 def test_a_pipeline_without_a_deployment_is_not_ready():
     with serving({"later": None}, grpc=True) as found:
         http = tritonclient.http.InferenceServerClient(f"127.0.0.1:{found.http}")
@@ -267,12 +285,16 @@ def test_all_that_is_answered_is_logged():
         rpc = tritonclient.grpc.InferenceServerClient(f"127.0.0.1:{found.grpc}")
         with http, rpc:
             http.infer("numbers", matrix(tritonclient.http))
+            http.infer("numbers", columns_of(MATRIX))
             rpc.infer("numbers", matrix(tritonclient.grpc))
             nothing = np.empty((0, WIDTH))
             for client, of in ((http, tritonclient.http), (rpc, tritonclient.grpc)):
                 found = client.infer("numbers", matrix(of, nothing)).as_numpy("amount")
                 assert found.shape == (0,)
-    assert models.live("numbers")._log.added == 2
+    kept = models.live("numbers")._log.added
+    assert len(kept) == 3
+    for each in kept:
+        np.testing.assert_array_equal(answered(each, context(each)).features, MATRIX)
 
 
 def test_bodies_that_lie_about_their_json(ports):

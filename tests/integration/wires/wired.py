@@ -16,19 +16,21 @@ from octavo.definition import Replace
 from octavo.server import App
 from octavo.services.batching import Bounds
 from octavo.services.flags import Flags
+from octavo.services.inferences import Inference
 from octavo.services.models import Models, Version
 
 WIDTH = 13
 
 
 class Log:
-    """Counts what a model would log: of no row nothing is."""
+    """Keeps what a model would log: of no row nothing is."""
 
     def __init__(self) -> None:
-        self.added = 0
+        self.added: list[Inference] = []
 
-    def add(self, inference: Any) -> None:
-        self.added += len(inference.predictions) > 0
+    def add(self, inference: Inference) -> None:
+        if len(inference.predictions):
+            self.added.append(inference)
 
 
 def mixed() -> Bundle:

@@ -39,8 +39,7 @@ def test_a_tensor_for_each_feature_in_any_order():
 @pytest.mark.parametrize("datatype", ["FP64", "FP32", "INT8", "UINT64"])
 def test_a_matrix_of_all_features(data, datatype):
     _, found = read(tensor("whatever", (3, 2), datatype, data))
-    assert found["a"].tolist() == [1, 3, 5]
-    assert found["b"].tolist() == [2, 4, 6]
+    assert found.tolist() == [[1, 2], [3, 4], [5, 6]]
 
 
 def test_what_is_no_number_is_nan_as_python_writes_it():

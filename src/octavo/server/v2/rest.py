@@ -6,8 +6,6 @@ What does not fit is answered with 400, as the protocol has it, and not with 422
 from collections.abc import Mapping
 from time import perf_counter_ns
 
-import numpy as np
-
 from octavo.errors import DataError
 from octavo.server.answers import Answer, Refused, as_json
 from octavo.server.arrow import LARGEST_TABLE
@@ -17,7 +15,7 @@ from octavo.server.outputs import outputs
 from octavo.server.routes import LARGEST_BODY, Request, Routes
 from octavo.server.v2 import infer
 from octavo.server.v2.about import SERVER, is_ready, metadata
-from octavo.server.v2.tensors import answers, columns
+from octavo.server.v2.tensors import Columns, answers, columns
 from octavo.services.models import Models, NotServedError
 
 
@@ -98,7 +96,7 @@ def _largest(request: Request) -> int:
 
 def _asked(
     request: Request, body: bytes, features: Mapping[str, str]
-) -> tuple[infer.Asked, dict[str, np.ndarray]]:
+) -> tuple[infer.Asked, Columns]:
     """Return what is asked, and the columns it brings."""
     plain = unpacked(body, request.header(b"content-encoding"), _largest(request))
     told = request.header(infer.HEADER_LENGTH)

@@ -14,6 +14,8 @@ from octavo.errors import DataError
 from octavo.server.v2.datatypes import NUMPY, of_feature, of_values, sort_of
 
 MATRIX_SORTS = ("number", "boolean")
+Columns = dict[str, np.ndarray] | np.ndarray
+"""An array for each feature, or the matrix of all."""
 
 
 class Tensor(NamedTuple):
@@ -64,8 +66,8 @@ class Expected(NamedTuple):
         return count
 
 
-def columns(tensors: Sequence[Tensor], features: Mapping[str, str]) -> dict[str, np.ndarray]:
-    """Return a column for each feature, as `Model.predict_features` takes them.
+def columns(tensors: Sequence[Tensor], features: Mapping[str, str]) -> Columns:
+    """Return the features, as `Model.predict_features` takes them.
 
     Parameters
     ----------
@@ -121,7 +123,7 @@ def _of_each(given: Mapping[str, Tensor], features: Mapping[str, str]) -> dict[s
     return found
 
 
-def _of_matrix(tensor: Tensor, features: Mapping[str, str]) -> dict[str, np.ndarray]:
+def _of_matrix(tensor: Tensor, features: Mapping[str, str]) -> np.ndarray:
     where = f"input {tensor.name!r}"
     for name, dtype in features.items():
         if sort_of(dtype) not in MATRIX_SORTS:
@@ -136,11 +138,8 @@ def _of_matrix(tensor: Tensor, features: Mapping[str, str]) -> dict[str, np.ndar
             where=where,
             fix=f"Send [N, {len(features)}], in the order of the model's metadata.",
         )
-    matrix = tensor.values.reshape(tensor.shape)
-    return {
-        name: as_feature(name, dtype, matrix[:, at])
-        for at, (name, dtype) in enumerate(features.items())
-    }
+    name, dtype = next(iter(features.items()))
+    return as_feature(name, dtype, tensor.values).reshape(tensor.shape)
 
 
 def as_feature(name: str, dtype: str, values: np.ndarray) -> np.ndarray:
