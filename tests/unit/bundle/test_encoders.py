@@ -76,7 +76,9 @@ def test_rare_categories_share_a_place():
     assert encoder.transform(pl.DataFrame({"c": ["c050"]}))[0, -1] == 1.0
 
 
-@pytest.mark.parametrize("values", [[7.1, 7.1, 7.1], [None, None], [1e308, -1e308], [1e308, 1.5e308], [5e-324, 0.0]])
+@pytest.mark.parametrize(
+    "values", [[7.1, 7.1, 7.1], [None, None], [1e308, -1e308], [1e308, 1.5e308], [5e-324, 0.0]]
+)
 def test_linear_output_is_finite_whatever_it_learned_from(values):
     encoder = LinearEncoder.fit(pl.DataFrame({"x": values}, schema={"x": pl.Float64}))
     extremes = [None, 0.0, 7.1, 1.7e308, -1.7e308, float("inf"), float("-inf"), float("nan")]
