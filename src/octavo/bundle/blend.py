@@ -143,13 +143,13 @@ def scores_of(kind: str, predicted: np.ndarray) -> np.ndarray:
     numpy.ndarray
         float64, of the same shape; the same bits for a row alone and among others.
     """
-    from octavo.bundle import evaluator
+    from octavo.bundle import probabilities
 
     scores = np.array(predicted, np.float64, order="C")
     if kind == "binary":
-        evaluator.log_odds(scores)
+        probabilities.log_odds(scores)
     elif kind == "multiclass":
-        evaluator.logarithms(scores)
+        probabilities.logarithms(scores)
     return scores
 
 

@@ -71,10 +71,10 @@ class Sigmoid(Calibration):
 
     def apply(self, predicted: np.ndarray) -> np.ndarray:
         """Return calibrated probabilities, shape (n,)."""
-        from octavo.bundle import evaluator
+        from octavo.bundle import probabilities
 
         out = np.empty(predicted.size)
-        evaluator.sigmoid(predicted, self.slope, self.intercept, out)
+        probabilities.sigmoid(predicted, self.slope, self.intercept, out)
         return out
 
 
@@ -95,10 +95,10 @@ class Isotonic(Calibration):
 
     def apply(self, predicted: np.ndarray) -> np.ndarray:
         """Return calibrated probabilities, shape (n,)."""
-        from octavo.bundle import evaluator
+        from octavo.bundle import probabilities
 
         out = np.empty(predicted.size)
-        evaluator.isotonic(predicted, np.asarray(self.at), np.asarray(self.told), out)
+        probabilities.isotonic(predicted, np.asarray(self.at), np.asarray(self.told), out)
         return out
 
     @classmethod
@@ -121,10 +121,10 @@ class Temperature(Calibration):
 
     def apply(self, predicted: np.ndarray) -> np.ndarray:
         """Return calibrated probabilities, shape (n, classes)."""
-        from octavo.bundle import evaluator
+        from octavo.bundle import probabilities
 
         out = np.empty(predicted.shape)
-        evaluator.tempered(np.ascontiguousarray(predicted), 1 / self.temperature, out)
+        probabilities.tempered(np.ascontiguousarray(predicted), 1 / self.temperature, out)
         return out
 
 

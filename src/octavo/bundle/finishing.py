@@ -94,7 +94,7 @@ def _sigmoid(predicted: np.ndarray, truth: np.ndarray) -> Sigmoid | None:
 
     None if the model ranks no better than chance, so that the line does not rise.
     """
-    from octavo.bundle.evaluator import CLOSEST
+    from octavo.bundle.probabilities import CLOSEST
 
     positives = truth.sum()
     high, low = (positives + 1) / (positives + 2), 1 / (truth.size - positives + 2)

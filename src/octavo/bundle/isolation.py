@@ -50,10 +50,10 @@ class IsolationModel(Trees):
             raise broken("knots, surprise or tail do not rise")
 
     def _fill(self, X: np.ndarray, out: np.ndarray) -> None:
-        from octavo.bundle import evaluator
+        from octavo.bundle import evaluator, surprise
 
         evaluator.forest(X, *self._walk, out)
-        evaluator.set_apart(out, self.knots, self.surprise, self.slope)
+        surprise.set_apart(out, self.knots, self.surprise, self.slope)
 
 
 FORMS[IsolationModel.form] = IsolationModel

@@ -356,9 +356,9 @@ class TailModel(Model):
             raise broken("knots or tails do not rise")
 
     def _fill(self, X: np.ndarray, out: np.ndarray) -> None:
-        from octavo.bundle import evaluator
+        from octavo.bundle import surprise
 
-        evaluator.tails(X, self.knots, self.surprise, self.slope, out)
+        surprise.tails(X, self.knots, self.surprise, self.slope, out)
 
 
 FORMS: dict[str, type[Model]] = {

@@ -231,7 +231,7 @@ def _together(graph: _Graph, model: Members, X: str) -> str:
 
 def _scores(graph: _Graph, kind: str, p: str) -> str:
     """Add what `octavo.bundle.blend.scores_of` does."""
-    from octavo.bundle.evaluator import CLOSEST
+    from octavo.bundle.probabilities import CLOSEST
 
     if kind == "binary":
         return _log_odds(graph, p)
@@ -242,7 +242,7 @@ def _scores(graph: _Graph, kind: str, p: str) -> str:
 
 def _log_odds(graph: _Graph, p: str) -> str:
     """Add the log-odds of probabilities."""
-    from octavo.bundle.evaluator import CLOSEST
+    from octavo.bundle.probabilities import CLOSEST
 
     inside = graph.add("Clip", p, graph.constant(CLOSEST), graph.constant(1.0 - CLOSEST))
     odds = graph.add("Div", inside, graph.add("Sub", graph.constant(1.0), inside))
