@@ -63,7 +63,7 @@ import octavo as ov
 types = {"at": pl.Datetime("us", "UTC"), "amount": pl.Float64}
 payments = ov.Dataset(
     "payments",
-    online=ov.Stream(types=types, age="50ms"),
+    online=ov.Stream(types=types, age="25ms"),
     event_id="id",
     event_time="at",
     checks=[ov.Check("amount is positive", pl.col("amount") > 0)],
