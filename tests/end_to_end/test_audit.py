@@ -72,6 +72,15 @@ def test_nothing_changes_unseen(shop, octavo):
     unsaid = octavo("audit", "verify", "--dir", shop)
     assert (unsaid.returncode, "version 2 of the settings" in unsaid.stderr) == (1, True)
     with sqlite3.connect(catalog) as connection:
+        connection.execute("delete from config where version = 2")
+        connection.execute("update deployments set candidate_id = 'candidate-0'")
+    other = octavo("audit", "verify", "--dir", shop)
+    assert (other.returncode, "deployment-1 of candidate-0" in other.stderr) == (1, True)
+    with sqlite3.connect(catalog) as connection:
+        connection.execute("delete from deployments")
+    gone = octavo("audit", "verify", "--dir", shop)
+    assert (gone.returncode, "deployment-1 was deployed" in gone.stderr) == (1, True)
+    with sqlite3.connect(catalog) as connection:
         connection.execute("drop trigger events_are_not_changed")
         connection.execute("update events set actor = 'eve' where kind = 'deployed'")
     broken = octavo("audit", "verify", "--dir", shop)

@@ -80,7 +80,9 @@ def live(at: str, folder: Path, home: Path | None, as_json: bool) -> int:
     click.echo(f"  live        {_time(found['live_from'])} to {until}")
     if event := found["event"]:
         why = event["document"].get("reason")
-        click.echo(f"  {event['kind']:<11} by {event['actor']}" + (f": {why}" if why else ""))
+        click.echo(
+            f"  {event['kind']:<11} by {event['actor'] or '?'}" + (f": {why}" if why else "")
+        )
     if verdict := found["verdict"]:
         document = verdict["document"]
         click.echo(f"  verdict     {document['reason']}")

@@ -27,14 +27,17 @@ _TOO_LONG = (
 class Connection(HttpToolsProtocol):
     """Adds to each scope what it takes to read and write in one piece; bounds heads."""
 
-    _head: int | None = None
-    """Bytes that came of a head which is not whole; None: no head has begun."""
+    _head = 0
+    """Bytes that came in a row of a head, or of what follows a body."""
+    _goes_on = False
+    """Whether a head began or ended in what came last, or there was something of a body in it."""
 
     def data_received(self, data: bytes) -> None:
-        """Read what came; end with a head that becomes too long."""
-        before = self._head
+        """Read what came; end with a head, or what follows a body, that becomes too long."""
+        self._goes_on = False
         super().data_received(data)
-        if before is None or self._head is None:
+        if self._goes_on or self.transport.is_closing():
+            self._head = 0
             return
         self._head += len(data)
         if self._head > LONGEST_HEAD:
@@ -44,13 +47,18 @@ class Connection(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """Begin a head."""
         super().on_message_begin()
-        self._head = 0
+        self._goes_on = True
 
     def on_headers_complete(self) -> None:
         """Begin a request."""
         super().on_headers_complete()
-        self._head = None
+        self._goes_on = True
         self.scope[_CYCLE] = self.cycle  # type: ignore[typeddict-unknown-key]
+
+    def on_body(self, body: bytes) -> None:
+        """Take a part of a body."""
+        super().on_body(body)
+        self._goes_on = True
 
 
 def _is_written(answer: Answer, scope: Scope) -> bool:
@@ -94,7 +102,9 @@ def arrived(scope: Scope) -> Message | None:
 
 async def answered(answer: Answer, scope: Scope, send: Send, *, is_last: bool) -> None:
     """Send an answer; after the last one the connection ends."""
-    if not is_last and _is_written(answer, scope):
+    is_written = not is_last and _is_written(answer, scope)
+    scope.pop(_CYCLE, None)  # which has the scope: they would wait for the garbage collector
+    if is_written:
         return
     length = (b"content-length", str(len(answer.body)).encode())
     headers = [(b"content-type", answer.kind), length, *answer.headers]

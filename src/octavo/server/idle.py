@@ -11,6 +11,8 @@ from typing import Any
 
 HEAD = 20.0
 """Seconds in which the head of a request comes."""
+UNREAD = 60.0
+"""Seconds in which a client reads something of what was written to it; as nginx has it."""
 FILES = 10_240
 """Files that may be open, connections among them, if the system allows as many."""
 
@@ -27,6 +29,7 @@ class Idle:
     def __init__(self, most: int) -> None:
         self.most = most
         self._since: dict[Any, tuple[Any, float]] = {}
+        self._unread: dict[Any, tuple[int, float]] = {}
 
     def look(self, connections: Collection[Any], now: float) -> None:
         """Close what has waited for too long; to be called again and again.
@@ -45,10 +48,22 @@ class Idle:
                 of, since = before.get(each, (last, now))
                 self._since[each] = last, since if of is last else now
         longest = sorted(self._since, key=lambda each: self._since[each][1])
+        longest = [each for each in longest if not each.transport.is_closing()]
         surplus = max(0, len(connections) - self.most)
         for place, each in enumerate(longest):
             if place < surplus or now - self._since[each][1] >= HEAD:
                 each.transport.close()
+        self._end_unread(connections, now)
+
+    def _end_unread(self, connections: Collection[Any], now: float) -> None:
+        """End connections whose client reads nothing: to close them would wait for it."""
+        before, self._unread = self._unread, {}
+        for each in connections:
+            if left := each.transport.get_write_buffer_size():
+                of, since = before.get(each, (left, now))
+                self._unread[each] = left, since if of == left else now
+                if now - self._unread[each][1] >= UNREAD:
+                    each.transport.abort()
 
 
 def most_connections() -> int:

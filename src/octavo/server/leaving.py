@@ -15,6 +15,7 @@ from octavo.server.app import App
 from octavo.server.connection import Connection
 from octavo.server.idle import FILES, Idle
 from octavo.services.certificate import Certificate
+from octavo.services.supervisor import GRACE
 
 IDLE = 5
 """Seconds after which a connection on which nothing is asked is closed, here as anywhere."""
@@ -48,6 +49,8 @@ class Server(uvicorn.Server):
         # Who stands before it is nobody's to say in a header, and looking costs each request.
         # A WebSocket would be answered by nobody, and is no connection as `Idle` knows them.
         told |= {"proxy_headers": False, "server_header": False, "ws": "none"}
+        # Who reads no answer must not keep it from ending before it is killed.
+        told |= {"timeout_graceful_shutdown": round(GRACE) - 5}
         if certificate is not None:
             told["ssl_context_factory"] = lambda *_: certificate.context()
         super().__init__(uvicorn.Config(gate, timeout_keep_alive=IDLE, **told))  # type: ignore[arg-type]

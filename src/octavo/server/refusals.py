@@ -4,9 +4,11 @@ MLflow's clients read a code and a message; those of the Open Inference Protocol
 ``{"error": …}``. It knows nothing of why something is refused.
 """
 
+import re
+
 from octavo.server.answers import Answer, Refused, as_json
 
-_OF_MLFLOW = "/invocations"
+_OF_MLFLOW = re.compile("(/endpoints/[^/]+)?/invocations")
 _CODES = {
     401: "UNAUTHENTICATED",
     403: "PERMISSION_DENIED",
@@ -23,7 +25,7 @@ all others, which are the client's to mend."""
 def refusal(refused: Refused, path: str) -> Answer:
     """Return what a client reads who has asked an address."""
     told = {"error": str(refused)}
-    if path.endswith(_OF_MLFLOW):
+    if _OF_MLFLOW.fullmatch(path):
         code = _CODES.get(refused.status, "BAD_REQUEST")
         told = {"error_code": code, "message": str(refused)}
     return Answer(as_json(told), status=refused.status, headers=refused.headers)

@@ -4,6 +4,7 @@ The log is the catalog's events: each is written in the transaction of what it t
 to the one before (`octavo.stores.catalog.chain`).
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -16,6 +17,9 @@ from octavo.stores.catalog.chain import Head, verified
 
 ROUTINE = frozenset({"batch committed", "run began", "trial finished"})
 """What goes on by itself, and nobody decided."""
+DEPLOYING = ("deployed", "rolled back")
+"""The kinds of events by which something is deployed."""
+_FIX = "Compare with a copy of the catalog, and see who can write to its file."
 
 
 def entries(
@@ -69,20 +73,36 @@ def verify(catalog: Catalog, kept: Head | None = None) -> Head:
     Raises
     ------
     DataError
-        Naming the first event that is not what was written, or a deployment or a version of the
-        settings of which the log says nothing.
+        Naming the first event that is not what was written, a deployment of which the log says
+        nothing, or something else, or a version of the settings of which it says nothing.
     """
+    # Rows before events: each is committed with its event, and others go on meanwhile.
+    live = deployments.history(catalog)
+    versions = catalog.rows(sa.select(tables.config.c.version))
     with catalog.transaction() as connection:
         head = verified(connection, kept)
-    said = {row["document"].get("deployment") for row in entries(catalog, everything=True)}
-    for row in deployments.history(catalog):
-        if row["deployment_id"] not in said:
-            raise _unsaid(row["deployment_id"])
-    changes = {row["subject"] for row in entries(catalog, kind="config changed")}
-    for row in catalog.rows(sa.select(tables.config.c.version)):
+    said = {row["document"].get("deployment"): row["subject"] for row in _told(catalog, DEPLOYING)}
+    for row in live:
+        if said.get(row["deployment_id"]) != row["candidate_id"]:
+            raise _unsaid(f"{row['deployment_id']} of {row['candidate_id']}")
+    if gone := set(said) - {row["deployment_id"] for row in deployments.history(catalog)}:
+        raise DataError(
+            f"{min(gone)} was deployed, as an event says, and is not in the catalog.",
+            where="event log",
+            fix=_FIX,
+        )
+    changes = {row["subject"] for row in _told(catalog, ("config changed",))}
+    for row in versions:
         if f"version {row['version']}" not in changes:
             raise _unsaid(f"version {row['version']} of the settings")
     return head
+
+
+def _told(catalog: Catalog, kinds: Sequence[str]) -> list[Row]:
+    """Return subject and document of events of some kinds: all events need not be in memory."""
+    table = tables.events
+    columns = [table.c.subject, table.c.document]
+    return catalog.rows(sa.select(*columns).where(table.c.kind.in_(kinds)))
 
 
 def live_at(catalog: Catalog, at: int) -> dict[str, Any] | None:
@@ -118,5 +138,5 @@ def _unsaid(what: str) -> DataError:
     return DataError(
         f"{what} is in the catalog, and no event says how it came there.",
         where="event log",
-        fix="Compare with a copy of the catalog, and see who can write to its file.",
+        fix=_FIX,
     )

@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 import polars as pl
+from polars.exceptions import PanicException
 
 from octavo.errors import OctavoError, ResourceError
 from octavo.services.prediction_records import Context, unpacked
@@ -136,7 +137,9 @@ class Collecting:
         """Return the predictions of some blocks; of one that cannot be read none."""
         try:
             return _predictions(records)
-        except Exception as error:  # noqa: BLE001  whatever it is, it would be so the next time
+        except MemoryError:  # it would not be so the next time
+            raise
+        except (Exception, PanicException) as error:  # noqa: BLE001  as it would, whatever it is
             if len(records) > 1:
                 return pl.concat([self._rows(partition, [each]) for each in records])
             (record,) = records

@@ -433,7 +433,7 @@ class Models:
                 where=f"pipeline {name!r}",
                 fix="Run `octavo run` until a model is ready.",
             )
-        if version is None or version in (live.version, live.candidate_id):
+        if version is None or version in (live.version, live.deployment_id, live.candidate_id):
             return live
         # If what is live changes meanwhile, it is kept by nobody.
         earlier = served.earlier

@@ -60,7 +60,9 @@ def _processor() -> dict[str, str]:
 
     OpenBLAS finds that out when it is loaded; for each it adds up in another order.
     """
-    installed = str(Path(np.__file__).parent)  # its libraries lie there or in numpy.libs beside it
+    installed = str(
+        Path(np.__file__).resolve().parent
+    )  # its libraries lie there or in numpy.libs beside it
     for library in threadpool_info():
         if library["filepath"].startswith(installed) and "architecture" in library:
             return {"processor": library["architecture"]}

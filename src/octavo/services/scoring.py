@@ -140,6 +140,7 @@ def _identity(scorer: Scorer, files: Sequence[Path], output: Path) -> dict[str, 
         "deployment": [scorer.deployment_id, scorer.candidate_id],
         "groups": sorted(each.group_id for of in scorer.features.parts.values() for each in of),
         "output": output.suffix,
+        "records": "shared",  # how they are kept: what was begun otherwise begins anew
     }
 
 

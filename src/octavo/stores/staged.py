@@ -138,15 +138,20 @@ class Shared:
 
     def place(self, folder: Path) -> list[AddAction]:
         """Link the files in a table's folder, or copy them if that is on another disk."""
-        added = []
-        for path in self._paths:
-            new = _new_in(folder)
-            os.utime(path)  # see `Staged.place`
-            try:
-                os.link(path, new)
-            except OSError:
-                shutil.copyfile(path, new)
-            added.append(_added(new, pl.read_parquet_metadata(path)[_STATISTICS]))
+        added, made = [], []
+        try:
+            for path in self._paths:
+                made.append(new := _new_in(folder))
+                os.utime(path)  # see `Staged.place`
+                try:
+                    os.link(path, new)
+                except OSError:
+                    shutil.copyfile(path, new)
+                added.append(_added(new, pl.read_parquet_metadata(path)[_STATISTICS]))
+        except BaseException:
+            for new in made:
+                new.unlink(missing_ok=True)
+            raise
         return added
 
     def take_back(self, folder: Path, files: Iterable[AddAction]) -> None:

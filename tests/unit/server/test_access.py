@@ -456,6 +456,24 @@ def test_connections_are_bounded():
             assert client.get("/health").status_code == 200
 
 
+def test_who_reads_no_answers_is_given_up(monkeypatch):
+    monkeypatch.setattr(idle, "UNREAD", 1.0)
+    with serving() as client, connected(client) as plain:
+        plain.settimeout(0.2)
+        asked = b"GET /openapi.json HTTP/1.1\r\nhost: x\r\n\r\n" * 1000
+
+        def is_over():
+            try:
+                plain.send(asked)
+            except TimeoutError:
+                return False
+            except OSError:
+                return True
+
+        comes_true(is_over)
+        assert client.get("/health").status_code == 200
+
+
 def test_a_client_that_leaves_makes_room():
     with serving(Limits(in_flight=1)) as client:
         with connected(client) as plain:

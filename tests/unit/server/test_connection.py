@@ -1,10 +1,12 @@
 """A connection answers to the same bytes as uvicorn's own, in fewer pieces."""
 
 import asyncio
+import gc
+from itertools import pairwise
 
 import pytest
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
 from octavo.server.answers import Answer
@@ -65,6 +67,10 @@ def asked(protocol, *parts, answer=ANSWER, is_last=False):
             if not wire.is_closed:
                 connection.data_received(part)
             await asyncio.sleep(0.01)
+        seen = -1
+        while seen != len(bodies):
+            seen = len(bodies)
+            await asyncio.sleep(0.03)
         is_open = not wire.is_closed
         connection.connection_lost(None)
         return wire.written, bodies, is_open
@@ -126,12 +132,32 @@ def test_a_head_is_bounded(length, is_long):
     assert len(bodies) == (not is_long)
 
 
-def test_large_bodies_one_after_the_other_are_no_head():
-    body = post(b"x" * (2 * LONGEST_HEAD))
-    together = body + body
-    cut = len(body) + 10
-    _, bodies, is_open = asked(Connection, together[:cut], together[cut:])
-    assert (len(bodies), is_open) == (2, True)
+@pytest.mark.parametrize("size", [0, 2 * LONGEST_HEAD])
+def test_many_requests_one_after_the_other_are_no_head(size):
+    one = post(b"x" * size)
+    many = one * (3 + 3 * LONGEST_HEAD // len(one))
+    cuts = [0, 10, len(many) - len(one) + 10, len(many)]
+    parts = [many[first:end] for first, end in pairwise(cuts)]
+    _, bodies, is_open = asked(Connection, *parts)
+    assert (len(bodies), is_open) == (len(many) // len(one), True)
+
+
+def test_what_follows_a_body_is_bounded():
+    begun = b"POST /x HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n1\r\na\r\n0\r\n"
+    trailers = [b"x-t: " + b"y" * 10_000 + b"\r\n"] * 10
+    written, _, is_open = asked(Connection, begun, *trailers)
+    assert (b" 431 " in b"".join(written), is_open) == (True, False)
+
+
+def test_nothing_of_a_request_waits_for_the_garbage_collector():
+    gc.collect()
+    gc.disable()
+    try:
+        asked(Connection, *[post()] * 50)
+        kept = [each for each in gc.get_objects() if type(each) is RequestResponseCycle]
+    finally:
+        gc.enable()
+    assert len(kept) <= 1
 
 
 def test_who_has_gone_is_not_answered():

@@ -35,8 +35,8 @@ def head_of(catalog, kept=None):
 def by_hand(catalog, *statements):
     """Do to the file what somebody does who can write to it."""
     with sqlite3.connect(catalog.path) as connection:
-        for name in ("changed", "deleted"):
-            connection.execute(f"drop trigger events_are_not_{name}")
+        for name in ("not_changed", "not_deleted", "chained"):
+            connection.execute(f"drop trigger events_are_{name}")
         for statement in statements:
             assert connection.execute(statement).rowcount
 
@@ -66,6 +66,9 @@ def test_an_event_knows_who(tmp_path):
         (3, "update events set at = at + 1 where id = 3"),
         (3, "update events set document = json_set(document, '$.reason', '') where id = 3"),
         (3, "update events set run_id = 'run-1' where id = 3"),
+        (3, "update events set at = 9000000000000000000, hash = '' where id = 3"),
+        (3, "update events set at = 'abc' where id = 3"),
+        (3, "update events set subject = x'ff' where id = 3"),
         (1, "delete from events where id = 1"),
         (3, "delete from events where id = 3"),
         (2, "update events set id = case id when 2 then 3 else 2 end where id in (2, 3) and 0"),
@@ -93,6 +96,39 @@ def test_an_end_that_is_cut_off_is_seen(tmp_path):
     by_hand(catalog, "delete from events where id = 5")
     with pytest.raises(DataError, match="it has 4 events, and 5 were written"):
         head_of(catalog)
+
+
+@pytest.mark.parametrize(
+    ("told", "statement"),
+    [
+        ("its end is missing", "delete from chain"),
+        (
+            "one of the thousand events after ID 0 cannot be read",
+            "update events set document = '{'",
+        ),
+    ],
+)
+def test_what_cannot_be_read_is_said(tmp_path, told, statement):
+    catalog = written(tmp_path)
+    by_hand(catalog, statement)
+    with pytest.raises(DataError, match=f"event log: {told}"):
+        head_of(catalog)
+
+
+def test_nothing_is_chained_to_a_missing_end(tmp_path):
+    catalog = written(tmp_path)
+    by_hand(catalog, "delete from chain")
+    with pytest.raises(DataError, match="its end is missing"):
+        catalog.emit("deployed", "x")
+
+
+def test_an_older_version_that_goes_on_fails_and_breaks_nothing(tmp_path):
+    catalog = written(tmp_path)
+    old = "insert into events (run_id, kind, subject, severity, document, at) values "
+    with sqlite3.connect(catalog.path) as connection, pytest.raises(sqlite3.IntegrityError):
+        connection.execute(old + "(null, 'batch committed', 'x', 'info', '{}', 1)")
+    catalog.emit("deployed", "x")
+    assert head_of(catalog).length == 6
 
 
 def test_who_writes_all_anew_is_found_by_a_head_that_was_kept(tmp_path):
@@ -151,10 +187,12 @@ def test_an_older_catalog_is_chained_when_it_is_opened(tmp_path):
     config = Config()
     config.set_main_option("script_location", str(Path(package.__file__).parent / "migrations"))
     catalog = written(tmp_path)
+    catalog.emit("key made", "shop", by="ann")
     kept = [row["subject"] for row in catalog.rows(sa.select(tables.events))]
     with catalog.transaction() as connection:
         config.attributes["connection"] = connection
         command.downgrade(config, "0010")
     again = Catalog(catalog.path)
-    assert head_of(again).length == 5
+    assert head_of(again).length == 6
+    assert [row["actor"] for row in again.rows(sa.select(tables.events))] == [""] * 5 + ["ann"]
     assert [row["subject"] for row in again.rows(sa.select(tables.events))] == kept

@@ -60,7 +60,8 @@ def extend(connection: sa.Connection, event: Mapping[str, Any]) -> None:
     """Add an event at the end."""
     table = schema.chain
     # Written before it is read: so nobody else extends it before this is committed.
-    connection.execute(table.update().values(length=table.c.length + 1))
+    if connection.execute(table.update().values(length=table.c.length + 1)).rowcount != 1:
+        raise _unlike("its end is missing.")
     hash_ = linked(connection.scalar(sa.select(table.c.hash)) or "", event)
     connection.execute(table.update().values(hash=hash_))
     connection.execute(schema.events.insert().values(**event, hash=hash_))
@@ -83,18 +84,16 @@ def verified(connection: sa.Connection, kept: Head | None = None) -> Head:
     while True:
         events = _events(connection, last)
         for event in events:
-            head, last = Head(head.length + 1, linked(head.hash, event)), event["id"]
+            head, last = Head(head.length + 1, _hash_of(event, head.hash)), event["id"]
             if head.hash != event["hash"]:
                 raise _broken(head.length, event)
             if kept is not None and head.length == kept.length:
                 passed.add(head)
-        known = Head(
-            *connection.execute(sa.select(schema.chain.c.length, schema.chain.c.hash)).one()
-        )
-        if not events and head != known:  # else more were written meanwhile
-            raise _unlike(f"it has {head.length:,} events, and {known.length:,} were written.")
+        known = _end(connection)
         if head == known:
             break
+        if not events and not _events(connection, last):  # or else more were written meanwhile
+            raise _unlike(f"it has {head.length:,} events, and {known.length:,} were written.")
     if kept is not None and kept not in passed:
         told = f"{kept.length}:{kept.hash[:12]}…"
         raise _unlike(f"it does not come by {told}: its end was cut off, or it was written anew.")
@@ -108,14 +107,35 @@ def _events(connection: sa.Connection, after: int) -> list[dict[str, Any]]:
     """Return a thousand events after one: read one by one, nobody could write meanwhile."""
     table = schema.events
     query = sa.select(table).where(table.c.id > after).order_by(table.c.id).limit(1000)
-    return [dict(row) for row in connection.execute(query).mappings()]
+    try:
+        return [dict(row) for row in connection.execute(query).mappings()]
+    except ValueError as error:  # a document that is no JSON
+        raise _unlike(f"one of the thousand events after ID {after} cannot be read.") from error
+
+
+def _hash_of(event: Mapping[str, Any], before: str) -> str:
+    """Return what the hash of an event should be; of what nobody could have written, none is."""
+    try:
+        return linked(before, event)
+    except (TypeError, ValueError):
+        return "none"
+
+
+def _end(connection: sa.Connection) -> Head:
+    rows = connection.execute(sa.select(schema.chain.c.length, schema.chain.c.hash)).all()
+    if len(rows) != 1:
+        raise _unlike("its end is missing.")
+    return Head(*rows[0])
 
 
 def _broken(number: int, event: Mapping[str, Any]) -> DataError:
-    at = datetime.fromtimestamp(event["at"] / 1e6, UTC)
+    try:
+        at = f"{datetime.fromtimestamp(event['at'] / 1e6, UTC):%Y-%m-%d %H:%M:%S} UTC"
+    except (TypeError, ValueError, OverflowError, OSError):
+        at = str(event["at"])
     return DataError(
         f"it is not what was written, or is not where it was: {event['kind']} "
-        f"{event['subject']!r} of {at:%Y-%m-%d %H:%M:%S} UTC.",
+        f"{event['subject']!r} of {at}.",
         where=f"event log, event {number:,}",
         fix=_FIX,
     )
