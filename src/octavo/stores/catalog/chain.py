@@ -56,15 +56,27 @@ def linked(before: str, event: Mapping[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+_CHAIN = schema.chain
+_LONGER = _CHAIN.update().values(length=_CHAIN.c.length + 1).returning(_CHAIN.c.hash)
+_ENDED = _CHAIN.update().values(hash=sa.bindparam("told"))
+_ADDED = schema.events.insert()
+
+
 def extend(connection: sa.Connection, event: Mapping[str, Any]) -> None:
-    """Add an event at the end."""
-    table = schema.chain
+    """Add an event at the end.
+
+    Raises
+    ------
+    DataError
+        If somebody took the end away.
+    """
     # Written before it is read: so nobody else extends it before this is committed.
-    if connection.execute(table.update().values(length=table.c.length + 1)).rowcount != 1:
+    before = connection.scalar(_LONGER)
+    if before is None:
         raise _unlike("its end is missing.")
-    hash_ = linked(connection.scalar(sa.select(table.c.hash)) or "", event)
-    connection.execute(table.update().values(hash=hash_))
-    connection.execute(schema.events.insert().values(**event, hash=hash_))
+    hash_ = linked(before, event)
+    connection.execute(_ENDED, {"told": hash_})
+    connection.execute(_ADDED, {**event, "hash": hash_})
 
 
 def verified(connection: sa.Connection, kept: Head | None = None) -> Head:
