@@ -22,20 +22,11 @@ _FORMATS = {b"gzip": 16 + zlib.MAX_WBITS, b"deflate": zlib.MAX_WBITS}
 """Encoding to zlib's number for it; HTTP's "deflate" is zlib's own format."""
 
 
-async def by_size(
-    size: int, call: Callable[Given, Result], *given: Given.args, **more: Given.kwargs
+async def apart(
+    is_large: bool, call: Callable[Given, Result], *given: Given.args, **more: Given.kwargs
 ) -> Result:
-    """Return what a call gives: made here, or of more than `LARGE` bytes in a thread."""
-    if size > LARGE:
-        return await asyncio.to_thread(call, *given, **more)
-    return call(*given, **more)
-
-
-async def by_rows(
-    rows: int, call: Callable[Given, Result], *given: Given.args, **more: Given.kwargs
-) -> Result:
-    """Return what a call gives: made here, or of more than `MANY` rows in a thread."""
-    if rows > MANY:
+    """Return what a call gives: made here, or off the event loop if it is large."""
+    if is_large:
         return await asyncio.to_thread(call, *given, **more)
     return call(*given, **more)
 

@@ -14,7 +14,7 @@ from google.protobuf.message import DecodeError
 
 from octavo.errors import DataError, OctavoError, ResourceError
 from octavo.server.answers import Refused
-from octavo.server.bodies import by_size
+from octavo.server.bodies import LARGE, apart
 from octavo.server.metrics import Metrics
 from octavo.server.outputs import outputs
 from octavo.server.v2 import about, binary, contents
@@ -87,7 +87,7 @@ class Inference:
         """Predict from features."""
         model = await self._models.get(request.model_name, request.model_version or None)
         began = perf_counter_ns()
-        given = await by_size(request.ByteSize(), _columns, request, model.features)
+        given = await apart(request.ByteSize() > LARGE, _columns, request, model.features)
         decoded = perf_counter_ns() - began
         predicted = await model.predict_features(given)
         began = perf_counter_ns()

@@ -10,7 +10,7 @@ import polars as pl
 
 from octavo.server import arrow
 from octavo.server.answers import Answer, as_json
-from octavo.server.bodies import by_size
+from octavo.server.bodies import LARGE, apart
 from octavo.server.columns import as_events
 from octavo.server.routes import Request, Routes
 from octavo.services.lookups import as_served, look_up
@@ -29,7 +29,8 @@ def add(routes: Routes, models: Models) -> None:
             found = await asyncio.to_thread(of_table, model, body)
         else:
             body = await request.body()
-            found = await look_up(model, await by_size(len(body), question, model.decoder, body))
+            asked = await apart(len(body) > LARGE, question, model.decoder, body)
+            found = await look_up(model, asked)
         write = _arrow if arrow.is_arrow(request.header(b"accept")) else _json
         return await asyncio.to_thread(write, model, found)
 

@@ -16,7 +16,7 @@ from polars.exceptions import PanicException, PolarsError
 
 from octavo.errors import DataError
 from octavo.server.answers import JSON, Answer, Refused, as_json
-from octavo.server.bodies import by_rows, by_size, loads
+from octavo.server.bodies import LARGE, MANY, apart, loads
 from octavo.server.columns import Columns, of_lists, of_texts
 from octavo.server.metrics import Metrics
 from octavo.server.outputs import outputs
@@ -64,13 +64,13 @@ class _Scoring:
             body = await request.body()
             began = perf_counter_ns()
             read = _of_csv if _mime(kind) == CSV else _of_json
-            given = await by_size(len(body), read, body, model.features)
+            given = await apart(len(body) > LARGE, read, body, model.features)
             decoded = perf_counter_ns() - began
             predicted = await model.predict_features(given)
         except DataError as error:
             raise Refused(400, str(error)) from error
         began = perf_counter_ns()
-        answer = await by_rows(len(predicted.outputs), _answer, model, predicted)
+        answer = await apart(len(predicted.outputs) > MANY, _answer, model, predicted)
         taken = (decoded, *predicted.took, perf_counter_ns() - began)
         self._metrics.predicted_in(taken, predicted)
         return answer

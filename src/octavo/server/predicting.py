@@ -19,7 +19,7 @@ from octavo.errors import DataError
 from octavo.server import arrow
 from octavo.server.access import CALLER
 from octavo.server.answers import JSON, Answer, Refused, as_json
-from octavo.server.bodies import by_rows, by_size
+from octavo.server.bodies import LARGE, MANY, apart
 from octavo.server.columns import Columns, of_frame
 from octavo.server.events import Events
 from octavo.server.lookups import as_arrow, of_table
@@ -58,7 +58,7 @@ class Predicting:
         if arrow.is_arrow(request.header(b"content-type")):
             return await self._table(request, model)
         body, began = await request.body(), perf_counter_ns()
-        asked = await by_size(len(body), question, model.decoder, body)
+        asked = await apart(len(body) > LARGE, question, model.decoder, body)
         decoded = perf_counter_ns() - began
         keep = self._keeping(request, model) if asked.ingest else None
         if asked.at is None:
@@ -78,7 +78,7 @@ class Predicting:
             found = await model.predict_features(columns)
             return await self._answer(request, model, found, decoded)
         body, began = await request.body(), perf_counter_ns()
-        rows = await by_size(len(body), model.feature_decoder.decode, body)
+        rows = await apart(len(body) > LARGE, model.feature_decoder.decode, body)
         decoded = perf_counter_ns() - began
         return await self._answer(request, model, await model.predict_rows(rows), decoded)
 
@@ -124,10 +124,11 @@ class Predicting:
         more: Mapping[str, Any] = {},
     ) -> Answer:
         began = perf_counter_ns()
+        is_large = len(found.outputs) > MANY
         if arrow.is_arrow(request.header(b"accept")):
-            answer = await by_rows(len(found.outputs), _arrow, model, found)
+            answer = await apart(is_large, _arrow, model, found)
         else:
-            answer = await by_rows(len(found.outputs), _json, model, found, more)
+            answer = await apart(is_large, _json, model, found, more)
         taken = (decoded, *found.took, perf_counter_ns() - began)
         self._metrics.predicted_in(taken, found)
         if request.query != _TIMING:

@@ -1,5 +1,8 @@
 """Rows in files of their own, and how a table takes them in."""
 
+import shutil
+from pathlib import Path
+
 import polars as pl
 import pytest
 
@@ -58,18 +61,24 @@ def test_without_rows_it_is_a_commit_all_the_same(tmp_path):
     assert log.scan().collect().equals(ROWS.clear())
 
 
-def test_files_come_back_if_the_commit_fails(tmp_path, staged, monkeypatch):
-    log = DeltaLog(tmp_path / "table")
-    log.append(ROWS.head(1), app_id="other", version=1)
+def assert_refused(log, rows, monkeypatch, what, step):
+    """A disk that is full at a step leaves the table as it was, with its one file."""
 
     def full(*arguments, **options):
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as broken:
-        broken.setattr(delta.DeltaTable, "create_write_transaction", full)
+        broken.setattr(what, step, full)
         with pytest.raises(ResourceError, match="the disk is full"):
-            log.append(staged, app_id="w", version=1)
-    assert len(list((tmp_path / "table").glob("*.parquet"))) == 1
+            log.append(rows, app_id="w", version=1)
+    assert len(list(Path(log.url).glob("*.parquet"))) == 1
+
+
+def test_files_come_back_if_the_commit_fails(tmp_path, staged, monkeypatch):
+    log = DeltaLog(tmp_path / "table")
+    log.append(ROWS.head(1), app_id="other", version=1)
+
+    assert_refused(log, staged, monkeypatch, delta.DeltaTable, "create_write_transaction")
     log.append(staged, app_id="w", version=1)
     assert log.scan().select(pl.len()).collect().item() == 1001
 
@@ -126,15 +135,32 @@ def test_shared_files_leave_the_table_if_the_commit_fails(tmp_path, shared, monk
     log = DeltaLog(tmp_path / "table")
     log.append(ROWS.head(1), app_id="other", version=1)
 
-    def full(*arguments, **options):
-        raise OSError(28, "No space left on device")
-
-    with monkeypatch.context() as broken:
-        broken.setattr(delta.DeltaTable, "create_write_transaction", full)
-        with pytest.raises(ResourceError, match="the disk is full"):
-            log.append(shared, app_id="w", version=1)
-    assert len(list((tmp_path / "table").glob("*.parquet"))) == 1
+    assert_refused(log, shared, monkeypatch, delta.DeltaTable, "create_write_transaction")
     assert shared.scan().collect().equals(ROWS)
+
+
+def test_copies_leave_the_table_if_the_disk_is_full_on_the_way(tmp_path, shared, monkeypatch):
+    log = DeltaLog(tmp_path / "table")
+    log.append(ROWS.head(1), app_id="other", version=1)
+    copy, copied = shutil.copyfile, []
+
+    def other_disk(*_):
+        raise OSError(18, "Invalid cross-device link")
+
+    def half(source, target):
+        copied.append(target)
+        copy(source, target)
+        if len(copied) == 2:
+            raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(staging.os, "link", other_disk)
+    with monkeypatch.context() as broken:
+        broken.setattr(staging.shutil, "copyfile", half)
+        with pytest.raises((OSError, ResourceError), match=r"full|No space"):
+            log.append(shared, app_id="w", version=1)
+    assert len(copied) == 2
+    assert len(list((tmp_path / "table").glob("*.parquet"))) == 1
+    assert log.append(shared, app_id="w", version=1) == 2
 
 
 def test_shared_files_are_sent_to_an_address(tmp_path, shared):

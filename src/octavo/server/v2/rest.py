@@ -9,7 +9,7 @@ from time import perf_counter_ns
 from octavo.errors import DataError
 from octavo.server.answers import Answer, Refused, as_json
 from octavo.server.arrow import LARGEST_TABLE
-from octavo.server.bodies import LARGE, by_size, unpacked
+from octavo.server.bodies import LARGE, apart, unpacked
 from octavo.server.metrics import Metrics
 from octavo.server.outputs import outputs
 from octavo.server.routes import LARGEST_BODY, Request, Routes
@@ -69,10 +69,10 @@ class _Rest:
         model = await self._models.get(*request.params)
         body = await request.body(_largest(request))
         # What is packed may be of any size.
-        size = len(body) if request.header(b"content-encoding") is None else LARGE + len(body)
+        is_large = len(body) > LARGE or request.header(b"content-encoding") is not None
         began = perf_counter_ns()
         try:
-            asked, given = await by_size(size, _asked, request, body, model.features)
+            asked, given = await apart(is_large, _asked, request, body, model.features)
             decoded = perf_counter_ns() - began
             predicted = await model.predict_features(given)
             found = answers(outputs(model, predicted.outputs), asked.wanted)
@@ -80,7 +80,7 @@ class _Rest:
             raise Refused(400, str(error)) from error
         began = perf_counter_ns()
         about = {"model_name": model.name, "model_version": model.version}
-        answer = await by_size(size, infer.encode, about, found, asked)
+        answer = await apart(is_large, infer.encode, about, found, asked)
         taken = (decoded, *predicted.took, perf_counter_ns() - began)
         self._metrics.predicted_in(taken, predicted)
         return answer
