@@ -149,6 +149,12 @@ def test_an_earlier_version_is_loaded_once_by_whatever_name(deployed):
     assert by_name is by_number
 
 
+@pytest.mark.parametrize("name", [None, "2", "deployment-2", "candidate-2"])
+def test_the_live_version_is_one_by_whatever_name(deployed, name):
+    app, _ = hosting(None, Scorer(1), Scorer(2))
+    assert asyncio.run(app.models.get("shop", name)) is app.models.live("shop")
+
+
 def test_a_version_whose_loading_was_overtaken_is_not_kept(deployed):
     """What features it has may be other groups' now."""
     app, _ = hosting(None, Scorer(1), Scorer(2))
@@ -263,12 +269,14 @@ def test_a_method_that_is_not_there_is_answered_with_those_that_are():
             await client.put("/v2/models/shop/infer"),
             await client.post("/v1/pipelines/shop/settings/diff", json={}),
             await client.post("/metrics"),
+            await client.post("/v1/pipelines/invocations"),
         ]
 
     found = ask(app, calls)
-    assert [answer.status_code for answer in found] == [405] * 4
-    assert [answer.headers["allow"] for answer in found] == ["POST", "POST", "GET", "GET"]
+    assert [answer.status_code for answer in found] == [405] * 5
+    assert [answer.headers["allow"] for answer in found] == ["POST", "POST", *["GET"] * 3]
     assert found[0].json() == {"error_code": "BAD_REQUEST", "message": "use POST"}
+    assert found[4].json() == {"error": "use GET"}, "a pipeline of that name"
     assert found[1].json() == {"error": "use POST"}
 
 
