@@ -13,13 +13,12 @@ from octavo.errors import DataError
 from octavo.stores import catalog as tables
 from octavo.stores import deployments
 from octavo.stores.catalog import Catalog, Row
-from octavo.stores.catalog.chain import Head, verified
+from octavo.stores.catalog.chain import FIX, Head, verified
 
 ROUTINE = frozenset({"batch committed", "run began", "trial finished"})
 """What goes on by itself, and nobody decided."""
 DEPLOYING = ("deployed", "rolled back")
 """The kinds of events by which something is deployed."""
-_FIX = "Compare with a copy of the catalog, and see who can write to its file."
 
 
 def entries(
@@ -89,7 +88,7 @@ def verify(catalog: Catalog, kept: Head | None = None) -> Head:
         raise DataError(
             f"{min(gone)} was deployed, as an event says, and is not in the catalog.",
             where="event log",
-            fix=_FIX,
+            fix=FIX,
         )
     changes = {row["subject"] for row in _told(catalog, ("config changed",))}
     for row in versions:
@@ -138,5 +137,5 @@ def _unsaid(what: str) -> DataError:
     return DataError(
         f"{what} is in the catalog, and no event says how it came there.",
         where="event log",
-        fix=_FIX,
+        fix=FIX,
     )

@@ -69,6 +69,8 @@ def test_an_event_knows_who(tmp_path):
         (3, "update events set at = 9000000000000000000, hash = '' where id = 3"),
         (3, "update events set at = 'abc' where id = 3"),
         (3, "update events set subject = x'ff' where id = 3"),
+        (5, "update events set subject = x'ff', hash = 'none' where id = 5"),
+        (5, "update events set subject = x'ff', hash = '' where id = 5"),
         (1, "delete from events where id = 1"),
         (3, "delete from events where id = 3"),
         (2, "update events set id = case id when 2 then 3 else 2 end where id in (2, 3) and 0"),

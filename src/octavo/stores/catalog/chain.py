@@ -18,6 +18,8 @@ from octavo.stores.catalog import schema
 
 COLUMNS = ("run_id", "kind", "subject", "severity", "document", "at", "actor")
 """What is hashed of an event."""
+FIX = "Compare with a copy of the catalog, and see who can write to its file."
+"""What to do where something was changed."""
 
 
 class Head(NamedTuple):
@@ -96,9 +98,7 @@ def verified(connection: sa.Connection, kept: Head | None = None) -> Head:
     while True:
         events = _events(connection, last)
         for event in events:
-            head, last = Head(head.length + 1, _hash_of(event, head.hash)), event["id"]
-            if head.hash != event["hash"]:
-                raise _broken(head.length, event)
+            head, last = _next(head, event), event["id"]
             if kept is not None and head.length == kept.length:
                 passed.add(head)
         known = _end(connection)
@@ -112,9 +112,6 @@ def verified(connection: sa.Connection, kept: Head | None = None) -> Head:
     return head
 
 
-_FIX = "Compare with a copy of the catalog, and see who can write to its file."
-
-
 def _events(connection: sa.Connection, after: int) -> list[dict[str, Any]]:
     """Return a thousand events after one: read one by one, nobody could write meanwhile."""
     table = schema.events
@@ -125,12 +122,15 @@ def _events(connection: sa.Connection, after: int) -> list[dict[str, Any]]:
         raise _unlike(f"one of the thousand events after ID {after} cannot be read.") from error
 
 
-def _hash_of(event: Mapping[str, Any], before: str) -> str:
-    """Return what the hash of an event should be; of what nobody could have written, none is."""
+def _next(head: Head, event: Mapping[str, Any]) -> Head:
+    """Return the head after another event, which has to have the hash that it should have."""
     try:
-        return linked(before, event)
-    except (TypeError, ValueError):
-        return "none"
+        found = Head(head.length + 1, linked(head.hash, event))
+    except (TypeError, ValueError) as error:  # nobody could have written it
+        raise _broken(head.length + 1, event) from error
+    if found.hash != event["hash"]:
+        raise _broken(found.length, event)
+    return found
 
 
 def _end(connection: sa.Connection) -> Head:
@@ -149,9 +149,9 @@ def _broken(number: int, event: Mapping[str, Any]) -> DataError:
         f"it is not what was written, or is not where it was: {event['kind']} "
         f"{event['subject']!r} of {at}.",
         where=f"event log, event {number:,}",
-        fix=_FIX,
+        fix=FIX,
     )
 
 
 def _unlike(what: str) -> DataError:
-    return DataError(what, where="event log", fix=_FIX)
+    return DataError(what, where="event log", fix=FIX)
