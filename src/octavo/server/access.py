@@ -8,7 +8,7 @@ of its body. It knows nothing of what is asked. Of a request with a key the appl
 import asyncio
 import math
 import re
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter
@@ -16,7 +16,7 @@ from prometheus_client import CollectorRegistry, Counter
 from octavo.errors import ResourceError
 from octavo.server.answers import AGAIN, Refused
 from octavo.server.asgi import Receive, Scope, Send
-from octavo.server.connection import answered
+from octavo.server.connection import Owed, Take, answered
 from octavo.server.incoming import Bodies
 from octavo.server.refusals import refusal
 from octavo.services.keys import Caller, KnownKeys, Role
@@ -103,6 +103,28 @@ class Access:
         finally:
             self._busy -= 1
             self._bodies.end(body)
+
+    def at_once(self, scope: Scope) -> Take | None:
+        """Return what answers requests of one head at once, as `App.at_once`; None: nothing does.
+
+        Whoever asks is let in, or refused, each time.
+        """
+        take = self._app.at_once(scope)
+        return take and partial(self._take, take)
+
+    def _take(self, take: Take, scope: Scope, body: bytes, owed: Owed) -> None:
+        try:
+            self.admit(scope)
+        except Refused as refused:
+            self._refused.labels(refused.status).inc()
+            owed.give(refusal(refused, scope["path"]), is_last=self._app.is_leaving)
+            return
+        self._busy += 1
+        owed.then = self._ended
+        take(scope, body, owed)
+
+    def _ended(self) -> None:
+        self._busy -= 1
 
     def admit(self, scope: Scope) -> None:
         """Refuse a request by its head, an ASGI scope.

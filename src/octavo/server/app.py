@@ -6,21 +6,23 @@ An error is ``{"error": …}``, whatever was asked for; MLflow's clients get the
 """
 
 import asyncio
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from octavo.errors import DataError, DefinitionError, OctavoError
 from octavo.server import docs, lookups, mlflow, openapi
 from octavo.server.access import CALLER
 from octavo.server.answers import AGAIN, Answer, Refused, as_json, not_allowed
-from octavo.server.asgi import CLOSE, Receive, Scope, Send
-from octavo.server.connection import answered
+from octavo.server.asgi import CLOSE, Message, Receive, Scope, Send
+from octavo.server.connection import Owed, Take, answered
 from octavo.server.events import Events
 from octavo.server.metrics import Metrics
 from octavo.server.predicting import PIPELINE, Predicting
 from octavo.server.refusals import refusal
-from octavo.server.routes import Found, Request, Routes
+from octavo.server.routes import Begin, Found, Request, Routes
 from octavo.server.rows import rows
 from octavo.server.settings import Asked, settings
 from octavo.server.v2 import rest
@@ -31,6 +33,8 @@ from octavo.services.rows import RowService
 from octavo.services.waiting import BehindError
 
 _EVENTS = "/v1/datasets/{name}/events"
+_FAULT = Refused(500, "a fault of the server; its log says more", (CLOSE,))
+_LOGGER = logging.getLogger("uvicorn.error")
 
 
 @dataclass(frozen=True)
@@ -62,6 +66,7 @@ class App:
         self.is_leaving = False
         """Whether each answer ends its connection: the next request is for a successor."""
         self.metrics = Metrics()
+        self._tasks: set[asyncio.Task[None]] = set()
         self._events = _by_dataset(hosted)
         for each in hosted:
             self.metrics.watch(each.name, each.flow, each.log)
@@ -98,12 +103,43 @@ class App:
         try:
             answer = await self._answer(found, scope, receive)
         except Exception as error:  # noqa: BLE001  it is counted and answered, then told in the log
-            told = Refused(500, "a fault of the server; its log says more", (CLOSE,))
-            answer, fault = refusal(told, scope["path"]), error
+            answer, fault = refusal(_FAULT, scope["path"]), error
         self.metrics.answered(found.pattern if found else "other", answer.status)
         await answered(answer, scope, send, is_last=self.is_leaving)
         if fault is not None:
             raise fault
+
+    def at_once(self, scope: Scope) -> Take | None:
+        """Return what answers requests of one head whose body is there; None: `__call__` does."""
+        found = self.routes.find(scope["path"])
+        if found is None or scope["method"] not in found.methods:
+            return None
+        request = Request(scope, _no_body, found.params)
+        begin = found.at_once(request) if found.at_once and request.method == "POST" else None
+        return partial(self._begin, found, begin) if begin else partial(self._begin_task, found)
+
+    def _begin(self, found: Found, begin: Begin, scope: Scope, body: bytes, owed: Owed) -> None:
+        reply = _Reply(self, found.pattern, scope["path"], owed)
+        try:
+            begin(body, reply)
+        except Exception as error:  # noqa: BLE001  as of a handler
+            reply.set_exception(error)
+
+    def _begin_task(self, found: Found, scope: Scope, body: bytes, owed: Owed) -> None:
+        """Let a handler answer, without the messages of ASGI."""
+        reply = _Reply(self, found.pattern, scope["path"], owed)
+        task = asyncio.get_running_loop().create_task(self._handled(found, scope, body, reply))
+        self._tasks.add(task)  # the loop itself holds none
+        task.add_done_callback(self._tasks.discard)
+
+    async def _handled(self, found: Found, scope: Scope, body: bytes, reply: "_Reply") -> None:
+        async def receive() -> Message:
+            return {"type": "http.request", "body": body}
+
+        try:
+            reply.set_result(await self._answer(found, scope, receive))
+        except Exception as error:  # noqa: BLE001  it is answered, and told in the log
+            reply.set_exception(error)
 
     async def _answer(self, found: Found | None, scope: Scope, receive: Receive) -> Answer:
         try:
@@ -113,17 +149,8 @@ class App:
             if handler is None:
                 raise not_allowed(found.methods)
             return await handler(Request(scope, receive, found.params))
-        except Refused as error:
-            refused = error
-        except UnknownModelError as error:
-            refused = Refused(404, str(error))
-        except DataError as error:
-            refused = Refused(422, str(error))
-        except BehindError as error:
-            refused = Refused(503, str(error), (AGAIN,))
-        except OctavoError as error:
-            refused = Refused(503, str(error))
-        return refusal(refused, scope["path"])
+        except (Refused, OctavoError) as error:
+            return refusal(_refused(error), scope["path"])
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         while True:
@@ -192,6 +219,48 @@ class App:
             caller=request.scope.get(CALLER),
         )
         return await settings(of.config, asked)
+
+
+class _Reply:
+    """Answers a request that is answered at once."""
+
+    __slots__ = ("_app", "_owed", "_path", "_pattern")
+
+    def __init__(self, app: App, pattern: str, path: str, owed: Owed) -> None:
+        self._app, self._pattern, self._path, self._owed = app, pattern, path, owed
+
+    def done(self) -> bool:
+        """Return whether its client has gone."""
+        return self._owed.disconnected
+
+    def set_result(self, answer: Answer) -> None:
+        """Answer."""
+        self._app.metrics.answered(self._pattern, answer.status)
+        self._owed.give(answer, is_last=self._app.is_leaving)
+
+    def set_exception(self, error: BaseException) -> None:
+        """Answer with a refusal; what is nobody's fault but ours is told in the log."""
+        if isinstance(error, Refused | OctavoError):
+            refused = _refused(error)
+        else:
+            refused = _FAULT
+            _LOGGER.error("Exception in ASGI application\n", exc_info=error)
+        self.set_result(refusal(refused, self._path))
+
+
+def _refused(error: Refused | OctavoError) -> Refused:
+    """Return how what a handler raises is refused."""
+    if isinstance(error, Refused):
+        return error
+    if isinstance(error, UnknownModelError):
+        return Refused(404, str(error))
+    if isinstance(error, DataError):
+        return Refused(422, str(error))
+    return Refused(503, str(error), (AGAIN,) if isinstance(error, BehindError) else ())
+
+
+async def _no_body() -> Message:
+    raise AssertionError("only heads are looked at")
 
 
 def _by_dataset(hosted: Sequence[Hosted]) -> dict[str, Events]:

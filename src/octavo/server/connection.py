@@ -3,11 +3,21 @@
 uvicorn writes the head of an answer and its body apart: two calls of the system, and a client that
 is woken twice. An answer that is whole when it is given is written in one piece here; and a body
 that is there is taken without waiting for it.
+
+A client sends the same head again and again. One that was read before, byte by byte the same, is
+not read again: what it asks is known, and its body goes to whoever answers without an ASGI scope,
+messages or a task of its own. See `Take`.
 """
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import (
+    HEADER_RE,
+    HEADER_VALUE_RE,
+    STATUS_LINE,
+    HttpToolsProtocol,
+)
 
 from octavo.server.answers import Answer
 from octavo.server.asgi import CLOSE, Message, Scope, Send
@@ -24,17 +34,202 @@ _TOO_LONG = (
 )
 
 
+class Owed:
+    """An answer that is owed on a connection; uvicorn finds in it what it looks for in its own."""
+
+    __slots__ = (
+        "_connection",
+        "disconnected",
+        "keep_alive",
+        "message_event",
+        "response_complete",
+        "then",
+    )
+
+    def __init__(self, connection: "Connection") -> None:
+        self._connection = connection
+        self.then: Callable[[], None] = _nothing
+        """Is called when it is answered, or cannot be."""
+        self.message_event = _NOBODY
+        self.response_complete = self.disconnected = False
+        self.keep_alive = True
+
+    def give(self, answer: Answer, *, is_last: bool) -> None:
+        """Write an answer, unless nobody is there; after the last one the connection ends.
+
+        Raises
+        ------
+        RuntimeError
+            If a header would be another one too; then another answer may be given.
+        """
+        connection, is_last = self._connection, is_last or not self.keep_alive
+        piece = _piece(answer, connection.server_state.default_headers, is_last=is_last)
+        self.response_complete = True
+        self.then()
+        if self.disconnected:
+            return
+        transport = connection.transport
+        transport.write(piece)
+        if is_last:
+            transport.close()
+        connection.on_response_complete()
+
+
+class _Nobody:
+    """Waits for no message."""
+
+    def set(self) -> None:
+        """Do nothing."""
+
+
+_NOBODY = _Nobody()
+
+
+def _nothing() -> None:
+    pass
+
+
+Take = Callable[[Scope, bytes, Owed], None]
+"""Answers a request whose body is there: it never raises, and what it is given is an ASGI scope."""
+
+
+class Known(NamedTuple):
+    """What a head asks."""
+
+    scope: Scope
+    size: int
+    """Bytes of the request, its body among them."""
+    take: Take
+
+
+class Heads:
+    """The heads that were read more than once; shared by connections.
+
+    Parameters
+    ----------
+    at_once
+        Gives what answers requests with a head; None: `uvicorn` has to.
+    """
+
+    def __init__(self, at_once: Callable[[Scope], Take | None]) -> None:
+        self._at_once = at_once
+        self._seen: set[bytes] = set()
+        self._known: dict[bytes, Known] = {}
+        self.find = self._known.get
+
+    def learn(self, head: bytes, size: int, scope: Scope) -> None:
+        """Keep what a head asks when it comes again; many carry what is never sent twice."""
+        if head not in self._seen:
+            _make_room(self._seen)
+            self._seen.add(head)
+            return
+        asks = {name: value for name, value in scope.items() if name != _CYCLE}
+        if (take := self._at_once(asks)) is not None:
+            _make_room(self._known)
+            self._known[head] = Known(asks, size, take)
+
+
+_HEADS, _SHORT_HEAD = 1024, 2048
+"""How many heads are kept, and of how many bytes at the most."""
+_END = b"\r\n\r\n"
+_MORE = {b"expect", b"upgrade", b"transfer-encoding"}
+"""Headers after which more may come than a body of the length that is said."""
+_DIGITS = 15
+"""Of a length; no body is longer."""
+
+
+def _make_room(kept: set[bytes] | dict[bytes, Any]) -> None:
+    if len(kept) >= _HEADS:
+        kept.clear()  # few clients send more, and it is soon read again
+
+
 class Connection(HttpToolsProtocol):
     """Adds to each scope what it takes to read and write in one piece; bounds heads."""
 
+    heads: Heads | None = None
+    """None: every head is read."""
+    _is_between = True
+    """Whether nothing came of the next request."""
+    _waiting: tuple[Known, bytes] | None = None
+    """A head whose body has not come."""
+    _begun = 0
+    """Requests that began in what came last."""
     _head = 0
     """Bytes that came in a row of a head, or of what follows a body."""
     _goes_on = False
     """Whether a head began or ended in what came last, or there was something of a body in it."""
+    _answered = 0.0
+    """When the last answer was written, by the clock of the event loop."""
 
     def data_received(self, data: bytes) -> None:
         """Read what came; end with a head, or what follows a body, that becomes too long."""
-        self._goes_on = False
+        if self.heads is None or not self._is_between:
+            self._read(data)
+        elif self._waiting is not None:
+            known, head = self._waiting
+            self._waiting = None
+            if known.size == len(head) + len(data):
+                self._take(known, data)
+            else:
+                self._read(head + data)
+        else:
+            self._begin(self.heads, data)
+
+    def _begin(self, heads: Heads, data: bytes) -> None:
+        head = data[: data.find(_END, 0, _SHORT_HEAD) + len(_END)]
+        known, is_free = heads.find(head), self._is_free()
+        if known is not None and is_free and known.size == len(data):
+            self._take(known, data[len(head) :])
+        elif known is not None and is_free and len(head) == len(data):
+            self._waiting = known, head  # many clients send a body after its head
+        else:
+            self._read(data)
+            if known is None and is_free and (size := self._size(len(head), len(data))):
+                heads.learn(head, size, self.cycle.scope)  # type: ignore[arg-type]
+
+    def _is_free(self) -> bool:
+        """Return whether all that was asked is answered, and somebody reads it."""
+        cycle: Any = self.cycle
+        is_answered = cycle is None or cycle.response_complete
+        return is_answered and not self.flow.write_paused and not self.transport.is_closing()
+
+    def _take(self, known: Known, body: bytes) -> None:
+        owed = self.cycle = Owed(self)  # type: ignore[assignment]
+        known.take({**known.scope, "client": self.client}, body, owed)
+
+    def _size(self, head: int, came: int) -> int:
+        """Return how long a request is of which the head says all; 0: there may be more to it.
+
+        Parameters
+        ----------
+        head, came
+            Bytes of a head, and of all that came with it.
+        """
+        cycle: Any = self.cycle
+        if self._begun != 1 or head <= len(_END) or not cycle or not cycle.keep_alive:
+            return 0
+        headers = dict(cycle.scope["headers"])
+        if cycle.scope["method"] == "HEAD" or not headers.keys().isdisjoint(_MORE):
+            return 0
+        length = headers.get(b"content-length", b"0")
+        size = head + int(length) if len(length) <= _DIGITS else 0
+        is_whole = self._is_between and came == size
+        return size if is_whole or head == came < size else 0
+
+    def _resume(self) -> None:
+        """Read a head whose body did not come yet."""
+        if self._waiting is not None:
+            _, head = self._waiting
+            self._waiting = None
+            self._read(head)
+
+    def shutdown(self) -> None:
+        """End when what was asked is answered."""
+        self._resume()
+        super().shutdown()
+
+    def _read(self, data: bytes) -> None:
+        self._begun, self._goes_on = 0, False
         super().data_received(data)
         if self._goes_on or self.transport.is_closing():
             self._head = 0
@@ -47,6 +242,8 @@ class Connection(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """Begin a head."""
         super().on_message_begin()
+        self._begun += 1
+        self._is_between = False
         self._goes_on = True
 
     def on_headers_complete(self) -> None:
@@ -59,6 +256,66 @@ class Connection(HttpToolsProtocol):
         """Take a part of a body."""
         super().on_body(body)
         self._goes_on = True
+
+    def on_message_complete(self) -> None:
+        """End a request."""
+        super().on_message_complete()
+        self._is_between = True
+
+    def on_response_complete(self) -> None:
+        """Begin what came meanwhile, or wait for the next request: with one timer for many."""
+        if self.pipeline or self.transport.is_closing():
+            super().on_response_complete()
+            return
+        self.server_state.total_requests += 1
+        self.flow.resume_reading()
+        self._answered = self.loop.time()
+        if self.timeout_keep_alive_task is None:
+            self._wait(self.timeout_keep_alive)
+
+    def timeout_keep_alive_handler(self) -> None:
+        """End a connection on which nothing is asked."""
+        self.timeout_keep_alive_task = None
+        self._resume()
+        left = self._answered + self.timeout_keep_alive - self.loop.time()
+        if self.cycle is not None and not self.cycle.response_complete:
+            self._wait(self.timeout_keep_alive)
+        elif left > 0:
+            self._wait(left)
+        else:
+            super().timeout_keep_alive_handler()
+
+    def _wait(self, seconds: float) -> None:
+        self.timeout_keep_alive_task = self.loop.call_later(
+            seconds, self.timeout_keep_alive_handler
+        )
+
+
+def _piece(answer: Answer, more: list[tuple[bytes, bytes]], *, is_last: bool = False) -> bytes:
+    """Return an answer as it is sent.
+
+    Parameters
+    ----------
+    more
+        The headers that all answers have.
+
+    Raises
+    ------
+    RuntimeError
+        If a header would be another one too.
+    """
+    parts = [STATUS_LINE[answer.status]]
+    for name, value in more:
+        parts += (name, b": ", value, b"\r\n")
+    parts += (b"content-type: ", answer.kind, b"\r\ncontent-length: %d\r\n" % len(answer.body))
+    for name, value in answer.headers:
+        if HEADER_RE.search(name) or HEADER_VALUE_RE.search(value):
+            raise RuntimeError(f"{name!r}: {value!r} is no header")
+        parts += (name, b": ", value, b"\r\n")
+    if is_last and CLOSE not in answer.headers:
+        parts.append(b"connection: close\r\n")
+    parts += (b"\r\n", answer.body)
+    return b"".join(parts)
 
 
 def _is_written(answer: Answer, scope: Scope) -> bool:
@@ -78,13 +335,8 @@ def _is_written(answer: Answer, scope: Scope) -> bool:
         or scope["method"] == "HEAD"
     ):
         return False
-    parts = [STATUS_LINE[answer.status]]
-    for name, value in cycle.default_headers:
-        parts += (name, b": ", value, b"\r\n")
-    parts += (b"content-type: ", answer.kind)
-    parts += (b"\r\ncontent-length: %d\r\n\r\n" % len(answer.body), answer.body)
     cycle.response_started = cycle.response_complete = True
-    cycle.transport.write(b"".join(parts))
+    cycle.transport.write(_piece(answer, cycle.default_headers))
     cycle.message_event.set()
     cycle.on_response()
     return True

@@ -12,7 +12,7 @@ from typing import Any
 import uvicorn
 
 from octavo.server.app import App
-from octavo.server.connection import Connection
+from octavo.server.connection import Connection, Heads
 from octavo.server.idle import FILES, Idle
 from octavo.services.certificate import Certificate
 from octavo.services.supervisor import GRACE
@@ -45,7 +45,9 @@ class Server(uvicorn.Server):
         rpc: Callable[[], Any] | None = None,
         connections: int = FILES // 2,
     ) -> None:
-        told = {"http": Connection, "log_level": "warning", "access_log": False, "lifespan": "on"}
+        heads = Heads(gate.at_once)
+        connection = type("Connection", (Connection,), {"heads": heads})
+        told = {"http": connection, "log_level": "warning", "access_log": False, "lifespan": "on"}
         # Who stands before it is nobody's to say in a header, and looking costs each request.
         # A WebSocket would be answered by nobody, and is no connection as `Idle` knows them.
         told |= {"proxy_headers": False, "server_header": False, "ws": "none"}

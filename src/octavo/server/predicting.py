@@ -8,6 +8,8 @@ header where its time went.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from concurrent.futures import Future
+from functools import partial
 from time import perf_counter_ns
 from typing import Any
 
@@ -25,7 +27,7 @@ from octavo.server.events import Events
 from octavo.server.lookups import as_arrow, of_table
 from octavo.server.metrics import PARTS, Metrics
 from octavo.server.outputs import outputs
-from octavo.server.routes import Request, Routes
+from octavo.server.routes import Begin, Reply, Request, Routes
 from octavo.services.keys import Role
 from octavo.services.lookups import look_up
 from octavo.services.models import Model, Models, Predicted
@@ -50,7 +52,7 @@ class Predicting:
         routes.add("GET", PIPELINE, self.pipeline)
         for of in (PIPELINE, f"{PIPELINE}/versions/{{version}}"):
             routes.add("POST", f"{of}/predict", self.events)
-            routes.add("POST", f"{of}/predict/features", self.features)
+            routes.add("POST", f"{of}/predict/features", self.features, self.features_at_once)
 
     async def events(self, request: Request) -> Answer:
         """Answer with predictions for events, or for entities at a time; keep events if asked."""
@@ -81,6 +83,20 @@ class Predicting:
         rows = await apart(len(body) > LARGE, model.feature_decoder.decode, body)
         decoded = perf_counter_ns() - began
         return await self._answer(request, model, await model.predict_rows(rows), decoded)
+
+    def features_at_once(self, request: Request) -> Begin | None:
+        """Return what answers JSON with the live version, where nothing else is asked."""
+        (name, *version), headers = request.params, request.headers
+        kinds = headers.get(b"content-type"), headers.get(b"accept")
+        if version or request.query or any(map(arrow.is_arrow, kinds)):
+            return None
+        return partial(self._begin_features, name)
+
+    def _begin_features(self, name: str, body: bytes, reply: Reply) -> None:
+        began, model = perf_counter_ns(), self._models.now(name)
+        rows = model.feature_decoder.decode(body)
+        owed = _OwedFeatures(self._metrics, model, perf_counter_ns() - began, reply)
+        model.owe_rows(asyncio.get_running_loop(), rows, owed)
 
     async def _table(self, request: Request, model: Model) -> Answer:
         body, began = await request.body(arrow.LARGEST_TABLE), perf_counter_ns()
@@ -159,6 +175,47 @@ class Predicting:
                 "features": dict(model.features),
             }
         return Answer(as_json(told | {"versions": [each._asdict() for each in versions]}))
+
+
+class _OwedFeatures:
+    """Answers with what was predicted."""
+
+    __slots__ = ("_decoded", "_metrics", "_model", "_reply", "done")
+
+    def __init__(self, metrics: Metrics, model: Model, decoded: int, reply: Reply) -> None:
+        self._metrics, self._model, self._decoded, self._reply = metrics, model, decoded, reply
+        self.done = reply.done
+
+    def set_result(self, found: Predicted) -> None:
+        """Answer when the record of it is where it must be."""
+        if found.sent is None:
+            self._give(found)
+            return
+        loop = asyncio.get_running_loop()
+        found.sent.add_done_callback(
+            lambda sent: loop.call_soon_threadsafe(self._give_kept, found, sent)
+        )
+
+    def set_exception(self, error: BaseException) -> None:
+        """Answer with why there is none."""
+        self._reply.set_exception(error)
+
+    def _give_kept(self, found: Predicted, sent: Future[None]) -> None:
+        if (error := sent.exception()) is None:
+            self._give(found)
+        else:
+            self._reply.set_exception(error)
+
+    def _give(self, found: Predicted) -> None:
+        began = perf_counter_ns()
+        try:
+            answer = _json(self._model, found, {})
+        except Exception as error:  # noqa: BLE001  others are in its batch
+            self._reply.set_exception(error)
+            return
+        taken = (self._decoded, *found.took, perf_counter_ns() - began)
+        self._metrics.predicted_in(taken, found)
+        self._reply.set_result(answer)
 
 
 def _live(models: Models, name: str) -> dict[str, Any]:

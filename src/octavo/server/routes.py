@@ -6,7 +6,7 @@ however many there are. It knows nothing of what handlers do.
 
 from collections.abc import Awaitable, Callable
 from functools import lru_cache
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from octavo.server.answers import Answer, Refused
 from octavo.server.asgi import Receive, Scope
@@ -78,20 +78,46 @@ class Request:
 Handler = Callable[[Request], Awaitable[Answer]]
 
 
+class Reply(Protocol):
+    """Takes an answer, or why there is none; see `octavo.services.batching.Owed`."""
+
+    def done(self) -> bool:
+        """Return whether nobody waits for it any more."""
+        ...
+
+    def set_result(self, answer: Answer, /) -> None:
+        """Take an answer."""
+        ...
+
+    def set_exception(self, error: BaseException, /) -> None:
+        """Take what a handler raises."""
+        ...
+
+
+Begin = Callable[[bytes, Reply], None]
+"""Begins to answer a body; it may raise what a handler does."""
+AtOnce = Callable[[Request], Begin | None]
+"""Gives what answers the bodies of requests whose heads say the same, without a task of its own;
+None: a handler does, as of all others. The request it is given has no body."""
+
+
 class Found(NamedTuple):
     """A pattern that an address fits."""
 
     pattern: str
     methods: dict[str, Handler]
     params: tuple[str, ...]
+    at_once: AtOnce | None
+    """Of ``POST``."""
 
 
 class _Node:
     """What may follow after some segments."""
 
-    __slots__ = ("any", "methods", "named", "pattern")
+    __slots__ = ("any", "at_once", "methods", "named", "pattern")
 
     def __init__(self) -> None:
+        self.at_once: AtOnce | None = None
         self.named: dict[str, _Node] = {}
         self.any: _Node | None = None
         self.pattern = ""
@@ -105,8 +131,10 @@ class Routes:
         self._root = _Node()
         self._known = lru_cache(_KNOWN)(self._find)  # few are asked for, again and again
 
-    def add(self, method: str, pattern: str, handler: Handler) -> None:
-        """Let a handler answer what fits a pattern."""
+    def add(
+        self, method: str, pattern: str, handler: Handler, at_once: AtOnce | None = None
+    ) -> None:
+        """Let a handler answer what fits a pattern; and ``at_once`` what it can, of ``POST``."""
         node = self._root
         for segment in pattern.split("/"):
             if segment.startswith("{"):
@@ -116,6 +144,7 @@ class Routes:
                 node = node.named.setdefault(segment, _Node())
         node.pattern = pattern
         node.methods[method] = handler
+        node.at_once = at_once or node.at_once
         self._known.cache_clear()
 
     def find(self, path: str) -> Found | None:
@@ -132,7 +161,9 @@ class Routes:
             if following is None:
                 return None
             node = following
-        return Found(node.pattern, node.methods, tuple(params)) if node.methods else None
+        if not node.methods:
+            return None
+        return Found(node.pattern, node.methods, tuple(params), node.at_once)
 
 
 def _too_large(largest: int) -> Refused:

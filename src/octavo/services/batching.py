@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from time import perf_counter_ns
-from typing import Generic, NamedTuple, TypeVar
+from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from octavo.errors import OctavoError
 
@@ -20,6 +20,23 @@ threads under load take."""
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+Taken = TypeVar("Taken", contravariant=True)
+
+
+class Owed(Protocol[Taken]):
+    """Takes a result, as an ``asyncio.Future`` does."""
+
+    def done(self) -> bool:
+        """Return whether nobody waits for it any more."""
+        ...
+
+    def set_result(self, result: Taken, /) -> None:
+        """Take it."""
+        ...
+
+    def set_exception(self, error: BaseException, /) -> None:
+        """Take why there is none."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -36,7 +53,7 @@ class Bounds:
 class _Waiting(NamedTuple, Generic[Item, Result]):
     item: Item
     rows: int
-    future: "asyncio.Future[Result]"
+    owed: Owed[Result]
 
 
 class MicroBatch(Generic[Item, Result]):
@@ -74,17 +91,34 @@ class MicroBatch(Generic[Item, Result]):
             What `work` raises for this item, whatever others are in its batch.
         """
         loop = asyncio.get_running_loop()
-        if rows >= self._bounds.rows:
-            return (await loop.run_in_executor(None, self._work, [item]))[0]
         future: asyncio.Future[Result] = loop.create_future()
-        self._waiting.append(_Waiting(item, rows, future))
+        self.add(loop, item, rows, future)
+        return await future
+
+    def add(
+        self, loop: asyncio.AbstractEventLoop, item: Item, rows: int, owed: Owed[Result]
+    ) -> None:
+        """Let the result of one item be taken when it is there.
+
+        Parameters
+        ----------
+        loop
+            The one that runs.
+        owed
+            Takes it, or what `submit` raises, in the event loop; it must not raise itself.
+        """
+        waiting = _Waiting(item, rows, owed)
+        if rows >= self._bounds.rows:
+            task = loop.run_in_executor(None, self._worked, [waiting], rows)
+            task.add_done_callback(lambda done: _give([waiting], done.result()))
+            return
+        self._waiting.append(waiting)
         if not self._is_busy:
             self._is_busy = True
             if self._bounds.wait_us:
                 loop.call_later(self._bounds.wait_us / 1e6, self._begin, loop)
             else:
                 loop.call_soon(self._begin, loop)
-        return await future
 
     def _begin(self, loop: asyncio.AbstractEventLoop) -> None:
         """Work on what is waiting: here, or in a thread."""
@@ -100,7 +134,7 @@ class MicroBatch(Generic[Item, Result]):
         batch, rows = [], 0
         while self._waiting and rows + self._waiting[0].rows <= self._bounds.rows:
             each = self._waiting.popleft()
-            if not each.future.done():
+            if not each.owed.done():
                 batch.append(each)
                 rows += each.rows
         return batch, rows
@@ -131,14 +165,20 @@ class MicroBatch(Generic[Item, Result]):
         batch: Sequence[_Waiting[Item, Result]],
         results: Sequence[Result | BaseException],
     ) -> None:
-        for each, result in zip(batch, results, strict=True):
-            if each.future.done():  # its client has gone
-                continue
-            if isinstance(result, BaseException):
-                each.future.set_exception(result)
-            else:
-                each.future.set_result(result)
+        _give(batch, results)
         if self._waiting:
             loop.call_soon(self._begin, loop)
         else:
             self._is_busy = False
+
+
+def _give(
+    batch: Sequence[_Waiting[Item, Result]], results: Sequence[Result | BaseException]
+) -> None:
+    for each, result in zip(batch, results, strict=True):
+        if each.owed.done():  # its client has gone
+            continue
+        if isinstance(result, BaseException):
+            each.owed.set_exception(result)
+        else:
+            each.owed.set_result(result)

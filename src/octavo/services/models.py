@@ -19,7 +19,7 @@ import numpy as np
 from octavo.bundle import Bundle
 from octavo.bundle.arrays import Arrays
 from octavo.errors import DefinitionError, ResourceError
-from octavo.services.batching import Bounds, MicroBatch
+from octavo.services.batching import Bounds, MicroBatch, Owed
 from octavo.services.features_sent import FeatureDecoder
 from octavo.services.flags import Found
 from octavo.services.inference_log import InferenceLog
@@ -111,6 +111,7 @@ class Model:
         """Reads features that come ready, for `predict_rows`."""
         self._log, self._bounds = log, bounds
         self._ready = MicroBatch(self._of_features, bounds)
+        self._rows = MicroBatch(self._of_rows, bounds)
         self._events = MicroBatch(self._of_events, bounds)
 
     @property
@@ -156,9 +157,19 @@ class Model:
         rows
             None where a value is missing.
         """
-        X, columns = self._encoded(rows)
-        ready = _Ready(perf_counter_ns(), X, columns)
-        return await _kept(await self._ready.submit(ready, len(X)))
+        return await _kept(await self._rows.submit((perf_counter_ns(), rows), len(rows)))
+
+    def owe_rows(
+        self, loop: asyncio.AbstractEventLoop, rows: Sequence[Sequence[Any]], owed: Owed[Predicted]
+    ) -> None:
+        """Predict from rows as `predict_rows` does, for who takes it when it is there.
+
+        Parameters
+        ----------
+        owed
+            See `octavo.services.batching.MicroBatch.add`. It waits itself for ``Predicted.sent``.
+        """
+        self._rows.add(loop, (perf_counter_ns(), rows), len(rows), owed)
 
     async def wait_for(self, marks: Sequence[Mark]) -> None:
         """Return when the features have seen some rows; of none at once.
@@ -222,6 +233,20 @@ class Model:
                 sent = self._keep(each.columns, found[own], at, took, parts, told)
             waited = Took(began - each.came, 0, took)
             answers.append(Predicted(found[own], (), (), waited, told, sent))
+        return answers
+
+    def _of_rows(self, asked: Sequence[tuple[int, Sequence[Sequence[Any]]]]) -> list[Predicted]:
+        began = perf_counter_ns()
+        X, columns = self._encoded([row for _, rows in asked for row in rows])
+        found = self.bundle.predict_encoded(X)
+        flags = self.scorer.flags.of(columns, found)
+        took, row, answers = perf_counter_ns() - began, 0, []
+        parts = (None, None, took // 1000)
+        sent = self._keep(columns, found, tables.now(), took, parts, flags)
+        for came, rows in asked:
+            own = slice(row, row := row + len(rows))
+            told = flags and flags[own]
+            answers.append(Predicted(found[own], (), (), Took(began - came, 0, took), told, sent))
         return answers
 
     def _of_events(self, asked: Sequence[tuple[int, Sequence[Any]]]) -> Sequence[Predicted]:
@@ -398,6 +423,24 @@ class Models:
         """
         return self._of(name).live
 
+    def now(self, name: str) -> Model:
+        """Return the live version.
+
+        Raises
+        ------
+        UnknownModelError
+            If there is no such pipeline.
+        NotServedError
+            If nothing is deployed.
+        """
+        if (live := self._of(name).live) is None:
+            raise NotServedError(
+                "no deployment is served.",
+                where=f"pipeline {name!r}",
+                fix="Run `octavo run` until a model is ready.",
+            )
+        return live
+
     def versions(self, name: str) -> list[Version]:
         """Return all that was ever deployed, the newest last. It asks the catalog."""
         return [
@@ -425,14 +468,7 @@ class Models:
         DataError
             If the definition no longer gives the features that this version needs.
         """
-        served = self._of(name)
-        live = served.live
-        if live is None:
-            raise NotServedError(
-                "no deployment is served.",
-                where=f"pipeline {name!r}",
-                fix="Run `octavo run` until a model is ready.",
-            )
+        live, served = self.now(name), self._of(name)
         if version is None or version in (live.version, live.deployment_id, live.candidate_id):
             return live
         # If what is live changes meanwhile, it is kept by nobody.

@@ -1,6 +1,9 @@
 """An application over models that a test makes: a bundle of trees, and a log that keeps all."""
 
 import asyncio
+import socket
+import threading
+from contextlib import contextmanager
 from types import SimpleNamespace
 
 import httpx
@@ -13,11 +16,14 @@ from octavo.bundle.model import LinearModel
 from octavo.definition import Replace
 from octavo.definition.events import EVENT_ID, EVENT_TIME
 from octavo.server import App
+from octavo.server.access import Access
 from octavo.server.app import Hosted
 from octavo.server.events import Events
+from octavo.server.leaving import Server
 from octavo.services.batching import Bounds
 from octavo.services.flags import Flags
 from octavo.services.inferences import answered, context
+from octavo.services.limits import Limits
 from octavo.services.models import Models
 from octavo.services.prediction_records import packed, unpacked
 from octavo.services.receiving import Receiver
@@ -98,6 +104,23 @@ def hosting(pipeline, *scorers, name="shop", stream=None, flow=lambda: NO_FLOW, 
     receiver = Receiver(pipeline, stream) if pipeline else SimpleNamespace(datasets=[])
     told = name, log, None, None, Events(receiver), flow
     return App(models, [Hosted(*told)]), log
+
+
+@contextmanager
+def served(app, limits=Limits(), known=None, **told):  # noqa: B008  frozen
+    """Serve an application over a socket; give a client."""
+    gate = Access(app, limits, known, app.metrics.registry)
+    is_ready = threading.Event()
+    server = Server(app, gate, is_ready.set, **told)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
+        thread.start()
+        assert is_ready.wait(10)
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        with httpx.Client(base_url=url, timeout=30) as client:
+            yield client
+        server.should_exit = True
+        thread.join(10)
 
 
 def ask(app, calls):

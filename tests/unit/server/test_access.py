@@ -6,7 +6,6 @@ import http.client
 import json
 import socket
 import sys
-import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, nullcontext
@@ -19,7 +18,6 @@ import pytest
 from octavo.errors import DataError
 from octavo.server import idle, incoming
 from octavo.server.access import Access, needed
-from octavo.server.leaving import Server
 from octavo.services import keys
 from octavo.services.keys import KnownKeys, create, revoke
 from octavo.services.limits import Limits, Rate
@@ -31,7 +29,7 @@ from octavo.streams.memory import MemoryStream
 sys.path.insert(0, str(Path(__file__).parents[1] / "ingestion"))
 sys.path.insert(0, str(Path(__file__).parent))
 
-from hosted import Scorer, hosting
+from hosted import Scorer, hosting, served
 from streaming import line, payments, pipeline_of
 
 EVENTS = "/v1/datasets/payments/events"
@@ -51,18 +49,8 @@ class Slow(MemoryStream):
 @contextmanager
 def serving(limits=Limits(), known=None, stream=None, scorers=(), **told):  # noqa: B008  frozen
     app, _ = hosting(pipeline_of(payments()), *scorers, stream=stream or MemoryStream())
-    gate = Access(app, limits, known, app.metrics.registry)
-    is_ready = threading.Event()
-    server = Server(app, gate, is_ready.set, **told)
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
-        thread.start()
-        assert is_ready.wait(10)
-        url = f"http://127.0.0.1:{listening.getsockname()[1]}"
-        with httpx.Client(base_url=url, timeout=30) as client:
-            yield client
-        server.should_exit = True
-        thread.join(10)
+    with served(app, limits, known, **told) as client:
+        yield client
 
 
 def post(client, body=line(1), **headers):  # noqa: B008

@@ -6,11 +6,13 @@ from itertools import pairwise
 
 import pytest
 import uvicorn
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
 from octavo.server.answers import Answer
-from octavo.server.connection import LONGEST_HEAD, Connection, answered, arrived
+from octavo.server.connection import LONGEST_HEAD, Connection, Heads, answered, arrived
 
 ANSWER = Answer(b'{"y":0.5}')
 
@@ -41,9 +43,14 @@ class Wire(asyncio.Transport):
         pass
 
 
-def asked(protocol, *parts, answer=ANSWER, is_last=False):
-    """Return what was written for parts that come one after the other, and the bodies read."""
+def asked(protocol, *parts, answer=ANSWER, is_last=False, pause=0.01):
+    """Return what was written for parts that come one after the other, and the bodies read.
+
+    If the protocol has heads, these are told the bodies too.
+    """
     bodies = []
+    if getattr(protocol, "heads", None) is not None:
+        protocol.heads.bodies, protocol.heads.answer = bodies, (answer, is_last)
 
     async def app(scope, receive, send):
         body = b""
@@ -66,7 +73,7 @@ def asked(protocol, *parts, answer=ANSWER, is_last=False):
         for part in parts:
             if not wire.is_closed:
                 connection.data_received(part)
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(pause)
         seen = -1
         while seen != len(bodies):
             seen = len(bodies)
@@ -81,6 +88,25 @@ def asked(protocol, *parts, answer=ANSWER, is_last=False):
 def post(body=b"{}", *, version=b"1.1", method=b"POST", more=b""):
     head = b"%s /x HTTP/%s\r\nhost: h\r\n%scontent-length: %d\r\n\r\n"
     return head % (method, version, more, len(body)) + body
+
+
+class Knowing(Connection):
+    """A connection that knows heads again, and answers them in the next turn of the event loop."""
+
+    @classmethod
+    def anew(cls):
+        heads = Heads(lambda scope: heads.take)
+        heads.taken = 0
+
+        def take(scope, body, owed):
+            heads.taken += 1
+            heads.bodies.append(body)
+            answer, is_last = heads.answer
+            later = asyncio.get_running_loop().call_soon
+            later(lambda: owed.disconnected or owed.give(answer, is_last=is_last))
+
+        heads.take = take
+        return type("Knowing", (cls,), {"heads": heads})
 
 
 HALVES = post(b"x" * 100)[:-50], b"x" * 50
@@ -107,6 +133,63 @@ def test_it_writes_what_uvicorn_does(parts, is_last):
     ours = asked(Connection, *parts, is_last=is_last)
     theirs = asked(HttpToolsProtocol, *parts, is_last=is_last)
     assert (b"".join(ours[0]), *ours[1:]) == (b"".join(theirs[0]), *theirs[1:])
+
+
+@pytest.mark.parametrize("parts", CASES.values(), ids=CASES)
+@pytest.mark.parametrize("is_last", [False, True])
+def test_it_writes_the_same_for_heads_that_it_knows(parts, is_last):
+    knowing = Knowing.anew()
+    for _ in range(3):
+        ours = asked(knowing, *parts, is_last=is_last)
+    theirs = asked(HttpToolsProtocol, *parts, is_last=is_last)
+    assert (b"".join(ours[0]), *ours[1:]) == (b"".join(theirs[0]), *theirs[1:])
+
+
+REQUESTS = [
+    post(b"1"),
+    post(b"22"),
+    post(b""),
+    post(b"3", more=b"x: y\r\n"),
+    b"GET /x HTTP/1.1\r\n\r\n",
+]
+REQUESTS += [b"POST /x HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n2\r\nab\r\n0\r\n\r\n"]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.sampled_from(REQUESTS), min_size=1, max_size=12), st.data())
+def test_however_requests_are_cut_each_is_answered_once_and_in_order(requests, data):
+    whole = b"".join(requests)
+    ends, at = [], 0
+    for each in requests:
+        ends.append(at := at + len(each))
+    more = data.draw(st.lists(st.integers(1, len(whole)), max_size=4))
+    cuts = sorted({0, *data.draw(st.sets(st.sampled_from(ends))), *more, len(whole)})
+    parts = [whole[first:end] for first, end in pairwise(cuts)]
+    ours, theirs = Knowing.anew(), HttpToolsProtocol
+    told = [asked(protocol, *parts, pause=0) for protocol in (ours, theirs)]
+    assert b"".join(told[0][0]) == b"".join(told[1][0])
+    assert told[0][1:] == told[1][1:]
+
+
+def test_a_head_is_known_when_it_came_twice():
+    knowing = Knowing.anew()
+    _, bodies, _ = asked(knowing, *[post(b"1"), post(b"2"), post(b"3"), post(b"4")])
+    assert (bodies, knowing.heads.taken) == ([b"1", b"2", b"3", b"4"], 2)
+
+
+def test_heads_that_never_come_again_are_not_kept():
+    knowing = Knowing.anew()
+    asked(knowing, *[post(more=b"x-id: %d\r\n" % number) for number in range(1500)], pause=0)
+    assert len(knowing.heads._known) == 0
+    assert len(knowing.heads._seen) <= 1024
+
+
+def test_who_sends_on_before_he_is_answered_is_answered_in_order():
+    knowing = Knowing.anew()
+    asked(knowing, post(b"1"), post(b"2"))
+    told = asked(knowing, *[post(b"%d" % digit) for digit in range(10)], pause=0)
+    assert told[1] == [b"%d" % digit for digit in range(10)]
+    assert len(told[0]) == 10
 
 
 @pytest.mark.parametrize("case", ["one", "one after the other", "at the same time", "in halves"])

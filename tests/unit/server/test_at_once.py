@@ -1,0 +1,344 @@
+"""Whoever asks again and again is answered at once, and as the first time, over a real socket."""
+
+import http.client
+import json
+import socket
+import sys
+import threading
+import time
+from concurrent.futures import Future
+from contextlib import ExitStack, closing
+from pathlib import Path
+
+import pytest
+
+from octavo.errors import ResourceError
+from octavo.server import app as app_
+from octavo.services.batching import Bounds
+from octavo.services.keys import KnownKeys, create, revoke
+from octavo.services.limits import Limits, Rate
+from octavo.stores.catalog import Catalog
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from hosted import Scorer, hosting, served
+
+FEATURES = "/v1/pipelines/shop/predict/features"
+ROW = {"a": 0.25, "b": 2.0, "c": 1.0}
+V2 = {
+    "inputs": [
+        {"name": "X", "shape": [1, 3], "datatype": "FP64", "data": [0.25, 2.0, 1.0]},
+    ]
+}
+CASES = {
+    "features": ("POST", FEATURES, {"features": [ROW]}),
+    "several": ("POST", FEATURES, {"features": [ROW] * 3}),
+    "more than a batch": ("POST", FEATURES, {"features": [ROW] * 20}),
+    "none": ("POST", FEATURES, {"features": []}),
+    "unknown feature": ("POST", FEATURES, {"features": [{"d": 1}]}),
+    "no JSON": ("POST", FEATURES, b"no"),
+    "timing": ("POST", f"{FEATURES}?timing=2", {"features": [ROW]}),
+    "events": ("POST", "/v1/pipelines/shop/predict", {"events": [{"a": 1.0, "b": 1.0, "c": 1.0}]}),
+    "refused events": ("POST", "/v1/pipelines/shop/predict", {"events": [{"c": -1.0}]}),
+    "version": ("POST", "/v1/pipelines/shop/versions/2/predict/features", {"features": [ROW]}),
+    "no such version": ("POST", "/v1/pipelines/shop/versions/x/predict", {"events": []}),
+    "no such pipeline": ("POST", "/v1/pipelines/shup/predict/features", {"features": [ROW]}),
+    "protocol": ("POST", "/v2/models/shop/infer", V2),
+    "mlflow": ("POST", "/invocations", {"inputs": [[0.25, 2.0, 1.0]]}),
+    "not mlflow": ("POST", "/invocations", {"nothing": 1}),
+    "no such address": ("POST", "/v1/nothing", {}),
+    "no such method": ("PUT", FEATURES, {"features": [ROW]}),
+    "get": ("GET", "/health", b""),
+    "head": ("HEAD", "/health", b""),
+}
+
+
+class Asking:
+    """Asks over one connection, with the same head each time."""
+
+    def __init__(self, client, *, in_pieces=False):
+        self._socket = socket.create_connection((client.base_url.host, client.base_url.port), 20)
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._in_pieces = in_pieces
+        self.close = self._socket.close
+
+    def __call__(self, method, path, document, **headers):
+        body = document if isinstance(document, bytes) else json.dumps(document).encode()
+        headers = {"host": "x", "content-type": "application/json", **headers}
+        headers |= {"content-length": len(body)} if body else {}
+        lines = [f"{method} {path} HTTP/1.1", *(f"{n}: {v}" for n, v in headers.items()), "", ""]
+        self.send("\r\n".join(lines).encode(), body)
+        answer = http.client.HTTPResponse(self._socket, method=method)
+        with answer:
+            answer.begin()
+            told = {name: value for name, value in answer.getheaders() if name != "date"}
+            return answer.status, told, answer.read()
+
+    def send(self, head, body):
+        for piece in [head, body] if self._in_pieces else [head + body]:
+            self._socket.sendall(piece)
+            time.sleep(0.02 * self._in_pieces)
+
+    def is_closed(self):
+        """Say whether the server closes it."""
+        return self._socket.recv(1) == b""
+
+
+@pytest.fixture
+def asking():
+    with ExitStack() as stack:
+        yield lambda client, **told: stack.enter_context(closing(Asking(client, **told)))
+
+
+@pytest.fixture(scope="module")
+def hosted_app():
+    return hosting(None, Scorer(1), Scorer(2), bounds=Bounds(rows=16))
+
+
+@pytest.fixture(scope="module")
+def client(hosted_app):
+    with served(hosted_app[0]) as client:
+        yield client
+
+
+@pytest.fixture
+def taken(monkeypatch):
+    """Count what is answered at once."""
+    found = []
+    reply = app_._Reply.__init__
+
+    def init(self, *told):
+        found.append(told)
+        reply(self, *told)
+
+    monkeypatch.setattr(app_._Reply, "__init__", init)
+    return found
+
+
+@pytest.mark.parametrize("in_pieces", [False, True])
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+def test_each_answer_is_as_the_first(client, taken, case, in_pieces, asking):
+    ask = asking(client, in_pieces=in_pieces)
+    first, *others = [ask(*case) for _ in range(5)]
+    assert others == [first] * 4
+    known = case[1] != "/v1/nothing" and case[0] in ("POST", "GET")
+    assert len(taken) >= (3 if known else 0)
+
+
+def test_what_is_answered_at_once_is_counted_and_logged(hosted_app, client, asking):
+    app, log = hosted_app
+    ask, before = asking(client), len(log.records())
+    for _ in range(6):
+        assert ask(*CASES["features"])[0] == 200
+    assert len(log.records()) == before + 6
+    app.metrics.fold()
+    told = client.get("/metrics").text
+    assert f'octavo_requests_total{{path="{FEATURES.replace("shop", "{name}")}"' in told
+    assert app._tasks == set()
+
+
+def test_the_next_request_is_answered_by_what_is_live(asking):
+    app, _ = hosting(None, Scorer(1))
+    with served(app) as client:
+        ask = asking(client)
+        seen = []
+        for version in (1, 1, 1, 2, 2, 3):
+            app.models.serve("shop", Scorer(version))
+            seen.append(json.loads(ask(*CASES["features"])[2])["predictions"][0]["y"])
+    assert seen == [1.25, 1.25, 1.25, 2.25, 2.25, 3.25]
+
+
+def test_without_a_deployment(asking):
+    app, _ = hosting(None)
+    app.models.add("shop", None, None, None)
+    with served(app) as client:
+        ask = asking(client)
+        told = [ask(*CASES["features"]) for _ in range(4)]
+    assert {status for status, *_ in told} == {503}
+    assert told == told[:1] * 4
+
+
+def test_a_key_that_is_revoked_is_refused_at_once(tmp_path, asking):
+    catalog = Catalog(tmp_path / "catalog.db")
+    keys = [create(catalog, name, ["predict"]) for name in ("one", "two")]
+    known = KnownKeys(catalog, lambda text: None)
+    app, _ = hosting(None, Scorer(1))
+    with served(app, known=known) as client:
+        ask = asking(client)
+
+        def status(key):
+            return ask(*CASES["features"], authorization=f"Bearer {key.key}")[0]
+
+        assert [status(key) for key in keys * 4] == [200] * 8
+        revoke(catalog, "one")
+        until = time.monotonic() + 20
+        while status(keys[0]) == 200 and time.monotonic() < until:
+            time.sleep(0.05)
+        assert [status(key) for key in keys] == [401, 200]
+        assert ask(*CASES["features"])[0] == 401
+    known.close()
+
+
+def test_rates_hold(asking):
+    app, _ = hosting(None, Scorer(1))
+    with served(app, Limits(rate=Rate(5, 3600))) as client:
+        ask = asking(client)
+        told = [ask(*CASES["features"]) for _ in range(8)]
+    assert [status for status, *_ in told] == [200] * 5 + [429] * 3
+    assert "retry-after" in told[-1][1]
+    assert b"more than 5 requests" in told[-1][2]
+
+
+class Waiting:
+    """A log whose records wait until they are let."""
+
+    logged = 0
+
+    def __init__(self):
+        self.futures, self.not_logged, self.without_features = [], {}, {}
+
+    def add(self, inference):
+        self.futures.append(Future())
+        return self.futures[-1]
+
+    def close(self):
+        pass
+
+
+def waiting_app():
+    app, _ = hosting(None, Scorer(1))
+    log = Waiting()
+    served_ = app.models._served["shop"]
+    served_.log = log
+    app.models.serve("shop", Scorer(1))
+    return app, log
+
+
+def let(log, number, error=None):
+    until = time.monotonic() + 20
+    while len(log.futures) <= number:
+        assert time.monotonic() < until
+        time.sleep(0.01)
+    if error:
+        log.futures[number].set_exception(error)
+    else:
+        log.futures[number].set_result(None)
+
+
+def test_an_answer_waits_for_its_record(asking):
+    app, log = waiting_app()
+    with served(app) as client:
+        ask, told = asking(client), []
+        thread = threading.Thread(
+            target=lambda: told.extend(ask(*CASES["features"]) for _ in range(5))
+        )
+        thread.start()
+        for number in range(4):
+            let(log, number)
+        time.sleep(0.1)
+        until = time.monotonic() + 20
+        while len(log.futures) < 5 and time.monotonic() < until:
+            time.sleep(0.01)
+        let(log, 4, ResourceError("the disk is full.", where="predictions"))
+        thread.join(20)
+    assert [status for status, *_ in told] == [200] * 4 + [503]
+    assert b"the disk is full" in told[-1][2]
+
+
+def test_who_has_gone_is_not_answered_and_takes_no_place():
+    app, log = waiting_app()
+    with served(app, Limits(in_flight=2)) as client:
+        host = client.base_url.host, client.base_url.port
+        body = json.dumps({"features": [ROW]})
+        asked = (
+            f"POST {FEATURES} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
+            f"content-length: {len(body)}\r\n\r\n{body}"
+        ).encode()
+        for number in range(8):
+            with socket.create_connection(host) as connection:
+                connection.sendall(asked)
+                until = time.monotonic() + 20
+                while len(log.futures) <= number:
+                    assert time.monotonic() < until, "there is no place left"
+                    time.sleep(0.01)
+            let(log, number)
+        assert client.get("/health").status_code == 200
+
+
+def test_too_many_at_the_same_time_are_refused(asking):
+    app, log = waiting_app()
+    with served(app, Limits(in_flight=2)) as client:
+        asks = [asking(client) for _ in range(3)]
+        for number, ask in enumerate((asks[0], asks[0], asks[0])):
+            thread = threading.Thread(target=let, args=(log, number))
+            thread.start()
+            assert ask(*CASES["features"])[0] == 200
+            thread.join()
+        threads = [threading.Thread(target=a, args=CASES["features"]) for a in asks[:2]]
+        for thread in threads:
+            thread.start()
+        time.sleep(0.3)  # the two may be in one batch
+        assert asks[2](*CASES["features"])[0] == 429
+        for number in range(3, len(log.futures)):
+            let(log, number)
+        for thread in threads:
+            thread.join(20)
+
+
+def test_a_fault_of_ours_is_answered_and_ends_the_connection(monkeypatch, capfd, asking):
+    app, _ = hosting(None, Scorer(1))
+    with served(app) as client:
+        ask = asking(client)
+        assert [ask(*CASES["features"])[0] for _ in range(3)] == [200] * 3
+
+        def fails(*told):
+            raise ZeroDivisionError("of ours")
+
+        monkeypatch.setattr("octavo.server.predicting._json", fails)
+        status, headers, body = ask(*CASES["features"])
+        assert (status, headers["connection"]) == (500, "close")
+        assert b"of ours" not in body
+        monkeypatch.undo()
+        assert ask(*CASES["features"])[0] == 200
+    assert "ZeroDivisionError: of ours" in capfd.readouterr().err
+
+
+def test_one_that_leaves_says_so(asking):
+    app, _ = hosting(None, Scorer(1))
+    with served(app) as client:
+        ask = asking(client)
+        for _ in range(3):
+            assert "connection" not in ask(*CASES["features"])[1]
+        app.is_leaving = True
+        assert ask(*CASES["features"])[1]["connection"] == "close"
+
+
+def test_a_quiet_connection_is_closed_after_a_while(monkeypatch, asking):
+    monkeypatch.setattr("octavo.server.leaving.IDLE", 1)
+    app, _ = hosting(None, Scorer(1))
+    with served(app) as client:
+        ask = asking(client)
+        for _ in range(6):  # for longer than it may be quiet
+            assert ask(*CASES["features"])[0] == 200
+            time.sleep(0.3)
+        began = time.monotonic()
+        assert ask.is_closed()
+        assert time.monotonic() - began < 3
+
+
+def test_a_body_may_come_late(monkeypatch, asking):
+    monkeypatch.setattr("octavo.server.leaving.IDLE", 1)
+    app, _ = hosting(None, Scorer(1))
+    with served(app) as client:
+        ask = asking(client, in_pieces=True)
+        told = [ask(*CASES["features"]) for _ in range(3)]
+
+        def send(head, body):
+            ask._socket.sendall(head)
+            time.sleep(2.5)
+            ask._socket.sendall(body[:7])
+            time.sleep(0.1)
+            ask._socket.sendall(body[7:])
+
+        ask.send = send
+        assert ask(*CASES["features"]) == told[0]
