@@ -233,6 +233,10 @@ class _Reply:
         """Return whether its client has gone."""
         return self._owed.disconnected
 
+    def cancel(self) -> None:
+        """Leave it: its client has gone."""
+        self._owed.drop()
+
     def set_result(self, answer: Answer) -> None:
         """Answer."""
         self._app.metrics.answered(self._pattern, answer.status)

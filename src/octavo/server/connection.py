@@ -62,7 +62,8 @@ class Owed:
         RuntimeError
             If a header would be another one too; then another answer may be given.
         """
-        connection, is_last = self._connection, is_last or not self.keep_alive
+        connection = self._connection
+        is_last = is_last or not self.keep_alive or CLOSE in answer.headers
         piece = _piece(answer, connection.server_state.default_headers, is_last=is_last)
         self.response_complete = True
         self.then()
@@ -73,6 +74,11 @@ class Owed:
         if is_last:
             transport.close()
         connection.on_response_complete()
+
+    def drop(self) -> None:
+        """Learn that there will be no answer, for nobody is there."""
+        self.response_complete = True
+        self.then()
 
 
 class _Nobody:
@@ -150,6 +156,8 @@ class Connection(HttpToolsProtocol):
     """None: every head is read."""
     _is_between = True
     """Whether nothing came of the next request."""
+    _owed: Owed | None = None
+    """The last answer that was owed to a head that was known."""
     _waiting: tuple[Known, bytes] | None = None
     """A head whose body has not come."""
     _begun = 0
@@ -182,9 +190,13 @@ class Connection(HttpToolsProtocol):
             self._take(known, data[len(head) :])
         elif known is not None and is_free and len(head) == len(data):
             self._waiting = known, head  # many clients send a body after its head
+            if self.timeout_keep_alive_task is None:  # one that never comes is given up as others
+                self._wait(self.timeout_keep_alive)
         else:
+            last = self.cycle
             self._read(data)
-            if known is None and is_free and (size := self._size(len(head), len(data))):
+            is_new = is_free and self.cycle is not last  # else it is no head, or was refused
+            if known is None and is_new and (size := self._size(len(head), len(data))):
                 heads.learn(head, size, self.cycle.scope)  # type: ignore[arg-type]
 
     def _is_free(self) -> bool:
@@ -194,7 +206,8 @@ class Connection(HttpToolsProtocol):
         return is_answered and not self.flow.write_paused and not self.transport.is_closing()
 
     def _take(self, known: Known, body: bytes) -> None:
-        owed = self.cycle = Owed(self)  # type: ignore[assignment]
+        self._head = 0
+        owed = self._owed = self.cycle = Owed(self)  # type: ignore[assignment]
         known.take({**known.scope, "client": self.client}, body, owed)
 
     def _size(self, head: int, came: int) -> int:
@@ -227,6 +240,14 @@ class Connection(HttpToolsProtocol):
         """End when what was asked is answered."""
         self._resume()
         super().shutdown()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Owe nothing any more: uvicorn tells only the request that came last."""
+        self._waiting = None
+        if self._owed is not None:
+            self._owed.disconnected = True
+        super().connection_lost(exc)
+        self._unset_keepalive_if_required()
 
     def _read(self, data: bytes) -> None:
         self._begun, self._goes_on = 0, False

@@ -180,11 +180,11 @@ class Predicting:
 class _OwedFeatures:
     """Answers with what was predicted."""
 
-    __slots__ = ("_decoded", "_metrics", "_model", "_reply", "done")
+    __slots__ = ("_decoded", "_metrics", "_model", "_reply", "cancel", "done")
 
     def __init__(self, metrics: Metrics, model: Model, decoded: int, reply: Reply) -> None:
         self._metrics, self._model, self._decoded, self._reply = metrics, model, decoded, reply
-        self.done = reply.done
+        self.done, self.cancel = reply.done, reply.cancel
 
     def set_result(self, found: Predicted) -> None:
         """Answer when the record of it is where it must be."""

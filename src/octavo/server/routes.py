@@ -85,6 +85,10 @@ class Reply(Protocol):
         """Return whether nobody waits for it any more."""
         ...
 
+    def cancel(self) -> object:
+        """Learn that it is given up, for nobody waits for it."""
+        ...
+
     def set_result(self, answer: Answer, /) -> None:
         """Take an answer."""
         ...

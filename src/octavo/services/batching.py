@@ -30,6 +30,10 @@ class Owed(Protocol[Taken]):
         """Return whether nobody waits for it any more."""
         ...
 
+    def cancel(self) -> object:
+        """Learn that it is given up, for nobody waits for it."""
+        ...
+
     def set_result(self, result: Taken, /) -> None:
         """Take it."""
         ...
@@ -110,7 +114,7 @@ class MicroBatch(Generic[Item, Result]):
         waiting = _Waiting(item, rows, owed)
         if rows >= self._bounds.rows:
             task = loop.run_in_executor(None, self._worked, [waiting], rows)
-            task.add_done_callback(lambda done: _give([waiting], done.result()))
+            task.add_done_callback(lambda done: _give(loop, [waiting], done.result()))
             return
         self._waiting.append(waiting)
         if not self._is_busy:
@@ -134,7 +138,9 @@ class MicroBatch(Generic[Item, Result]):
         batch, rows = [], 0
         while self._waiting and rows + self._waiting[0].rows <= self._bounds.rows:
             each = self._waiting.popleft()
-            if not each.owed.done():
+            if each.owed.done():
+                each.owed.cancel()
+            else:
                 batch.append(each)
                 rows += each.rows
         return batch, rows
@@ -165,7 +171,7 @@ class MicroBatch(Generic[Item, Result]):
         batch: Sequence[_Waiting[Item, Result]],
         results: Sequence[Result | BaseException],
     ) -> None:
-        _give(batch, results)
+        _give(loop, batch, results)
         if self._waiting:
             loop.call_soon(self._begin, loop)
         else:
@@ -173,12 +179,17 @@ class MicroBatch(Generic[Item, Result]):
 
 
 def _give(
-    batch: Sequence[_Waiting[Item, Result]], results: Sequence[Result | BaseException]
+    loop: asyncio.AbstractEventLoop,
+    batch: Sequence[_Waiting[Item, Result]],
+    results: Sequence[Result | BaseException],
 ) -> None:
     for each, result in zip(batch, results, strict=True):
-        if each.owed.done():  # its client has gone
-            continue
-        if isinstance(result, BaseException):
-            each.owed.set_exception(result)
-        else:
-            each.owed.set_result(result)
+        try:
+            if each.owed.done():  # its client has gone
+                each.owed.cancel()
+            elif isinstance(result, BaseException):
+                each.owed.set_exception(result)
+            else:
+                each.owed.set_result(result)
+        except Exception as error:  # noqa: BLE001  others are in its batch, and wait for the next
+            loop.call_exception_handler({"message": "a result was not taken", "exception": error})

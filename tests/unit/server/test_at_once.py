@@ -299,7 +299,8 @@ def test_a_fault_of_ours_is_answered_and_ends_the_connection(monkeypatch, capfd,
         assert (status, headers["connection"]) == (500, "close")
         assert b"of ours" not in body
         monkeypatch.undo()
-        assert ask(*CASES["features"])[0] == 200
+        assert ask.is_closed()
+        assert asking(client)(*CASES["features"])[0] == 200
     assert "ZeroDivisionError: of ours" in capfd.readouterr().err
 
 
@@ -342,3 +343,163 @@ def test_a_body_may_come_late(monkeypatch, asking):
 
         ask.send = send
         assert ask(*CASES["features"]) == told[0]
+
+
+def together(wait_us=200_000, in_flight=512):
+    """Return an application whose batches wait, and what one server of it takes."""
+    app, _ = hosting(None, Scorer(1), bounds=Bounds(wait_us=wait_us))
+    return app, Limits(in_flight=in_flight)
+
+
+def asked_again(client, asking, more=b""):
+    """Send a request whose head is known, and what comes after it; return the connection."""
+    warm = asking(client)
+    assert [warm(*CASES["features"])[0] for _ in range(3)] == [200] * 3
+    ask = asking(client)
+    body = json.dumps(CASES["features"][2]).encode()
+    head = f"POST {FEATURES} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
+    head += f"content-length: {len(body)}\r\n\r\n"
+    ask.send(head.encode(), body)
+    if more:
+        time.sleep(0.05)
+        ask.send(b"", more)
+    return ask
+
+
+def test_who_goes_before_his_batch_takes_no_place(asking):
+    app, limits = together(in_flight=2)
+    with served(app, limits) as client:
+        for _ in range(3):
+            ask = asked_again(client, asking)
+            time.sleep(0.05)
+            ask.close()
+            time.sleep(0.4)
+        assert asking(client)(*CASES["features"])[0] == 200
+
+
+def test_who_sends_what_is_no_request_after_one_leaves_others_their_answers(asking):
+    app, limits = together()
+    with served(app, limits) as client:
+        more = b"GET /health HTTP/1.1\r\nhost: x\r\n\r\nno request\r\n\r\n"
+        asked_again(client, asking, more)
+        other = asking(client)
+        assert [other(*CASES["features"])[0] for _ in range(2)] == [200] * 2
+
+
+@pytest.mark.parametrize("is_known", [False, True])
+def test_after_an_answer_that_ends_a_connection_it_is_closed(is_known, asking):
+    app, _ = hosting(None, Scorer(1))
+    with served(app, Limits(largest_body=10)) as client:
+        for _ in range(3 if is_known else 1):
+            ask = asking(client)
+            status, headers, _ = ask(*CASES["features"])
+        assert (status, headers["connection"]) == (413, "close")
+        began = time.monotonic()
+        assert ask.is_closed()
+        assert time.monotonic() - began < 3
+
+
+def test_a_body_that_never_comes_is_given_up(monkeypatch, asking):
+    monkeypatch.setattr("octavo.server.leaving.IDLE", 1)
+    monkeypatch.setattr("octavo.server.incoming.SLOWEST", 2)
+    app, _ = hosting(None, Scorer(1))
+    with served(app) as client:
+        ask = asking(client, in_pieces=True)
+        for _ in range(3):
+            ask(*CASES["features"])
+        ask = asking(client)
+        ask.send = lambda head, body: ask._socket.sendall(head)
+        assert ask(*CASES["features"])[0] == 408
+
+
+ARROW = "application/vnd.apache.arrow.stream"
+
+
+class Several(Asking):
+    """Asks with a header that is sent twice."""
+
+    def send(self, head, body):
+        super().send(head.replace(b"\r\nagain-", b"\r\n"), body)
+
+
+@pytest.mark.parametrize("accept", [(ARROW, "*/*"), ("*/*", ARROW)])
+def test_of_a_header_that_is_sent_twice_it_reads_the_same(client, accept):
+    with closing(Several(client)) as ask:
+        told = [
+            ask(*CASES["features"], **{"accept": accept[0], "again-accept": accept[1]})
+            for _ in range(4)
+        ]
+    assert [headers["content-type"] for _, headers, _ in told] == [
+        told[0][1]["content-type"]
+    ] * 4
+
+
+@pytest.mark.parametrize("rows", [1000, 1001])
+def test_large_answers_are_written_off_the_event_loop(hosted_app, client, monkeypatch, rows, asking):
+    from octavo.server import predicting
+
+    threads, write = [], predicting._json
+
+    def written(*told):
+        threads.append(threading.current_thread().name)
+        return write(*told)
+
+    monkeypatch.setattr(predicting, "_json", written)
+    ask = asking(client)
+    told = [ask("POST", FEATURES, {"features": [{}] * rows}) for _ in range(4)]
+    assert told == told[:1] * 4
+    assert len({name.startswith("asyncio") for name in threads}) == 1
+    assert threads[0].startswith("asyncio") is (rows > 1000)
+
+
+def test_bodies_that_are_answered_together_are_bounded(asking):
+    app, log = waiting_app()
+    with served(app, Limits(largest_body=3000)) as client:
+        rows = {"features": [{"a": 0.123456789}] * 100}  # 2,000 bytes and more
+        asks = [asking(client) for _ in range(8)]
+        thread = threading.Thread(target=lambda: [let(log, number) for number in range(3)])
+        thread.start()
+        assert [asks[0]("POST", FEATURES, rows)[0] for _ in range(3)] == [200] * 3
+        thread.join()
+        told = []
+        threads = [
+            threading.Thread(target=lambda ask=ask: told.append(ask("POST", FEATURES, rows)[0]))
+            for ask in asks
+        ]
+        for thread in threads:
+            thread.start()
+        until = time.monotonic() + 5
+        while not told and time.monotonic() < until:
+            time.sleep(0.05)
+        time.sleep(0.5)
+        for number in range(3, len(log.futures)):
+            let(log, number)
+        for thread in threads:
+            thread.join(20)
+    assert set(told) == {200, 429}
+    assert told.count(200) <= 6
+
+
+def test_it_ends_when_what_was_asked_is_done_though_its_client_has_gone(asking):
+    scorer, seen = Scorer(1), []
+    answer = scorer.answer
+
+    def slow(events):
+        seen.append("begun")
+        if len(seen) > 3:
+            time.sleep(1)
+        return answer(events)
+
+    scorer.answer = slow
+    app, log = hosting(None, scorer)
+    log.close = lambda: seen.append(("closed", len(log.kept)))
+    with served(app) as client:
+        ask = asking(client)
+        for _ in range(3):
+            assert ask(*CASES["events"])[0] == 200
+        ask._socket.settimeout(0.3)
+        with pytest.raises(TimeoutError):
+            ask(*CASES["events"])
+        ask.close()
+        time.sleep(0.1)
+    assert seen[-1] == ("closed", 4)

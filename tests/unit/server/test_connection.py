@@ -264,3 +264,57 @@ def test_who_has_gone_is_not_answered():
         return wire.written
 
     assert asyncio.run(run()) == []
+
+
+NO_REQUESTS = [b"POST /x HTTP/1.1\r\nno header\r\n\r\n", b"POST http:// HTTP/1.1\r\n\r\n"]
+
+
+@pytest.mark.parametrize("refused", NO_REQUESTS)
+def test_what_is_refused_after_a_head_that_is_known_is_refused(refused):
+    knowing = Knowing.anew()
+    parts = [*[post(b"%d" % digit) for digit in range(4)], refused]
+    told = asked(knowing, *parts)
+    assert knowing.heads.taken == 2
+    assert b" 400 " in told[0][-1]
+    assert told[2] is False
+
+
+@pytest.mark.parametrize("refused", NO_REQUESTS)
+def test_what_is_refused_never_means_what_was_asked_before(refused):
+    knowing = Knowing.anew()
+    for number in range(3):  # heads that are not known, of whoever asked before
+        asked(knowing, post(b"1", more=b"authorization: %d\r\n" % number), refused)
+    assert refused not in knowing.heads._known
+    told = asked(knowing, refused + b"2")
+    assert (told[1], told[2]) == ([], False)
+
+
+def test_empty_lines_between_requests_are_no_head():
+    knowing = Knowing.anew()
+    parts = [post(b"%d" % (number % 10)) for number in range(400)]
+    many = [piece for part in parts for piece in (part, b"\r\n" * 100)]
+    _, bodies, is_open = asked(knowing, *many, pause=0)
+    assert (len(bodies), is_open) == (400, True)
+
+
+@pytest.mark.parametrize("came", [post(b"1"), post(b"1")[:-1]])
+def test_nothing_is_left_of_a_connection_that_broke(came):
+    heads, errors = Heads(lambda scope: lambda scope, body, owed: None), []
+    for _ in range(2):
+        heads.learn(post(b"1")[:-1], len(post(b"1")), {})
+
+    async def run():
+        asyncio.get_running_loop().set_exception_handler(lambda loop, told: errors.append(told))
+        config = uvicorn.Config(lambda: None, lifespan="off", log_config=None)
+        config.load()
+        config.timeout_keep_alive = 0.05
+        protocol = type("Knowing", (Connection,), {"heads": heads})
+        connection = protocol(config=config, server_state=ServerState(), app_state={})
+        connection.connection_made(Wire())
+        connection.on_response_complete()  # of an earlier request
+        connection.data_received(came)
+        connection.connection_lost(ConnectionResetError())
+        await asyncio.sleep(0.2)
+        return connection.timeout_keep_alive_task
+
+    assert (asyncio.run(run()), errors) == (None, [])
