@@ -113,18 +113,21 @@ class Access:
         return take and partial(self._take, take)
 
     def _take(self, take: Take, scope: Scope, body: bytes, owed: Owed) -> None:
+        size = len(body)
         try:
             self.admit(scope)
+            self._bodies.hold(size)
         except Refused as refused:
             self._refused.labels(refused.status).inc()
             owed.give(refusal(refused, scope["path"]), is_last=self._app.is_leaving)
             return
         self._busy += 1
-        owed.then = self._ended
+        owed.then = partial(self._ended, size)
         take(scope, body, owed)
 
-    def _ended(self) -> None:
+    def _ended(self, size: int) -> None:
         self._busy -= 1
+        self._bodies.let_go(size)
 
     def admit(self, scope: Scope) -> None:
         """Refuse a request by its head, an ASGI scope.

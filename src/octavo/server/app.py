@@ -66,7 +66,6 @@ class App:
         self.is_leaving = False
         """Whether each answer ends its connection: the next request is for a successor."""
         self.metrics = Metrics()
-        self._tasks: set[asyncio.Task[None]] = set()
         self._events = _by_dataset(hosted)
         for each in hosted:
             self.metrics.watch(each.name, each.flow, each.log)
@@ -128,9 +127,7 @@ class App:
     def _begin_task(self, found: Found, scope: Scope, body: bytes, owed: Owed) -> None:
         """Let a handler answer, without the messages of ASGI."""
         reply = _Reply(self, found.pattern, scope["path"], owed)
-        task = asyncio.get_running_loop().create_task(self._handled(found, scope, body, reply))
-        self._tasks.add(task)  # the loop itself holds none
-        task.add_done_callback(self._tasks.discard)
+        owed.work(self._handled(found, scope, body, reply))
 
     async def _handled(self, found: Found, scope: Scope, body: bytes, reply: "_Reply") -> None:
         async def receive() -> Message:

@@ -9,7 +9,7 @@ not read again: what it asks is known, and its body goes to whoever answers with
 messages or a task of its own. See `Take`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Any, NamedTuple
 
 from uvicorn.protocols.http.httptools_impl import (
@@ -74,6 +74,12 @@ class Owed:
         if is_last:
             transport.close()
         connection.on_response_complete()
+
+    def work(self, work: Coroutine[Any, Any, None]) -> None:
+        """Begin a task that gives it, for whose end the server waits before it ends."""
+        task, tasks = self._connection.loop.create_task(work), self._connection.tasks
+        tasks.add(task)  # the loop itself holds none
+        task.add_done_callback(tasks.discard)
 
     def drop(self) -> None:
         """Learn that there will be no answer, for nobody is there."""

@@ -87,6 +87,22 @@ class Bodies:
         """Forget a body: the request is answered."""
         self._bytes -= body.size
 
+    def hold(self, size: int) -> None:
+        """Count a body that is there, until it is let go.
+
+        Raises
+        ------
+        Refused
+            If all bodies together are too large; then it is not counted.
+        """
+        if self._bytes + size > TOGETHER * self.largest:
+            raise _too_much()
+        self._bytes += size
+
+    def let_go(self, size: int) -> None:
+        """Forget a body that was held."""
+        self._bytes -= size
+
     def wait(self, body: Body) -> None:
         """Note that a client is waited for, from now on."""
         loop = asyncio.get_running_loop()
@@ -107,7 +123,7 @@ class Bodies:
         self._bytes += size
         self.check(body.size)
         if self._bytes > TOGETHER * self.largest:
-            raise Refused(429, "too much is being sent at the same time", (AGAIN, CLOSE))
+            raise _too_much()
 
     def _sweep(self) -> None:
         """Give up who is too slow: one timer for all, as each would cost a request."""
@@ -120,6 +136,10 @@ class Bodies:
         self._is_timed = bool(self._silent)
         if self._is_timed:
             loop.call_later(SLOWEST / 4, self._sweep)
+
+
+def _too_much() -> Refused:
+    return Refused(429, "too much is being sent at the same time", (AGAIN, CLOSE))
 
 
 def _why_late(body: Body, now: float) -> str:

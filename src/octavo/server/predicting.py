@@ -86,8 +86,8 @@ class Predicting:
 
     def features_at_once(self, request: Request) -> Begin | None:
         """Return what answers JSON with the live version, where nothing else is asked."""
-        (name, *version), headers = request.params, request.headers
-        kinds = headers.get(b"content-type"), headers.get(b"accept")
+        name, *version = request.params
+        kinds = request.header(b"content-type"), request.header(b"accept")
         if version or request.query or any(map(arrow.is_arrow, kinds)):
             return None
         return partial(self._begin_features, name)
@@ -208,8 +208,16 @@ class _OwedFeatures:
 
     def _give(self, found: Predicted) -> None:
         began = perf_counter_ns()
+        if len(found.outputs) <= MANY:
+            self._end(began, found, partial(_json, self._model, found, {}))
+            return
+        loop = asyncio.get_running_loop()
+        written = loop.run_in_executor(None, _json, self._model, found, {})
+        written.add_done_callback(lambda done: self._end(began, found, done.result))
+
+    def _end(self, began: int, found: Predicted, written: Callable[[], Answer]) -> None:
         try:
-            answer = _json(self._model, found, {})
+            answer = written()
         except Exception as error:  # noqa: BLE001  others are in its batch
             self._reply.set_exception(error)
             return

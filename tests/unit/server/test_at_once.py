@@ -134,7 +134,6 @@ def test_what_is_answered_at_once_is_counted_and_logged(hosted_app, client, aski
     app.metrics.fold()
     told = client.get("/metrics").text
     assert f'octavo_requests_total{{path="{FEATURES.replace("shop", "{name}")}"' in told
-    assert app._tasks == set()
 
 
 def test_the_next_request_is_answered_by_what_is_live(asking):
@@ -429,27 +428,26 @@ def test_of_a_header_that_is_sent_twice_it_reads_the_same(client, accept):
             ask(*CASES["features"], **{"accept": accept[0], "again-accept": accept[1]})
             for _ in range(4)
         ]
-    assert [headers["content-type"] for _, headers, _ in told] == [
-        told[0][1]["content-type"]
-    ] * 4
+    assert [headers["content-type"] for _, headers, _ in told] == [told[0][1]["content-type"]] * 4
 
 
 @pytest.mark.parametrize("rows", [1000, 1001])
-def test_large_answers_are_written_off_the_event_loop(hosted_app, client, monkeypatch, rows, asking):
+def test_large_answers_are_written_off_the_event_loop(
+    hosted_app, client, monkeypatch, rows, asking
+):
     from octavo.server import predicting
 
     threads, write = [], predicting._json
 
     def written(*told):
-        threads.append(threading.current_thread().name)
+        threads.append(threading.current_thread().name.startswith(("uvloop", "asyncio")))
         return write(*told)
 
     monkeypatch.setattr(predicting, "_json", written)
     ask = asking(client)
     told = [ask("POST", FEATURES, {"features": [{}] * rows}) for _ in range(4)]
     assert told == told[:1] * 4
-    assert len({name.startswith("asyncio") for name in threads}) == 1
-    assert threads[0].startswith("asyncio") is (rows > 1000)
+    assert threads == [rows > 1000] * 4
 
 
 def test_bodies_that_are_answered_together_are_bounded(asking):
