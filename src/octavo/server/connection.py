@@ -146,6 +146,10 @@ _HEADS, _SHORT_HEAD = 1024, 2048
 _END = b"\r\n\r\n"
 _MORE = {b"expect", b"upgrade", b"transfer-encoding"}
 """Headers after which more may come than a body of the length that is said."""
+_OTHERS = ("HEAD", "CONNECT")
+"""Methods: of one the answer has no body, of the other the request, whatever length it says."""
+_HEADERS = 64
+"""Of a head at the most: short ones take many times their bytes of memory."""
 _DIGITS = 15
 """Of a length; no body is longer."""
 
@@ -228,7 +232,9 @@ class Connection(HttpToolsProtocol):
         if self._begun != 1 or head <= len(_END) or not cycle or not cycle.keep_alive:
             return 0
         headers = dict(cycle.scope["headers"])
-        if cycle.scope["method"] == "HEAD" or not headers.keys().isdisjoint(_MORE):
+        if cycle.scope["method"] in _OTHERS or not headers.keys().isdisjoint(_MORE):
+            return 0
+        if len(cycle.scope["headers"]) > _HEADERS:
             return 0
         length = headers.get(b"content-length", b"0")
         size = head + int(length) if len(length) <= _DIGITS else 0

@@ -224,7 +224,7 @@ class Model:
             sent = self._keep(X, found, at, took, parts, flags)
         owns = [slice(row, row := row + len(each.X)) for each in asked]
         if is_one:
-            flagged = [flags and flags[own] for own in owns]
+            flagged = [_flagged(flags, own) for own in owns]
         else:  # of all before any is kept: if one is refused, each is predicted for again
             both = zip(asked, owns, strict=True)
             flagged = [self.scorer.flags.of(each.columns, found[own]) for each, own in both]
@@ -245,7 +245,7 @@ class Model:
         sent = self._keep(columns, found, tables.now(), took, parts, flags)
         for came, rows in asked:
             own = slice(row, row := row + len(rows))
-            told = flags and flags[own]
+            told = _flagged(flags, own)
             answers.append(Predicted(found[own], (), (), Took(began - came, 0, took), told, sent))
         return answers
 
@@ -258,7 +258,7 @@ class Model:
             own = slice(row, row := row + len(events))
             took = whole.took._replace(wait=began - came)
             parts = whole.outputs[own], whole.event_ids[own], whole.event_times[own]
-            told = whole.flags and whole.flags[own]
+            told = _flagged(whole.flags, own)
             answers.append(Predicted(*parts, took, told, whole.sent))
         return answers
 
@@ -315,6 +315,12 @@ def _outputs(bundle: Bundle) -> tuple[str, ...]:
     if bundle.kind == "multiclass":
         return tuple(f"{bundle.target}={name}" for name in bundle.classes)
     return (bundle.target,)
+
+
+def _flagged(flags: Found, own: slice) -> Found:
+    """Return the flags of some rows of a batch, as if there were no others."""
+    told = flags and flags[own]
+    return told if told and any(told) else None
 
 
 async def _kept(predicted: Predicted) -> Predicted:

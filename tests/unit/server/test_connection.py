@@ -318,3 +318,17 @@ def test_nothing_is_left_of_a_connection_that_broke(came):
         return connection.timeout_keep_alive_task
 
     assert (asyncio.run(run()), errors) == (None, [])
+
+
+def test_only_a_head_that_says_all_of_a_short_request_is_known():
+    knowing = Knowing.anew()
+    others = [
+        post(b"ab", method=b"CONNECT"),  # what follows is no body
+        post(b"ab", more=b"a:\r\n" * 100),  # small, and large as objects
+        post(b"ab", more=b"upgrade: h2c\r\nconnection: upgrade\r\n"),
+    ]
+    for other in others:
+        parts = [other, post(b"1")] * 3
+        ours, theirs = asked(knowing, *parts), asked(HttpToolsProtocol, *parts)
+        assert (b"".join(ours[0]), *ours[1:]) == (b"".join(theirs[0]), *theirs[1:])
+    assert [*knowing.heads._known] == [post(b"1")[:-1]]

@@ -1,6 +1,7 @@
 """Checks of what goes in and comes out, and rows unlike those of training, as clients meet them."""
 
 import asyncio
+import io
 import sys
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from octavo.bundle.encoders import OrdinalEncoder
 from octavo.bundle.model import LinearModel
 from octavo.bundle.support import Support
 from octavo.errors import DataError, DefinitionError
+from octavo.services.batching import Bounds
 from octavo.services.flags import Flags
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -92,6 +94,29 @@ def test_of_features_that_meet_in_a_batch_each_is_logged_once():
 
     assert [answer.status_code for answer in ask(app, calls)] == [200, 200, 422, 200]
     assert log.records().height == 3
+
+
+@pytest.mark.parametrize("of", ["events", "features"])
+@pytest.mark.parametrize("last", [0.5, "x"], ids=["plain", "not plain"])
+def test_an_answer_does_not_tell_of_the_flags_of_others_in_its_batch(last, of):
+    if of == "events" and last == "x":
+        return
+    frame = pl.DataFrame({"a": [0.5], "b": [0.5], "c": [last]})
+    model = LinearModel("regression", 3, np.array([[1.0, 0.0, 0.0]]), np.zeros(1))
+    bundle = Bundle(model, OrdinalEncoder.fit(frame), "y", "linear")
+    scorer = Scorer(1, bundle, ov.Replace(check_outputs=[LOW]))
+    app = hosting(None, scorer, bounds=Bounds(wait_us=100_000))[0]
+    path = PATH if of == "events" else f"{PATH}/features"
+    accept = {"accept": "application/vnd.apache.arrow.stream"}
+
+    async def calls(client):
+        bodies = [{of: [{"a": a, "b": 1, "c": last}]} for a in (1, 90)]
+        return await asyncio.gather(
+            *(client.post(path, json=body, headers=accept) for body in bodies)
+        )
+
+    tables = [pl.read_ipc_stream(io.BytesIO(answer.content)) for answer in ask(app, calls)]
+    assert ["flags" in table.columns for table in tables] == [False, True]
 
 
 def test_an_output_may_refuse_too():
