@@ -501,3 +501,23 @@ def test_it_ends_when_what_was_asked_is_done_though_its_client_has_gone(asking):
         ask.close()
         time.sleep(0.1)
     assert seen[-1] == ("closed", 4)
+
+
+def test_what_is_no_request_never_gets_the_key_of_who_asked_before(tmp_path, asking):
+    """As behind a proxy, which sends requests of several clients over one connection."""
+    catalog = Catalog(tmp_path / "catalog.db")
+    key = create(catalog, "one", ["predict"]).key
+    known = KnownKeys(catalog, lambda text: None)
+    app, _ = hosting(None, Scorer(1))
+    with served(app, known=known) as client:
+        refused = b"POST / HTTP/1.1\r\nno header\r\n\r\n"
+        for number in range(2):
+            ask = asking(client)
+            headers = {"authorization": f"Bearer {key}", "x-id": number}
+            assert ask(*CASES["features"], **headers)[0] == 200
+            ask.send = lambda head, body, to=ask: to._socket.sendall(refused)
+            assert ask(*CASES["features"])[0] == 400
+        ask = asking(client)
+        ask.send = lambda head, body: ask._socket.sendall(refused + body)
+        assert ask(*CASES["features"])[0] == 400
+    known.close()
