@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo payments test slow lint bench lock clean
+.PHONY: demo payments test tests slow lint bench lock clean
 
 demo: .venv/examples
 	$(BIN)/octavo run examples/flights
@@ -11,8 +11,11 @@ payments: .venv/examples
 	$(BIN)/python examples/payments/generate.py
 	$(BIN)/octavo run examples/payments
 
-test: .venv/dev lint
-	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not slow"
+test: lint tests
+
+# A file's tests in one process, so that what they share is made once; the long files come first.
+tests: .venv/dev
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not slow"
 
 slow: .venv/dev
 	$(BIN)/python -m pytest -m slow

@@ -18,8 +18,6 @@ from octavo.stores.predictions import PredictionStore
 from .answering import score_events
 from .outcome import logging
 
-pytestmark = pytest.mark.xdist_group("anomalies")
-
 REFERENCE = Path(__file__).parents[2] / "docs/reference.md"
 PIPELINE = (
     REFERENCE.read_text()

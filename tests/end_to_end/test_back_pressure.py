@@ -18,8 +18,6 @@ from octavo.stores.raw import RawStore
 from .sending import make, row
 from .service_trees import Tree
 
-pytestmark = pytest.mark.xdist_group("state")
-
 BLOCK = 1000
 MOST = 1.5 * 2**30
 """Bytes of memory that a process may have."""

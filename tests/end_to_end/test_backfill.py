@@ -14,8 +14,6 @@ from .outcome import assert_same
 from .shop_project import Shop, Silent
 from .test_online_prep import LiveShop
 
-pytestmark = pytest.mark.xdist_group("state")
-
 BEFORE = "                ov.Window(\n                    returns,"
 SPENT = '                ov.Window(orders, "amount", over="3d", take="max", name="spent"),\n'
 

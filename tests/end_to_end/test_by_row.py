@@ -15,8 +15,6 @@ from octavo.stores.schemas import from_json
 
 from .test_window_kinds import EDITS, PRODUCT, VIEWS
 
-pytestmark = pytest.mark.xdist_group("window_kinds")
-
 BUYER = 'ov.View("buyer", key="customer", '
 EDITS = {
     **EDITS,

@@ -11,8 +11,6 @@ from octavo.bundle.ranking import ranked
 from octavo.project import load
 from octavo.stores import catalog as tables
 
-pytestmark = pytest.mark.xdist_group("kinds")
-
 
 def test_of_candidates_that_are_equal_the_least_log_loss_is_taken(tmp_path, make_project, octavo):
     folder = make_project(

@@ -22,8 +22,6 @@ from .outcome import assert_same
 from .sending import DATASETS, make, row
 from .shop_project import Silent
 
-pytestmark = pytest.mark.xdist_group("state")
-
 HOUR = 3600 * 10**6
 
 

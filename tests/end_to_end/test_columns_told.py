@@ -4,12 +4,9 @@ import json
 
 import numpy as np
 import polars as pl
-import pytest
 
 from octavo.bundle import Bundle
 from octavo.project import load
-
-pytestmark = pytest.mark.xdist_group("champion")
 
 TOLD = (
     'algorithms=["lightgbm"], trials=1, weights="hour_weight", monotone={"amount": -1}, '

@@ -13,8 +13,6 @@ from octavo.bundle import Bundle
 from octavo.project import load
 from octavo.stores import catalog as tables
 
-pytestmark = pytest.mark.xdist_group("trials")
-
 WILD = """
 import os
 import time

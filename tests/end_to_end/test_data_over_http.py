@@ -11,7 +11,6 @@ from octavo.project import load
 
 from .server_process import serving
 
-pytestmark = pytest.mark.xdist_group("data over http")
 DATA = "/v1/pipelines/shop/data"
 ARROW = {"accept": "application/vnd.apache.arrow.stream"}
 NDJSON = {"accept": "application/x-ndjson"}

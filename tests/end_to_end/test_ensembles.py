@@ -10,8 +10,6 @@ from octavo.bundle import BlendModel, Bundle, StackModel
 from octavo.project import load
 from octavo.stores import catalog as tables
 
-pytestmark = pytest.mark.xdist_group("kinds")
-
 BINARY_LABEL = (
     'ov.Label("returned", of=returns, on="order_id", value=pl.col("outcome") == "returned")'
 )

@@ -8,8 +8,6 @@ import pytest
 from octavo.bundle import Bundle
 from octavo.project import load
 
-pytestmark = pytest.mark.xdist_group("champion")
-
 
 def test_a_candidate_becomes_a_file_that_predicts_the_same(tmp_path, make_project, octavo):
     runtime = pytest.importorskip("onnxruntime")

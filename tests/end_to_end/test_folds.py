@@ -13,8 +13,6 @@ from octavo.project import load
 from octavo.status import outputs
 from octavo.stores import catalog as tables
 
-pytestmark = pytest.mark.xdist_group("kinds")
-
 SPLIT = 'ov.SplitByTime(train=0.6, validation=0.2, test=0.2, gap="1d")'
 
 

@@ -14,8 +14,6 @@ from octavo.stores.raw import RawStore
 from .sending import make, row
 from .service_trees import Tree
 
-pytestmark = pytest.mark.xdist_group("state")
-
 ODD = [
     b"null",
     b"[]",

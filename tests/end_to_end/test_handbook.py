@@ -31,7 +31,6 @@ ALL = date(2018, 4, 1), date(2018, 9, 30)
 
 pytestmark = [
     pytest.mark.shared,
-    pytest.mark.xdist_group("handbook"),
     pytest.mark.skipif(not FILE.exists(), reason=f"{FILE} is not there; set OCTAVO_SHARED"),
 ]
 

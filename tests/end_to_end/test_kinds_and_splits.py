@@ -9,8 +9,6 @@ from octavo.project import load
 from .answering import score_events
 from .outcome import logging
 
-pytestmark = pytest.mark.xdist_group("kinds")
-
 BINARY_LABEL = (
     'ov.Label("returned", of=returns, on="order_id", value=pl.col("outcome") == "returned")'
 )

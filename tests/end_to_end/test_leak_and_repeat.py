@@ -12,7 +12,6 @@ from octavo.project import load
 
 from .outcome import assert_same, outcome, rows_of
 
-pytestmark = pytest.mark.xdist_group("leak")
 START = datetime(2024, 1, 1, tzinfo=UTC)
 
 

@@ -13,8 +13,6 @@ from octavo.stores.raw import RawStore
 
 from .shop_project import Silent
 
-pytestmark = pytest.mark.xdist_group("leaks")
-
 ROW = 'row=[pl.col("channel")'
 SPLIT = 'split=ov.SplitByTime(train=0.6, validation=0.2, test=0.2, gap="1d")'
 MODEL = "training="

@@ -12,7 +12,6 @@ from octavo.project import load
 
 from .server_process import serving
 
-pytestmark = pytest.mark.xdist_group("lookups")
 ARROW = {"content-type": "application/vnd.apache.arrow.stream"}
 PREDICT, FEATURES = "/v1/pipelines/shop/predict", "/v1/pipelines/shop/features"
 FILES = '    ov.Files("data/orders*.csv"),\n'

@@ -18,7 +18,6 @@ from tests.standing import read_page
 
 from .malformed import malformed, whole
 
-pytestmark = pytest.mark.xdist_group("malformed")
 SLOW_CLIENTS = 50
 CONFORMING = ("status_code", "content_type", "response_schema")
 MOST = 512 * 2**20

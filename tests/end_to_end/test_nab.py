@@ -16,7 +16,6 @@ from tests.nab.series import SCORED_FROM, prepare, scored, test_begins
 
 pytestmark = [
     pytest.mark.shared,
-    pytest.mark.xdist_group("nab"),
     pytest.mark.skipif(
         not protocol.FOLDER.exists(), reason=f"{protocol.FOLDER} is not there; set OCTAVO_SHARED"
     ),

@@ -24,8 +24,6 @@ from .ended import Ended, end_after_writes
 from .outcome import assert_same
 from .shop_project import Silent
 
-pytestmark = pytest.mark.xdist_group("state")
-
 EDITS = {
     f'ov.Files("data/{name}*.csv"),': f'ov.Files("data/{name}*.csv"), online=ov.Stream(age="1us"),'
     for name in ("orders", "returns")

@@ -17,7 +17,6 @@ from octavo.project import load
 
 PAYMENTS = Path(__file__).parents[2] / "examples" / "payments"
 SMALL = ["--customers", "300", "--terminals", "600", "--days", "70"]
-pytestmark = pytest.mark.xdist_group("payments")
 
 
 @pytest.fixture(scope="module")

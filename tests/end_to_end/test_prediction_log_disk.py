@@ -13,8 +13,6 @@ from octavo.stores.predictions import PredictionStore
 from .server_process import serving
 from .test_full_disk_live import fill
 
-pytestmark = pytest.mark.xdist_group("serving")
-
 PATH = "/v1/pipelines/shop/predict"
 ORDER = {"ordered_at": "2024-02-29T12:00:00Z", "customer": "c01", "product": "p01"}
 ORDER |= {"channel": "store", "amount": 33.0}

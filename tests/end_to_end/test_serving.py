@@ -12,8 +12,6 @@ from octavo.stores.predictions import PredictionStore
 from .outcome import rows_of
 from .server_process import serving
 
-pytestmark = pytest.mark.xdist_group("serving")
-
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory, make_project, octavo):

@@ -20,8 +20,6 @@ from .ended import Ended, count_writes
 from .outcome import assert_same
 from .shop_project import Shop
 
-pytestmark = pytest.mark.xdist_group("state")
-
 DRIVER = Path(__file__).parent / "killed_run.py"
 NEWER = ("orders-1.csv", "returns-1.csv")
 NEWEST = ("orders-2.csv", "returns-2.csv")

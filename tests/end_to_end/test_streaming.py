@@ -19,8 +19,6 @@ from .outcome import assert_same
 from .sending import CUSTOMERS, DATASETS, SHOPS, Client, deliver, make
 from .service_trees import Tree
 
-pytestmark = pytest.mark.xdist_group("state")
-
 
 def begin_run(folder):
     """Ingest and prep what files there are, beside the services."""

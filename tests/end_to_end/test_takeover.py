@@ -18,8 +18,6 @@ from .sending import make, row
 from .service_trees import Tree
 from .shop_project import Silent
 
-pytestmark = pytest.mark.xdist_group("state")
-
 BOUND = 5.0
 """Seconds within which a worker has what another left, on a busy machine too."""
 

@@ -15,8 +15,6 @@ from octavo.stores.predictions import PredictionStore
 from .answering import score_events
 from .outcome import logging
 
-pytestmark = pytest.mark.xdist_group("verdict")
-
 COSTS = "ov.Costs(false_positive=10, false_negative=30, true_positive=2)"
 LOOKED_AT = """evaluation=ov.Evaluation(slices=["hour"], fairness=["channel"]),
     monitor="""

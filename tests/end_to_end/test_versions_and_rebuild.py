@@ -27,8 +27,6 @@ from octavo.stores.versions import latest
 from .outcome import assert_same
 from .shop_project import Shop, Silent
 
-pytestmark = pytest.mark.xdist_group("versions")
-
 SIZE = {"orders": 600, "customers": 12, "days": 60, "parts": 2}
 LONGER = ('over=["1d", "7d"], take', 'over=["1d", "7d", "30d"], take')
 DOUBLE = (

@@ -19,8 +19,6 @@ from octavo.stores.predictions import PredictionStore
 from .answering import score_events
 from .outcome import logging, rows_of
 
-pytestmark = pytest.mark.xdist_group("window_kinds")
-
 PRODUCT = 'ov.View("product", key="product", windows=[ov.Window(products, "price", take="last")]),'
 VIEWS = """ov.View("product", key="product", windows=[
             ov.Window(products, "price", take="last"),

@@ -21,7 +21,6 @@ from octavo.engines import LocalEngine
 from octavo.errors import DataError, DefinitionError, ResourceError
 from octavo.stages.ingestion import postgres, selects
 
-pytestmark = pytest.mark.xdist_group("postgres")
 PROGRAMS = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"))
 
 
