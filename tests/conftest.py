@@ -6,13 +6,18 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TextIO
+from unittest import mock
 
 import numpy as np
 import polars as pl
 import pytest
+
+from octavo.cli.main import main
 
 SHOP = Path(__file__).parent / "shop" / "pipeline.py"
 OPENED = datetime(2024, 1, 1, tzinfo=UTC)
@@ -96,9 +101,9 @@ def command(*arguments: str | Path) -> list[str]:
 
 
 def run_octavo(
-    *arguments: str | Path, environment: Mapping[str, str] | None = None, timeout: float = 120
+    *arguments: str | Path, environment: Mapping[str, str] | None = None, timeout: float = 300
 ) -> subprocess.CompletedProcess[str]:
-    """Run the octavo command to its end."""
+    """Run the octavo command to its end, in a process of its own."""
     return subprocess.run(
         command(*arguments),
         capture_output=True,
@@ -107,6 +112,40 @@ def run_octavo(
         check=False,
         env={**os.environ, **(environment or {})},
     )
+
+
+def run_here(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    """Run the octavo command to its end in this process: most take less than to load it again."""
+    words = ["octavo", *map(str, arguments)]
+    with (
+        _written() as (out, err),
+        mock.patch.object(sys, "argv", words),
+        mock.patch.dict(os.environ),
+    ):
+        try:
+            main()
+        except SystemExit as leaving:
+            code = leaving.code
+        for file in (out, err):
+            file.seek(0)
+        return subprocess.CompletedProcess(words, code, out.read(), err.read())
+
+
+@contextlib.contextmanager
+def _written() -> Iterator[tuple[TextIO, TextIO]]:
+    """Give two files that take what this process, and those it starts, write to its outputs."""
+    options = {"mode": "w+", "encoding": "utf-8", "buffering": 1}
+    with tempfile.TemporaryFile(**options) as out, tempfile.TemporaryFile(**options) as err:
+        kept = [os.dup(number) for number in (1, 2)]
+        try:
+            os.dup2(out.fileno(), 1)
+            os.dup2(err.fileno(), 2)
+            with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+                yield out, err
+        finally:
+            for number, before in zip((1, 2), kept, strict=True):
+                os.dup2(before, number)
+                os.close(before)
 
 
 def start(*arguments: str | Path) -> subprocess.Popen[str]:
@@ -143,7 +182,13 @@ def make_project() -> Callable[..., Path]:
 
 @pytest.fixture(scope="session")
 def octavo() -> Callable[..., subprocess.CompletedProcess[str]]:
-    """Give `run_octavo`: ``octavo("run", folder, "--json")``."""
+    """Give `run_here`: ``octavo("run", folder, "--json")``."""
+    return run_here
+
+
+@pytest.fixture(scope="session")
+def octavo_apart() -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Give `run_octavo`, where a process of its own matters: its environment, a disk that fills."""
     return run_octavo
 
 

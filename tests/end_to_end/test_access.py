@@ -12,7 +12,6 @@ import pytest
 
 from .server_process import serving
 
-pytestmark = pytest.mark.xdist_group("serving")
 SETTINGS = "/v1/pipelines/shop/settings"
 EVENTS = "/v1/datasets/payments/events"
 SCRIPT = f"""
@@ -126,8 +125,8 @@ def test_keys_on_the_command_line(folder, key, octavo):
         (["--tls-key", "nowhere.key"], "come together"),
     ],
 )
-def test_what_is_refused_before_it_listens(folder, octavo, options, says):
-    done = octavo("up", folder, "--port", "0", *options)
+def test_what_is_refused_before_it_listens(folder, octavo_apart, options, says):
+    done = octavo_apart("up", folder, "--port", "0", *options)
     assert done.returncode in (1, 2)
     assert says in done.stderr
     assert "Serving" not in done.stdout

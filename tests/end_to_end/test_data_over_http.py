@@ -25,7 +25,7 @@ def folder(finished, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def served(folder):
-    with serving(folder) as client:
+    with serving(folder, "server") as client:
         yield client
 
 

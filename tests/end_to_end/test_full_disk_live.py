@@ -15,8 +15,6 @@ from .outcome import assert_same
 from .shop_project import Silent
 from .test_online_prep import LiveShop
 
-pytestmark = pytest.mark.xdist_group("state")
-
 FULL = "the disk is full"
 
 
@@ -93,7 +91,7 @@ def test_a_full_disk_is_told_and_nothing_is_lost(space, tmp_path, make_project, 
             while not services.told:
                 left += sent(shop, lines[at : at + 20])
                 at += 20
-                time.sleep(0.5)
+                time.sleep(0.1)
             time.sleep(1)
             (disk / "ballast").unlink()
             assert not sent(shop, [*left, *lines[at:]])

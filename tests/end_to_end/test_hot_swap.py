@@ -51,7 +51,7 @@ def test_swaps_under_load(shop, swaps):
 def test_rollback_is_one_command_and_is_told(shop, octavo):
     project = with_a_second(shop)
     first = project.catalog.rows(sa.select(tables.deployments))[0]["candidate_id"]
-    with serving(shop) as client:
+    with serving(shop, "server") as client:
         done = octavo("rollback", shop, "--reason", "it says yes to all", "--json")
         assert done.returncode == 0, done.stderr
         told = json.loads(done.stdout)

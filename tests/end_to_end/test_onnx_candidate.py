@@ -17,7 +17,6 @@ from octavo.stores import catalog as tables
 
 from .server_process import serving
 
-pytestmark = pytest.mark.xdist_group("onnx")
 TUTORIAL = (Path(__file__).parents[2] / "docs" / "tutorial.md").read_text()
 NETWORK = re.search(r"```python\n(from sklearn\.neural_network.*?)```", TUTORIAL, re.DOTALL)
 ORDERS = ("0", "30")
@@ -57,12 +56,12 @@ def test_its_trials_are_candidates_and_may_be_blended(finished):
     assert {"network", "blend"} <= {row["algorithm"] for row in rows}
 
 
-def test_they_are_made_again_to_the_last_bit(finished, octavo):
+def test_they_are_made_again_to_the_last_bit(finished, octavo_apart):
     rows = trials(finished)
     network = next(row for row in rows if row["algorithm"] == "network")
     for row, seed in [*((network, seed) for seed in ORDERS), (rows[-1], ORDERS[1])]:
         asked = ("reproduce", row["candidate_id"], "--dir", finished, "--json")
-        done = octavo(*asked, environment={"PYTHONHASHSEED": seed})
+        done = octavo_apart(*asked, environment={"PYTHONHASHSEED": seed})
         found = json.loads(done.stdout)
         said = f"{row['role']} {row['number']}, hash seed {seed}: {done.stdout}{done.stderr}"
         assert (found["same"], found["differs"], found["since"]) == (True, [], {}), said
@@ -83,7 +82,7 @@ def test_what_is_deployed_answers_everywhere_alike(finished, tmp_path, octavo):
     scored = pl.read_parquet(tmp_path / "out.parquet").select(
         "_event_id", "returned", "returned_yes"
     )
-    with serving(finished) as client:
+    with serving(finished, "server") as client:
         asked = {"events": frame.to_dicts()}
         answers = client.post("/v1/pipelines/shop/predict", json=asked).json()["predictions"]
     served = {a["event_id"]: (a["returned"], a["returned_yes"]) for a in answers}

@@ -17,8 +17,6 @@ from octavo.stores.predictions import PredictionStore
 
 from .service_trees import Tree
 
-pytestmark = pytest.mark.xdist_group("serving")
-
 ORDER = {"ordered_at": "2024-02-29T12:00:00Z", "customer": "c01", "product": "p01"}
 ORDER |= {"channel": "store", "amount": 33.0}
 
@@ -52,7 +50,7 @@ class Clients:
 # One server that is killed often is started after longer and longer pauses (`supervisor.LONGEST`),
 # as it should be; of several, each is killed in its turn, and has run for a while by then.
 @pytest.mark.parametrize(
-    ("kills", "workers"), [(5, 1), pytest.param(50, 4, marks=pytest.mark.slow)]
+    ("kills", "workers"), [(3, 1), pytest.param(50, 4, marks=pytest.mark.slow)]
 )
 def test_what_was_answered_is_logged_once(finished, tmp_path, kills, workers):
     folder, chance = shutil.copytree(finished, tmp_path / "shop"), random.Random(kills)

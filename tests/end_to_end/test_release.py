@@ -18,8 +18,6 @@ from .server_process import serving
 from .shop_project import Shop
 from .test_online_prep import _line
 
-pytestmark = pytest.mark.xdist_group("state")
-
 ONLINE = {
     f'ov.Files("data/{name}*.csv"),': f'ov.Files("data/{name}*.csv"), online=ov.Stream(age="50ms"),'
     for name in ("orders", "returns")
@@ -112,7 +110,7 @@ def later(folder, names):
 
 
 def released(octavo, folder):
-    told = octavo("release", folder, "--json", timeout=300)
+    told = octavo("release", folder, "--json")
     assert told.returncode == 0, told.stderr
     return json.loads(told.stdout)
 
@@ -126,7 +124,7 @@ def raw_ids(project, name):
 def test_three_releases_under_load(tmp_path, make_project, octavo):
     folder = make_project(tmp_path / "live" / "shop", parts=2, orders=1500, edits=ONLINE)
     lines = later(folder, ["orders", "returns"])
-    assert octavo("run", folder, timeout=300).returncode == 0
+    assert octavo("run", folder).returncode == 0
     shop, candidate = Shop(folder), load(folder).catalog.live_deployment()["candidate_id"]
     with serving(folder) as client:
         now = datetime.now(UTC).isoformat()  # features know of nothing before what was sent

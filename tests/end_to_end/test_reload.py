@@ -4,7 +4,6 @@ import re
 import time
 
 import httpx
-import pytest
 
 from octavo.project import load
 from octavo.stores import releases
@@ -12,8 +11,6 @@ from octavo.stores import releases
 from .service_trees import Tree
 from .shop_project import Shop
 from .test_release import BEFORE, ONLINE, SPENT
-
-pytestmark = pytest.mark.xdist_group("state")
 
 NEW = (BEFORE, SPENT.format("3d") + BEFORE)
 OTHER = [('over=["1d", "7d"]', 'over=["1d", "6d"]'), ("amount_mean_7d", "amount_mean_6d")]
@@ -31,7 +28,7 @@ def said(tree, text, within=90.0):
 
 def test_what_is_saved_is_taken_up_and_what_is_wrong_is_refused(tmp_path, make_project, octavo):
     folder = make_project(tmp_path / "live" / "shop", orders=1500, edits=ONLINE)
-    assert octavo("run", folder, timeout=300).returncode == 0
+    assert octavo("run", folder).returncode == 0
     shop, script = Shop(folder), folder / "pipeline.py"
     with Tree(folder, "--reload") as first:
         address = first.address(within=60)

@@ -15,7 +15,6 @@ from octavo.stores import compaction
 
 from .shop_project import Shop
 
-pytestmark = pytest.mark.xdist_group("reproduce")
 BEGUN = {
     'algorithms=["logistic"], trials=1': (
         'algorithms=["lightgbm", "logistic", "extra_trees"], trials=4, '
@@ -25,11 +24,11 @@ BEGUN = {
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory, make_project, octavo):
+def trained(tmp_path_factory, make_project, octavo_apart):
     """A shop trained under another seed than pipeline.py's, said by the environment."""
     folder = make_project(tmp_path_factory.mktemp("trained") / "shop", edits=BEGUN, parts=2)
     shop = Shop(folder).hold_back("orders-1.csv", "returns-1.csv")
-    done = octavo("run", folder, environment={"OCTAVO_TRAINING_SEED": "11"})
+    done = octavo_apart("run", folder, environment={"OCTAVO_TRAINING_SEED": "11"})
     assert done.returncode in (0, 3), done.stderr
     return shop
 
@@ -130,13 +129,13 @@ def test_what_is_not_the_same_is_told(shop, octavo):
     assert not {"encoder", "model"} & {*told["differs"]}
 
 
-def test_another_processor_is_told(trained, octavo):
+def test_another_processor_is_told(trained, octavo_apart):
     """Libraries multiply in an order of their own on each, and so to other last bits."""
     if libraries().get("processor", "Nehalem") == "Nehalem" or libraries()["machine"] != "x86_64":
         pytest.skip("NumPy cannot be told to multiply as for an older processor")
     logistic = candidates(trained.folder)[1]
     told = {"OPENBLAS_CORETYPE": "Nehalem"}
-    done = octavo("reproduce", logistic, "--dir", trained.folder, "--json", environment=told)
+    done = octavo_apart("reproduce", logistic, "--dir", trained.folder, "--json", environment=told)
     found = json.loads(done.stdout)
     assert found["since"] == {"processor": [libraries()["processor"], "Nehalem"]}
     assert found["same"] or "arrays.coef" in found["differs"], done.stdout

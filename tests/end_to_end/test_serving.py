@@ -1,6 +1,7 @@
 """A row over HTTP, the same row in a file, and the same row prepped: one definition."""
 
 import json
+import shutil
 import time
 
 import polars as pl
@@ -14,11 +15,8 @@ from .server_process import serving
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory, make_project, octavo):
-    folder = make_project(tmp_path_factory.mktemp("serve") / "shop")
-    done = octavo("run", folder)
-    assert done.returncode == 0, done.stderr
-    return folder
+def finished(finished, tmp_path_factory):
+    return shutil.copytree(finished, tmp_path_factory.mktemp("serve") / "shop")
 
 
 @pytest.fixture(scope="module")

@@ -1,15 +1,13 @@
 """Trials that fail, candidates that do not suffice, and champions that are to be beaten."""
 
 import json
+import shutil
 
 import polars as pl
-import pytest
 import sqlalchemy as sa
 
 from octavo.project import load
 from octavo.stores import catalog as tables
-
-pytestmark = pytest.mark.xdist_group("champion")
 
 BROKEN = """
 class Broken:
@@ -85,9 +83,8 @@ def test_new_data_make_a_challenger_and_the_champion_stays_unless_beaten(
     assert sum(row["live_to"] is None for row in deployments) == 1
 
 
-def test_settings_reach_the_training_and_are_recorded(tmp_path, make_project, octavo):
-    folder = make_project(tmp_path / "shop")
-    assert octavo("run", folder).returncode == 0
+def test_settings_reach_the_training_and_are_recorded(finished, tmp_path, octavo):
+    folder = shutil.copytree(finished, tmp_path / "shop")
     assert octavo("config", "set", "training.trials", "2", "--dir", folder).returncode == 0
     assert "training" in octavo("explain", folder).stdout
     assert octavo("run", folder).returncode in (0, 3)

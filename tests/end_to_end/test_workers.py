@@ -74,7 +74,7 @@ def test_workers_count_together_and_log_what_they_answer(shop):
     assert (logged["origin"] == "http").sum() == 24
 
 
-def test_one_server_answers_for_several_pipelines(shop, tmp_path, octavo):
+def test_one_server_answers_for_several_pipelines(shop, tmp_path, octavo_apart):
     other = tmp_path / "boutique"
     shutil.copytree(shop, other)
     rows = {"events": newest(shop, 2)}
@@ -97,4 +97,4 @@ def test_one_server_answers_for_several_pipelines(shop, tmp_path, octavo):
             until(lambda: [*map(collected, (shop, other))] == [2, 2])
         assert tree.stop() == 0
     for words in (["server", shop, shop], ["prep", shop, other], [shop, other]):
-        assert octavo("up", *words, "--port", "0").returncode == 2
+        assert octavo_apart("up", *words, "--port", "0").returncode == 2

@@ -422,7 +422,7 @@ def test_parquet_of_another_schema_than_the_batch_before(tmp_path, make_project,
 
 
 @pytest.mark.parametrize("size", ["60k", "180k", "400k"])
-def test_a_full_disk(tmp_path, make_project, octavo, small_disk, size):
+def test_a_full_disk(tmp_path, make_project, octavo_apart, small_disk, size):
     """Whichever store meets it says the same; with more space the same command goes on.
 
     Which one that is depends on the machine: the smallest disk is too small for a new catalog,
@@ -430,10 +430,10 @@ def test_a_full_disk(tmp_path, make_project, octavo, small_disk, size):
     """
     folder = make_project(tmp_path / "shop", orders=20_000)
     with small_disk(tmp_path / "disk", size) as disk:
-        found = said(octavo("run", folder, "--to", "ingestion", "--home", disk), FAILED)
+        found = said(octavo_apart("run", folder, "--to", "ingestion", "--home", disk), FAILED)
         assert "the disk is full. Free some space and run again" in found
         subprocess.run(["mount", "-o", "remount,size=20m", str(disk)], check=True)
-        again = octavo("run", folder, "--to", "ingestion", "--home", disk)
+        again = octavo_apart("run", folder, "--to", "ingestion", "--home", disk)
         assert again.returncode == 0, again.stderr
         project = load(folder, disk)
         stored = RawStore(project.home).scan("orders", project.catalog.committed("orders"))
@@ -441,18 +441,18 @@ def test_a_full_disk(tmp_path, make_project, octavo, small_disk, size):
 
 
 @pytest.mark.parametrize("left", [60_000, 250_000, 500_000])
-def test_a_full_disk_while_it_trains(tmp_path, make_project, octavo, small_disk, left):
+def test_a_full_disk_while_it_trains(tmp_path, make_project, octavo_apart, small_disk, left):
     """What meets it differs: rows that trials share, encoded ones, predictions, the catalog."""
     edits = {'["logistic"], trials=1': '["logistic", "lightgbm"], trials=4'}
     folder = make_project(tmp_path / "shop", orders=20_000, edits=edits)
     with small_disk(tmp_path / "disk", "60m") as disk:
-        done = octavo("run", folder, "--to", "segregation", "--home", disk)
+        done = octavo_apart("run", folder, "--to", "segregation", "--home", disk)
         assert done.returncode == 0, done.stderr
         (disk / "filling").write_bytes(bytes(shutil.disk_usage(disk).free - left))
-        found = said(octavo("run", folder, "--to", "training", "--home", disk), FAILED)
+        found = said(octavo_apart("run", folder, "--to", "training", "--home", disk), FAILED)
         assert "the disk is full. Free some space and run again" in found
         (disk / "filling").unlink()
-        again = octavo("run", folder, "--to", "training", "--home", disk)
+        again = octavo_apart("run", folder, "--to", "training", "--home", disk)
         assert again.returncode == 0, again.stderr
         rows = load(folder, disk).catalog.rows(sa.select(tables.trials))
         assert {row["state"] for row in rows} == {"complete"}

@@ -18,7 +18,6 @@ import sqlalchemy as sa
 from octavo.project import load
 from octavo.stores import catalog as tables
 
-pytestmark = pytest.mark.xdist_group("mlflow")
 SERVER = Path(__file__).parents[2] / ".servers" / "mlflow" / "bin" / "mlflow"
 
 
@@ -82,9 +81,9 @@ def runs_of(url, name):
     return list(found.search_runs([experiment.experiment_id])) if experiment else []
 
 
-def test_all_of_it_appears(folder, server, octavo, tmp_path):
+def test_all_of_it_appears(folder, server, octavo_apart, tmp_path):
     environment = {"OCTAVO_MLFLOW": server}
-    done = octavo("mirror", folder, "--json", environment=environment)
+    done = octavo_apart("mirror", folder, "--json", environment=environment)
     assert done.returncode == 0, done.stderr
     assert (json.loads(done.stdout)["events"] > 0, done.stderr) == (True, "")
     catalog = load(folder).catalog
@@ -120,20 +119,20 @@ def test_all_of_it_appears(folder, server, octavo, tmp_path):
         p.name: p.read_bytes() for p in kept.iterdir()
     }
 
-    again = octavo("mirror", folder, environment=environment)
+    again = octavo_apart("mirror", folder, environment=environment)
     assert again.stdout == "Nothing new: MLflow has all of it.\n"
     shutil.rmtree(folder / ".octavo" / "mirror")
-    assert octavo("mirror", folder, environment=environment).returncode == 0
+    assert octavo_apart("mirror", folder, environment=environment).returncode == 0
     assert len(runs_of(server, folder.name)) == 3, "found again, not made twice"
     assert len(client(server).search_model_versions(f"name = '{folder.name}'")) == 1
 
 
-def test_a_run_starts_it_and_does_not_wait(folder, server, octavo):
+def test_a_run_starts_it_and_does_not_wait(folder, server, octavo_apart):
     (folder / "octavo.toml").write_text(f'[profile.prod]\nmlflow = "{server}"\n')
     script = folder / "pipeline.py"
     trials = script.read_text().replace("trials=1", "trials=2")
     script.write_text(trials)
-    done = octavo("run", folder, "--profile", "prod")
+    done = octavo_apart("run", folder, "--profile", "prod")
     assert done.returncode in (0, 3), done.stderr
     project = load(folder, profile="prod")
     for _ in range(300):
@@ -146,31 +145,31 @@ def test_a_run_starts_it_and_does_not_wait(folder, server, octavo):
     assert sum("octavo.trial" in tags for tags in found) == len(trials) > 3
 
 
-def test_a_server_that_is_away_fails_nothing_and_is_served_later(folder, server, octavo):
+def test_a_server_that_is_away_fails_nothing_and_is_served_later(folder, server, octavo_apart):
     away = {"OCTAVO_MLFLOW": f"http://user:secret@127.0.0.1:{free_port()}"}
-    ran = octavo("run", folder, environment=away)
+    ran = octavo_apart("run", folder, environment=away)
     assert ran.returncode == 0, ran.stderr
-    failed = octavo("mirror", folder, environment=away)
+    failed = octavo_apart("mirror", folder, environment=away)
     assert failed.returncode == 1
     assert failed.stderr.startswith("octavo: MLflow: not all could be mirrored (")
     assert "secret" not in failed.stderr
-    shown = octavo("status", folder, environment=away).stdout
+    shown = octavo_apart("status", folder, environment=away).stdout
     assert "events are not mirrored yet" in " ".join(shown.split())
     events = load(folder).catalog.rows(sa.select(tables.events))
     assert [e["severity"] for e in events if e["kind"] == "mirror failed"][-1] == "warning"
     assert "secret" not in json.dumps(events)
-    here = octavo("mirror", folder, environment={"OCTAVO_MLFLOW": server})
+    here = octavo_apart("mirror", folder, environment={"OCTAVO_MLFLOW": server})
     assert re.fullmatch(r"[1-9] events mirrored\.\n", here.stdout)
 
 
-def test_a_server_that_never_answers_slows_nothing(folder, octavo):
+def test_a_server_that_never_answers_slows_nothing(folder, octavo_apart):
     with closing(socket.socket()) as silent:
         silent.bind(("127.0.0.1", 0))
         silent.listen(50)
         port = silent.getsockname()[1]
         began = time.monotonic()
         environment = {"OCTAVO_MLFLOW": f"http://127.0.0.1:{port}"}
-        ran = octavo("run", folder, environment=environment)
+        ran = octavo_apart("run", folder, environment=environment)
         assert ran.returncode == 0, ran.stderr
         assert time.monotonic() - began < 25, "its client waits 30 seconds for each answer"
         silent.settimeout(20)
@@ -191,7 +190,7 @@ def test_without_the_extra_a_run_that_needs_it_ends_before_data_are_read(
     assert not (folder / ".octavo" / "raw").exists()
 
 
-def test_no_server_is_named(finished, octavo):
-    done = octavo("mirror", finished)
+def test_no_server_is_named(finished, octavo_apart):
+    done = octavo_apart("mirror", finished)
     assert done.returncode == 2
     assert "Write mlflow =" in done.stderr
