@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -114,14 +115,18 @@ def run_octavo(
     )
 
 
-def run_here(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+def run_here(
+    *arguments: str | Path, environment: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
     """Run the octavo command to its end in this process: most take less than to load it again."""
     words = ["octavo", *map(str, arguments)]
     with (
         _written() as (out, err),
         mock.patch.object(sys, "argv", words),
-        mock.patch.dict(os.environ),
+        mock.patch.dict(os.environ, environment or {}),
+        warnings.catch_warnings(),
     ):
+        warnings.simplefilter("ignore", DeprecationWarning)  # of libraries, as Python itself does
         try:
             main()
         except SystemExit as leaving:
@@ -188,7 +193,7 @@ def octavo() -> Callable[..., subprocess.CompletedProcess[str]]:
 
 @pytest.fixture(scope="session")
 def octavo_apart() -> Callable[..., subprocess.CompletedProcess[str]]:
-    """Give `run_octavo`, where a process of its own matters: its environment, a disk that fills."""
+    """Give `run_octavo`, where a process of its own matters: one that a full disk may kill, say."""
     return run_octavo
 
 

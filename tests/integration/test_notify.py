@@ -18,12 +18,10 @@ EDITS = {
 }
 
 
-def test_people_are_told_and_the_home_holds_no_secret(
-    finished, tmp_path, make_project, octavo_apart
-):
+def test_people_are_told_and_the_home_holds_no_secret(finished, tmp_path, make_project, octavo):
     folder = make_project(shutil.copytree(finished, tmp_path / "shop"), edits=EDITS)
     with receiver() as (host, received):
-        done = octavo_apart("run", folder, environment={"TELL": f"json://me:{SECRET}@{host}/"})
+        done = octavo("run", folder, environment={"TELL": f"json://me:{SECRET}@{host}/"})
     assert done.returncode == 0, done.stderr
     told = [posted.document["message"] for posted in received if posted.path == "/"]
     assert any(message.startswith(("model ready", "champion stays")) for message in told), told
