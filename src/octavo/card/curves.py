@@ -15,18 +15,23 @@ _Z = 1.96
 
 
 def curves(known: Known) -> Markup:
-    """Return the section, by the kind of problem; nothing where nothing is drawn."""
+    """Return the section; nothing where nothing is drawn."""
+    return section("On test, drawn", drawn(known))
+
+
+def drawn(known: Known) -> Markup:
+    """Return the pictures, by the kind of problem."""
     found = (known["evaluation"] or {}).get("curves") or {}
     if "roc" in found:
-        return section("On test, drawn", plots(_binary(found)))
+        return plots(_binary(found))
     if "confusion" in found:
         figures = [_calibration(found["calibration"], "probability of the class told")]
-        return section("On test, drawn", _confusion(found), plots(figures))
+        return Markup(_confusion(found) + plots(figures))
     if "quantiles" in found:
-        return section("On test, drawn", plots(_regression(known, found)))
+        return plots(_regression(known, found))
     if known["bundle"]["kind"] == "anomaly" and known["verdict"]:
         said = "Of anomalies no curves are drawn: their labels, where there are any, only measure."
-        return section("On test, drawn", paragraph(said, soft=True))
+        return paragraph(said, soft=True)
     return Markup("")
 
 

@@ -46,7 +46,7 @@ def verdict(known: Known) -> Markup:
         paragraph(_answer(found)),
         paragraph(_needed(known), _by_chance(found)),
         paragraph(f"Why it is not promoted: {found['reason']}.") if not found["promoted"] else "",
-        _figures(found),
+        figures(found),
         _champion(found),
         paragraph(_decides(known)),
         paragraph(_readings(known), soft=True),
@@ -101,7 +101,8 @@ def _by_chance(found: Known) -> str:
     return f"{said}, {over} {number(last['gain']['gain'])} ({sure(last['gain'])})."
 
 
-def _figures(found: Known) -> Markup:
+def figures(found: Known) -> Markup:
+    """Return what was measured on validation and test, beside what was needed."""
     low, high = found["test_interval"]
     head = ("part", found["metric"], "95 % interval", "needed", "trivial baseline")
     validation = [found[f"validation{part}"] for part in ("", "_threshold", "_baseline")]

@@ -30,6 +30,7 @@ def serve(projects: Sequence[Any], host: str, port: int) -> int:
     from octavo.server.idle import most_connections
     from octavo.server.leaving import Server
     from octavo.services.models import Models
+    from octavo.services.stage_metrics import StageMetrics
     from octavo.services.supervisor import SUCCEEDED, ready
     from octavo.services.terms import terms
 
@@ -40,6 +41,7 @@ def serve(projects: Sequence[Any], host: str, port: int) -> int:
         keys = opened.enter_context(_keys(first, host, agreed))
         hosted = [opened.enter_context(_hosted(project, models)) for project in projects]
         app = App(models, hosted)
+        app.metrics.watch_stages(StageMetrics([_watched(project) for project in projects]))
         _tell_of(app, agreed.address(host, listening.getsockname()[1]))
         gate = Access(app, agreed.limits, keys, app.metrics.registry)
         rpc = _rpc(app, host, gate, agreed)
@@ -52,6 +54,12 @@ def serve(projects: Sequence[Any], host: str, port: int) -> int:
         gc.freeze()  # what is loaded stays: looking through it for garbage would hold requests up
         server.run(sockets=[listening])
     return ExitCode.DONE
+
+
+def _watched(project: Any) -> Any:
+    from octavo.services.stage_metrics import Watched
+
+    return Watched(project.definition, project.name, project.home.catalog)
 
 
 def _rpc(app: Any, host: str, gate: Any, agreed: Any) -> Callable[[], Any] | None:

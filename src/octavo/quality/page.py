@@ -13,7 +13,7 @@ from octavo.quality.profile import BINS
 
 Document = Mapping[str, Any]
 
-_STYLE = """
+STYLE = """
 .finding { border-left: 4px solid var(--note); background: var(--panel); padding: .55rem .9rem;
   margin: .5rem 0; } .finding.fault { border-color: var(--fault); }
 .finding p { margin: 0; } .finding .soft { font-size: 13px; }
@@ -48,7 +48,7 @@ def page(report: Document, *, title: str, rows: int, about: Sequence[tuple[str, 
         _counts("Flagged", [f"{n:,} rows fail {c!r}" for c, n in report["flagged"].items()]),
         f"<h2>Columns</h2>{_columns(report['columns'], looked_at, _faulty(findings))}",
     ]
-    return document(f"{title}: quality", parts, _STYLE)
+    return document(f"{title}: quality", parts, STYLE)
 
 
 def in_order(report: Document) -> list[Document]:
@@ -60,10 +60,11 @@ def in_order(report: Document) -> list[Document]:
 def _findings(findings: Sequence[Document]) -> str:
     if not findings:
         return "<p>Nothing was found.</p>"
-    return "".join(map(_finding, findings))
+    return "".join(map(finding, findings))
 
 
-def _finding(found: Document) -> str:
+def finding(found: Document) -> str:
+    """Return one finding: what it is, where, and the line that treats it."""
     examples = "; ".join(f"row {e['row']:,}: {e['value']}" for e in found["examples"])
     line = found["treatment"]
     return (

@@ -1,4 +1,4 @@
-"""What ``/metrics`` tells: requests, predictions and their parts, and how far streams have come.
+"""What ``/metrics`` tells: requests, predictions and their parts, streams, and the eight stages.
 
 A child of a metric is looked up once and kept: looking it up by its labels for each request costs
 more than counting. With several workers on one port, counts are kept in files that all of them
@@ -18,6 +18,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 
 from octavo.services.inference_log import InferenceLog
 from octavo.services.models import Predicted
+from octavo.services.stage_metrics import StageMetrics
 
 FOLD = 1.0
 """Seconds after which what was counted is in the metrics, at the latest."""
@@ -78,10 +79,15 @@ class Metrics:
         self._answered: TallyCounter[tuple[str, int | str]] = TallyCounter()
         """Answers by path and status that are not in the counter yet."""
         self._watched: list[tuple[str, Flow, InferenceLog]] = []
+        self._stages: StageMetrics = StageMetrics([])
 
     def watch(self, pipeline: str, flow: Flow, log: InferenceLog) -> None:
         """Tell of a pipeline's streams, features, tables and log too."""
         self._watched.append((pipeline, flow, log))
+
+    def watch_stages(self, stages: StageMetrics) -> None:
+        """Tell of what the catalog knows too."""
+        self._stages = stages
 
     def predicted_in(self, nanoseconds: tuple[int, ...], found: Predicted) -> None:
         """Count an answer, by how long each of `PARTS` took. Belongs to the event loop."""
@@ -124,6 +130,7 @@ class Metrics:
             MultiProcessCollector(registry)
         state = CollectorRegistry()
         state.register(_Gauges(self._watched))
+        state.register(self._stages)
         return generate_latest(registry) + generate_latest(state)
 
 

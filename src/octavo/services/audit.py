@@ -30,6 +30,7 @@ def entries(
     subject: str = "",
     actor: str = "",
     everything: bool = False,
+    last: int | None = None,
 ) -> list[Row]:
     """Return events, oldest first.
 
@@ -43,9 +44,11 @@ def entries(
         Text that occurs in it: a candidate's ID, a dataset's name, …
     everything
         Also what is in `ROUTINE`.
+    last
+        The newest so many; None: all of them.
     """
     table = tables.events
-    query = sa.select(table).order_by(table.c.id)
+    query = sa.select(table).order_by(table.c.id.desc())
     if since is not None:
         query = query.where(table.c.at >= since)
     if until is not None:
@@ -58,7 +61,7 @@ def entries(
         query = query.where(table.c.subject.contains(subject, autoescape=True))
     if actor:
         query = query.where(table.c.actor == actor)
-    return catalog.rows(query)
+    return catalog.rows(query.limit(last))[::-1]
 
 
 def verify(catalog: Catalog, kept: Head | None = None) -> Head:

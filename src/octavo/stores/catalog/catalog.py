@@ -48,6 +48,8 @@ class Catalog:
     ----------
     path
         The SQLite file; created, and migrated to `HEAD`, when opened.
+    patience
+        Seconds to wait while others write.
 
     Raises
     ------
@@ -55,10 +57,10 @@ class Catalog:
         If the file cannot be opened or was written by a newer Octavo.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, patience: float = 30.0) -> None:
         self.path = path
         path.parent.mkdir(parents=True, exist_ok=True)
-        self.engine = sa.create_engine(f"sqlite:///{path}", connect_args={"timeout": 30})
+        self.engine = sa.create_engine(f"sqlite:///{path}", connect_args={"timeout": patience})
         event.listen(self.engine, "connect", _configure)
         try:
             self._migrate()
