@@ -1,6 +1,7 @@
 """A page that stands alone: read by a parser that forgives nothing."""
 
 import re
+from collections.abc import Collection
 from html.parser import HTMLParser
 
 _VOID = {"meta", "br"}
@@ -10,8 +11,9 @@ _REFUSED = {"script", "link", "iframe", "object", "embed", "img", "base", "form"
 
 
 class _Reader(HTMLParser):
-    def __init__(self) -> None:
+    def __init__(self, beside: Collection[str]) -> None:
         super().__init__(convert_charrefs=True)
+        self.beside = beside
         self.open: list[str] = []
         self.texts: list[str] = []
         self.tags: list[str] = []
@@ -21,7 +23,8 @@ class _Reader(HTMLParser):
         assert len(names) == len(set(names)), f"<{tag}> has an attribute twice"
         assert tag not in _REFUSED, tag
         for name, value in attrs:
-            assert name not in _LEADS_OUT, f"{name} of <{tag}>"
+            within = name == "href" and ((value or "")[:1] == "#" or value in self.beside)
+            assert within or name not in _LEADS_OUT, f"{name} of <{tag}>"
             assert not name.startswith("on"), f"{name} of <{tag}>"
             assert re.fullmatch(r"[a-zA-Z][a-zA-Z0-9-]*", name), f"{name!r} of <{tag}>"
             assert "url(" not in (value or ""), f"{name} of <{tag}>"
@@ -45,9 +48,16 @@ class _Reader(HTMLParser):
             self.texts.append(data)
 
 
-def read_page(page: str) -> tuple[str, list[str]]:
-    """Return a page's text, blanks as one, and its tags; refuse one that does not stand alone."""
-    reader = _Reader()
+def read_page(page: str, beside: Collection[str] = ()) -> tuple[str, list[str]]:
+    """Return a page's text, blanks as one, and its tags; refuse one that does not stand alone.
+
+    Parameters
+    ----------
+    beside
+        Files that it may lead to, and does.
+    """
+    assert all(f'href="{each}"' in page for each in beside)
+    reader = _Reader(beside)
     reader.feed(page)
     reader.close()
     assert not reader.open, f"not closed: {reader.open}"

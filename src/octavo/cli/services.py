@@ -1,6 +1,7 @@
 """What each service of `octavo up` does, in a process of its own, until it is told to stop."""
 
 import gc
+import logging
 import os
 import signal
 import socket
@@ -11,14 +12,15 @@ from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import Any
 
-import click
-
 from octavo.errors import DataError, ExitCode, ResourceError
+from octavo.logs import LOG
 
 LISTENING = "OCTAVO_LISTENING"
 """Variable with the file descriptor of a socket to listen on."""
 GRPC = "OCTAVO_GRPC_PORT"
 """Variable with the port of gRPC, which all workers share; not set: there is none."""
+LEVELS = {"info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+"""Of an event's severity."""
 REPEATED = 60.0
 """Seconds between two times that the same error is told."""
 
@@ -77,7 +79,7 @@ def _rpc(app: Any, host: str, gate: Any, agreed: Any) -> Callable[[], Any] | Non
     except ModuleNotFoundError as error:
         raise ResourceError.not_installed("grpcio", extra="grpc", where="--grpc-port") from error
     shown = f"[{host}]" if ":" in host else host
-    click.echo(f"  gRPC {shown}:{port}, inference.GRPCInferenceService")
+    LOG.info(f"  gRPC {shown}:{port}, inference.GRPCInferenceService")
     certificate = agreed.certificate and credentials(agreed.certificate)
     told = gate.admit, certificate, agreed.limits.in_flight
     return lambda: bind(app.models, app.metrics, f"{shown}:{port}", *told).server
@@ -94,10 +96,10 @@ def _keys(project: Any, host: str, agreed: Any) -> Iterator[Any]:
         return
     keys = KnownKeys(project.catalog, _telling())
     if not keys:
-        click.echo("Nobody has a key yet: octavo keys create NAME --role predict", err=True)
+        LOG.warning("Nobody has a key yet: octavo keys create NAME --role predict")
     if agreed.certificate is None and not is_loopback(host):
         told = "Keys come over the net for everyone to read: give --tls-certificate and --tls-key"
-        click.echo(f"{told}, or let whoever stands before this server speak TLS.", err=True)
+        LOG.warning(f"{told}, or let whoever stands before this server speak TLS.")
     yield keys
     keys.close()
 
@@ -138,7 +140,7 @@ def _serve_live(project: Any, models: Any, *, takes_rows: bool) -> None:
     except DataError as error:
         if not takes_rows:
             raise
-        click.echo(f"No predictions: {error}", err=True)
+        LOG.warning(f"No predictions: {error}")
 
 
 def _tell_of(app: Any, address: str) -> None:
@@ -146,13 +148,13 @@ def _tell_of(app: Any, address: str) -> None:
         model = app.models.live(name)
         if model is not None:
             served = f"{model.candidate_id} ({model.bundle.algorithm}), {model.deployment_id}"
-            click.echo(f"Serving {served}")
-            click.echo(f"  POST {address}/v1/pipelines/{name}/predict")
+            LOG.info(f"Serving {served}")
+            LOG.info(f"  POST {address}/v1/pipelines/{name}/predict")
         for dataset in hosted.events.receiver.datasets:
-            click.echo(f"  POST {address}/v1/datasets/{dataset}/events")
-        click.echo(f"  GET  {address}/v1/pipelines/{name}/data")
-        click.echo(f"  GET  {address}/v1/pipelines/{name}/settings")
-    click.echo(f"  GET  {address}/health   {address}/metrics")
+            LOG.info(f"  POST {address}/v1/datasets/{dataset}/events")
+        LOG.info(f"  GET  {address}/v1/pipelines/{name}/data")
+        LOG.info(f"  GET  {address}/v1/pipelines/{name}/settings")
+    LOG.info(f"  GET  {address}/health   {address}/metrics")
 
 
 def ingest(project: Any) -> int:
@@ -165,7 +167,7 @@ def ingest(project: Any) -> int:
     notifications = NotificationService(
         project.catalog,
         project.home.log,
-        lambda severity, text: click.echo(f"{severity}: {text}", err=True),
+        lambda severity, text: LOG.log(LEVELS[severity], text),
         urls=project.definition.notify,
         name=project.name,
         online=True,
@@ -179,7 +181,7 @@ def ingest(project: Any) -> int:
             tell=_telling(),
             notify=aside.wake,
         )
-        click.echo(f"Ingesting {', '.join(each.name for each in service.datasets)}")
+        LOG.info(f"Ingesting {', '.join(each.name for each in service.datasets)}")
         ready()
         service.run(stop)
     stream.close()
@@ -199,7 +201,7 @@ def follow(project: Any) -> int:
     from octavo.stages.ingestion.tail import Tail
 
     names = ", ".join(each.name for each in project.definition.datasets if each.is_followed)
-    return _work(project, Tail, f"Following the files of {names}", _telling(""))
+    return _work(project, Tail, f"Following the files of {names}", _telling(logging.WARNING))
 
 
 def _work(project: Any, service: Callable[..., Any], says: str, tell: Callable[[str], None]) -> int:
@@ -208,7 +210,7 @@ def _work(project: Any, service: Callable[..., Any], says: str, tell: Callable[[
     stop, stream = stopping(), project.stream()
     told = project.definition, project.folder, project.home, project.catalog, stream
     working = service(*told, tell=tell)
-    click.echo(says)
+    LOG.info(says)
     ready()
     working.run(stop)
     stream.close()
@@ -221,7 +223,7 @@ def collect(project: Any) -> int:
 
     stop, stream = stopping(), project.stream()
     collecting = project.collecting(stream, _telling())
-    click.echo("Collecting predictions")
+    LOG.info("Collecting predictions")
     ready()
     collecting.run(stop)
     stream.close()
@@ -235,7 +237,7 @@ def maintain(project: Any) -> int:
 
     stop, stream = stopping(), project.stream()
     every = project.profile.maintain_every
-    click.echo(f"Maintaining {project.home.path}, every {every}")
+    LOG.info(f"Maintaining {project.home.path}, every {every}")
     seconds = microseconds(every, where="maintain_every") / 1e6
     ready()
     project.maintenance(stream).run(stop, every=seconds, tell=_telling())
@@ -295,7 +297,7 @@ def _when_told_to_stop(call: Callable[..., None]) -> None:
     watch_parent()
 
 
-def _telling(begin: str = "error: ") -> Callable[[str], None]:
+def _telling(level: int = logging.ERROR) -> Callable[[str], None]:
     """Return what tells of errors; one that goes on is told every `REPEATED` seconds."""
     told: dict[str, float] = {}
 
@@ -305,6 +307,6 @@ def _telling(begin: str = "error: ") -> Callable[[str], None]:
             del told[old]
         if text not in told:
             told[text] = present
-            click.echo(f"{begin}{text}", err=True)
+            LOG.log(level, text)
 
     return tell

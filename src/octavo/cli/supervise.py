@@ -20,6 +20,7 @@ import click
 
 from octavo.cli.services import LISTENING, listener, stopping
 from octavo.errors import DefinitionError, OctavoError
+from octavo.logs import JSON, relayed
 
 COUNTS = "PROMETHEUS_MULTIPROC_DIR"
 """Variable with the folder where workers count together; prometheus_client reads it."""
@@ -96,7 +97,11 @@ def supervise(
 
 
 def supervise_servers(
-    folders: Mapping[str, str], address: tuple[str, int], workers: int, profile: str | None
+    folders: Mapping[str, str],
+    address: tuple[str, int],
+    workers: int,
+    profile: str | None,
+    form: str,
 ) -> int:
     """Run one server for several pipelines, each as its script is when it starts.
 
@@ -109,6 +114,8 @@ def supervise_servers(
         Of each pipeline, by its name.
     workers
         How many processes the server is.
+    form
+        In which lines are written, see `octavo.logs`.
     """
     from octavo.services.supervisor import Command, Supervisor
 
@@ -126,7 +133,8 @@ def supervise_servers(
                 for name, folder in folders.items()
             },
         }
-        return Supervisor(commands, _telling(max(map(len, commands)))).run(stopping())
+        telling = _telling(max(map(len, commands)), form)
+        return Supervisor(commands, telling).run(stopping())
 
 
 def _first(project: Any, profile: str | None) -> Any:
@@ -199,7 +207,8 @@ class _Supervised:
         self._options = [*options, *(["--profile", profile] if profile else [])]
         self._stop, self._next = stopping(), 0.0
         services = asked or services_of(project.definition)
-        self._tell = _telling(max(map(len, self._commands(project.release, services))))
+        width = max(map(len, self._commands(project.release, services)))
+        self._tell = _telling(width, project.profile.log_format, project.name)
         self._reload = _Reload(project, self._options, self._say) if reload else None
         self._supervisor = Supervisor(self._commands(project.release, services), self._tell)
 
@@ -295,13 +304,17 @@ class _Reload:
         return found
 
 
-def _telling(width: int) -> Callable[..., None]:
+def _telling(width: int, form: str, pipeline: str = "") -> Callable[..., None]:
     """Return what writes each line of a service with its time and the service's name."""
     lock = threading.Lock()
 
     def tell(service: str, line: str, *, err: bool) -> None:
-        moment = datetime.now(UTC).astimezone()
+        if form == JSON:
+            told = relayed(line, service=service, pipeline=pipeline, is_error=err)
+        else:
+            moment = datetime.now(UTC).astimezone()
+            told = f"{moment:%Y-%m-%d %H:%M:%S} {service:<{width}}  {line}"
         with lock:
-            click.echo(f"{moment:%Y-%m-%d %H:%M:%S} {service:<{width}}  {line}", err=err)
+            click.echo(told, err=err)
 
     return tell

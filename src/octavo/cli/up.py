@@ -11,6 +11,7 @@ from octavo.cli.arguments import HOME, PATH, PROFILE
 from octavo.cli.services import ALONE, GRPC, LISTENING, serve
 from octavo.cli.supervise import RELEASE, checked, supervise, supervise_servers
 from octavo.errors import DefinitionError
+from octavo.logs import JSON, TEXT, begin
 
 SERVICES = ("server", *ALONE)
 
@@ -52,6 +53,12 @@ SERVICES = ("server", *ALONE)
     help="How many processes answer on the port.",
 )
 @click.option(
+    "--log",
+    "log_format",
+    type=click.Choice((TEXT, JSON)),
+    help="How lines are written: text, to be read, by default; json, an object each.",
+)
+@click.option(
     "--reload", is_flag=True, help="Release pipeline.py whenever it was changed: octavo release."
 )
 @PROFILE
@@ -65,6 +72,7 @@ def up(
     tls_key: Path | None,
     grpc_port: int | None,
     workers: int,
+    log_format: str | None,
     reload: bool,
     profile: str | None,
     home: Path | None,
@@ -77,7 +85,8 @@ def up(
 
     if grpc_port is not None:
         os.environ[GRPC] = str(grpc_port)  # for whichever process is a server
-    _tell_services(access=access, tls_certificate=tls_certificate, tls_key=tls_key)
+    told = {"tls_certificate": tls_certificate, "tls_key": tls_key, "log_format": log_format}
+    _tell_services(access=access, **told)
 
     from octavo.project import Project
     from octavo.services.terms import terms
@@ -95,6 +104,7 @@ def up(
     folder = PATH.convert(folders[0] if folders else ".", None, None)
     project = Project(folder, home, profile, os.environ.get(RELEASE))
     chosen = checked(project, services)
+    begin(project.profile.log_format, chosen[0], project.name)
     if "server" in chosen:
         terms(project.profile, project.folder).check(host)
     with project.home.kept():
@@ -123,6 +133,7 @@ def _serve_several(
 
     projects = [Project(folder, None, profile) for folder in folders]
     terms(projects[0].profile, projects[0].folder).check(address[0])
+    begin(projects[0].profile.log_format, "server")
     names = [project.name for project in projects]
     for name in names:
         if names.count(name) > 1:
@@ -132,7 +143,8 @@ def _serve_several(
                 fix="Rename one of the folders, or serve them apart.",
             )
     if LISTENING not in os.environ:  # or else it is one of those that are supervised
-        return supervise_servers(dict(zip(names, folders, strict=True)), address, workers, profile)
+        named = dict(zip(names, folders, strict=True))
+        return supervise_servers(named, address, workers, profile, projects[0].profile.log_format)
     with ExitStack() as kept:
         for project in projects:
             kept.enter_context(project.home.kept())

@@ -48,6 +48,7 @@ class Server(uvicorn.Server):
         heads = Heads(gate.at_once)
         connection = type("Connection", (Connection,), {"heads": heads})
         told = {"http": connection, "log_level": "warning", "access_log": False, "lifespan": "on"}
+        told |= {"log_config": None}  # what it says goes where all that is logged goes
         # Who stands before it is nobody's to say in a header, and looking costs each request.
         # A WebSocket would be answered by nobody, and is no connection as `Idle` knows them.
         told |= {"proxy_headers": False, "server_header": False, "ws": "none"}

@@ -57,6 +57,9 @@ class Profile:
         """How predictions are logged."""
         return LogSettings.of({key: getattr(self, key) for key in DEFAULTS})
 
+    log_format: str = "text"
+    """How services write their lines: ``text``, to be read, or ``json``. Variable:
+    ``OCTAVO_LOG_FORMAT``."""
     access: str = "open"
     """Who may ask the server: ``open``, whoever is on this machine; ``keys``, who has an API key.
     Variable: ``OCTAVO_ACCESS``."""

@@ -19,6 +19,7 @@ import polars as pl
 
 from octavo.definition import Dataset, Pipeline
 from octavo.errors import OctavoError
+from octavo.logs import about, also
 from octavo.stages.ingestion.batches import check_stamps, commit, plan_again
 from octavo.stages.ingestion.micro_batch import MicroBatches
 from octavo.stages.ingestion.ranges import Range, after, end_of, plan, range_of
@@ -150,6 +151,10 @@ class _Feed:
         """Take in at most one micro-batch of each partition that is held."""
         if time.monotonic() < self._pause:
             return False
+        with about(stage="ingestion", dataset=self._dataset.name):
+            return self._turn(flush)
+
+    def _turn(self, flush: bool) -> bool:
         try:
             leases = self._member.renew()
             self._places = {p: at for p, at in self._places.items() if p in leases}
@@ -245,6 +250,7 @@ class _Feed:
 
     def _complete(self, batch: Row, records: Sequence[Record]) -> None:
         """Do what is still to be done of a planned batch."""
+        also(batch_id=batch["batch_id"])
         while batch["state"] == "planned":
             written = self._batches.write(batch, records)
             told = {"name": name_of(batch), "now": self._now}

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from octavo.definition import Pipeline
 from octavo.errors import OctavoError
+from octavo.logs import about
 from octavo.stages.contract import Context
 from octavo.stages.prep import offline
 from octavo.stages.prep.stretch import Stretch
@@ -64,6 +65,10 @@ class OnlinePrep:
 
     def run(self, stop: threading.Event) -> None:
         """Go on until told to stop; what was folded is written then, and counts."""
+        with about(stage="prep"):
+            self._go_on(stop)
+
+    def _go_on(self, stop: threading.Event) -> None:
         is_due = True
         while not stop.is_set():
             try:
