@@ -82,12 +82,12 @@ def columns(caption: str, points: Iterable[tuple[int, float]]) -> Markup:
     if not found:
         return Markup("")
     low, high = found[0][0], found[-1][0]
-    sums = [0.0] * BUCKETS
+    sums: list[float] = [0] * BUCKETS
     for at, value in found:
         sums[min(BUCKETS * (at - low) // max(high - low, 1), BUCKETS - 1)] += value
     if high - low < MINUTE or sum(map(bool, sums)) < 3:
         return Markup("")
-    top, width = max(sums) or 1.0, _WIDTH / BUCKETS
+    top, width = max(sums) or 1, _WIDTH / BUCKETS
     shapes = [
         f'<rect class="fill" x="{n * width:.1f}" y="{80 - 76 * value / top:.1f}" '
         f'width="{width - 2:.1f}" height="{76 * value / top:.1f}">'
