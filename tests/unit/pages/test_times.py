@@ -2,7 +2,7 @@
 
 import re
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.standing import read_page
 
@@ -40,6 +40,7 @@ def test_columns_sum_up_what_came():
     assert "the highest column: <b>20</b>" in page
 
 
+@settings(deadline=None, max_examples=50)
 @given(st.lists(st.tuples(MOMENTS, st.floats(0, 1e9)), max_size=50), st.text())
 def test_whatever_came_it_is_within_the_picture(points, name):
     page = document(
