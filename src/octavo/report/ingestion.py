@@ -21,39 +21,36 @@ def ingestion(known: Known) -> Markup:
     return stage(
         known,
         "ingestion",
-        _datasets(known, counted),
-        columns("Rows of batches, by when they were ingested", came),
+        _datasets(known),
+        columns("Rows of the newest batches, by when they were ingested", came),
         _withdrawn(known),
         _rejected(known),
         _streams(known),
     )
 
 
-def _datasets(known: Known, counted: list[Known]) -> str:
-    found = [(name, [b for b in counted if b["dataset"] == name]) for name in known["datasets"]]
-    most = max((sum(b["rows"] for b in own) for _, own in found), default=0)
-    rows = [_dataset(known, name, own, most) for name, own in found if own]
-    missing = [name for name, own in found if not own]
+def _datasets(known: Known) -> str:
+    totals = known["totals"]
+    most = max((each["rows"] for each in totals.values()), default=0)
+    rows = [
+        _dataset(known, name, totals[name], most) for name in known["datasets"] if name in totals
+    ]
+    missing = [name for name in known["datasets"] if name not in totals]
     head = ("dataset", "batches", "rows", "", "rejected", "duplicates", "last batch", "known until")
     said = f"Nothing came of {', '.join(missing)}." if missing and rows else ""
     return table(head, rows) + paragraph(said, soft=True)
 
 
-def _dataset(known: Known, name: str, own: list[Known], most: int) -> tuple[Any, ...]:
-    rows, rejected, repeated = (
-        sum(batch[key] or 0 for batch in own) for key in ("rows", "rejected", "duplicates")
-    )
-    last = max(batch["committed_at"] for batch in own)
-    newest = max((batch["newest"] for batch in own if batch["newest"]), default=None)
+def _dataset(known: Known, name: str, total: Known, most: int) -> tuple[Any, ...]:
     return (
         name,
-        len(own),
-        rows,
-        bar(rows, 0, most, 90),
-        rejected,
-        repeated,
-        Figure(f"{duration((known['at'] - last) / 1e6)} ago"),
-        Figure(moment(newest)),
+        total["batches"],
+        total["rows"],
+        bar(total["rows"], 0, most, 90),
+        total["rejected"],
+        total["duplicates"],
+        Figure(f"{duration((known['at'] - total['last']) / 1e6)} ago"),
+        Figure(moment(total["newest"] or None)),
     )
 
 

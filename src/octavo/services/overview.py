@@ -26,23 +26,23 @@ WATCHED = 200
 REFUSALS = 1000
 """Batches with rejected rows of which the reasons are counted at the most: the newest."""
 
-_BATCH = (
-    "batch_id", "dataset", "source", "topic", "rows", "rejected", "duplicates", "newest",
-    "committed_at", "withdrawn",
-)  # fmt: skip
+BATCHES = 500
+"""Batches that are drawn at the most: the newest."""
+
+_BATCH = ("dataset", "source", "topic", "rows", "committed_at", "withdrawn")
 
 
 def overview(pipeline: Pipeline, home: Home, catalog: Catalog) -> dict[str, Any]:
     """Return all that a report tells besides `octavo.status.status`."""
-    batches = _batches(catalog)
     return {
         "target": pipeline.problem.target,
         "kind": pipeline.problem.kind,
         "more_is_better": pipeline.problem.more_is_better,
         "datasets": [each.name for each in pipeline.datasets],
+        "totals": catalog.totals(),
         "features": len(pipeline.features),
-        "batches": batches,
-        "rules": _rules(catalog, {batch["batch_id"]: batch["dataset"] for batch in batches}),
+        "batches": _batches(catalog),
+        "rules": _rules(catalog),
         "quality": _quality(catalog, [each.name for each in pipeline.datasets]),
         "groups": catalog.live_groups(),
         "data": _newest(catalog, tables.data_versions, "created_at"),
@@ -65,22 +65,21 @@ def _newest(catalog: Catalog, table: sa.Table, column: str) -> Row | None:
 
 
 def _batches(catalog: Catalog) -> list[Row]:
-    """Return the batches that were ever committed, without what was found in them."""
+    """Return the newest batches that were ever committed, oldest first."""
     table = tables.batches
     query = sa.select(*(table.c[name] for name in _BATCH)).where(table.c.state != "planned")
-    rows = catalog.rows(query.order_by(table.c.sequence))
-    return [row | {"file": name_of(row)} for row in rows]
+    rows = catalog.rows(query.order_by(table.c.sequence.desc()).limit(BATCHES))
+    return [row | {"file": name_of(row)} for row in reversed(rows)]
 
 
-def _rules(catalog: Catalog, datasets: dict[str, str]) -> dict[tuple[str, str], int]:
+def _rules(catalog: Catalog) -> dict[tuple[str, str], int]:
     """Return how many rows were rejected, by dataset and rule."""
     table, found = tables.events, Counter[tuple[str, str]]()
-    query = sa.select(table.c.document).where(table.c.kind == "rows rejected")
+    query = sa.select(table.c.subject, table.c.document).where(table.c.kind == "rows rejected")
     for row in catalog.rows(query.order_by(table.c.id.desc()).limit(REFUSALS)):
-        dataset = datasets.get(row["document"].get("batch_id", ""))
-        if dataset is not None:
-            for rule, count in row["document"].get("rules", {}).items():
-                found[dataset, rule] += count
+        dataset = row["subject"].partition(": ")[0]
+        for rule, count in row["document"].get("rules", {}).items():
+            found[dataset, rule] += count
     return dict(found.most_common())
 
 

@@ -120,22 +120,14 @@ def _stages(catalog: Catalog) -> Iterator[Sample]:
 
 
 def _datasets(catalog: Catalog) -> Iterator[Sample]:
-    table = tables.batches
-    query = _select(
-        table.c.dataset,
-        sa.func.count().label("batches"),
-        sa.func.sum(table.c.rows).label("rows"),
-        sa.func.sum(table.c.rejected).label("rejected_rows"),
-        sa.func.max(table.c.committed_at).label("last_batch"),
-        sa.func.max(table.c.newest).label("known_until"),
-    )
-    for row in catalog.rows(query.where(table.c.state == "committed").group_by(table.c.dataset)):
-        dataset = row["dataset"]
-        for name in ("batches", "rows", "rejected_rows"):
-            yield Sample(f"dataset_{name}", (dataset,), row[name] or 0)
-        for name in ("last_batch", "known_until"):
-            if row[name]:  # facts of a static dataset are known from the beginning, 0
-                yield _moment(f"dataset_{name}", row[name], dataset)
+    for dataset, row in catalog.totals().items():
+        yield Sample("dataset_batches", (dataset,), row["batches"])
+        yield Sample("dataset_rows", (dataset,), row["rows"] or 0)
+        yield Sample("dataset_rejected_rows", (dataset,), row["rejected"] or 0)
+        if row["last"] is not None:
+            yield _moment("dataset_last_batch", row["last"], dataset)
+        if row["newest"]:  # facts of a static dataset are known from the beginning, 0
+            yield _moment("dataset_known_until", row["newest"], dataset)
 
 
 def _features(catalog: Catalog) -> Iterator[Sample]:

@@ -30,9 +30,10 @@ def made(word: str = "w", **given: Any) -> dict[str, Any]:
         Takes the place of something.
     """
     batch = {
-        "batch_id": word, "dataset": word, "file": word, "rows": 100, "rejected": 3,
-        "duplicates": 2, "newest": AT - HOUR, "committed_at": AT - HOUR, "withdrawn": None,
+        "dataset": word, "file": word, "rows": 100, "committed_at": AT - HOUR, "withdrawn": None,
     }  # fmt: skip
+    total = {"batches": 5, "rows": 500, "rejected": 15, "duplicates": 10, "newest": AT - HOUR,
+             "last": AT - HOUR}  # fmt: skip
     event = {"at": AT, "actor": word, "kind": word, "subject": word, "severity": word,
              "document": {"reason": word, "deployment": "deployment-1"}}  # fmt: skip
     drift = {word: {"psi": 0.5, "nulls": 0.125}, "calm": {"psi": 0.0, "nulls": 0.0}}
@@ -55,7 +56,8 @@ def made(word: str = "w", **given: Any) -> dict[str, Any]:
             for name in COMMANDS
         ],
         "verdict": verdict(word), "deployment": {"candidate": f"candidate-{word}"},
-        "more_is_better": True, "datasets": [word, "missing"], "features": 12,
+        "more_is_better": True, "features": 12,
+        "datasets": [word, "missing"], "totals": {word: total},
         "batches": [batch | {"committed_at": AT - n * HOUR} for n in range(5, 0, -1)]
         + [batch | {"withdrawn": 7}],
         "rules": {(word, word): 3}, "quality": {word: {"noticed": [], "findings": [finding]}},

@@ -216,6 +216,25 @@ class Catalog:
         query = sa.select(table).where(table.c.state != "planned").order_by(table.c.sequence)
         return self.rows(query.where(table.c.dataset == dataset) if dataset else query)
 
+    def totals(self) -> dict[str, Row]:
+        """Return of each dataset what its batches that count come to; of those without any, none.
+
+        ``batches``, ``rows``, ``rejected``, ``duplicates``, ``newest``, and ``last``, when the last
+        of them was committed.
+        """
+        table = schema.batches
+        # Only columns before `quality`: what is behind that is only found by reading through it.
+        sums = [sa.func.sum(table.c[n]).label(n) for n in ("rows", "rejected", "duplicates")]
+        newest = [sa.func.max(table.c[n]).label(n) for n in ("sequence", "newest")]
+        columns = [table.c.dataset, sa.func.count().label("batches"), *sums, *newest]
+        query = sa.select(*columns).where(table.c.state == "committed").group_by(table.c.dataset)
+        found = self.rows(query)
+        last = sa.select(table.c.sequence, table.c.committed_at)
+        places = [row["sequence"] for row in found]
+        rows = self.rows(last.where(table.c.sequence.in_(places)))
+        at = {row["sequence"]: row["committed_at"] for row in rows}
+        return {row["dataset"]: row | {"last": at.get(row["sequence"])} for row in found}
+
     def batches_after(self, sequence: int) -> list[Row]:
         """Return what a reader of raw rows needs of the batches behind a sequence, in order.
 
