@@ -75,7 +75,8 @@ def _batches(catalog: Catalog) -> list[Row]:
 def _rules(catalog: Catalog) -> dict[tuple[str, str], int]:
     """Return how many rows were rejected, by dataset and rule."""
     table, found = tables.events, Counter[tuple[str, str]]()
-    query = sa.select(table.c.subject, table.c.document).where(table.c.kind == "rows rejected")
+    columns = [table.c.subject, table.c.document]
+    query = sa.select(*columns).where(table.c.kind == "rows rejected")
     for row in catalog.rows(query.order_by(table.c.id.desc()).limit(REFUSALS)):
         dataset = row["subject"].partition(": ")[0]
         for rule, count in row["document"].get("rules", {}).items():

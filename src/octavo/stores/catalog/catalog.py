@@ -226,12 +226,12 @@ class Catalog:
         # Only columns before `quality`: what is behind that is only found by reading through it.
         sums = [sa.func.sum(table.c[n]).label(n) for n in ("rows", "rejected", "duplicates")]
         newest = [sa.func.max(table.c[n]).label(n) for n in ("sequence", "newest")]
-        columns = [table.c.dataset, sa.func.count().label("batches"), *sums, *newest]
+        columns: list[Any] = [table.c.dataset, sa.func.count().label("batches"), *sums, *newest]
         query = sa.select(*columns).where(table.c.state == "committed").group_by(table.c.dataset)
         found = self.rows(query)
-        last = sa.select(table.c.sequence, table.c.committed_at)
-        places = [row["sequence"] for row in found]
-        rows = self.rows(last.where(table.c.sequence.in_(places)))
+        when = [table.c[name] for name in ("sequence", "committed_at")]
+        places = table.c.sequence.in_([row["sequence"] for row in found])
+        rows = self.rows(sa.select(*when).where(places))
         at = {row["sequence"]: row["committed_at"] for row in rows}
         return {row["dataset"]: row | {"last": at.get(row["sequence"])} for row in found}
 
