@@ -226,9 +226,10 @@ class Catalog:
         # Only columns before `quality`: what is behind that is only found by reading through it.
         sums = [sa.func.sum(table.c[n]).label(n) for n in ("rows", "rejected", "duplicates")]
         newest = [sa.func.max(table.c[n]).label(n) for n in ("sequence", "newest")]
-        columns: list[Any] = [table.c.dataset, sa.func.count().label("batches"), *sums, *newest]
-        query = sa.select(*columns).where(table.c.state == "committed").group_by(table.c.dataset)
-        found = self.rows(query)
+        count = sa.func.count().label("batches")
+        columns: list[sa.ColumnElement[Any]] = [table.c.dataset, count, *sums, *newest]
+        query = sa.select(*columns)
+        found = self.rows(query.where(table.c.state == "committed").group_by(table.c.dataset))
         when = [table.c[name] for name in ("sequence", "committed_at")]
         places = table.c.sequence.in_([row["sequence"] for row in found])
         rows = self.rows(sa.select(*when).where(places))
