@@ -23,6 +23,7 @@ from octavo.services import corrections, releasing
 from octavo.services.collecting import Collecting
 from octavo.services.config import ConfigService, check
 from octavo.services.inference_log import InferenceLog
+from octavo.services.lineage.traced import Lineage
 from octavo.services.maintenance import Maintenance
 from octavo.services.mirror import Mirror
 from octavo.services.notifications import NotificationService
@@ -149,9 +150,20 @@ class Project:
         """Train a candidate once more from what was recorded, and say whether it is the same."""
         return reproduce(self.definition, self.folder, self.home, self.catalog, candidate_id)
 
-    def withdraw(self, batch_id: str, reason: str) -> list[dict[str, Any]]:
-        """Take a batch back, and return the marks of what is stale by that."""
-        return corrections.withdraw(self.definition, self.home, self.catalog, batch_id, reason)
+    def withdraw(
+        self, batch_id: str, reason: str, *, rebuild: bool = False
+    ) -> list[dict[str, Any]]:
+        """Take a batch back, and return the marks of what is stale by that.
+
+        Parameters
+        ----------
+        rebuild
+            Ask the next prep, whoever does it, to fold that anew.
+        """
+        notifications, of = self._notifications(), (self.definition, self.home, self.catalog)
+        found = corrections.withdraw(*of, batch_id, reason, rebuild=rebuild)
+        notifications.tell()
+        return found
 
     def ask_rebuild(self, names: Sequence[str] = ()) -> None:
         """Ask the next prep to fold views anew; none named: all that is stale."""
@@ -216,16 +228,20 @@ class Project:
 
     def rollback(self, to: str = "", reason: str = "") -> tuple[Row, Row]:
         """Let a model answer again that did before; see `octavo.services.rollback.roll_back`."""
-        notifications = NotificationService(
+        notifications = self._notifications()
+        found = roll_back(self.catalog, self.warm_scorer, to, reason)
+        notifications.tell()
+        return found
+
+    def _notifications(self) -> NotificationService:
+        """Return what tells of a command's events; whoever gave the command needs no telling."""
+        return NotificationService(
             self.catalog,
             self.home.log,
             console=lambda *_: None,
             urls=self.definition.notify,
             name=self.name,
         )
-        found = roll_back(self.catalog, self.warm_scorer, to, reason)
-        notifications.tell()
-        return found
 
     def of_release(self, release: str, profile: str | None) -> "Project":
         """Return this project as a release has it."""
@@ -281,6 +297,10 @@ class Project:
     def features(self) -> OnlineFeatures:
         """Return the online features, as of the newest prep."""
         return OnlineFeatures(self.definition, self.home, self.catalog)
+
+    def lineage(self) -> Lineage:
+        """Return what tells of anything what it was made of, and what came of it."""
+        return Lineage(self.definition, self.home, self.catalog)
 
     def verify(self, last: int | None = None) -> Verified:
         """Compute the features of served predictions again, and hold them against each other.

@@ -253,3 +253,28 @@ def test_micro_batches_have_one_report_together(tmp_path, make_project):
     shop.project.run(Silent(), first="ingestion", last="prep")
     newest = shop.project.catalog.committed("orders")[-1]["quality"]
     assert newest["rows"] == 1
+
+
+def test_a_withdrawn_batch_is_folded_away_by_who_folds_live(tmp_path, make_project):
+    shop = LiveShop(tmp_path / "live" / "shop", make_project)
+    shop.project.run(Silent(), first="ingestion", last="ingestion")
+    shop.follow()
+    for name, lines in shop.newer.items():
+        shop.send(name, lines[:60])
+        shop.ingest()
+    shop.follow()
+    project = shop.project
+    batch = project.catalog.committed("orders")[-1]["batch_id"]
+    assert project.withdraw(batch, "a test till", rebuild=True)
+    shop.follow()
+    assert project.catalog.stale() == project.catalog.pending_rebuilds() == []
+    assert_same(shop.rows(), shop.rebuilt(tmp_path / "again" / "shop"))
+
+
+def test_a_rebuild_that_a_killed_command_asked_for_is_taken_up_live(tmp_path, make_project):
+    shop = LiveShop(tmp_path / "shop", make_project)
+    shop.project.run(Silent(), first="ingestion", last="prep")
+    shop.project.ask_rebuild(["customer"])
+    assert shop.prep.stretch(lambda: False, lambda: None), "an offline prep is due"
+    assert shop.prep.prep()
+    assert shop.project.catalog.pending_rebuilds() == []

@@ -98,6 +98,11 @@ def _tell(found: Any) -> None:
 @click.option("--rejected", is_flag=True, help="Show rejected rows.")
 @click.option("--withdraw", metavar="ID", default="", help="Take back this batch.")
 @click.option("--reason", metavar="TEXT", default="", help="Why it is withdrawn.")
+@click.option(
+    "--rebuild/--no-rebuild",
+    default=True,
+    help="With --withdraw: fold what is stale by it anew, as the default, or later.",
+)
 @OUTPUT
 @HOME
 @JSON
@@ -107,6 +112,7 @@ def batches(
     rejected: bool,
     withdraw: str,
     reason: str,
+    rebuild: bool,
     output: Path | None,
     home: Path | None,
     as_json: bool,
@@ -116,12 +122,13 @@ def batches(
     Of a batch: its accepted rows, or its rejected rows with the reasons.
     """
     from octavo.cli.tables import check_format, print_rows, write_table
+    from octavo.cli.withdraw import withdrawn
     from octavo.project import Project
 
     check_format(output)
     project = Project(folder, home)
     if withdraw or reason:
-        return _withdraw(project, withdraw, reason, as_json)
+        return withdrawn(project, withdraw, reason, rebuild=rebuild, as_json=as_json)
     known = project.catalog.batches()
     if not batch and not rejected:
         telling = [name for name in ("rejected", "duplicates") if any(b[name] for b in known)]
@@ -147,40 +154,6 @@ def _inside(project: Any, batch: dict[str, Any]) -> str:
     """Return a batch's file as it is called from the project's folder."""
     source, folder = Path(batch["source"]), project.folder
     return str(source.relative_to(folder) if source.is_relative_to(folder) else source)
-
-
-def _withdraw(project: Any, batch_id: str, reason: str, as_json: bool) -> int:
-    if not batch_id or not reason:
-        raise DefinitionError(
-            "a batch is withdrawn for a reason.", fix='--withdraw ID --reason "TEXT".'
-        )
-    marks = project.withdraw(batch_id, reason)
-    (batch,) = [b for b in project.catalog.batches() if b["batch_id"] == batch_id]
-    repeated = sum(
-        later["duplicates"]
-        for later in project.catalog.committed(batch["dataset"])
-        if later["sequence"] > batch["sequence"]
-    )
-    stale = {name: [m["key"] for m in marks if m["name"] == name] for name in _names(marks)}
-    if as_json:
-        counts = {"batch_id": batch_id, "rows": batch["rows"], "later_duplicates": repeated}
-        click.echo(json.dumps(counts | {"stale": {name: len(k) for name, k in stale.items()}}))
-        return ExitCode.DONE
-    click.echo(f"{batch['rows']:,} rows of {batch['dataset']} are withdrawn.")
-    for name, keys in stale.items():
-        click.echo(f"  stale in {name}: {'all' if keys == ['*'] else f'{len(keys):,} entities'}")
-    if stale:
-        click.echo("`octavo prep --rebuild` makes their features anew.")
-    if repeated:
-        click.echo(
-            f"Later batches repeated {repeated:,} rows that had come before; those that came in "
-            "this batch are gone with it."
-        )
-    return ExitCode.DONE
-
-
-def _names(marks: list[dict[str, Any]]) -> list[str]:
-    return list(dict.fromkeys(mark["name"] for mark in marks))
 
 
 def _batch_rows(project: Any, known: list[dict[str, Any]], batch: str, rejected: bool) -> Any:

@@ -11,6 +11,7 @@ from octavo.cli import (
     data,
     init,
     keys,
+    lineage,
     look,
     maintain,
     metrics,
@@ -51,6 +52,7 @@ GROUPS = (
     keys,
     settings,
     audit,
+    lineage,
     reproduce,
     mirror,
 )

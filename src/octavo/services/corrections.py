@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from octavo.definition import Pipeline
 from octavo.definition.versions import ROWS
 from octavo.errors import DataError, DefinitionError
-from octavo.services.notifications import NotificationService
 from octavo.stages.prep.stale import WITHDRAWN, Correction, marks, write_marks
 from octavo.stores import catalog as tables
 from octavo.stores.catalog import Catalog, Row, name_of
@@ -14,11 +13,23 @@ from octavo.stores.raw import RawStore
 
 
 def withdraw(
-    pipeline: Pipeline, home: Home, catalog: Catalog, batch_id: str, reason: str
+    pipeline: Pipeline,
+    home: Home,
+    catalog: Catalog,
+    batch_id: str,
+    reason: str,
+    *,
+    rebuild: bool = False,
 ) -> list[Row]:
     """Take a batch back: no reader finds its rows any more; what they were folded into is stale.
 
     Its rows stay in the raw store, and its file is recognized and not ingested again.
+
+    Parameters
+    ----------
+    rebuild
+        Ask, in the same transaction, the next prep to fold anew what is stale by it: whoever preps
+        next does it, also if this process is killed.
 
     Returns
     -------
@@ -32,7 +43,6 @@ def withdraw(
     DataError
         If it was withdrawn before.
     """
-    notifications = NotificationService(catalog, home.log, console=lambda *_: None)
     with home.lock(), catalog.transaction(alone=True) as connection:
         batches = catalog.batches()
         known = {batch["batch_id"]: batch for batch in batches}
@@ -61,7 +71,10 @@ def withdraw(
             rows=batch["rows"],
         )
         write_marks(connection, found, tables.now(), None)
-    notifications.tell()
+        if rebuild and found:
+            stale = sorted({mark["name"] for mark in found})
+            asked = tables.rebuilds.insert()
+            connection.execute(asked.values(names=stale, asked_at=tables.now()))
     return found
 
 

@@ -27,7 +27,7 @@ import fcntl
 import os
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -71,6 +71,7 @@ _CONFIGURATION: Mapping[str, str | None] = {
     "delta.logRetentionDuration": _KEPT,
     "delta.deletedFileRetentionDuration": _KEPT,
 }
+_FILE = "_file"
 _NO_HOOKS = PostCommitHookProperties(create_checkpoint=False, cleanup_expired_logs=False)
 
 
@@ -165,8 +166,40 @@ class DeltaLog:
         for file in files:
             with explained(self.url):
                 frame = pl.read_parquet(folder / file.path)
-            held = [n for n, t in frame.schema.items() if not isinstance(t, pl.Null)]
-            yield frame.select(held).match_to_schema(schema, missing_columns="insert")
+            yield _as_table(frame, schema)
+
+    def matching(self, column: str, value: str, columns: Collection[str]) -> pl.DataFrame:
+        """Return some columns of the rows in which a text column is a value.
+
+        That column alone is read of all files; the others of those that have the value in it. A
+        column that the table does not have is left out.
+
+        Raises
+        ------
+        DataError
+            If nothing has been written.
+        """
+        folder = self._local()
+        with self._lock, explained(self.url):
+            every = pl.Schema(self._existing().schema())
+            files = [file for file in _files(self._existing()) if file.rows]
+        schema = pl.Schema({name: every[name] for name in every if name in columns})
+        is_it, found = pl.col(column) == value, [pl.DataFrame(schema=schema)]
+        if files:
+            with explained(self.url):
+                scan = pl.scan_parquet(
+                    [folder / file.path for file in files],
+                    glob=False,
+                    include_file_paths=_FILE,
+                    schema={column: pl.String()},
+                    extra_columns="ignore",
+                )
+                having = scan.filter(is_it).select(pl.col(_FILE).unique()).collect()[_FILE]
+                for path in having.sort():
+                    rows = pl.scan_parquet(path, glob=False).filter(is_it)
+                    held = [name for name in rows.collect_schema() if name in schema]
+                    found.append(_as_table(rows.select(held).collect(), schema))
+        return pl.concat(found)
 
     def replace(self, files: Sequence[File], rows: Staged) -> bool:
         """Let the files of staged rows take the place of some that hold the same rows.
@@ -483,6 +516,12 @@ def _files(table: DeltaTable) -> list[File]:
     found = pl.DataFrame(table.get_add_actions())
     rows = found.select("path", "size_bytes", "num_records", "modification_time").iter_rows()
     return sorted((File(*row) for row in rows), key=lambda file: (file.modified, file.path))
+
+
+def _as_table(rows: pl.DataFrame, schema: pl.Schema) -> pl.DataFrame:
+    """Return rows of a file with all columns of the table."""
+    held = [n for n, t in rows.schema.items() if not isinstance(t, pl.Null)]
+    return rows.select(held).match_to_schema(schema, missing_columns="insert")
 
 
 def _stream(rows: Staged | Shared) -> RecordBatchReader:

@@ -1,6 +1,7 @@
 """The prediction store: every prediction made, with the features as served."""
 
 import json
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 import polars as pl
@@ -80,6 +81,39 @@ class PredictionStore:
             return pl.LazyFrame(schema=SCHEMA)
         found = self.log.scan().match_to_schema(SCHEMA, missing_columns="insert")
         return found.unique("prediction_id", keep="any")
+
+    def find(
+        self, column: str, value: str, columns: Collection[str] = tuple(SCHEMA)
+    ) -> pl.DataFrame:
+        """Return the predictions of an ID, or of an event's, without reading all the others.
+
+        Parameters
+        ----------
+        column
+            ``prediction_id`` or ``_event_id``.
+        columns
+            Those wanted besides the ID and ``at``; features take the longest.
+        """
+        schema = {n: t for n, t in SCHEMA.items() if n in {*columns, "prediction_id", "at"}}
+        if not self.log.exists():
+            return pl.DataFrame(schema=schema)
+        found = self.log.matching(column, value, schema)
+        found = found.match_to_schema(schema, missing_columns="insert")
+        return found.unique("prediction_id", keep="any").sort("at", "prediction_id")
+
+    def blocks(self, columns: Sequence[str]) -> Iterator[pl.DataFrame]:
+        """Give some columns of all predictions piece by piece; one written twice comes twice."""
+        if self.log.exists():
+            found = self.log.scan().match_to_schema(SCHEMA, missing_columns="insert")
+            yield from found.select(columns).collect_batches()
+
+    def answered(self) -> dict[str, int]:
+        """Return how many predictions each deployment has made."""
+        if not self.log.exists():
+            return {}
+        count = pl.col("prediction_id").n_unique()
+        found = self.log.scan().group_by("deployment_id").agg(count).sort("deployment_id")
+        return dict(found.collect().iter_rows())
 
     def scored(self, deployment_id: str) -> pl.DataFrame:
         """Return the event IDs of the rows that a deployment has predicted together."""

@@ -19,7 +19,14 @@ from typing import NamedTuple
 import polars as pl
 
 from octavo.definition import Dataset
-from octavo.definition.events import EVENT_ID, EVENT_TIME, KNOWN_AT, POSITION, computed
+from octavo.definition.events import (
+    EVENT_ID,
+    EVENT_TIME,
+    KNOWN_AT,
+    POSITION,
+    TIMESTAMP,
+    computed,
+)
 from octavo.stores.catalog import Row
 from octavo.stores.delta import DeltaLog
 from octavo.stores.history import versions
@@ -94,6 +101,18 @@ class RawStore:
         Of no batch there is nothing.
         """
         return [self.scan(dataset, batches), self.restated(dataset, batches)] if batches else []
+
+    def of_event(self, dataset: str, event_id: str) -> pl.DataFrame:
+        """Return where the rows of an event are: ``_batch_id``, ``_position``, ``_known_at``.
+
+        In order of position; also rows that restate it, and those of batches that do not count.
+        Of all others only the IDs are read.
+        """
+        types = {"_batch_id": pl.String, POSITION: pl.Int64, KNOWN_AT: TIMESTAMP}
+        logs = [self._log(table(dataset)) for table in (self.home.raw, self.home.restated)]
+        found = [log.matching(EVENT_ID, event_id, types) for log in logs if log.exists()]
+        rows = [each.select(list(types)) for each in found]
+        return pl.concat([pl.DataFrame(schema=types), *rows]).sort(POSITION)
 
     def parts(self, dataset: str, batch_id: str) -> "Parts":
         """Return what was written of a batch, whether it counts or not, in no order.

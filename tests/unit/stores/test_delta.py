@@ -429,3 +429,17 @@ def test_every_type_comes_back_as_it_was(tmp_path_factory, data):
     assert read.schema == frame.schema
     assert read.equals(frame)
     assert len(VALUES) == len(TYPES)
+
+
+def test_the_rows_of_a_value_are_found_whatever_file_they_are_in(tmp_path):
+    log = DeltaLog(tmp_path / "table")
+    with pytest.raises(DataError, match="nothing has been written"):
+        log.matching("id", "a", ["n"])
+    for version, ids in enumerate((["a", "b"], ["c"], ["b", None]), start=1):
+        frame = pl.DataFrame({"id": ids, "n": [version] * len(ids)})
+        log.append(frame, app_id="w", version=version)
+    late = pl.DataFrame({"id": ["b"], "n": [4], "late": ["x"]})
+    log.append(late, app_id="w", version=4, merge=True)
+    found = log.matching("id", "b", ["n", "late", "unknown"]).sort("n")
+    assert found.to_dict(as_series=False) == {"n": [1, 3, 4], "late": [None, None, "x"]}
+    assert log.matching("id", "z", ["n"]).to_dict(as_series=False) == {"n": []}

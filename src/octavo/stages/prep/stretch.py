@@ -116,6 +116,7 @@ class Stretch:
             any(batch["topic"] is None for batch in ready)
             or self._catalog.newest_withdrawal() != self._withdrawn
             or self._catalog.schemas() != self._schemas
+            or bool(self._catalog.pending_rebuilds())
         )
 
     def _fold(self, followers: Sequence[Follower], batches: Sequence[Row], through: int) -> None:
