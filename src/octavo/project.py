@@ -18,7 +18,7 @@ from octavo.definition.durations import microseconds
 from octavo.definition.settings import declared
 from octavo.definition.versions import table_fingerprints
 from octavo.errors import DefinitionError, OctavoError
-from octavo.runner import STAGES, Display, Result, Runner
+from octavo.runner import STAGES, Display, Result, Runner, Unseen
 from octavo.services import corrections, releasing
 from octavo.services.collecting import Collecting
 from octavo.services.config import ConfigService, check
@@ -31,9 +31,11 @@ from octavo.services.profiles import load_profile
 from octavo.services.reproduce import Reproduction, reproduce
 from octavo.services.rollback import roll_back
 from octavo.services.rows import RowService
+from octavo.services.scheduling.jobs import Job, jobs_of
 from octavo.services.serving import Scorer
 from octavo.services.verifying import Verified, verify
 from octavo.stages.contract import Context, Progress
+from octavo.stages.parts import whole
 from octavo.stages.prep.request_time import OnlineFeatures
 from octavo.stages.segregation.api import SplitRows
 from octavo.stores import releases, versions
@@ -106,6 +108,8 @@ class Project:
         first: str = "problem",
         last: str = "monitoring",
         fresh: bool = False,
+        only: Sequence[str] = (),
+        wait: bool = False,
     ) -> Result:
         """Run the stages from first to last that have something to do.
 
@@ -113,14 +117,26 @@ class Project:
         ----------
         fresh
             Delete the home before: everything is ingested and computed anew.
+        only
+            Names of the datasets that are ingested; none: all.
+        wait
+            For another run that is under way, instead of refusing.
         """
         if fresh:
             self.home.start_over()
             self.__dict__.pop("catalog", None)
-        return self.runner(display).run(between(first, last))
+        return self.runner(display, only).run(between(first, last), wait=wait)
 
-    def runner(self, display: Display) -> Runner:
-        """Return the runner of this project."""
+    def runner(self, display: Display, only: Sequence[str] = ()) -> Runner:
+        """Return the runner of this project.
+
+        Parameters
+        ----------
+        only
+            Names of the datasets that are ingested; none: all.
+        """
+        for name in only:
+            self.definition.dataset(name)
         return Runner(
             self.definition,
             self.folder,
@@ -130,7 +146,22 @@ class Project:
             config=self.config,
             mirror=self.mirror,
             databases=self.profile.databases,
+            only=only,
         )
+
+    @property
+    def jobs(self) -> list[Job]:
+        """What runs by a schedule."""
+        return jobs_of(self.definition)
+
+    def offered(self, job: Job) -> str | None:
+        """Return a fingerprint of what there is for a job to run on; None if nothing is new."""
+        only = [job.dataset] if job.dataset else []
+        try:
+            step = self.runner(Unseen(), only).step(job.stage)
+        except OctavoError:  # what it reads is not there yet
+            return None
+        return whole(step.parts) if step.reason else None
 
     def status(self) -> dict[str, Any]:
         """Return the state of stages, streams, tables and the mirror, as one document."""

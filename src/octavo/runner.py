@@ -8,9 +8,9 @@ nothing. Only the runner reacts to what stages wrote; stages do not know of each
 import time
 import traceback
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
@@ -31,6 +31,7 @@ from octavo.stages.deployment import offline as deployment
 from octavo.stages.evaluation import offline as evaluation
 from octavo.stages.ingestion import offline as ingestion
 from octavo.stages.monitoring import offline as monitoring
+from octavo.stages.parts import Parts, Stored, changes, stored, whole
 from octavo.stages.prep import offline as prep
 from octavo.stages.problem import offline as problem
 from octavo.stages.segregation import offline as segregation
@@ -54,7 +55,7 @@ STAGES: dict[str, Stage] = {
     "deployment": deployment,
     "monitoring": monitoring,
 }
-"""The one list of steps that run, dry run and status walk."""
+"""The one list of stages that run, dry run, status and schedules walk."""
 
 
 class Display(Protocol):
@@ -74,6 +75,37 @@ class Display(Protocol):
 
     def notify(self, severity: str, text: str) -> None:
         """Show a notification."""
+
+
+class Unseen:
+    """A display that shows nothing."""
+
+    def began(self, stage: str, reason: str) -> None:
+        """Show nothing."""
+
+    def progress(self, stage: str, task: str, done: float, total: float, note: str = "") -> None:
+        """Show nothing."""
+
+    def ended(self, stage: str, outcome: Outcome, seconds: float) -> None:
+        """Show nothing."""
+
+    def unchanged(self, stage: str) -> None:
+        """Show nothing."""
+
+    def notify(self, severity: str, text: str) -> None:
+        """Show nothing."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """A stage, what it depends on, and why it is to run."""
+
+    stage: str
+    parts: Parts
+    reason: str | None
+    """None: it has nothing to do."""
+    before: Stored = field(default_factory=dict)
+    """Parts of its last success, where they were stored."""
 
 
 @dataclass(frozen=True)
@@ -96,6 +128,8 @@ class Runner:
         Woken when a run has ended, however that was.
     databases
         Connection name to URL, see `octavo.services.profiles.Profile`.
+    only
+        Names of the datasets that are ingested; none: all.
     now
         The clock, microseconds since the epoch.
     """
@@ -111,6 +145,7 @@ class Runner:
         config: ConfigService,
         mirror: Mirror | None = None,
         databases: Mapping[str, str] | None = None,
+        only: Collection[str] = (),
         now: Callable[[], int] = tables.now,
     ) -> None:
         self.pipeline = pipeline
@@ -121,12 +156,18 @@ class Runner:
         self.now = now
         self.mirror = mirror
         self.databases = databases or {}
+        self.only = only
         self.held = config.held()
         self.engine = LocalEngine()
         self._rows: SplitRows | None = None
 
-    def run(self, stages: Sequence[str]) -> Result:
+    def run(self, stages: Sequence[str], *, wait: bool = False) -> Result:
         """Run those of the stages that have something to do, in order.
+
+        Parameters
+        ----------
+        wait
+            For another run that is under way, instead of refusing.
 
         Raises
         ------
@@ -134,27 +175,27 @@ class Runner:
             What went wrong, after it was recorded; the next run continues at that stage.
         """
         try:
-            return self._run(stages)
+            return self._run(stages, wait)
         finally:
             if self.mirror is not None:
                 self.mirror.wake(self.folder)
 
-    def _run(self, stages: Sequence[str]) -> Result:
-        with self.home.lock():
+    def _run(self, stages: Sequence[str], wait: bool) -> Result:
+        with self.home.lock(wait=wait):
             notifications = self._prepared(stages)
             run: Row | None = None
             ran: list[str] = []
             for name in stages:
                 context = self._context(run["run_id"] if run else "", name)
                 try:
-                    inputs, reason = self._due(context, name)
-                    if reason is None:
+                    step = self._step(context, name)
+                    if step.reason is None:
                         self.display.unchanged(name)
                         continue
                     if run is None:
-                        run = self._begin_run(f"{name}: {reason}")
+                        run = self._begin_run(f"{name}: {step.reason}")
                         context = self._context(run["run_id"], name)
-                    self._run_stage(context, name, inputs, reason)
+                    self._run_stage(context, step, step.reason)
                     ran.append(name)
                 except BaseException as error:
                     run = run or self._begin_run(f"{name}: failed before it began")
@@ -201,8 +242,7 @@ class Runner:
             if due:
                 due.append((name, f"{due[0][0]} comes first and may change what it reads"))
                 continue
-            _, reason = self._due(self._context("", name), name)
-            if reason:
+            if reason := self.step(name).reason:
                 due.append((name, reason))
         return [(name, "; ".join([reason, *self._details(name)])) for name, reason in due]
 
@@ -225,6 +265,7 @@ class Runner:
             progress=partial(self.display.progress, stage),
             now=self.now,
             databases=self.databases,
+            only=self.only,
         )
 
     def _segregation(self) -> SplitRows:
@@ -234,18 +275,32 @@ class Runner:
             self._rows = SplitRows(self.pipeline, self.home, self.catalog, document)
         return self._rows
 
-    def _due(self, context: Context, name: str) -> tuple[str, str | None]:
-        """Return the fingerprint of a stage's inputs, and why it must run (None: it need not)."""
-        inputs = fingerprint(STAGES[name].inputs(context))
+    def step(self, name: str) -> Step:
+        """Return a stage with why it must run, if it must."""
+        return self._step(self._context("", name), name)
+
+    def _step(self, context: Context, name: str) -> Step:
+        parts = STAGES[name].inputs(context)
         table = tables.stage_runs
-        last = self.catalog.one(
-            sa.select(table).where(table.c.stage == name).order_by(table.c.id.desc())
-        )
+        runs = sa.select(table).where(table.c.stage == name).order_by(table.c.id.desc())
+        last = self.catalog.one(runs)
         if last is None:
-            return inputs, "it never ran"
+            return Step(name, parts, "it never ran")
+        done = self.catalog.one(runs.where(table.c.state == "succeeded"))
+        before = (done["parts"] if done else None) or {}
         if last["state"] != "succeeded":
-            return inputs, f"the last run of it {last['state'].replace('running', 'was killed')}"
-        return inputs, None if last["inputs"] == inputs else "what it reads has changed"
+            failed = f"the last run of it {last['state'].replace('running', 'was killed')}"
+            return Step(name, parts, failed, before)
+        return Step(name, parts, self._changed(last, parts), before)
+
+    def _changed(self, last: Row, parts: Parts) -> str | None:
+        """Say what became of what a stage reads since its last success."""
+        if last["parts"] is None:  # of an earlier Octavo: a list, of ingestion by dataset
+            earlier = {name: part.value for name, part in parts.items()}
+            same = last["inputs"] in (whole(parts), fingerprint(earlier))
+            return None if same else "what it reads has changed"
+        looked = {n: p for n, p in last["parts"].items() if not self.only or n in parts}
+        return "; ".join(changes(looked, parts)) or None
 
     def _begin_run(self, reason: str) -> Row:
         """Take up the unfinished run of this definition, or begin a new one, and say with what."""
@@ -281,7 +336,8 @@ class Runner:
         )
         return run
 
-    def _run_stage(self, context: Context, name: str, inputs: str, reason: str) -> None:
+    def _run_stage(self, context: Context, step: Step, reason: str) -> None:
+        name, parts = step.stage, stored(step.parts)
         self.display.began(name, reason)
         began = time.monotonic()
         table = tables.stage_runs
@@ -290,12 +346,15 @@ class Runner:
                 table.insert().values(
                     run_id=context.run_id,
                     stage=name,
-                    inputs=inputs,
+                    inputs=whole(step.parts),
+                    parts={**step.before, **parts} if self.only else parts,
                     state="running",
                     reason=reason,
                     started_at=self.now(),
                 )
             ).inserted_primary_key
+            told = {"run_id": context.run_id, "reason": reason}
+            tables.emit(connection, "stage began", name, **told)
         try:
             outcome = _run_guarded(STAGES[name], context)
         except BaseException as error:

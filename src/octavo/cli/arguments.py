@@ -10,6 +10,9 @@ _FOLDER = "Folder of pipeline.py; the current one by default."
 
 PATH = click.Path(path_type=Path)
 
+RELEASE = "OCTAVO_RELEASE"
+"""Variable with the ID of the release that a service, or a run it begins, is of."""
+
 FOLDER = click.argument("folder", metavar="[DIR]", type=PATH, default=Path(), help=_FOLDER)
 DIR = click.option("--dir", "folder", metavar="DIR", type=PATH, default=Path(), help=_FOLDER)
 HOME = click.option(

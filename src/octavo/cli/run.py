@@ -1,12 +1,13 @@
 """Commands that run stages: run, explain, and one for each stage."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
 import click
 
-from octavo.cli.arguments import FOLDER, HOME, JSON, PROFILE
+from octavo.cli.arguments import FOLDER, HOME, JSON, PROFILE, RELEASE
 from octavo.errors import DefinitionError, ExitCode
 
 VERBS = {
@@ -25,13 +26,19 @@ LAST = click.option(
     "--to", "last", metavar="STAGE", default="monitoring", show_default=True, help="Last stage."
 )
 
+ONLY = click.option(
+    "--only", metavar="DATASET", multiple=True, help="Ingest this dataset alone; may be repeated."
+)
+
 
 @click.command
 @FOLDER
 @FIRST
 @LAST
+@ONLY
 @click.option("--dry-run", is_flag=True, help="Say what would run, and why.")
 @click.option("--fresh", is_flag=True, help="Delete the home and start over.")
+@click.option("--wait", is_flag=True, help="Wait for another run that is under way.")
 @PROFILE
 @HOME
 @JSON
@@ -39,35 +46,46 @@ def run(
     folder: Path,
     first: str,
     last: str,
+    only: tuple[str, ...],
     dry_run: bool,
     fresh: bool,
+    wait: bool,
     profile: str | None,
     home: Path | None,
     as_json: bool,
 ) -> int:
     """Run all eight stages; do only what is new."""
     from octavo.project import Project
+    from octavo.services.supervisor import watch_parent
 
-    project = Project(folder, home, profile)
+    project = Project(folder, home, profile, os.environ.get(RELEASE))
     if dry_run:
-        return _explain(project, first, last, as_json)
-    return _run(project, first, last, as_json, fresh=fresh)
+        return _explain(project, first, last, as_json, only)
+    watch_parent()  # of a run that the scheduler began
+    return _run(project, first, last, as_json, fresh=fresh, only=only, wait=wait)
 
 
 @click.command
 @FOLDER
 @FIRST
 @LAST
+@ONLY
 @PROFILE
 @HOME
 @JSON
 def explain(
-    folder: Path, first: str, last: str, profile: str | None, home: Path | None, as_json: bool
+    folder: Path,
+    first: str,
+    last: str,
+    only: tuple[str, ...],
+    profile: str | None,
+    home: Path | None,
+    as_json: bool,
 ) -> int:
     """Say what `octavo run` would do, and why."""
     from octavo.project import Project
 
-    return _explain(Project(folder, home, profile), first, last, as_json)
+    return _explain(Project(folder, home, profile), first, last, as_json, only)
 
 
 @click.command
@@ -142,12 +160,12 @@ def prep(
 COMMANDS = (run, explain, status, prep, *(_single(verb, stage) for verb, stage in VERBS.items()))
 
 
-def _run(project: Any, first: str, last: str, as_json: bool, *, fresh: bool = False) -> int:
+def _run(project: Any, first: str, last: str, as_json: bool, **options: Any) -> int:
     from octavo.cli.display import TerminalDisplay
     from octavo.cli.report import print_report
 
     with TerminalDisplay() as display:
-        result = project.run(display, first=first, last=last, fresh=fresh)
+        result = project.run(display, first=first, last=last, **options)
     document = project.status()
     if as_json:
         _print(document)
@@ -162,11 +180,11 @@ def _run(project: Any, first: str, last: str, as_json: bool, *, fresh: bool = Fa
     )
 
 
-def _explain(project: Any, first: str, last: str, as_json: bool) -> int:
+def _explain(project: Any, first: str, last: str, as_json: bool, only: tuple[str, ...]) -> int:
     from octavo.cli.display import TerminalDisplay
     from octavo.project import between
 
-    due = project.runner(TerminalDisplay()).plan(between(first, last))
+    due = project.runner(TerminalDisplay(), only).plan(between(first, last))
     if as_json:
         _print([{"stage": name, "why": reason} for name, reason in due])
     elif not due:

@@ -5,6 +5,7 @@ import logging
 import os
 import signal
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -245,10 +246,36 @@ def maintain(project: Any) -> int:
     return ExitCode.DONE
 
 
+def schedule(project: Any) -> int:
+    """Begin what is due."""
+    from octavo.services.scheduling.service import SchedulingService
+    from octavo.services.supervisor import ready
+
+    stop = stopping()
+    told = {"offered": project.offered, "command": partial(_run_of, project), "tell": click.echo}
+    service = SchedulingService(project.jobs, project.catalog, **told)
+    click.echo(f"Scheduling {', '.join(job.name for job in project.jobs)}")
+    ready()
+    service.run(stop)
+    return ExitCode.DONE
+
+
+def _run_of(project: Any, jobs: Sequence[Any]) -> list[str]:
+    """Return the command that runs the stages of some jobs, which are the same."""
+    from octavo.services.scheduling.jobs import ingested_with
+
+    words = [sys.executable, "-m", "octavo", "run", str(project.folder), "--wait", "--json"]
+    words += ["--home", str(project.home.path), "--profile", project.profile.name]
+    words += ["--from", jobs[0].first, "--to", jobs[0].last]
+    only = ingested_with(project.definition, jobs) if jobs[0].dataset else []
+    return words + [word for name in only for word in ("--only", name)]
+
+
 ALONE: Mapping[str, Callable[[Any], int]] = {
     "ingestion": ingest,
     "prep": prep,
     "tail": follow,
+    "scheduler": schedule,
     "predictions": collect,
     "maintenance": maintain,
 }

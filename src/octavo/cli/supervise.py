@@ -18,14 +18,13 @@ from typing import Any
 
 import click
 
+from octavo.cli.arguments import RELEASE
 from octavo.cli.services import LISTENING, listener, stopping
 from octavo.errors import DefinitionError, OctavoError
 from octavo.logs import JSON, relayed
 
 COUNTS = "PROMETHEUS_MULTIPROC_DIR"
 """Variable with the folder where workers count together; prometheus_client reads it."""
-RELEASE = "OCTAVO_RELEASE"
-"""Variable with the ID of the release that a service runs."""
 LOOK = 0.5
 """Seconds between two looks for a release, and for a script that was changed."""
 
@@ -61,6 +60,12 @@ def checked(project: Any, asked: Sequence[str]) -> Sequence[str]:
             "no dataset has files that grow: there is nothing to follow.",
             where=project.name,
             fix="Declare ov.Files(…, follow=True) for one.",
+        )
+    if "scheduler" in asked and not project.definition.schedules:
+        raise DefinitionError(
+            "nothing has a schedule: there is nothing to begin.",
+            where=project.name,
+            fix='Declare schedule=ov.Schedule(every="1h") for a dataset, a view or a stage.',
         )
     return asked or services_of(project.definition)
 

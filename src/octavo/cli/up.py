@@ -7,9 +7,9 @@ from pathlib import Path
 
 import click
 
-from octavo.cli.arguments import HOME, PATH, PROFILE
+from octavo.cli.arguments import HOME, PATH, PROFILE, RELEASE
 from octavo.cli.services import ALONE, GRPC, LISTENING, serve
-from octavo.cli.supervise import RELEASE, checked, supervise, supervise_servers
+from octavo.cli.supervise import checked, supervise, supervise_servers
 from octavo.errors import DefinitionError
 from octavo.logs import JSON, TEXT, begin
 
@@ -21,8 +21,8 @@ SERVICES = ("server", *ALONE)
     "words",
     metavar="[SERVICE…] [DIR]",
     nargs=-1,
-    help="server, predictions, ingestion, prep, tail, maintenance; all there is to do by default. "
-    "Then the folder of pipeline.py; a server alone takes several.",
+    help="server, predictions, ingestion, prep, tail, scheduler, maintenance; all there is to do "
+    "by default. Then the folder of pipeline.py; a server alone takes several.",
 )
 @click.option(
     "--host", metavar="ADDRESS", default="127.0.0.1", show_default=True, help="Where to listen."
@@ -82,6 +82,8 @@ def up(
     if services == ["maintenance"]:  # out of the way of all others; Polars looks when it is loaded
         os.environ["POLARS_MAX_THREADS"] = "1"
         os.nice(10)
+    if services == ["scheduler"]:  # and all that it runs: who asks the server is not to wait for it
+        os.nice(5)
 
     if grpc_port is not None:
         os.environ[GRPC] = str(grpc_port)  # for whichever process is a server

@@ -16,7 +16,7 @@ from octavo.definition.fingerprint import Declaration, beside, fingerprint, mean
 from octavo.definition.lines import line_pattern
 from octavo.definition.names import check_name, one_of, unique
 from octavo.definition.nested import Nested
-from octavo.definition.schedule import Schedule, check_schedule
+from octavo.definition.schedule import DATA, Schedule, check_schedule
 from octavo.definition.source import Source
 from octavo.definition.sql import Sql
 from octavo.definition.stream import Stream
@@ -174,7 +174,7 @@ class Dataset(Declaration):
     checks: Sequence[Check] = ()
     description: str = meaningless()
     schedule: Schedule | None = beside(None)
-    """When it is ingested; see `Schedule`: nothing acts on it yet."""
+    """When it is ingested; None: whenever another dataset is."""
     online: Stream | None = None
     """The stream it comes by, while `octavo up` runs; None: it is loaded alone."""
 
@@ -194,7 +194,8 @@ class Dataset(Declaration):
         object.__setattr__(self, "checks", checks)
         treat = listed(self.treat, Treatment, where=f"{where}.treat")
         object.__setattr__(self, "treat", treat)
-        check_schedule(self.schedule, where=f"{where}.schedule")
+        check_schedule(self.schedule, where=f"{where}.schedule", on=DATA)
+        self._check_watched(where)
         instance(self.columns, Mapping, where=f"{where}.columns")
         object.__setattr__(self, "columns", MappingProxyType(dict(self.columns)))
         unique((c.name for c in self.checks), kind="check", where=where)
@@ -204,6 +205,23 @@ class Dataset(Declaration):
                 "a dataset without event_time cannot have available.",
                 where=where,
                 fix="Declare event_time, or leave available out.",
+            )
+
+    def _check_watched(self, where: str) -> None:
+        """Refuse a schedule of what comes by itself, or waiting for what cannot be seen to come."""
+        if self.schedule is None:
+            return
+        if self.offline is None:
+            raise DefinitionError(
+                "it comes by its stream, as it is sent.",
+                where=f"{where}.schedule",
+                fix="Take out the schedule.",
+            )
+        if self.schedule.on == DATA and isinstance(self.offline, Sql):
+            raise DefinitionError(
+                "a database does not tell whether anything is new: it has to be asked.",
+                where=f"{where}.schedule",
+                fix='Say how often: ov.Schedule(every="10m").',
             )
 
     def _check_sources(self, where: str) -> None:

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 from octavo.definition.arguments import columns, instance
 from octavo.definition.durations import Duration, written
-from octavo.definition.fingerprint import Declaration
+from octavo.definition.fingerprint import Declaration, beside
 from octavo.definition.names import unique
+from octavo.definition.schedule import Schedule, check_schedule
 from octavo.errors import DefinitionError
 
 
@@ -22,8 +23,11 @@ class Evaluation(Declaration):
     fairness: Sequence[str] = ()
     """Features whose groups should be treated alike, for binary problems: the verdict tells how far
     they are apart in positive answers, errors and calibration. They need not be inputs."""
+    schedule: Schedule | None = beside(None)
+    """When the newest candidates are judged; None: whenever training has run."""
 
     def __post_init__(self) -> None:
+        check_schedule(self.schedule, where="Evaluation.schedule")
         for name in ("slices", "fairness"):
             where = f"Evaluation.{name}"
             object.__setattr__(self, name, columns(getattr(self, name), where=where))

@@ -18,8 +18,9 @@ from octavo.definition.arguments import columns, instance, listed
 from octavo.definition.dataset import Dataset
 from octavo.definition.durations import Duration, microseconds, spoken, written
 from octavo.definition.expressions import check_row_expression
-from octavo.definition.fingerprint import BY_NAME, Declaration, fingerprint
+from octavo.definition.fingerprint import BY_NAME, Declaration, beside, fingerprint
 from octavo.definition.names import check_name, unique
+from octavo.definition.schedule import Schedule, check_schedule
 from octavo.errors import DefinitionError
 
 TILED = "tiles"
@@ -265,10 +266,14 @@ class View(Declaration):
     late: Duration = "7d"
     """How much longer than its longest window the state keeps observations, so that queries and
     updates that come this late are still answered in full."""
+    schedule: Schedule | None = beside(None)
+    """When it is prepped, and all other views with it: prep brings all to one position. None:
+    whenever ingestion has run."""
 
     def __post_init__(self) -> None:
         check_name(self.name, where="View.name")
         where = f"View {self.name!r}"
+        check_schedule(self.schedule, where=f"{where}.schedule")
         if self.name == "rows":
             raise DefinitionError(
                 "'rows' is the name of the rows' own features.", where=where, fix="Choose another."

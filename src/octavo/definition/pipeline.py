@@ -334,9 +334,15 @@ class Pipeline(Declaration):
 
     @property
     def schedules(self) -> dict[str, Schedule]:
-        """The schedules there are, by ``dataset NAME``, ``training`` and ``monitor``."""
-        declared = {f"dataset {dataset.name}": dataset.schedule for dataset in self.datasets}
-        declared |= {"training": self.training.schedule, "monitor": self.monitor.schedule}
+        """The schedules there are, by stage, of datasets and views with ``/`` and their name."""
+        declared = {f"ingestion/{dataset.name}": dataset.schedule for dataset in self.datasets}
+        declared |= {f"prep/{view.name}": view.schedule for view in self.views}
+        declared |= {
+            "training": self.training.schedule,
+            "evaluation": self.evaluation.schedule,
+            "deployment": self.deployment.schedule,
+            "monitoring": self.monitor.schedule,
+        }
         return {part: schedule for part, schedule in declared.items() if schedule is not None}
 
     @property

@@ -75,7 +75,7 @@ class Training(Declaration):
     """How models see a feature, where its type does not say it or is not meant: one of
     `ENCODINGS`."""
     schedule: Schedule | None = beside(None)
-    """When a search is begun; see `Schedule`: nothing acts on it yet."""
+    """When a search is begun, with segregation before it; None: whenever prep has run."""
 
     def __post_init__(self) -> None:
         if self.algorithms is not None:
@@ -127,8 +127,12 @@ class Replace(Declaration):
     is refused, or, with severity ``flag``, answered with its name beside the prediction."""
     check_outputs: Sequence[Check] = beside(())
     """The same on what is answered, by its names there, and on features."""
+    schedule: Schedule | None = beside(None)
+    """When it is looked for a passed candidate, and the newest rows are scored; None: whenever
+    evaluation has run."""
 
     def __post_init__(self) -> None:
+        check_schedule(self.schedule, where="Replace.schedule")
         for name in ("check_inputs", "check_outputs"):
             checks = listed(getattr(self, name), Check, where=f"Replace.{name}")
             object.__setattr__(self, name, checks)
@@ -153,7 +157,7 @@ class Monitor(Declaration):
     threshold: float = 0.25
     """Drift from which a feature counts as drifted (0.25 is the customary PSI for a shift)."""
     schedule: Schedule | None = beside(None)
-    """When it is looked; see `Schedule`: nothing acts on it yet."""
+    """When it is looked; None: whenever deployment has run."""
 
     def __post_init__(self) -> None:
         if self.drift not in ("psi", "js", "ks"):

@@ -15,7 +15,10 @@ from octavo.stores import deployments
 from octavo.stores.catalog import Catalog, Row
 from octavo.stores.catalog.chain import FIX, Head, verified
 
-ROUTINE = frozenset({"batch committed", "run began", "trial finished"})
+ROUTINE = frozenset(
+    {"batch committed", "run began", "stage began", "trial finished"}
+    | {"job armed", "job done", "job running", "job waiting"}
+)
 """What goes on by itself, and nobody decided."""
 DEPLOYING = ("deployed", "rolled back")
 """The kinds of events by which something is deployed."""

@@ -50,7 +50,8 @@ def services_of(pipeline: Pipeline) -> list[str]:
     online = any(each.online is not None for each in pipeline.datasets)
     followed = any(each.is_followed for each in pipeline.datasets)
     useful = {"server": True, "predictions": True, "tail": followed}
-    names = ("server", "predictions", "ingestion", "tail", "maintenance", "prep")
+    useful["scheduler"] = bool(pipeline.schedules)
+    names = ("server", "predictions", "ingestion", "tail", "scheduler", "maintenance", "prep")
     return [name for name in names if useful.get(name, online)]
 
 

@@ -68,7 +68,7 @@ class _Service:
     """To a successor that waits until its predecessor has ended."""
 
     def start(self, line: socket.socket | None = None) -> None:
-        more = {_PARENT: str(os.getpid()), "PYTHONUNBUFFERED": "1"}
+        more = as_parent() | {"PYTHONUNBUFFERED": "1"}
         files = [*self.command.files]
         if line is not None:
             more[_LINE] = str(line.fileno())
@@ -275,6 +275,11 @@ def ready(*, waits: bool = True) -> None:
             to.sendall(b"1")
             if waits:
                 to.recv(1)
+
+
+def as_parent() -> dict[str, str]:
+    """Return the variables of a process that is to end with this one, if it watches its parent."""
+    return {_PARENT: str(os.getpid())}
 
 
 def watch_parent() -> None:

@@ -1,13 +1,14 @@
 """What a stage is given and what it gives back."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, Self
 
 import polars as pl
 
-from octavo.definition import Pipeline
+from octavo.definition import Dataset, Pipeline
 from octavo.engines import LocalEngine
+from octavo.stages.parts import Parts
 from octavo.stores.catalog import Catalog
 from octavo.stores.catalog import now as wall_clock
 from octavo.stores.features import FeatureStore
@@ -110,6 +111,8 @@ class Context:
     """The clock, microseconds since the epoch."""
     databases: Mapping[str, str] = field(default_factory=dict, repr=False)
     """Connection name to URL, which may hold a password."""
+    only: Collection[str] = ()
+    """Names of the datasets that are ingested; none: all."""
 
     @classmethod
     def beside_runs(
@@ -137,6 +140,12 @@ class Context:
             progress=progress,
             now=clock,
         )
+
+    @property
+    def ingested(self) -> list[Dataset]:
+        """The datasets that ingestion looks at."""
+        datasets = self.pipeline.datasets
+        return [each for each in datasets if not self.only or each.name in self.only]
 
     @property
     def raw(self) -> RawStore:
@@ -168,8 +177,8 @@ class Outcome:
 class Stage(Protocol):
     """A module ``offline.py`` with these two functions."""
 
-    def inputs(self, context: Context) -> Any:
-        """Return, as JSON, what the stage depends on; the same again means nothing to do."""
+    def inputs(self, context: Context) -> Parts:
+        """Return what the stage depends on, by name; the same again means nothing to do."""
         ...
 
     def run(self, context: Context) -> Outcome:

@@ -279,8 +279,13 @@ class Home:
         return (self.path / "locks" / name).open("a+")
 
     @contextlib.contextmanager
-    def lock(self) -> Iterator[None]:
+    def lock(self, *, wait: bool = False) -> Iterator[None]:
         """Hold the home for one run; the lock goes with the process, however that ends.
+
+        Parameters
+        ----------
+        wait
+            Until no other process runs the pipeline.
 
         Raises
         ------
@@ -290,7 +295,7 @@ class Home:
         self.path.mkdir(parents=True, exist_ok=True)
         with (self.path / "lock").open("a+") as file:
             try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                _take(file, wait)
             except OSError as error:
                 file.seek(0)
                 owner = file.read().strip() or "unknown"
@@ -303,3 +308,16 @@ class Home:
             file.write(str(os.getpid()))
             file.flush()
             yield
+
+
+def _take(file: IO[str], wait: bool) -> None:
+    """Lock a file; wakes now and then, so that Ctrl-C ends the waiting."""
+    while True:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if not wait:
+                raise
+            time.sleep(10 * _LOOK)
+        else:
+            return

@@ -1,7 +1,5 @@
 """Put the passed candidate in the champion's place, and score the newest rows with it."""
 
-from typing import Any
-
 import numpy as np
 import polars as pl
 import sqlalchemy as sa
@@ -10,6 +8,7 @@ from octavo.bundle import Bundle
 from octavo.definition.events import EVENT_ID, EVENT_TIME, TIMESTAMP
 from octavo.errors import DataError
 from octavo.stages.contract import Context, Outcome
+from octavo.stages.parts import Part, Parts, replaced
 from octavo.stores import catalog as tables
 from octavo.stores import deployments
 from octavo.stores.catalog import Row
@@ -22,14 +21,14 @@ BLOCK = 200_000
 """Rows scored together; they bound memory and change no result."""
 
 
-def inputs(context: Context) -> Any:
+def inputs(context: Context) -> Parts:
     """Return the newest verdict and the data version to score."""
     verdict = newest_verdict(context)
-    return [
-        verdict["candidate_id"],
-        verdict["document"]["promoted"],
-        context.segregation().data_version,
-    ]
+    return {
+        "candidate": replaced("candidate", verdict["candidate_id"]),
+        "verdict": Part(verdict["document"]["promoted"]),
+        "data version": replaced("data version", context.segregation().data_version),
+    }
 
 
 def newest_verdict(context: Context) -> Row:

@@ -28,17 +28,20 @@ from octavo.stages.evaluation.servable import servable
 from octavo.stages.evaluation.slices import declared, found
 from octavo.stages.evaluation.study import count_reading, newest_study, ranking, unseen
 from octavo.stages.evaluation.verdict import Verdict, answers, refusal
+from octavo.stages.parts import Part, Parts, named, replaced
 from octavo.stores import catalog as tables
 from octavo.stores.catalog import Row
 
 _RANKED = ("candidate_id", "algorithm", "validation", "folds", "log_loss", "seconds")
 
 
-def inputs(context: Context) -> Any:
+def inputs(context: Context) -> Parts:
     """Return the study of candidates, the problem, what is looked at and the gate."""
-    pipeline = context.pipeline
-    asked = [pipeline.problem, pipeline.evaluation, pipeline.gate]
-    return [newest_study(context), fingerprint(asked)]
+    asked = {name: getattr(context.pipeline, name) for name in ("problem", "evaluation", "gate")}
+    return {
+        "candidates": replaced("search", newest_study(context)),
+        "asked": Part(fingerprint([*asked.values()]), *named("part", asked)),
+    }
 
 
 def run(context: Context) -> Outcome:

@@ -39,40 +39,32 @@ from octavo.stages.ingestion.offered import Offered
 from octavo.stages.ingestion.placing import written_again
 from octavo.stages.ingestion.reading import Reading
 from octavo.stages.ingestion.sources import details as details
-from octavo.stages.ingestion.sources import seen, sources_of
+from octavo.stages.ingestion.sources import offer, sources_of
+from octavo.stages.parts import Parts
 from octavo.stores import catalog as tables
 from octavo.stores.catalog import Row
 from octavo.stores.schemas import from_json, to_json
 
 
-def inputs(context: Context) -> Any:
-    """Return the source files with size and time of change, and how rows are stamped.
+def inputs(context: Context) -> Parts:
+    """Return the source files with size and time of change, and how rows are stamped, by dataset.
 
     A database does not tell whether anything is new: it is asked every time.
     """
-    return {
-        dataset.name: {
-            "stamps": dataset.stamps_fingerprint,
-            "text": dataset.kept_as_text,
-            "files": seen(context, dataset),
-        }
-        for dataset in context.pipeline.datasets
-    }
+    return {dataset.name: offer(context, dataset) for dataset in context.ingested}
 
 
 def run(context: Context) -> Outcome:
     """Ingest all that is new; what was ingested before is recognized by content."""
-    for dataset in context.pipeline.datasets:
+    for dataset in context.ingested:
         check_stamps(context.catalog, dataset)
     sources, failed = sources_of(context)
     plan = _plan(context, sources)
     stop = threading.Event()
-    with ThreadPoolExecutor(
-        max_workers=min(len(context.pipeline.datasets), os.cpu_count() or 1)
-    ) as pool:
+    with ThreadPoolExecutor(max_workers=min(len(sources), os.cpu_count() or 1)) as pool:
         futures = [
             pool.submit(_ingest_dataset, context, dataset, plan[dataset.name], stop)
-            for dataset in context.pipeline.datasets
+            for dataset in context.ingested
         ]
         try:
             _wait(futures)

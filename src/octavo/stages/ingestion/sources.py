@@ -4,28 +4,53 @@ It knows nothing of how rows are read or kept.
 """
 
 import shutil
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from octavo.definition import Dataset, Files, Sql
+from octavo.definition import Dataset, Files, Sql, fingerprint
 from octavo.errors import DataError, OctavoError
 from octavo.stages.contract import Context
 from octavo.stages.ingestion import sql
 from octavo.stages.ingestion.files import changing, content_hash, expand
 from octavo.stages.ingestion.first_load import copies, is_load, is_over
 from octavo.stages.ingestion.offered import Offered
+from octavo.stages.parts import Part
 
 
 def details(context: Context) -> list[str]:
     """Say which databases will be asked."""
     return [
         f"{dataset.name} asks {sql.called(dataset.offline)}"
-        for dataset in context.pipeline.datasets
+        for dataset in context.ingested
         if isinstance(dataset.offline, Sql)
     ]
 
 
-def seen(context: Context, dataset: Dataset) -> Any:
+def offer(context: Context, dataset: Dataset) -> Part:
+    """Return what changes when a source has something new, or its rows are stamped otherwise."""
+    found = _seen(context, dataset)
+    declared = {"stamps": dataset.stamps_fingerprint, "text": dataset.kept_as_text}
+    kept = {"declared": fingerprint(declared), "files": None}
+    if isinstance(found, list):
+        kept["files"] = len(found)
+    return Part(declared | {"files": found}, kept, partial(_told, dataset))
+
+
+def _told(dataset: Dataset, before: Any, now: Any) -> str:
+    if before["declared"] != now["declared"]:
+        return f"rows of {dataset.name} are stamped otherwise"
+    if isinstance(dataset.offline, Sql):
+        return f"{dataset.name} comes from a database"
+    if now["files"] is None:
+        return f"the source of {dataset.name} changed"
+    more = now["files"] - (before["files"] or 0)
+    if more <= 0:
+        return f"files of {dataset.name} changed"
+    return f"{more:,} new file{'s' * (more > 1)} of {dataset.name}"
+
+
+def _seen(context: Context, dataset: Dataset) -> Any:
     """Return, as JSON, what changes when a source has something new."""
     if dataset.offline is None:
         return "stream" if dataset.name in context.catalog.schemas() else "nothing yet"
@@ -47,7 +72,7 @@ def sources_of(context: Context) -> tuple[dict[str, list[Offered]], list[OctavoE
     sources: dict[str, list[Offered]] = {}
     failed: list[OctavoError] = []
     hashes: dict[Path, str] = {}
-    for dataset in context.pipeline.datasets:
+    for dataset in context.ingested:
         sources[dataset.name] = []
         try:
             if dataset.offline is None:

@@ -12,19 +12,20 @@ from octavo.bundle.targets import target_numbers
 from octavo.definition import fingerprint
 from octavo.definition.events import EVENT_ID, EVENT_TIME
 from octavo.stages.contract import LOOKED, Context, Outcome
+from octavo.stages.parts import Part, Parts, replaced
 from octavo.stores import catalog as tables
 
 
-def inputs(context: Context) -> Any:
+def inputs(context: Context) -> Parts:
     """Return the live deployment, the data version, the monitor and the predictions so far."""
     live = context.catalog.live_deployment()
     log = context.predictions.log
-    return [
-        live["deployment_id"] if live else None,
-        context.segregation().data_version,
-        fingerprint(context.pipeline.monitor),
-        log.version() if log.exists() else None,
-    ]
+    return {
+        "deployment": replaced("deployment", live["deployment_id"] if live else None),
+        "data version": replaced("data version", context.segregation().data_version),
+        "definition of monitor": Part(fingerprint(context.pipeline.monitor)),
+        "predictions": Part(log.version() if log.exists() else None),
+    }
 
 
 def run(context: Context) -> Outcome:

@@ -20,6 +20,8 @@ from octavo.definition.expressions import sample_disagreement
 from octavo.definition.versions import ROWS, feature_fingerprints, table_fingerprints
 from octavo.errors import DataError, DefinitionError
 from octavo.stages.contract import Context, Outcome
+from octavo.stages.parts import Part, Parts, named
+from octavo.stages.prep.arrived import came, counted
 from octavo.stages.prep.folding import Group, observed
 from octavo.stages.prep.groups import REBUILD, Work, plan, rebuild_names
 from octavo.stages.prep.history import Events
@@ -40,16 +42,18 @@ SAMPLE = 64
 """Rows on which every row expression is compared, whole frame against row by row."""
 
 
-def inputs(context: Context) -> Any:
+def inputs(context: Context) -> Parts:
     """Return batches, the fingerprints of the features wanted and the newest rebuild asked for."""
-    batches = context.catalog.committed()
-    wanted = _wanted(context)
+    batches, wanted = context.catalog.batches(), _wanted(context)
+    features = feature_fingerprints(context.pipeline, wanted)
     rebuilds = context.catalog.rows(sa.select(sa.func.max(tables.rebuilds.c.id).label("newest")))
-    return [
-        [b["batch_id"] for b in batches],
-        [wanted, feature_fingerprints(context.pipeline, wanted)],
-        rebuilds[0]["newest"],
-    ]
+    return {
+        "batches": Part(
+            [b["batch_id"] for b in batches if b["state"] == "committed"], counted(batches), came
+        ),
+        "features": Part([wanted, features], *named("feature", features)),
+        "rebuild": Part(rebuilds[0]["newest"], how=lambda *_: "a rebuild was asked for"),
+    }
 
 
 def details(context: Context) -> list[str]:

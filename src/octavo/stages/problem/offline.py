@@ -1,17 +1,27 @@
 """Write down the problem and the definition it belongs to, before any data are read."""
 
-from typing import Any
+from dataclasses import fields
 
-from octavo.definition import document
+from octavo.definition import Pipeline, document
 from octavo.definition.notify import redacted
 from octavo.stages.contract import Context, Outcome
+from octavo.stages.parts import Part, Parts, named
 from octavo.stores import catalog as tables
 
 
-def inputs(context: Context) -> Any:
+def inputs(context: Context) -> Parts:
     """Return the fingerprint of the definition, and what is stored of it beside the meaning."""
     pipeline = context.pipeline
-    return [pipeline.fingerprint, pipeline.schedules, [redacted(url) for url in pipeline.notify]]
+    return {
+        "definition": Part(pipeline.fingerprint, *named("part", _declared(pipeline))),
+        "schedules": Part(pipeline.schedules, *named("schedule", pipeline.schedules)),
+        "notify": Part([redacted(url) for url in pipeline.notify]),
+    }
+
+
+def _declared(pipeline: Pipeline) -> dict[str, object]:
+    """Return the parts of a definition that are not named by others, and mean something."""
+    return {f.name: getattr(pipeline, f.name) for f in fields(pipeline) if not f.metadata}
 
 
 def run(context: Context) -> Outcome:

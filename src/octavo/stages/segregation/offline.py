@@ -10,6 +10,7 @@ from octavo.definition import PARTS, SplitByTime, fingerprint
 from octavo.definition.versions import feature_fingerprints, table_fingerprints
 from octavo.errors import DataError
 from octavo.stages.contract import Context, Outcome
+from octavo.stages.parts import Part, Parts, named, replaced
 from octavo.stages.segregation.api import SplitRows
 from octavo.stages.segregation.examine import leaks_in
 from octavo.stages.segregation.parts import cuts_of, divide
@@ -17,10 +18,14 @@ from octavo.stores import catalog as tables
 from octavo.stores import versions
 
 
-def inputs(context: Context) -> Any:
+def inputs(context: Context) -> Parts:
     """Return the data version that prep has made, label and split."""
-    pipeline = context.pipeline
-    return [_current(context)["data_version"], fingerprint([pipeline.label, pipeline.split])]
+    label, split = context.pipeline.label, context.pipeline.split
+    declared = named("part", {"label": label, "split": split})
+    return {
+        "data version": replaced("data version", _current(context)["data_version"]),
+        "rule": Part(fingerprint([label, split]), *declared),
+    }
 
 
 def _current(context: Context) -> versions.Document:

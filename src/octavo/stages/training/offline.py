@@ -8,6 +8,7 @@ import inspect
 import os
 import shutil
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from octavo.definition import Pipeline, fingerprint
 from octavo.definition.durations import microseconds
 from octavo.errors import DataError
 from octavo.stages.contract import Context, Outcome, Segregation
+from octavo.stages.parts import Part, Parts, named, replaced, whole
 from octavo.stages.training.algorithms import admits
 from octavo.stages.training.material import Material
 from octavo.stages.training.search import Search, chosen
@@ -36,18 +38,29 @@ WARM = 2
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
-def inputs(context: Context) -> Any:
+def inputs(context: Context) -> Parts:
     """Return the data version, the settings and the features and metric asked for."""
-    pipeline = context.pipeline
-    return [
-        context.segregation().data_version,
-        dict(context.settings),
-        pipeline.features,
-        fingerprint([pipeline.row, pipeline.derived, pipeline.inputs, _asked(pipeline)]),
-        fingerprint(_needed(context)),
-        fingerprint([pipeline.texts, *_columns(pipeline)]),
-        [_source(algorithm) for algorithm in pipeline.algorithms],
-    ]
+    pipeline, settings = context.pipeline, dict(context.settings)
+    asked = {name: getattr(pipeline, name) for name in ("row", "derived", "inputs")}
+    asked["problem"] = _asked(pipeline)
+    kept, which = named("setting", settings)
+    settings_kept = {"version": context.config_version, "values": kept}
+    return {
+        "data version": replaced("data version", context.segregation().data_version),
+        "settings": Part(settings, settings_kept, partial(_settings, which)),
+        "features": Part(pipeline.features, *named("feature", dict.fromkeys(pipeline.features))),
+        "asked": Part(fingerprint([*asked.values()]), *named("part", asked)),
+        "figure needed": Part(fingerprint(_needed(context))),
+        "columns": Part(fingerprint([pipeline.texts, *_columns(pipeline)])),
+        "algorithms": Part([_source(algorithm) for algorithm in pipeline.algorithms]),
+    }
+
+
+def _settings(which: Callable[..., str], before: Any, now: Any) -> str:
+    """Say which settings changed, and of which version they are."""
+    told = which(before["values"], now["values"])
+    versions = before["version"], now["version"]
+    return f"training settings version {versions[1]}: {told}" if len({*versions}) > 1 else told
 
 
 def _source(algorithm: Any) -> Any:
@@ -85,7 +98,7 @@ def _needed(context: Context) -> list[Any]:
 
 def run(context: Context) -> Outcome:
     """Run the trials that are not done yet, and make the most of the best."""
-    name = "study-" + fingerprint(inputs(context))[:12]
+    name = "study-" + whole(inputs(context))[:12]
     segregation, settings = context.segregation(), context.settings
     scratch = context.home.scratch(name)
     folds, first = _materials(context, segregation, scratch)

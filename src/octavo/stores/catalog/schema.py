@@ -184,6 +184,7 @@ stage_runs = Table(
     Column("run_id", String, nullable=False),
     Column("stage", String, nullable=False),
     Column("inputs", String, nullable=False),
+    Column("parts", JSON),
     Column("state", String, nullable=False),
     Column("reason", Text, nullable=False),
     Column("seconds", Float),
@@ -195,6 +196,8 @@ stage_runs = Table(
     Column("finished_at", BigInteger),
     Index("stage_runs_by_stage", "stage", "id"),
 )
+"""``inputs``: one fingerprint of all that the stage depended on; ``parts``: of each part its own,
+and what tells how it changed; null where an earlier Octavo wrote it."""
 
 trials = Table(
     "trials",
@@ -299,6 +302,45 @@ back-filled, ``asked`` until the supervisor has handed over, ``live``, ``replace
 ``abandoned`` by who was to bring it on. ``declared``: features, datasets and other parts, each name
 to fingerprint, as if nothing were ingested; ``columns``: the fingerprints of what prep stores of
 it, when it was begun. ``position``: from which its new features count."""
+
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("job", String, primary_key=True),
+    Column("declared", String, nullable=False),
+    Column("state", String, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("since", BigInteger, nullable=False),
+    Column("place", BigInteger, nullable=False),
+    Column("token", String),
+    Column("paused", Text),
+    Column("asked_at", BigInteger),
+    Column("asked_by", String),
+    Column("due", BigInteger),
+    Column("tries", Integer, nullable=False),
+    Column("retry_at", BigInteger),
+    Column("began_at", BigInteger),
+    Column("ended_at", BigInteger),
+    Column("result", String),
+    Column("why", Text),
+    Column("epoch", BigInteger),
+)
+"""What runs by a schedule. ``declared``: the fingerprint of its schedule. ``place``: the time up to
+which all its times were begun, or left out; ``token``: the same of one that waits for data.
+``paused``: why; null: it is not. ``asked_at``: somebody wants it to run. Of the newest run: the
+time it is for, ``due``; how many ``tries`` are left; when it ``began_at`` and ``ended_at``, with
+which ``result``; ``epoch``: the lease under which it was begun."""
+
+leases = Table(
+    "leases",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("holder", String, nullable=False),
+    Column("epoch", BigInteger, nullable=False),
+    Column("until", BigInteger, nullable=False),
+)
+"""What one process at a time may do. ``epoch``: how often it was taken; what is written under a
+lower one is refused. ``until``: when another may take it."""
 
 keys = Table(
     "keys",
