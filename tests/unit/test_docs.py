@@ -30,6 +30,8 @@ def _leaves(command: Any, words: tuple[str, ...]) -> Iterator[tuple[str, Any]]:
     if inner is None:
         yield " ".join(words), command
         return
+    if default := getattr(command, "default", ""):
+        yield " ".join(words), inner[default]
     for name, child in inner.items():
         yield from _leaves(child, (*words, name))
 

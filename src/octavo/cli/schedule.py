@@ -16,12 +16,14 @@ JOB = click.argument("job", metavar="JOB")
 
 
 class _Group(Group):
-    """Lists jobs where no other command is named: what is none of them is the folder."""
+    """Lists jobs where no command is named: what is none of them is the folder."""
+
+    default = "list"
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Put the command that lists before what names none."""
+        """Put the default before what names no command."""
         if "--help" not in args and not (args and args[0] in self.commands):
-            args = ["list", *args]
+            args = [self.default, *args]
         return super().parse_args(ctx, args)
 
 

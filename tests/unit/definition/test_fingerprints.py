@@ -4,7 +4,7 @@ import dataclasses
 import os
 import subprocess
 import sys
-from datetime import date, timedelta
+from datetime import date, time, timedelta
 from pathlib import Path
 from typing import ClassVar
 
@@ -111,6 +111,8 @@ SAME = {
         orders(schedule=ov.Schedule(every="1h")),
         training=ov.Training(algorithms=["logistic"], schedule=ov.Schedule(cron="0 3 * * *")),
         monitor=ov.Monitor(schedule=ov.Schedule(every="1d")),
+        evaluation=ov.Evaluation(schedule=ov.Schedule(on="upstream")),
+        deployment=ov.Replace(schedule=ov.Schedule(on="manual")),
     ),
     "notify": lambda: pipeline(notify=["json://localhost"]),
     "built again": pipeline,
@@ -307,14 +309,11 @@ def test_what_is_beside_the_meaning_is_in_the_document_without_secrets():
         notify=urls,
     )
     found = document(made)
-    assert found["datasets"][0]["schedule"] == {
-        "is": "Schedule",
-        "cron": "0 * * * *",
-        "every": None,
-    }
+    schedule = found["datasets"][0]["schedule"]
+    assert (schedule["is"], schedule["cron"], schedule["every"]) == ("Schedule", "0 * * * *", None)
     assert found["training"]["schedule"]["every"] == "1d"
     assert found["monitor"]["schedule"] is None
-    assert made.schedules == {"dataset orders": hourly, "training": daily}
+    assert made.schedules == {"ingestion/orders": hourly, "training": daily}
     assert found["notify"] == ["json://host", "tgram://…"]
     assert made.notify == tuple(urls)
     assert "secret" not in repr(made)
@@ -323,6 +322,11 @@ def test_what_is_beside_the_meaning_is_in_the_document_without_secrets():
 def test_schedules_that_mean_the_same_are_equal():
     assert ov.Schedule(every="60m") == ov.Schedule(every=timedelta(hours=1))
     assert ov.Schedule(every="1h") != ov.Schedule(cron="0 * * * *")
+    night = ov.Schedule(on="upstream", hours=(time(22), "06:00"), from_=date(2026, 5, 1))
+    assert night == ov.Schedule(on="upstream", hours=["22:00", "06:00"], from_="2026-05-01")
+    assert ov.Schedule(every="1h", blackouts=["2026-12-25"]) == ov.Schedule(
+        every="1h", blackouts=[(date(2026, 12, 25), "2026-12-25")]
+    )
 
 
 PRINTED = """

@@ -13,7 +13,7 @@ other = ov.Dataset("other", ov.Files("x.csv"), event_id="order_id", event_time="
 
 FIELDS = (
     "Write minute, hour, day of the month, month, day of the week: "
-    '"0 * * * *" is every hour, "30 6 * * MON" Mondays at 6:30 UTC.'
+    '"0 * * * *" is every hour, "30 6 * * MON" Mondays at 6:30.'
 )
 MESSAGES = [
     # names: the nearest that exist
@@ -84,12 +84,12 @@ MESSAGES = [
     (
         ov.Schedule,
         "Schedule: when it is due is not said exactly once. "
-        'Give either cron="0 * * * *" or every="1h".',
+        'Give one of cron="0 * * * *", every="1h" and on="data".',
     ),
     (
         lambda: ov.Schedule(cron="0 * * * *", every="1h"),
         "Schedule: when it is due is not said exactly once. "
-        'Give either cron="0 * * * *" or every="1h".',
+        'Give one of cron="0 * * * *", every="1h" and on="data".',
     ),
     (
         lambda: ov.Schedule(cron="60 * * * *"),
@@ -110,6 +110,56 @@ MESSAGES = [
     (
         lambda: ov.Schedule(every="10ms"),
         'Schedule.every: 10ms is less than a second. Write "1m", "1h", "1d".',
+    ),
+    (
+        lambda: ov.Schedule(every="1h", zone="Europe/Zurch"),
+        "Schedule.zone: there is no time zone 'Europe/Zurch'. Name one: zone=\"Europe/Zurich\".",
+    ),
+    (
+        lambda: ov.Schedule(every="1h", from_="24.12.2026"),
+        "Schedule.from_: '24.12.2026' is neither a day nor a time on the clocks of the zone. "
+        'Write "2026-12-24", or "2026-12-24T18:00".',
+    ),
+    (
+        lambda: ov.Schedule(every="1h", from_="2026-05-02", until="2026-05-01"),
+        "Schedule.until: it ends before it begins. Give a later day.",
+    ),
+    (
+        lambda: ov.Schedule(every="1h", hours=("8:00", "18:00")),
+        "Schedule.hours: ('8:00', '18:00') are no hours of a day. "
+        'Write from and to: hours=("22:00", "06:00").',
+    ),
+    (
+        lambda: ov.Schedule(every="1h", blackouts="2026-12-25"),
+        "Schedule.blackouts: '2026-12-25' is not a list. "
+        'Write blackouts=["2026-12-25", ("2026-12-31", "2027-01-02")].',
+    ),
+    (
+        lambda: ov.Schedule(every="1h", blackouts=[("2026-12-25", "2026-12-24")]),
+        "Schedule.blackouts: 2026-12-24 is not after 2026-12-25. Give the first, then the last.",
+    ),
+    (
+        lambda: ov.Schedule(every="1h", missed="never"),
+        "Schedule.missed: there is no choice 'never'. Known: all, once, skip.",
+    ),
+    (
+        lambda: ov.Training(schedule=ov.Schedule(on="data")),
+        "Training.schedule: on='data' cannot be: only datasets wait for data. "
+        'Write ov.Schedule(on="upstream").',
+    ),
+    (
+        lambda: orders(schedule=ov.Schedule(on="upstream")),
+        "Dataset 'orders'.schedule: on='upstream' cannot be: nothing comes before a dataset. "
+        'Write ov.Schedule(on="data").',
+    ),
+    (
+        lambda: orders(offline=ov.Sql("shop", table="orders"), schedule=ov.Schedule(on="data")),
+        "Dataset 'orders'.schedule: a database does not tell whether anything is new: it has to be "
+        'asked. Say how often: ov.Schedule(every="10m").',
+    ),
+    (
+        lambda: orders(offline=None, online=ov.Stream(), schedule=ov.Schedule(every="1h")),
+        "Dataset 'orders'.schedule: it comes by its stream, as it is sent. Take out the schedule.",
     ),
     (
         lambda: orders(schedule="1h"),

@@ -18,8 +18,6 @@ _MICROSECOND = timedelta(microseconds=1)
 HOUR, DAY = 3_600_000_000, 86_400_000_000
 HORIZON = 9 * 366 * DAY
 """How far it is looked for a next time: a 29 February comes by then."""
-_BEFORE = 2 * HOUR
-"""How much before the hours of a day the search goes on: clocks may jump into them."""
 _SPANS = (HOUR, DAY, 32 * DAY, 367 * DAY, HORIZON)
 
 
@@ -29,7 +27,7 @@ def local(schedule: Schedule, at: int) -> datetime:
 
 
 def instant(schedule: Schedule, clock: datetime) -> int:
-    """Return when the clocks of the zone show a time; of two such times the first."""
+    """Return when the clocks of the zone show a time; ``fold`` says which of two such times."""
     return _since_epoch(clock.replace(tzinfo=ZoneInfo(schedule.zone)))
 
 
@@ -131,9 +129,11 @@ def _before_active(schedule: Schedule, at: int) -> int:
         target = max(target, instant(schedule, schedule.begins) - 1)
     if target == at and schedule.opens is not None:
         today, opens = local(schedule, at).date(), schedule.opens[0]
-        starts = (datetime.combine(today + timedelta(days=n), opens) for n in (0, 1, 2))
-        later = (instant(schedule, start) - _BEFORE for start in starts)
-        target = next((start for start in later if start > at), at)
+        days = [datetime.combine(today + timedelta(days=n), opens) for n in (0, 1, 2)]
+        shown = {instant(schedule, day.replace(fold=n)) for day in days for n in (0, 1)}
+        target = min(each for each in shown if each > at) - 1
+        if local(schedule, at).utcoffset() != local(schedule, target).utcoffset():
+            return at  # clocks are changed on the way, perhaps into the hours: no leap
     return _place(schedule, at, target)
 
 
