@@ -9,7 +9,7 @@ import time
 import traceback
 import uuid
 from collections.abc import Callable, Collection, Mapping, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -239,10 +239,12 @@ class Runner:
         """Return (stage, reason) of what a run would do; what follows a due stage is due too."""
         due: list[tuple[str, str]] = []
         for name in stages:
-            if due:
-                due.append((name, f"{due[0][0]} comes first and may change what it reads"))
-                continue
-            if reason := self.step(name).reason:
+            reason = None
+            with suppress(OctavoError) if due else nullcontext():  # what it reads may come yet
+                reason = self.step(name).reason
+            if reason is None and due:
+                reason = f"{due[0][0]} comes first and may change what it reads"
+            if reason is not None:
                 due.append((name, reason))
         return [(name, "; ".join([reason, *self._details(name)])) for name, reason in due]
 

@@ -14,6 +14,7 @@ from octavo.stores import catalog as tables
 @pytest.fixture
 def shop(finished, tmp_path):
     shutil.copytree(finished, tmp_path / "shop")
+    load(tmp_path / "shop").runner(Unseen()).run(["ingestion"])  # the copies are other files
     return tmp_path / "shop"
 
 

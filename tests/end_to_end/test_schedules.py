@@ -94,13 +94,13 @@ def test_a_scheduler_runs_a_project_and_its_run_is_taken_up(
             assert time.monotonic() < until
             time.sleep(0.1)
         service.kill()
-        service.wait()
+        service.communicate()
         service = start_octavo("up", "scheduler", folder)
         assert wait_for(home, 1, within=180)
     finally:
         service.terminate()
-        service.wait(60)
-    assert service.returncode == 0, service.stderr.read()
+        said = service.communicate(timeout=60)
+    assert service.returncode == 0, said
     batches = json.loads(octavo("batches", folder, "--json").stdout)
     assert sum("orders-2" in batch["source"] for batch in batches) == 1
     (job,) = json.loads(octavo("schedule", folder, "--json").stdout)["jobs"]

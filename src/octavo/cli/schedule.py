@@ -135,7 +135,7 @@ def _shown(row: dict[str, Any]) -> dict[str, Any]:
     return {
         "job": row["job"],
         "state": row["state"],
-        "next": _time(row["next"], row["zone"]),
+        "next": _time(row["next"], row["zone"]) or (f"on {row['on']}" if row["on"] else ""),
         "last": _time(row["began_at"], row["zone"]),
         "result": f"{result}: {why}" if result and why else result or why,
     }

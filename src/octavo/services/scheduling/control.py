@@ -32,6 +32,7 @@ def listed(jobs: Sequence[Job], catalog: Catalog, now: int) -> list[dict[str, An
 def _told(job: Job, row: Row, now: int) -> dict[str, Any]:
     shown = ("job", "state", "reason", "due", "began_at", "ended_at", "result", "why", "tries")
     times = {"next": deciding.upcoming(job, row, now), "zone": job.schedule.zone}
+    times["on"] = job.schedule.on
     return {name: row[name] for name in shown} | times | {"stages": [job.first, job.last]}
 
 
