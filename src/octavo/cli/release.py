@@ -121,13 +121,13 @@ def _await(project: Any) -> None:
 
 
 def _tell(found: dict[str, Any], say: Any) -> None:
-    for kind in ("features", "datasets", "parts"):
+    from octavo.services.releasing import KINDS
+
+    for kind in KINDS:
         for what in ("new", "changed", "removed"):
             if names := found[kind][what]:
                 say(f"{kind:<9} {what:<8} {', '.join(names)}")
     for text in found["backfill"]:
         say(text)
-    if not any(
-        found[kind][what] for kind in ("features", "datasets", "parts") for what in found[kind]
-    ):
+    if not any(found[kind][what] for kind in KINDS for what in found[kind]):
         say("Nothing that is declared has changed.")

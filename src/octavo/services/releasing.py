@@ -20,6 +20,8 @@ from octavo.stages.prep import offline
 from octavo.stages.prep.groups import Work, plan
 from octavo.stores.catalog import Catalog, Row
 
+KINDS = ("features", "datasets", "parts", "schedules")
+"""What a release tells of, each by name."""
 _PARTS = ("problem", "label", "split", "training", "evaluation", "gate", "deployment", "monitor")
 
 
@@ -56,7 +58,7 @@ def services_of(pipeline: Pipeline) -> list[str]:
 
 
 def declared(pipeline: Pipeline) -> dict[str, Any]:
-    """Return the services of a definition, and its features, datasets and other parts.
+    """Return the services of a definition, and its features, datasets, other parts and schedules.
 
     Each of these is name to fingerprint, as if nothing were ingested: equal definitions have equal
     ones, at any time.
@@ -66,14 +68,14 @@ def declared(pipeline: Pipeline) -> dict[str, Any]:
         "features": feature_fingerprints(pipeline, table_fingerprints(pipeline, {})),
         "datasets": {each.name: fingerprint(each) for each in pipeline.datasets},
         "parts": {name: fingerprint(getattr(pipeline, name)) for name in _PARTS},
+        "schedules": {name: fingerprint(each) for name, each in pipeline.schedules.items()},
     }
 
 
 def changes(live: Row | None, pipeline: Pipeline) -> dict[str, Change]:
-    """Return what a definition changes, of features, datasets and parts, against what is live."""
+    """Return what a definition changes of `KINDS`, against what is live."""
     before, found = live["declared"] if live else {}, declared(pipeline)
-    kinds = ("features", "datasets", "parts")
-    return {kind: Change.between(before.get(kind, {}), found[kind]) for kind in kinds}
+    return {kind: Change.between(before.get(kind, {}), found[kind]) for kind in KINDS}
 
 
 def to_backfill(pipeline: Pipeline, catalog: Catalog) -> list[Work]:
