@@ -252,9 +252,9 @@ def schedule(project: Any) -> int:
     from octavo.services.supervisor import ready
 
     stop = stopping()
-    told = {"offered": project.offered, "command": partial(_run_of, project), "tell": click.echo}
+    told = {"offered": project.offered, "command": partial(_run_of, project), "tell": LOG.info}
     service = SchedulingService(project.jobs, project.catalog, **told)
-    click.echo(f"Scheduling {', '.join(job.name for job in project.jobs)}")
+    LOG.info(f"Scheduling {', '.join(job.name for job in project.jobs)}")
     ready()
     service.run(stop)
     return ExitCode.DONE
