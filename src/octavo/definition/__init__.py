@@ -12,6 +12,7 @@ from octavo.definition.label import Label
 from octavo.definition.last_value import LAST_VALUE, check_last_value, last_value_feature
 from octavo.definition.nested import Nested
 from octavo.definition.ngrams import Ngrams
+from octavo.definition.notify import Notify, Quiet
 from octavo.definition.pipeline import Pipeline
 from octavo.definition.problem import DECIDED, METRICS, Lift, Problem
 from octavo.definition.schedule import Schedule
@@ -45,9 +46,11 @@ __all__ = [
     "Nested",
     "Ngrams",
     "Normalize",
+    "Notify",
     "Null",
     "Pipeline",
     "Problem",
+    "Quiet",
     "Replace",
     "Schedule",
     "Source",

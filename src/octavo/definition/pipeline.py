@@ -15,7 +15,7 @@ from octavo.definition.fingerprint import BY_NAME, Declaration, beside, fingerpr
 from octavo.definition.label import Label
 from octavo.definition.names import unique
 from octavo.definition.ngrams import Ngrams
-from octavo.definition.notify import notify_urls, redacted
+from octavo.definition.notify import Notify, notifies
 from octavo.definition.problem import Problem
 from octavo.definition.schedule import Schedule
 from octavo.definition.split import Split, SplitByHash, SplitByTime, SplitStratified
@@ -55,9 +55,9 @@ class Pipeline(Declaration):
     gate: Gate = field(default_factory=Gate)
     deployment: Replace = field(default_factory=Replace)
     monitor: Monitor = field(default_factory=Monitor)
-    notify: Sequence[str] = beside((), written=lambda urls: [redacted(url) for url in urls])
-    """Apprise URLs that people are told of events at. What is stored of one is its `redacted`
-    form; passwords and tokens are best read from the environment."""
+    notify: Sequence[Notify] = beside(())
+    """Where people are told of events: `Notify`, or a URL alone. What is stored of a URL is its
+    redacted form."""
 
     def __post_init__(self) -> None:
         if self.label is None:
@@ -109,7 +109,7 @@ class Pipeline(Declaration):
         }
         for name, kind in parts.items():
             instance(getattr(self, name), kind, where=f"Pipeline.{name}")
-        object.__setattr__(self, "notify", notify_urls(self.notify, where="Pipeline.notify"))
+        object.__setattr__(self, "notify", notifies(self.notify, where="Pipeline.notify"))
 
     def _check_datasets(self) -> None:
         used = [("Pipeline.rows", self.rows), ("Pipeline.label", self.label.of)]

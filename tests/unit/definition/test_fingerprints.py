@@ -314,8 +314,9 @@ def test_what_is_beside_the_meaning_is_in_the_document_without_secrets():
     assert found["training"]["schedule"]["every"] == "1d"
     assert found["monitor"]["schedule"] is None
     assert made.schedules == {"ingestion/orders": hourly, "training": daily}
-    assert found["notify"] == ["json://host", "tgram://…"]
-    assert made.notify == tuple(urls)
+    assert [each["url"] for each in found["notify"]] == ["json://host", "tgram://…"]
+    assert found["notify"][0]["severity"] == "info"
+    assert made.notify == tuple(map(ov.Notify, urls))
     assert "secret" not in repr(made)
 
 

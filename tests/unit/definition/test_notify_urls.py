@@ -19,6 +19,9 @@ from octavo.definition.notify import redacted
         ("tgram://123456:secret/chat", "tgram://…"),
         ("discord://id/secret", "discord://…"),
         ("https://hooks.example.org/secret", "https://…"),
+        ("mailto://me:${SMTP_PASSWORD}@example.org", "mailto://example.org"),
+        ("json://${HOST}/", "json://…"),
+        ("${TEAM}", "${TEAM}"),
     ],
 )
 def test_only_scheme_and_a_certain_host_are_shown(url, shown):

@@ -180,8 +180,55 @@ MESSAGES = [
     ),
     (
         lambda: pipeline(notify=["json://host", "user:secret@host"]),
-        "Pipeline.notify[1]: it is not a URL. Write scheme://…, as Apprise does.",
+        "Pipeline.notify[1]: it is not a URL. Write scheme://…, as Apprise does, or ${NAME}, a "
+        "variable that holds all of it.",
     ),
+    (
+        lambda: ov.Notify("json://me:${my secret}@host"),
+        "Notify.url: it is not a URL. Write scheme://…, as Apprise does, or ${NAME}, a variable "
+        "that holds all of it.",
+    ),
+    (
+        lambda: ov.Notify("json://me:${7}@host"),
+        "Notify.url: a variable in it is not written so. Write ${SMTP_PASSWORD}.",
+    ),
+    (
+        lambda: ov.Notify("json://host", severity="grave"),
+        "Notify.severity: there is no severity 'grave'. Known: error, info, warning.",
+    ),
+    (
+        lambda: ov.Notify("json://host", stages=["preparation"]),
+        "Notify.stages: there is no stage 'preparation'. Did you mean 'evaluation' or "
+        "'segregation'?",
+    ),
+    (
+        lambda: ov.Notify("json://host", kinds=["deploied"]),
+        "Notify.kinds: there is no kind 'deploied'. Did you mean 'deployed' or 'declined'?",
+    ),
+    (
+        lambda: ov.Notify("json://host", title="{pipelines}"),
+        "Notify.title: there is no field 'pipelines'. Did you mean 'pipeline'?",
+    ),
+    (
+        lambda: ov.Notify("json://host", body="{text.__class__}"),
+        "Notify.body: there is no field 'text.__class__'. Known: at, by, count, detail, kind, "
+        "pipeline, run, severity, stage, subject, text.",
+    ),
+    (
+        lambda: ov.Notify("json://host", body="{text"),
+        "Notify.body: it cannot be filled: expected '}' before end of string. Write fields as "
+        "{subject}, and a brace that is meant twice.",
+    ),
+    (
+        lambda: ov.Notify("json://host", quiet=ov.Quiet("22:00", "7:00")),
+        'Quiet.end: it is not a time of day. Write "22:00".',
+    ),
+    (
+        lambda: ov.Quiet("22:00", "07:00", zone="Europe/Berlinn"),
+        "Quiet.zone: there is no time zone 'Europe/Berlinn'. Write one of the IANA data base, "
+        'such as "Europe/Berlin".',
+    ),
+    (lambda: ov.Notify("json://host", share=3), "Notify.share: it is no share. Use 0 to 1."),
     # labels
     (
         lambda: label(orders(), absent=pl.lit(False), mature_after="1d"),

@@ -115,7 +115,7 @@ def commit(
         subject = f"{dataset.name}: {name}"
         tables.emit(connection, "batch committed", subject, rows=written.rows, **told)
         if rejected:
-            told["rules"] = dict(written.rules)
+            told |= {"rows": written.rows, "rules": dict(written.rules)}
             tables.emit(connection, "rows rejected", subject, severity="warning", **told)
     return True
 

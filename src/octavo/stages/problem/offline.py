@@ -3,7 +3,6 @@
 from dataclasses import fields
 
 from octavo.definition import Pipeline, document
-from octavo.definition.notify import redacted
 from octavo.stages.contract import Context, Outcome
 from octavo.stages.parts import Part, Parts, named
 from octavo.stores import catalog as tables
@@ -15,7 +14,7 @@ def inputs(context: Context) -> Parts:
     return {
         "definition": Part(pipeline.fingerprint, *named("part", _declared(pipeline))),
         "schedules": Part(pipeline.schedules, *named("schedule", pipeline.schedules)),
-        "notify": Part([redacted(url) for url in pipeline.notify]),
+        "notify": Part(document(pipeline.notify)),
     }
 
 
