@@ -149,6 +149,7 @@ def alone(context: Context) -> Outcome:
     with context.catalog.transaction() as connection:
         _count(context, connection, batches, versions)
         told = tell_hot(connection, context.run_id, later.hot)
+        _tell_late(context, connection, planned.work, versions)
         _cut_over(context, connection, planned)
         tables.emit(
             connection,
@@ -217,6 +218,28 @@ def _count(
     for version in versions:
         values = {"clock": clock, "run_id": context.run_id, "committed_at": context.now()}
         connection.execute(tables.feature_versions.insert().values(**values, **version))
+
+
+def _tell_late(
+    context: Context, connection: sa.Connection, work: Sequence[Work], versions: list[Row]
+) -> None:
+    """Say of each view how many observations came since the last prep that no window can see."""
+    counts = {version["group_id"]: version["too_late"] for version in versions}
+    late: dict[str, int] = {}
+    for each in work:
+        if each.last is not None:  # what a new group is folded from has come before
+            new = counts.get(each.group_id, 0) - each.last["too_late"]
+            late[each.name] = late.get(each.name, 0) + new
+    for view, count in late.items():
+        if count > 0:
+            tables.emit(
+                connection,
+                "late data",
+                f"view {view!r}: {count:,} observations",
+                severity="warning",
+                run_id=context.run_id,
+                reason="they are older than its state keeps, and change nothing; see View.late",
+            )
 
 
 def _cut_over(context: Context, connection: sa.Connection, planned: _Planned) -> None:
