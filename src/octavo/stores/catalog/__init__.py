@@ -12,6 +12,7 @@ from octavo.stores.catalog.catalog import (
     put,
 )
 from octavo.stores.catalog.schema import (
+    approvals,
     barrier,
     batches,
     candidates,
@@ -19,6 +20,7 @@ from octavo.stores.catalog.schema import (
     data_versions,
     datasets,
     definitions,
+    deliveries,
     deployments,
     events,
     feature_groups,
@@ -33,6 +35,7 @@ from octavo.stores.catalog.schema import (
     stale,
     studies,
     test_readings,
+    told,
     trials,
     verdicts,
 )
@@ -42,6 +45,7 @@ __all__ = [
     "PATIENCE_AGAIN",
     "Catalog",
     "Row",
+    "approvals",
     "barrier",
     "batches",
     "candidates",
@@ -49,6 +53,7 @@ __all__ = [
     "data_versions",
     "datasets",
     "definitions",
+    "deliveries",
     "deployments",
     "emit",
     "events",
@@ -68,6 +73,7 @@ __all__ = [
     "stale",
     "studies",
     "test_readings",
+    "told",
     "trials",
     "verdicts",
 ]

@@ -23,7 +23,7 @@ from octavo.stores.catalog.chain import extend
 from octavo.stores.schemas import widened
 from octavo.stores.user import user
 
-HEAD = "0012"
+HEAD = "0013"
 """The newest migration; a test compares it with the folder."""
 
 PATIENCE = 5_000_000

@@ -393,3 +393,47 @@ chain = Table(
     Column("hash", String, nullable=False),
 )
 """One row: how many events there are, and the hash of the last."""
+
+told = Table(
+    "told",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("event", BigInteger, nullable=False),
+)
+"""One row: up to which event it was decided who is told of what."""
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("event", BigInteger, nullable=False),
+    Column("target", String, nullable=False),
+    Column("state", String, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("next_at", BigInteger, nullable=False),
+    Column("error", Text),
+    Column("ended_at", BigInteger),
+    UniqueConstraint("event", "target", name="told_once_per_target"),
+    Index("deliveries_by_state", "state", "target"),
+)
+"""What people are told: a row for each event and target. ``target``: a URL as it may be shown, and
+which one of those that look alike. ``state``: ``waiting``, ``delivered``, or ``failed``, when it
+was given up. ``attempts`` counts one that goes on, too; ``next_at``: when it is sent, or tried
+again, at the earliest; until then it belongs to the process that tries. ``error``: why the last
+attempt came to nothing."""
+
+approvals = Table(
+    "approvals",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("candidate_id", String, nullable=False),
+    Column("run_id", String, nullable=False),
+    Column("state", String, nullable=False),
+    Column("asked_at", BigInteger, nullable=False),
+    Column("decided_at", BigInteger),
+    Column("actor", String),
+    Column("reason", Text),
+)
+"""Candidates that a person was asked for, one row for each verdict. ``state``: ``asked``,
+``approved``, ``declined``, or ``superseded`` by a newer verdict. ``asked_at``: the time of the
+verdict; ``actor`` and ``reason``: who decided, and why."""
