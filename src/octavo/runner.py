@@ -5,6 +5,7 @@ succeeded; so a killed run resumes at the stage it was killed in, and a run with
 nothing. Only the runner reacts to what stages wrote; stages do not know of each other.
 """
 
+import os
 import time
 import traceback
 import uuid
@@ -21,7 +22,9 @@ from sqlalchemy import exc
 from octavo.definition import Pipeline, fingerprint
 from octavo.engines import LocalEngine
 from octavo.errors import DefinitionError, OctavoError, ResourceError
+from octavo.services.addresses import check
 from octavo.services.config import ConfigService
+from octavo.services.deliveries import Deliveries
 from octavo.services.mirror import Mirror
 from octavo.services.notifications import NotificationService
 from octavo.services.provenance import BEGAN, code_version, libraries
@@ -208,7 +211,7 @@ class Runner:
             return Result(run["run_id"] if run else None, ran)
 
     def _prepared(self, stages: Sequence[str]) -> NotificationService:
-        """Refuse, before any data are read, what lacks a library; return what tells of events."""
+        """Refuse, before any data are read, what lacks something; return what tells of events."""
         if "training" in stages:
             for algorithm in chosen(self.pipeline, self.held.training):
                 require(algorithm)
@@ -216,12 +219,10 @@ class Runner:
             self._check_released()
         if self.mirror is not None:
             self.mirror.require()
+        check(self.pipeline.notify, os.environ)
+        told = self.catalog, self.pipeline.notify, self.folder.name, os.environ, self.now
         return NotificationService(
-            self.catalog,
-            self.home.log,
-            self.display.notify,
-            urls=self.pipeline.notify,
-            name=self.folder.name,
+            self.catalog, self.home.log, self.display.notify, deliveries=Deliveries(*told)
         )
 
     def _check_released(self) -> None:

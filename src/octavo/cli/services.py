@@ -169,8 +169,6 @@ def ingest(project: Any) -> int:
         project.catalog,
         project.home.log,
         lambda severity, text: LOG.log(LEVELS[severity], text),
-        urls=project.definition.notify,
-        name=project.name,
         online=True,
     )
     with Aside(notifications) as aside:
@@ -231,6 +229,17 @@ def collect(project: Any) -> int:
     return ExitCode.DONE
 
 
+def notify(project: Any) -> int:
+    """Tell people what is due, also when nothing new happens."""
+    from octavo.services.supervisor import ready
+
+    stop, deliveries = stopping(), project.deliveries()
+    click.echo(f"Notifying {', '.join(deliveries.targets)}")
+    ready()
+    deliveries.run(stop, _telling())
+    return ExitCode.DONE
+
+
 def maintain(project: Any) -> int:
     """Keep tables small."""
     from octavo.definition.durations import microseconds
@@ -278,6 +287,7 @@ ALONE: Mapping[str, Callable[[Any], int]] = {
     "scheduler": schedule,
     "predictions": collect,
     "maintenance": maintain,
+    "notifications": notify,
 }
 """All services but the server, which has an address."""
 

@@ -4,6 +4,7 @@ What a service runs is the release's own copy of the script: one that is started
 ended must not take up what somebody is writing at that moment.
 """
 
+import os
 import subprocess
 import sys
 import threading
@@ -36,7 +37,10 @@ def checked(project: Any, asked: Sequence[str]) -> Sequence[str]:
     ------
     DefinitionError
         If one has nothing to do as the pipeline is defined.
+    ResourceError
+        If people cannot be told, for want of a library or a variable.
     """
+    from octavo.services.addresses import check
     from octavo.services.releasing import services_of
 
     datasets = project.definition.datasets
@@ -67,7 +71,16 @@ def checked(project: Any, asked: Sequence[str]) -> Sequence[str]:
             where=project.name,
             fix='Declare schedule=ov.Schedule(every="1h") for a dataset, a view or a stage.',
         )
-    return asked or services_of(project.definition)
+    if "notifications" in asked and not project.definition.notify:
+        raise DefinitionError(
+            "nobody is to be told of anything.",
+            where=project.name,
+            fix="Declare notify=[…] in ov.Pipeline.",
+        )
+    found = asked or services_of(project.definition)
+    if "notifications" in found:
+        check(project.definition.notify, os.environ)
+    return found
 
 
 def supervise(

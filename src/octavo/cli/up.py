@@ -21,8 +21,8 @@ SERVICES = ("server", *ALONE)
     "words",
     metavar="[SERVICE…] [DIR]",
     nargs=-1,
-    help="server, predictions, ingestion, prep, tail, scheduler, maintenance; all there is to do "
-    "by default. Then the folder of pipeline.py; a server alone takes several.",
+    help="server, predictions, ingestion, prep, tail, scheduler, maintenance, notifications; all "
+    "there is to do by default. Then the folder of pipeline.py; a server alone takes several.",
 )
 @click.option(
     "--host", metavar="ADDRESS", default="127.0.0.1", show_default=True, help="Where to listen."

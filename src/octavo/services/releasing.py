@@ -52,8 +52,9 @@ def services_of(pipeline: Pipeline) -> list[str]:
     online = any(each.online is not None for each in pipeline.datasets)
     followed = any(each.is_followed for each in pipeline.datasets)
     useful = {"server": True, "predictions": True, "tail": followed}
-    useful["scheduler"] = bool(pipeline.schedules)
-    names = ("server", "predictions", "ingestion", "tail", "scheduler", "maintenance", "prep")
+    useful |= {"scheduler": bool(pipeline.schedules), "notifications": bool(pipeline.notify)}
+    names = ("server", "predictions", "notifications", "ingestion", "tail", "scheduler")
+    names += ("maintenance", "prep")
     return [name for name in names if useful.get(name, online)]
 
 

@@ -6,7 +6,10 @@ import pytest
 import sqlalchemy as sa
 from tests.receiver import receiver
 
+import octavo as ov
 from octavo.errors import DefinitionError, ResourceError
+from octavo.services.addresses import check
+from octavo.services.deliveries import Deliveries
 from octavo.services.notifications import NotificationService
 from octavo.stores import catalog as tables
 from octavo.stores.catalog import Catalog
@@ -21,6 +24,11 @@ def catalog(tmp_path):
 
 def quiet(severity, text):
     pass
+
+
+def sending(catalog, *urls):
+    """Return what sends to some URLs."""
+    return Deliveries(catalog, [ov.Notify(url) for url in urls], "flights", {})
 
 
 def test_events_are_told_once_and_logged_all(tmp_path, catalog):
@@ -45,7 +53,10 @@ def test_events_are_told_once_and_logged_all(tmp_path, catalog):
 def test_events_are_sent_to_urls(tmp_path, catalog):
     with receiver() as (host, received):
         service = NotificationService(
-            catalog, tmp_path / "log", quiet, urls=[f"json://me:secret@{host}/yes"], name="flights"
+            catalog,
+            tmp_path / "log",
+            quiet,
+            deliveries=sending(catalog, f"json://me:secret@{host}/yes"),
         )
         catalog.emit("trial finished", "lightgbm #0")
         catalog.emit("model ready", "candidate-1", reason="0.5 on test")
@@ -68,15 +79,20 @@ def test_a_url_that_fails_is_logged_without_its_secrets_and_fails_nothing(tmp_pa
             catalog,
             log,
             lambda severity, text: said.append((severity, text)),
-            urls=[*urls, f"json://{host}/yes"],
+            deliveries=sending(catalog, *urls, f"json://{host}/yes"),
         )
         catalog.emit("model ready", "candidate-1")
         service.tell()
     assert [path for path, _, _ in received] == ["/no", "/yes"]
-    failed = ("warning", "notification failed: json://127.0.0.1 — it did not take 'model ready'")
-    assert said == [("info", "model ready: candidate-1"), failed, failed]
+    delayed = "notification delayed: json://127.0.0.1{} — it did not take 'model ready': {}; "
+    again = [
+        delayed.format("", "HTTP 500"),
+        delayed.format(" #2", "no connection, or it was ended"),
+    ]
+    told = [("warning", f"{text}it is tried again") for text in again]
+    assert said == [("info", "model ready: candidate-1"), *told]
     kinds = [json.loads(line)["kind"] for line in log.read_text().splitlines()]
-    assert kinds == ["model ready", "notification failed", "notification failed"]
+    assert kinds == ["model ready", "notification delayed", "notification delayed"]
     stored = catalog.rows(sa.select(tables.events))
     everything = [log.read_text(), str(stored), str(said), *capfd.readouterr()]
     assert not [text for text in everything if "secret" in text]
@@ -90,15 +106,15 @@ def test_a_log_that_cannot_be_written_hides_nothing(tmp_path, catalog):
     assert said == ["deployed: deployment-1"]
 
 
-def test_a_service_that_apprise_does_not_know(tmp_path, catalog):
+def test_a_service_that_apprise_does_not_know():
     with pytest.raises(
         DefinitionError, match=r"Pipeline\.notify\[0\]: .*no such service"
     ) as raised:
-        NotificationService(catalog, tmp_path / "log", quiet, urls=["carrier://secret@pigeon"])
+        check([ov.Notify("carrier://secret@pigeon")], {})
     assert "secret" not in str(raised.value)
 
 
-def test_without_the_extra_its_name_is_said(tmp_path, catalog, monkeypatch):
+def test_without_the_extra_its_name_is_said(monkeypatch):
     class Missing(MetaPathFinder):
         def find_spec(self, name, path, target=None):
             if name == "apprise":
@@ -107,5 +123,5 @@ def test_without_the_extra_its_name_is_said(tmp_path, catalog, monkeypatch):
     monkeypatch.setattr(sys, "meta_path", [Missing(), *sys.meta_path])
     monkeypatch.delitem(sys.modules, "apprise", raising=False)
     with pytest.raises(ResourceError, match=r"needs Apprise.*'octavo\[notify\]'"):
-        NotificationService(catalog, tmp_path / "log", quiet, urls=["json://localhost"])
-    NotificationService(catalog, tmp_path / "log", quiet)
+        check([ov.Notify("json://localhost")], {})
+    check([], {})
