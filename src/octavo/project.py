@@ -5,7 +5,8 @@ import os
 import shutil
 import sys
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
@@ -19,9 +20,10 @@ from octavo.definition.settings import declared
 from octavo.definition.versions import table_fingerprints
 from octavo.errors import DefinitionError, OctavoError
 from octavo.runner import STAGES, Display, Result, Runner, Unseen
-from octavo.services import corrections, releasing
+from octavo.services import approval, corrections, releasing
 from octavo.services.collecting import Collecting
 from octavo.services.config import ConfigService, check
+from octavo.services.deliveries import Deliveries
 from octavo.services.inference_log import InferenceLog
 from octavo.services.lineage.traced import Lineage
 from octavo.services.maintenance import Maintenance
@@ -35,12 +37,14 @@ from octavo.services.scheduling.jobs import Job, jobs_of
 from octavo.services.serving import Scorer
 from octavo.services.verifying import Verified, verify
 from octavo.stages.contract import Context, Progress
+from octavo.stages.deployment.offline import SERVABLE_ROWS, check_servable
 from octavo.stages.parts import whole
 from octavo.stages.prep.request_time import OnlineFeatures
 from octavo.stages.segregation.api import SplitRows
 from octavo.stores import releases, versions
 from octavo.stores.catalog import Catalog, Row
 from octavo.stores.home import Home
+from octavo.stores.user import user
 from octavo.streams import Stream, open_stream
 
 SCRIPT = "pipeline.py"
@@ -191,10 +195,9 @@ class Project:
         rebuild
             Ask the next prep, whoever does it, to fold that anew.
         """
-        notifications, of = self._notifications(), (self.definition, self.home, self.catalog)
-        found = corrections.withdraw(*of, batch_id, reason, rebuild=rebuild)
-        notifications.tell()
-        return found
+        of = self.definition, self.home, self.catalog
+        with self._told():
+            return corrections.withdraw(*of, batch_id, reason, rebuild=rebuild)
 
     def ask_rebuild(self, names: Sequence[str] = ()) -> None:
         """Ask the next prep to fold views anew; none named: all that is stale."""
@@ -259,19 +262,46 @@ class Project:
 
     def rollback(self, to: str = "", reason: str = "") -> tuple[Row, Row]:
         """Let a model answer again that did before; see `octavo.services.rollback.roll_back`."""
-        notifications = self._notifications()
-        found = roll_back(self.catalog, self.warm_scorer, to, reason)
-        notifications.tell()
-        return found
+        with self._told():
+            return roll_back(self.catalog, self.warm_scorer, to, reason)
 
-    def _notifications(self) -> NotificationService:
-        """Return what tells of a command's events; whoever gave the command needs no telling."""
-        return NotificationService(
-            self.catalog,
-            self.home.log,
-            console=lambda *_: None,
-            urls=self.definition.notify,
-            name=self.name,
+    def approve(self, candidate: str = "", reason: str = "", by: str = "") -> Row:
+        """Let a candidate answer that waits for it; see `octavo.services.approval.approve`.
+
+        Parameters
+        ----------
+        by
+            Who approves; the user of this process by default.
+        """
+        with self._told():
+            about = {"actor": by or user(), "reason": reason}
+            return approval.approve(self.catalog, self._prove, candidate, **about)
+
+    def decline(self, candidate: str = "", reason: str = "", by: str = "") -> Row:
+        """Refuse a candidate that waits for approval."""
+        with self._told():
+            about = {"actor": by or user(), "reason": reason}
+            return approval.decline(self.catalog, candidate, **about)
+
+    def deliveries(self) -> Deliveries:
+        """Return what people have been told, and are to be."""
+        return Deliveries(self.catalog, self.definition.notify, self.name, os.environ)
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """Tell people of what is done, when it is done."""
+        quiet: Callable[[str, str], None] = lambda *_: None  # noqa: E731
+        told = {"console": quiet, "deliveries": self.deliveries()}
+        notifications = NotificationService(self.catalog, self.home.log, **told)
+        yield
+        notifications.tell()
+
+    def _prove(self, deployment: Row) -> None:
+        """Refuse a deployment that could not answer, or not as it was judged."""
+        scorer = self.warm_scorer(deployment)
+        learns_from = self.definition.problem.learns_from
+        check_servable(
+            scorer.bundle, self.rows().data("validation", learns_from, limit=SERVABLE_ROWS)
         )
 
     def of_release(self, release: str, profile: str | None) -> "Project":

@@ -8,8 +8,10 @@ import sqlalchemy as sa
 from octavo.definition import Lift, Pipeline
 from octavo.definition.versions import ROWS
 from octavo.runner import STAGES
+from octavo.services.deliveries import undelivered
 from octavo.stages.ingestion.tail import behind
 from octavo.stages.prep.stale import ALL
+from octavo.stores import approvals
 from octavo.stores import catalog as tables
 from octavo.stores.catalog import Catalog
 from octavo.stores.delta import DeltaLog
@@ -33,7 +35,9 @@ def status(pipeline: Pipeline, name: str, catalog: Catalog) -> dict[str, Any]:
         "problem": _problem(pipeline),
         "stages": [_stage(catalog, stage) for stage in STAGES],
         "verdict": _verdict(catalog),
+        "approval": _approval(catalog),
         "deployment": _deployment(catalog),
+        "notifications": undelivered(catalog),
         "feature_groups": _groups(pipeline, catalog),
         "stale": _stale(pipeline, catalog),
         "leaks": outputs(catalog, "segregation").get("leaks", []),
@@ -148,6 +152,14 @@ def _stage(catalog: Catalog, name: str) -> dict[str, Any]:
 def _verdict(catalog: Catalog) -> dict[str, Any] | None:
     row = catalog.one(sa.select(tables.verdicts).order_by(tables.verdicts.c.id.desc()))
     return row["document"] if row else None
+
+
+def _approval(catalog: Catalog) -> dict[str, Any] | None:
+    """Return what a person was asked for, or decided, of the newest verdict; None: nobody was."""
+    row = catalog.one(sa.select(tables.verdicts).order_by(tables.verdicts.c.id.desc()))
+    request = approvals.of_verdict(catalog, row) if row else None
+    names = ("candidate_id", "state", "asked_at", "decided_at", "actor", "reason")
+    return {name: request[name] for name in names} if request else None
 
 
 def _deployment(catalog: Catalog) -> dict[str, Any] | None:

@@ -83,6 +83,10 @@ def live(at: str, folder: Path, home: Path | None, as_json: bool) -> int:
         click.echo(
             f"  {event['kind']:<11} by {event['actor'] or '?'}" + (f": {why}" if why else "")
         )
+    if approval := found["approval"]:
+        click.echo(
+            f"  approved    {_time(approval['decided_at'])}, asked {_time(approval['asked_at'])}"
+        )
     if verdict := found["verdict"]:
         document = verdict["document"]
         click.echo(f"  verdict     {document['reason']}")

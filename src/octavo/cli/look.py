@@ -225,19 +225,23 @@ def _ranked(project: Any) -> list[dict[str, Any]]:
     verdicts = catalog.rows(sa.select(tables.verdicts).order_by(tables.verdicts.c.id))
     judged = {row["candidate_id"]: row["document"] for row in verdicts}
     live = catalog.live_deployment()
+    asked = catalog.rows(sa.select(tables.approvals).order_by(tables.approvals.c.id))
+    requests = {row["candidate_id"]: row["state"] for row in asked}
     return [
         row
         | {
             "test": judged.get(row["candidate_id"], {}).get("test"),
-            "state": _state(row["candidate_id"], judged, live),
+            "state": _state(row["candidate_id"], judged, live, requests.get(row["candidate_id"])),
         }
         for row in found.values()
     ]
 
 
-def _state(candidate: str, judged: dict[str, Any], live: Any) -> str | None:
+def _state(candidate: str, judged: dict[str, Any], live: Any, request: str | None) -> str | None:
     if live and live["candidate_id"] == candidate:
         return "deployed"
+    if request is not None and request != "approved":
+        return request
     verdict = judged.get(candidate)
     if verdict is None:
         return None

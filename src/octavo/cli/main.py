@@ -7,6 +7,7 @@ import traceback
 import click
 
 from octavo.cli import (
+    approval,
     audit,
     data,
     init,
@@ -16,6 +17,7 @@ from octavo.cli import (
     maintain,
     metrics,
     mirror,
+    notifications,
     page,
     quality,
     release,
@@ -46,6 +48,7 @@ GROUPS = (
     quality,
     up,
     release,
+    approval,
     rollback,
     replay,
     schedule,
@@ -55,6 +58,7 @@ GROUPS = (
     settings,
     audit,
     lineage,
+    notifications,
     reproduce,
     mirror,
 )

@@ -1,5 +1,6 @@
 """The short report after a run: what was asked, what was found, where things are, what is next."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 from rich.console import Console
@@ -10,6 +11,7 @@ from octavo.card.words import chosen_by_loss
 from octavo.pages.html import number
 from octavo.project import Project
 from octavo.status import outputs
+from octavo.stores.approvals import ASKED
 
 
 def print_report(project: Project, document: dict[str, Any]) -> None:
@@ -18,7 +20,7 @@ def print_report(project: Project, document: dict[str, Any]) -> None:
     console.print()
     console.print(f"[bold]{escape(document['problem']['question'])}[/]")
     flow = (_data, _streams, _views, _followed, _tables)
-    for part in (_answer, _stages, *flow, _candidates, _judged, _drift, _mirror):
+    for part in (_answer, _approval, _stages, *flow, _candidates, _judged, _drift, _told, _mirror):
         part(console, project, document)
     console.print(f"\nEverything is stored in {project.home.path}")
     console.print("Next: " + _next(project, document))
@@ -42,6 +44,27 @@ def _answer(console: Console, project: Project, document: dict[str, Any]) -> Non
     )
     if not verdict["promoted"]:
         console.print(f"  Why: {escape(verdict['reason'])}.")
+
+
+def _approval(console: Console, project: Project, document: dict[str, Any]) -> None:
+    request = document["approval"]
+    if request is None:
+        return
+    name, why = request["candidate_id"], request["reason"]
+    if request["state"] == ASKED:
+        console.print(
+            f"[yellow]Awaiting approval[/]: {name}, since {_time(request['asked_at'])}; `octavo "
+            "approve` lets it answer, `octavo decline` refuses it."
+        )
+        return
+    told = (
+        f"  {request['state'].capitalize()} by {request['actor']}, {_time(request['decided_at'])}"
+    )
+    console.print(escape(told + (f": {why}" if why else ".")))
+
+
+def _time(at: int) -> str:
+    return f"{datetime.fromtimestamp(at / 1e6, UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def _figure(value: float) -> str:
@@ -135,6 +158,15 @@ def _tables(console: Console, project: Project, document: dict[str, Any]) -> Non
 def _followed(console: Console, project: Project, document: dict[str, Any]) -> None:
     for name, size in document["followed"].items():
         console.print(f"[bold]Files[/]     {name}: {size:,} bytes are not in its stream yet")
+
+
+def _told(console: Console, project: Project, document: dict[str, Any]) -> None:
+    counts = document["notifications"]
+    if any(counts.values()):
+        console.print(
+            f"[yellow]Told[/]      {counts['waiting']:,} notifications wait, {counts['failed']:,} "
+            "were given up; `octavo notifications list --failed` says why"
+        )
 
 
 def _mirror(console: Console, project: Project, document: dict[str, Any]) -> None:
@@ -258,6 +290,8 @@ def _next(project: Project, document: dict[str, Any]) -> str:
     where = str(project.folder)
     if project.home.path.parent != project.folder:
         where += f" --home {project.home.path}"
+    if (request := document["approval"]) and request["state"] == ASKED:
+        return f"`octavo card` shows what was found; `octavo approve --dir {where}` lets it answer."
     if document["deployment"]:
         labels = " --labels both" if project.definition.problem.learns_from == "both" else ""
         return (

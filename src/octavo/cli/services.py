@@ -234,7 +234,7 @@ def notify(project: Any) -> int:
     from octavo.services.supervisor import ready
 
     stop, deliveries = stopping(), project.deliveries()
-    click.echo(f"Notifying {', '.join(deliveries.targets)}")
+    LOG.info(f"Notifying {', '.join(deliveries.targets)}")
     ready()
     deliveries.run(stop, _telling())
     return ExitCode.DONE

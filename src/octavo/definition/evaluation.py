@@ -53,10 +53,14 @@ class Gate(Declaration):
     most_memory: float | None = None
     """Megabytes (10⁶ bytes) of a clean process that predicts, at the most."""
 
+    approval: bool = False
+    """Whether a person must approve of it before it is deployed: `octavo approve`."""
+
     def __post_init__(self) -> None:
         instance(self.beat_champion_by, (int, float), where="Gate.beat_champion_by")
         instance(self.significant, bool, where="Gate.significant")
         instance(self.refuse_leaks, bool, where="Gate.refuse_leaks")
+        instance(self.approval, bool, where="Gate.approval")
         for name in ("slowest_load", "slowest_answer"):
             value = getattr(self, name)
             if value is not None:

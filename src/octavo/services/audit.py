@@ -120,7 +120,9 @@ def live_at(catalog: Catalog, at: int) -> dict[str, Any] | None:
     """
     for row in deployments.history(catalog):
         if row["live_from"] <= at and (row["live_to"] is None or at < row["live_to"]):
-            return row | {"event": _event_of(catalog, row), "verdict": _verdict_of(catalog, row)}
+            event = _event_of(catalog, row)
+            about = {"verdict": _verdict_of(catalog, row), "approval": _approval_of(catalog, event)}
+            return row | {"event": event} | about
     return None
 
 
@@ -128,6 +130,13 @@ def _event_of(catalog: Catalog, deployment: Row) -> Row | None:
     found = entries(catalog, subject=deployment["candidate_id"])
     of = deployment["deployment_id"]
     return next((row for row in found if row["document"].get("deployment") == of), None)
+
+
+def _approval_of(catalog: Catalog, event: Row | None) -> Row | None:
+    """Return the request by whose approval something was deployed; None: it needed none."""
+    table = tables.approvals
+    approval = event["document"].get("approval") if event else None
+    return catalog.one(sa.select(table).where(table.c.id == approval)) if approval else None
 
 
 def _verdict_of(catalog: Catalog, deployment: Row) -> Row | None:

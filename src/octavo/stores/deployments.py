@@ -76,35 +76,52 @@ def begin(
     severity: str = "info",
     about: Mapping[str, Any] = {},
 ) -> Row:
-    """Let a candidate answer, in the place of what does, and tell of it: in one transaction.
+    """Let a candidate answer, in the place of what does, in a transaction of its own; `replace`."""
+    with catalog.transaction(alone=True) as connection:
+        told = {"at": at, "kind": kind, "severity": severity, "about": about}
+        return replace(connection, candidate_id, run_id, **told)
+
+
+def replace(
+    connection: sa.Connection,
+    candidate_id: str,
+    run_id: str,
+    *,
+    at: int,
+    kind: str = "deployed",
+    severity: str = "info",
+    about: Mapping[str, Any] = {},
+) -> Row:
+    """Let a candidate answer, in the place of what does, and tell of it.
 
     Parameters
     ----------
+    connection
+        Of a transaction in which no other process writes.
     at
         From when on, microseconds since the epoch.
     kind
         Of the event, which says ``about`` too.
     """
-    with catalog.transaction(alone=True) as connection:
-        rows = connection.execute(sa.select(_TABLE)).mappings().all()
-        live = next((row for row in rows if row["live_to"] is None), None)
-        row = {
-            "deployment_id": f"deployment-{len(rows) + 1}",
-            "candidate_id": candidate_id,
-            "run_id": run_id,
-            "live_from": at,
-            "live_to": None,
-        }
-        connection.execute(_TABLE.update().where(_TABLE.c.live_to.is_(None)).values(live_to=at))
-        connection.execute(_TABLE.insert().values(**row))
-        tables.emit(
-            connection,
-            kind,
-            candidate_id,
-            run_id=run_id,
-            severity=severity,
-            deployment=row["deployment_id"],
-            replaced=live["candidate_id"] if live else None,
-            **about,
-        )
+    rows = connection.execute(sa.select(_TABLE)).mappings().all()
+    live = next((row for row in rows if row["live_to"] is None), None)
+    row = {
+        "deployment_id": f"deployment-{len(rows) + 1}",
+        "candidate_id": candidate_id,
+        "run_id": run_id,
+        "live_from": at,
+        "live_to": None,
+    }
+    connection.execute(_TABLE.update().where(_TABLE.c.live_to.is_(None)).values(live_to=at))
+    connection.execute(_TABLE.insert().values(**row))
+    tables.emit(
+        connection,
+        kind,
+        candidate_id,
+        run_id=run_id,
+        severity=severity,
+        deployment=row["deployment_id"],
+        replaced=live["candidate_id"] if live else None,
+        **about,
+    )
     return row

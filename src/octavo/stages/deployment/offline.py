@@ -9,8 +9,8 @@ from octavo.definition.events import EVENT_ID, EVENT_TIME, TIMESTAMP
 from octavo.errors import DataError
 from octavo.stages.contract import Context, Outcome
 from octavo.stages.parts import Part, Parts, replaced
+from octavo.stores import approvals, deployments
 from octavo.stores import catalog as tables
-from octavo.stores import deployments
 from octavo.stores.catalog import Row
 
 SERVABLE_ROWS = 256
@@ -22,13 +22,15 @@ BLOCK = 200_000
 
 
 def inputs(context: Context) -> Parts:
-    """Return the newest verdict and the data version to score."""
+    """Return the newest verdict, the data version to score, and what a person decided, if asked."""
     verdict = newest_verdict(context)
-    return {
+    found = {
         "candidate": replaced("candidate", verdict["candidate_id"]),
         "verdict": Part(verdict["document"]["promoted"]),
         "data version": replaced("data version", context.segregation().data_version),
     }
+    request = approvals.of_verdict(context.catalog, verdict)
+    return found | {"approval": replaced("approval", request["state"])} if request else found
 
 
 def newest_verdict(context: Context) -> Row:
@@ -41,10 +43,15 @@ def newest_verdict(context: Context) -> Row:
 
 
 def run(context: Context) -> Outcome:
-    """Deploy what was promoted; either way the champion scores the newest rows."""
+    """Deploy what was promoted; either way the champion scores the newest rows.
+
+    What needs a person's approval is deployed by that.
+    """
     verdict = newest_verdict(context)
     live = context.catalog.live_deployment()
-    if verdict["document"]["promoted"] and _is_new(context, verdict):
+    document = verdict["document"]
+    goes = document["promoted"] and not document.get("needs_approval")
+    if goes and _is_new(context, verdict):
         live = _replace(context, verdict["candidate_id"])
     if live is None:
         return Outcome(rows_in=0, rows_out=0, outputs={"deployment": None, "scored": 0})
@@ -100,11 +107,18 @@ def _replace(context: Context, candidate_id: str) -> Row:
     bundle = Bundle.load(context.home.candidate(candidate_id))
     learns_from = context.pipeline.problem.learns_from
     rows = context.segregation().data("validation", learns_from, most=SERVABLE_ROWS)
-    _check_servable(bundle, rows)
+    check_servable(bundle, rows)
     return deployments.begin(context.catalog, candidate_id, context.run_id, at=context.now())
 
 
-def _check_servable(bundle: Bundle, rows: pl.DataFrame) -> None:
+def check_servable(bundle: Bundle, rows: pl.DataFrame) -> None:
+    """Refuse a model that predicts one row alone otherwise than among others.
+
+    Raises
+    ------
+    DataError
+        If it does.
+    """
     together = bundle.predict(rows)
     single = np.concatenate([bundle.predict(rows.slice(i, 1)) for i in range(rows.height)])
     if not np.array_equal(together, single):

@@ -29,6 +29,7 @@ from octavo.stages.evaluation.slices import declared, found
 from octavo.stages.evaluation.study import count_reading, newest_study, ranking, unseen
 from octavo.stages.evaluation.verdict import Verdict, answers, refusal
 from octavo.stages.parts import Part, Parts, named, replaced
+from octavo.stores import approvals
 from octavo.stores import catalog as tables
 from octavo.stores.catalog import Row
 
@@ -101,6 +102,7 @@ def _judge(
     verdict = Verdict(
         answered=answered,
         promoted=answered and refused is None,
+        needs_approval=pipeline.gate.approval,
         reason=refused[1] if refused else reason,
         candidate=best["candidate_id"],
         algorithm=best["algorithm"],
@@ -154,6 +156,7 @@ def _times(context: Context) -> dict[str, list[int]]:
 
 
 def _record(context: Context, verdict: Verdict, kind: str) -> None:
+    at, live = context.now(), context.catalog.live_deployment()
     with context.catalog.transaction() as connection:
         connection.execute(
             tables.verdicts.delete().where(tables.verdicts.c.run_id == context.run_id)
@@ -164,9 +167,12 @@ def _record(context: Context, verdict: Verdict, kind: str) -> None:
                 candidate_id=verdict.candidate,
                 answered=int(verdict.answered),
                 document=asdict(verdict),
-                at=context.now(),
+                at=at,
             )
         )
+        superseded: dict[str, Any] = {}
+        if names := approvals.supersede(connection):
+            superseded["superseded"] = names
         tables.emit(
             connection,
             kind,
@@ -174,4 +180,9 @@ def _record(context: Context, verdict: Verdict, kind: str) -> None:
             severity="info" if verdict.answered else "warning",
             run_id=context.run_id,
             reason=verdict.reason,
+            **superseded,
         )
+        is_live = live is not None and live["candidate_id"] == verdict.candidate
+        if verdict.promoted and verdict.needs_approval and not is_live:
+            why = f"{verdict.reason}; `octavo approve` lets it answer"
+            approvals.ask(connection, verdict.candidate, context.run_id, at=at, reason=why)

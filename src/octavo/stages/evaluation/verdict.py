@@ -14,6 +14,8 @@ class Verdict:
     """Whether the candidate reaches the problem's figure on validation and on test."""
     promoted: bool
     """Whether it takes the champion's place: it answers, and nothing stands against it."""
+    needs_approval: bool
+    """Whether a person must approve of that."""
     reason: str
     candidate: str
     algorithm: str
