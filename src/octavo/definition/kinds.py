@@ -15,14 +15,14 @@ STAGES = (
 """The eight stages, in order."""
 ACROSS = "across"
 """In the place of a stage: what belongs to none, such as keys, releases and the mirror."""
-FAILED_RUN = "run failed"
-"""It belongs to the stage that failed, which is its subject."""
+BY_SUBJECT = ""
 
 
 class Kind(NamedTuple):
     """What is known of all events of a kind."""
 
     stage: str
+    """`BY_SUBJECT`: the one that its subject begins with."""
     is_told: bool = True
     """Whether people are told of it, unless an `ov.Notify` names kinds itself."""
 
@@ -60,7 +60,20 @@ KINDS = {
     "drift": Kind("monitoring"),
     "no drift": Kind("monitoring", is_told=False),
     "run began": Kind(ACROSS, is_told=False),
-    FAILED_RUN: Kind(ACROSS),
+    "stage began": Kind(BY_SUBJECT, is_told=False),
+    "run failed": Kind(BY_SUBJECT),
+    "job armed": Kind(BY_SUBJECT, is_told=False),
+    "job asked for": Kind(BY_SUBJECT, is_told=False),
+    "job blacked out": Kind(BY_SUBJECT, is_told=False),
+    "job done": Kind(BY_SUBJECT, is_told=False),
+    "job expired": Kind(BY_SUBJECT),
+    "job failed": Kind(BY_SUBJECT),
+    "job paused": Kind(BY_SUBJECT, is_told=False),
+    "job removed": Kind(BY_SUBJECT, is_told=False),
+    "job resumed": Kind(BY_SUBJECT, is_told=False),
+    "job running": Kind(BY_SUBJECT, is_told=False),
+    "job waiting": Kind(BY_SUBJECT, is_told=False),
+    "times skipped": Kind(BY_SUBJECT),
     "definition released": Kind(ACROSS, is_told=False),
     "release refused": Kind(ACROSS, is_told=False),
     "key made": Kind(ACROSS, is_told=False),
@@ -77,6 +90,6 @@ BROADCAST = frozenset(kind for kind, about in KINDS.items() if about.is_told)
 
 def stage_of(kind: str, subject: str) -> str:
     """Return the stage of an event; `ACROSS` if it belongs to none, or is of an unknown kind."""
-    if kind == FAILED_RUN and subject in STAGES:
-        return subject
-    return KINDS[kind].stage if kind in KINDS else ACROSS
+    known = KINDS.get(kind, Kind(ACROSS)).stage
+    begins = subject.partition("/")[0]
+    return (begins if begins in STAGES else ACROSS) if known == BY_SUBJECT else known

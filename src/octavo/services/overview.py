@@ -10,7 +10,6 @@ from typing import Any
 import sqlalchemy as sa
 
 from octavo.definition import Pipeline
-from octavo.definition.notify import redacted
 from octavo.errors import DataError
 from octavo.services.audit import DEPLOYING, entries
 from octavo.stages.evaluation.card import known as card_of
@@ -52,7 +51,7 @@ def overview(pipeline: Pipeline, home: Home, catalog: Catalog) -> dict[str, Any]
         "deployments": _deployments(catalog),
         "watched": _watched(catalog),
         "schedules": _schedules(pipeline),
-        "addresses": [redacted(url) for url in pipeline.notify],
+        "addresses": [each.shown for each in pipeline.notify],
         "warnings": _warnings(catalog),
         "runs": _runs(catalog),
         "steps": _steps(catalog),

@@ -16,6 +16,17 @@ ARMED, WAITING, RUNNING, PAUSED = "armed", "waiting", "running", "paused"
 BLACKED_OUT, FAILED, EXPIRED = "blacked out", "failed", "expired"
 DONE = "done"
 """The result of a run that did not fail."""
+TOLD = {
+    ARMED: "job armed",
+    WAITING: "job waiting",
+    RUNNING: "job running",
+    PAUSED: "job paused",
+    BLACKED_OUT: "job blacked out",
+    FAILED: "job failed",
+    EXPIRED: "job expired",
+    DONE: "job done",
+}
+"""State to the kind of event that tells of it."""
 
 
 def known(source: Catalog | sa.Connection) -> dict[str, Row]:
@@ -30,7 +41,7 @@ def write(connection: sa.Connection, row: Row, *, kind: str = "", **told: Any) -
     """Let a job be as a row says, and, if it is of a kind, tell of it."""
     tables.put(connection, _TABLE, **row)
     if kind:
-        severity = "warning" if kind == f"job {FAILED}" else "info"
+        severity = "warning" if kind == TOLD[FAILED] else "info"
         tables.emit(connection, kind, row["job"], severity=severity, **told)
 
 

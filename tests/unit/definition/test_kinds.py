@@ -5,7 +5,7 @@ from functools import cache
 from pathlib import Path
 
 import octavo
-from octavo.definition.kinds import KINDS, STAGES, stage_of
+from octavo.definition.kinds import BY_SUBJECT, KINDS, STAGES, stage_of
 from octavo.definition.notify import FIELDS
 from octavo.runner import STAGES as RUN
 from octavo.services.audit import DEPLOYING
@@ -50,6 +50,7 @@ def test_every_kind_and_field_is_in_the_docs():
 
 def test_stages_are_those_that_run():
     assert list(RUN) == list(STAGES)
-    assert {about.stage for about in KINDS.values()} <= {*STAGES, "across"}
+    assert {about.stage for about in KINDS.values()} <= {*STAGES, "across", BY_SUBJECT}
     assert stage_of("run failed", "training") == "training"
+    assert stage_of("job failed", "ingestion/orders") == "ingestion"
     assert stage_of("run failed", "elsewhere") == stage_of("unheard of", "") == "across"

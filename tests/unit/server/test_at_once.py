@@ -284,7 +284,7 @@ def test_too_many_at_the_same_time_are_refused(asking):
             thread.join(20)
 
 
-def test_a_fault_of_ours_is_answered_and_ends_the_connection(monkeypatch, capfd, asking):
+def test_a_fault_of_ours_is_answered_and_ends_the_connection(monkeypatch, capfd, caplog, asking):
     app, _ = hosting(None, Scorer(1))
     with served(app) as client:
         ask = asking(client)
@@ -300,7 +300,7 @@ def test_a_fault_of_ours_is_answered_and_ends_the_connection(monkeypatch, capfd,
         monkeypatch.undo()
         assert ask.is_closed()
         assert asking(client)(*CASES["features"])[0] == 200
-    assert "ZeroDivisionError: of ours" in capfd.readouterr().err
+    assert "ZeroDivisionError: of ours" in capfd.readouterr().err + caplog.text
 
 
 def test_one_that_leaves_says_so(asking):

@@ -97,9 +97,9 @@ class Scheduler:
                 if (row := rows.get(job.name)) is None:
                     continue
                 after = deciding.ended(job, row, now, how, alone=len(jobs) == 1)
-                kind = "done" if not how.failed else after["state"]
+                kind = store.TOLD[store.DONE if not how.failed else after["state"]]
                 told = {"due": row["due"], "reason": how.why, "tries": after["tries"]}
-                store.write(connection, after, kind=f"job {kind}", **told)
+                store.write(connection, after, kind=kind, **told)
         self._work = None
 
     def _move(self, now: int) -> list[Job]:
@@ -191,9 +191,10 @@ def _moved(before: Row | None, after: Row, at: Standing) -> _Move:
     state = after["state"]
     is_new = before is None or before["state"] != state or state == RUNNING
     told: dict[str, Any] = {"reason": after["reason"]}
+    kind = store.TOLD[state] if is_new else ""
     if state == RUNNING:
         told["due"] = after["due"]
     if at.skipped is None or after["place"] != at.place:
-        return _Move(after, f"job {state}" if is_new else "", told)
+        return _Move(after, kind, told)
     told["skipped"] = list(at.skipped)
-    return _Move(after, f"job {state}" if is_new else "times skipped", told)
+    return _Move(after, kind or "times skipped", told)
