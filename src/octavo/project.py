@@ -16,6 +16,7 @@ from typing import Any, Literal
 from octavo import status
 from octavo.definition import Pipeline
 from octavo.definition.durations import microseconds
+from octavo.definition.schedule import DRIFT
 from octavo.definition.settings import declared
 from octavo.definition.versions import table_fingerprints
 from octavo.errors import DefinitionError, OctavoError
@@ -161,11 +162,25 @@ class Project:
     def offered(self, job: Job) -> str | None:
         """Return a fingerprint of what there is for a job to run on; None if nothing is new."""
         only = [job.dataset] if job.dataset else []
+        if job.schedule.on == DRIFT and not self._is_out_of_date():
+            return None
         try:
             step = self.runner(Unseen(), only).step(job.stage)
         except OctavoError:  # what it reads is not there yet
             return None
         return whole(step.parts) if step.reason else None
+
+    def _is_out_of_date(self) -> bool:
+        """Say whether nothing is live, or what is live sees other data than it learned from.
+
+        Only a look at the newest data tells that.
+        """
+        live, seen = self.catalog.live_deployment(), status.outputs(self.catalog, "monitoring")
+        if live is None:
+            return True
+        newest = live["deployment_id"], versions.latest(self.catalog)["data_version"]
+        looked = seen.get("deployment"), seen.get("data_version")
+        return looked == newest and bool(seen["drifted"])
 
     def status(self) -> dict[str, Any]:
         """Return the state of stages, streams, tables and the mirror, as one document."""

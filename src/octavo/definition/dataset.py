@@ -194,7 +194,7 @@ class Dataset(Declaration):
         object.__setattr__(self, "checks", checks)
         treat = listed(self.treat, Treatment, where=f"{where}.treat")
         object.__setattr__(self, "treat", treat)
-        check_schedule(self.schedule, where=f"{where}.schedule", on=DATA)
+        check_schedule(self.schedule, where=f"{where}.schedule", on=(DATA,))
         self._check_watched(where)
         instance(self.columns, Mapping, where=f"{where}.columns")
         object.__setattr__(self, "columns", MappingProxyType(dict(self.columns)))

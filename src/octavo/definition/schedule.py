@@ -14,7 +14,7 @@ from octavo.definition.fingerprint import Declaration
 from octavo.definition.names import one_of
 from octavo.errors import DefinitionError
 
-DATA, UPSTREAM, MANUAL = "data", "upstream", "manual"
+DATA, UPSTREAM, DRIFT, MANUAL = "data", "upstream", "drift", "manual"
 SKIP, ONCE, ALL = "skip", "once", "all"
 Moment = str | date | datetime
 """A day, or a time of a day, on the clocks of the schedule's zone."""
@@ -53,7 +53,8 @@ class Schedule(Declaration):
     """How much later the next time is, at least a second; the first is when a scheduler begins."""
     on: str | None = None
     """``data``: files are offered that are not ingested; ``upstream``: what the stage reads was
-    renewed; ``manual``: somebody asks (``octavo schedule run-now``)."""
+    renewed; ``drift``: the same, and nothing is live yet, or monitoring found that what is live sees
+    other data than it learned from; ``manual``: somebody asks (``octavo schedule run-now``)."""
     zone: str = "UTC"
     """The time zone of all that is said here, such as ``"Europe/Zurich"``."""
     from_: Moment | None = None
@@ -83,7 +84,7 @@ class Schedule(Declaration):
         if self.cron is not None:
             self._set("cron", _expression(self.cron))
         if self.on is not None:
-            one_of(self.on, (DATA, UPSTREAM, MANUAL), where="Schedule.on")
+            one_of(self.on, (DATA, UPSTREAM, DRIFT, MANUAL), where="Schedule.on")
         _check_zone(self.zone)
         for name in ("from_", "until"):
             value = getattr(self, name)
@@ -231,7 +232,7 @@ def _blackout(given: object) -> tuple[str, str]:
     return first, last
 
 
-def check_schedule(value: object, *, where: str, on: str = UPSTREAM) -> None:
+def check_schedule(value: object, *, where: str, on: Sequence[str] = (UPSTREAM,)) -> None:
     """Refuse what is neither a schedule nor None, or is due on what there cannot be.
 
     Parameters
@@ -243,8 +244,11 @@ def check_schedule(value: object, *, where: str, on: str = UPSTREAM) -> None:
         raise DefinitionError(
             f"{value!r} is not a schedule.", where=where, fix='Write ov.Schedule(every="1h").'
         )
-    if value is not None and value.on in (DATA, UPSTREAM) and value.on != on:
-        what = "nothing comes before a dataset" if on == DATA else "only datasets wait for data"
-        raise DefinitionError(
-            f"on={value.on!r} cannot be: {what}.", where=where, fix=f'Write ov.Schedule(on="{on}").'
-        )
+    if value is None or value.on in (None, MANUAL, *on):
+        return
+    what = "nothing comes before a dataset" if DATA in on else "only datasets wait for data"
+    if value.on == DRIFT:
+        what = "training alone follows drift"
+    raise DefinitionError(
+        f"on={value.on!r} cannot be: {what}.", where=where, fix=f'Write ov.Schedule(on="{on[0]}").'
+    )

@@ -10,7 +10,7 @@ from octavo.definition.durations import Duration, written
 from octavo.definition.fingerprint import Declaration, beside
 from octavo.definition.names import unique
 from octavo.definition.parameters import Bounds, parameters
-from octavo.definition.schedule import Schedule, check_schedule
+from octavo.definition.schedule import DRIFT, UPSTREAM, Schedule, check_schedule
 from octavo.errors import DefinitionError
 
 ENCODINGS = ("numeric", "categorical", "target")
@@ -100,7 +100,7 @@ class Training(Declaration):
         whole_number(self.seed, least=0, where="Training.seed")
         object.__setattr__(self, "params", parameters(self.params, where="Training.params"))
         self._check_columns()
-        check_schedule(self.schedule, where="Training.schedule")
+        check_schedule(self.schedule, where="Training.schedule", on=(UPSTREAM, DRIFT))
 
     def _check_columns(self) -> None:
         if self.weights is not None:

@@ -63,6 +63,7 @@ def run(context: Context) -> Outcome:
         rows_out=predictions.height,
         outputs={
             "deployment": live["deployment_id"],
+            "data_version": context.segregation().data_version,
             "window": None if timeless else monitor.window,
             "from": None if timeless else str(newest[EVENT_TIME].min()),
             "to": None if timeless else str(newest[EVENT_TIME].max()),
