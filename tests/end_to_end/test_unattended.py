@@ -100,7 +100,7 @@ def test_a_file_comes_and_a_better_model_answers(tmp_path, make_project, octavo,
         assert loop.goes_on(3600) == []
     told = [posted.document["message"].split(":")[0] for posted in received]
     assert [kind for kind in dict.fromkeys(told) if kind in LOOP] == LOOP
-    assert octavo("audit", "verify", folder).returncode == 0
+    assert octavo("audit", "verify", "--dir", folder).returncode == 0
     page = folder / "report.html"
     assert octavo("report", folder, "-o", page).returncode == 0
     assert asked["candidate_id"] in page.read_text()
