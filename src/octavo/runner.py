@@ -22,6 +22,7 @@ from sqlalchemy import exc
 from octavo.definition import Pipeline, fingerprint
 from octavo.engines import LocalEngine
 from octavo.errors import DefinitionError, OctavoError, ResourceError
+from octavo.logs import about
 from octavo.services.addresses import check
 from octavo.services.config import ConfigService
 from octavo.services.deliveries import Deliveries
@@ -359,7 +360,8 @@ class Runner:
             told = {"run_id": context.run_id, "reason": reason}
             tables.emit(connection, "stage began", name, **told)
         try:
-            outcome = _run_guarded(STAGES[name], context)
+            with about(run_id=context.run_id, stage=name):
+                outcome = _run_guarded(STAGES[name], context)
         except BaseException as error:
             state = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
             self._end_stage(row[0], state, time.monotonic() - began)  # type: ignore[index]

@@ -121,11 +121,12 @@ def test_a_month_of_flights_comes(tmp_path, octavo, monkeypatch):
         'FLIGHTS = DATA / "flights.csv.zip"': f'FLIGHTS = "{data}/*.csv"',
         "    label=ov.Label(": f"{WATCHED}    label=ov.Label(",
     }
-    for name in ("schedule", "departures", "arrivals"):
-        edits[f'    "{name}",\n'] = f'    "{name}",\n    schedule=ov.Schedule(on="data"),\n'
     for old, new in edits.items():
         assert script.count(old) == 1, old
         script = script.replace(old, new)
+    of_files = "    event_id=flight,\n"
+    assert script.count(of_files) == 3
+    script = script.replace(of_files, f'{of_files}    schedule=ov.Schedule(on="data"),\n')
     (folder / "pipeline.py").write_text(script)
     flights.filter(month < "2013-07").write_csv(data / "until-june.csv")
     with receiver() as (host, received):

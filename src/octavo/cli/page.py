@@ -54,7 +54,7 @@ def _write(project: Any, output: Path | None) -> Path:
     from octavo.stores.catalog import now
 
     home = project.home
-    known = project.status() | overview(project.definition, home, project.catalog)
+    known = project.status() | overview(project.definition, home, project.catalog, now())
     cards = {}
     for each in [*known["verdicts"], *known["deployments"]] if output is None else ():
         card = home.candidate(each["candidate_id"]) / CARD

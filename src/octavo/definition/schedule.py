@@ -54,7 +54,7 @@ class Schedule(Declaration):
     on: str | None = None
     """``data``: files are offered that are not ingested; ``upstream``: what the stage reads was
     renewed; ``drift``: the same, and nothing is live yet, or monitoring found that what is live
-    sees other data than it learned from; ``manual``: somebody asks (``octavo schedule run-now``)."""
+    sees other data than it learned from; ``manual``: somebody asks (`octavo schedule run-now`)."""
     zone: str = "UTC"
     """The time zone of all that is said here, such as ``"Europe/Zurich"``."""
     from_: Moment | None = None

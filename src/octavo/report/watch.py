@@ -6,6 +6,7 @@ from typing import Any
 from octavo.pages.html import Figure, Markup, code, moment, paragraph, section, table
 
 Known = Mapping[str, Any]
+_STATES = ("delivered", "waiting", "failed")
 
 
 def watch(known: Known) -> Markup:
@@ -14,15 +15,29 @@ def watch(known: Known) -> Markup:
 
 
 def _schedules(known: Known) -> str:
-    rows = [(part, code(text)) for part, text in known["schedules"].items()]
+    rows = [
+        (
+            code(job["job"]),
+            job["state"],
+            Figure(moment(job["ended_at"])),
+            f"{job['result']}: {job['why']}" if job["result"] else "–",
+            f"on {job['on']}" if job["on"] else Figure(moment(job["next"])),
+        )
+        for job in known["jobs"]
+    ]
     if not rows:
         return paragraph("No schedule is declared.", soft=True)
-    return table(("part", "due"), rows)
+    return table(("job", "state", "last run (UTC)", "how it ended", "next (UTC)"), rows)
 
 
-def _told(known: Known) -> Markup:
-    addresses = ", ".join(known["addresses"])
-    return paragraph(f"Told: {addresses}." if addresses else "Nobody is told by URL.", soft=True)
+def _told(known: Known) -> str:
+    rows = [
+        (target, *(Figure(counts.get(state, 0)) for state in _STATES))
+        for target, counts in known["told"].items()
+    ]
+    if not rows:
+        return paragraph("Nobody is told by URL.", soft=True)
+    return f"<h3>Told</h3>{table(('who', *_STATES), rows)}"
 
 
 def _warnings(known: Known) -> str:

@@ -222,6 +222,17 @@ def undelivered(catalog: Catalog) -> dict[str, int]:
     return {state: catalog.rows(query)[0]["count"] for state, query in states.items()}
 
 
+def counted(catalog: Catalog) -> dict[str, dict[str, int]]:
+    """Return for each target that was ever told how many deliveries are in which state."""
+    columns = [_TABLE.c.target, _TABLE.c.state]
+    count = sa.func.count().label("count")
+    query: sa.Select[Any] = sa.select(*columns, count).group_by(*columns)
+    found: dict[str, dict[str, int]] = {}
+    for row in catalog.rows(query.order_by(*columns)):
+        found.setdefault(row["target"], {})[row["state"]] = row["count"]
+    return found
+
+
 def _waiting(target: str) -> sa.Select[Any]:
     """Return the query of what waits for a target, each with its event."""
     names = ("id", "event", "attempts", "next_at", "error")

@@ -12,6 +12,9 @@ import sqlalchemy as sa
 from octavo.definition import Pipeline
 from octavo.errors import DataError
 from octavo.services.audit import DEPLOYING, entries
+from octavo.services.deliveries import counted, named
+from octavo.services.scheduling.control import listed
+from octavo.services.scheduling.jobs import jobs_of
 from octavo.stages.evaluation.card import known as card_of
 from octavo.stores import catalog as tables
 from octavo.stores import deployments
@@ -31,8 +34,14 @@ BATCHES = 500
 _BATCH = ("dataset", "source", "topic", "rows", "committed_at", "withdrawn")
 
 
-def overview(pipeline: Pipeline, home: Home, catalog: Catalog) -> dict[str, Any]:
-    """Return all that a report tells besides `octavo.status.status`."""
+def overview(pipeline: Pipeline, home: Home, catalog: Catalog, now: int) -> dict[str, Any]:
+    """Return all that a report tells besides `octavo.status.status`.
+
+    Parameters
+    ----------
+    now
+        Microseconds since the epoch.
+    """
     return {
         "target": pipeline.problem.target,
         "kind": pipeline.problem.kind,
@@ -50,8 +59,8 @@ def overview(pipeline: Pipeline, home: Home, catalog: Catalog) -> dict[str, Any]
         "verdicts": catalog.rows(sa.select(tables.verdicts).order_by(tables.verdicts.c.id)),
         "deployments": _deployments(catalog),
         "watched": _watched(catalog),
-        "schedules": _schedules(pipeline),
-        "addresses": [each.shown for each in pipeline.notify],
+        "jobs": listed(jobs_of(pipeline), catalog, now),
+        "told": {name: {} for name in named(pipeline.notify)} | counted(catalog),
         "warnings": _warnings(catalog),
         "runs": _runs(catalog),
         "steps": _steps(catalog),
@@ -136,11 +145,6 @@ def _watched(catalog: Catalog) -> list[Row]:
     here = (table.c.stage == "monitoring") & (table.c.state == "succeeded")
     query = sa.select(table).where(here).order_by(table.c.id.desc()).limit(WATCHED)
     return [row for row in reversed(catalog.rows(query)) if row["outputs"].get("drift")]
-
-
-def _schedules(pipeline: Pipeline) -> dict[str, str]:
-    declared = pipeline.schedules.items()
-    return {part: each.cron or f"every {each.every}" for part, each in declared}
 
 
 def _warnings(catalog: Catalog) -> list[Row]:

@@ -84,7 +84,9 @@ def made(word: str = "w", **given: Any) -> dict[str, Any]:
             deployed | {"deployment_id": "deployment-2", "live_from": AT - 9, "live_to": None},
         ],
         "watched": [{"finished_at": AT - n * HOUR, "outputs": look} for n in (2, 1)],
-        "schedules": {word: word}, "addresses": [word], "warnings": [event], "decisions": [event],
+        "jobs": [{"job": word, "state": word, "ended_at": AT, "result": word, "why": word,
+                  "on": None, "next": AT}], "told": {word: {"delivered": 3}},
+        "warnings": [event], "decisions": [event],
         "runs": [{"run_id": word, "started_at": AT - HOUR, "finished_at": AT, "state": word,
                   "reason": word, "error": word}],
         "steps": [

@@ -75,7 +75,7 @@ def test_a_stage_that_failed_says_why_and_what_tries_again():
 
 def test_where_nothing_ran_each_stage_names_its_command(make_project, tmp_path):
     project = load(make_project(tmp_path / "shop", orders=20))
-    known = project.status() | overview(project.definition, project.home, project.catalog)
+    known = project.status() | overview(project.definition, project.home, project.catalog, AT)
     text, tags = read_page(report(known, AT))
     assert "Not answered yet" in text
     assert all(f"What runs it: {command}" in text for command in COMMANDS.values())
