@@ -3,7 +3,6 @@
 Ingested, prepped, drift noticed, trained, judged, approved, deployed, people told.
 """
 
-import json
 import shutil
 from datetime import UTC, datetime
 from pathlib import Path
@@ -114,11 +113,16 @@ def test_a_month_of_flights_comes(tmp_path, octavo, monkeypatch):
     data.mkdir()
     package = load(FLIGHTS).definition.rows.source.patterns[0]
     shutil.unpack_archive(package, tmp_path)
-    flights = pl.read_csv(tmp_path / "flights.csv", infer_schema=False)
+    whole = {
+        "flights": pl.read_csv(tmp_path / "flights.csv", infer_schema=False),
+        "weather": pl.read_csv(package.parent / "weather.csv", infer_schema=False),
+    }
     month = pl.col("time_hour").str.slice(0, 7)
     script = (FLIGHTS / "pipeline.py").read_text()
     edits = SCHEDULED | {
-        'FLIGHTS = DATA / "flights.csv.zip"': f'FLIGHTS = "{data}/*.csv"',
+        'FLIGHTS = DATA / "flights.csv.zip"': f'FLIGHTS = "{data}/flights-*.csv"',
+        'ov.Files(DATA / "weather.csv"),': f'ov.Files("{data}/weather-*.csv"),\n'
+        '    schedule=ov.Schedule(on="data"),',
         "    label=ov.Label(": f"{WATCHED}    label=ov.Label(",
     }
     for old, new in edits.items():
@@ -128,15 +132,16 @@ def test_a_month_of_flights_comes(tmp_path, octavo, monkeypatch):
     assert script.count(of_files) == 3
     script = script.replace(of_files, f'{of_files}    schedule=ov.Schedule(on="data"),\n')
     (folder / "pipeline.py").write_text(script)
-    flights.filter(month < "2013-07").write_csv(data / "until-june.csv")
+    for name, frame in whole.items():
+        frame.filter(month < "2013-07").write_csv(data / f"{name}-until-june.csv")
     with receiver() as (host, received):
         monkeypatch.setenv("TELL", f"json://{host}/")
         loop = unattended(folder)
         first = first_model(loop, octavo)
         del received[:]
-        flights.filter(month == "2013-07").write_csv(data / "july.csv")
+        for name, frame in whole.items():
+            frame.filter(month == "2013-07").write_csv(data / f"{name}-july.csv")
         ran = dict(loop.goes_on(120))
-        print(json.dumps([ran, [posted.document["message"] for posted in received]], indent=1))
         assert ran["training"] == "training, evaluation"
         live = loop.project.catalog.live_deployment()
         if asked := _asked(loop.project):
