@@ -18,6 +18,8 @@ from octavo.errors import DefinitionError
 
 LOG = logging.getLogger("octavo")
 TEXT, JSON = "text", "json"
+_FIRST = ("time", "level", "service")
+"""What every object begins with."""
 
 _ABOUT: ContextVar[Mapping[str, str]] = ContextVar("about", default=MappingProxyType({}))
 
@@ -56,7 +58,7 @@ def begin(form: str, service: str, pipeline: str = "") -> None:
 def relayed(line: str, *, service: str, pipeline: str, is_error: bool) -> str:
     """Return as JSON what a service said in whatever form."""
     found = _object(line)
-    if "message" not in found:
+    if not found.keys() >= {*_FIRST, "message"}:
         level = "error" if is_error else "info"
         found = {"time": _moment(datetime.now(UTC)), "level": level, "message": line}
     return _line(found | {"service": service}, pipeline)
@@ -65,7 +67,7 @@ def relayed(line: str, *, service: str, pipeline: str, is_error: bool) -> str:
 def _object(line: str) -> dict[str, Any]:
     try:
         found = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
 
@@ -109,9 +111,8 @@ class _Json(logging.Formatter):
 
 
 def _line(found: Mapping[str, Any], pipeline: str) -> str:
-    first = ("time", "level", "service")
-    named = {name: found[name] for name in first} | ({"pipeline": pipeline} if pipeline else {})
-    return json.dumps(named | {k: v for k, v in found.items() if k not in first}, default=str)
+    named = {name: found[name] for name in _FIRST} | ({"pipeline": pipeline} if pipeline else {})
+    return json.dumps(named | {k: v for k, v in found.items() if k not in _FIRST}, default=str)
 
 
 def _moment(at: datetime) -> str:

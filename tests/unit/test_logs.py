@@ -75,7 +75,8 @@ def test_what_a_service_said_in_any_form_is_passed_on():
     }  # fmt: skip
     own = {"time": "t", "level": "warning", "service": "server", "message": "m", "dataset": "d"}
     assert json.loads(relayed(json.dumps(own), is_error=True, **who)) == own | who
-    for odd in ("[1]", '{"message"', '"message"', "{}", ""):
+    foreign = ('{"message": "m"}', '{"time": 1, "message": "m"}', "[" * 100_000)
+    for odd in ("[1]", '{"message"', '"message"', "{}", "", *foreign):
         assert json.loads(relayed(odd, is_error=False, **who))["message"] == odd
 
 
