@@ -2,7 +2,9 @@
 
 import json
 import os
+from math import isfinite
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -42,10 +44,18 @@ def metrics(folder: Path, output: Path | None, home: Path | None, as_json: bool)
         draft.write_text(told)
         draft.replace(output)
     if as_json:
-        click.echo(json.dumps([sample._asdict() for sample in found]))
+        click.echo(json.dumps([_told(sample) for sample in found]))
     elif output is None:
         click.echo(told, nl=False)
     return ExitCode.DONE
 
 
 COMMANDS = (metrics,)
+
+
+def _told(sample: Any) -> dict[str, Any]:
+    """Return a sample as JSON can hold it: what is no number is written as Prometheus writes it."""
+    from prometheus_client.utils import floatToGoString
+
+    value = float(sample.value)
+    return sample._asdict() | {"value": value if isfinite(value) else floatToGoString(value)}

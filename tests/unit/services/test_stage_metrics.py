@@ -1,5 +1,6 @@
 """Metrics of the stages are what the catalog says, are read seldom, and fail nobody."""
 
+import json
 import re
 import sqlite3
 from contextlib import closing
@@ -30,6 +31,18 @@ class Clock:
 
     def __call__(self):
         return self.at
+
+
+def test_what_is_no_number_is_json_too(shop, octavo):
+    told = {"name": "customer", "key": "*", "batch_id": "b", "cause": "withdrawn"}
+    shop.catalog.insert(tables.stale, **told, position=1, rows=1, at=1)
+
+    def refuse(word):
+        raise AssertionError(word)
+
+    found = json.loads(octavo("metrics", shop.folder, "--json").stdout, parse_constant=refuse)
+    assert {each["value"] for each in found if each["family"] == "stale_entities"} == {"+Inf"}
+    assert {type(each["value"]) for each in found} == {float, str}
 
 
 def watched(project, clock=None):
