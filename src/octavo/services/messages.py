@@ -10,6 +10,8 @@ from octavo.stores.catalog import Row
 
 MOST = 50
 """Events that a message shows one by one."""
+LONGEST = 250
+"""Characters of a title: a mail server refuses a line of a thousand."""
 
 
 class Message(NamedTuple):
@@ -34,8 +36,9 @@ def composed(rule: Notify, pipeline: str, events: Sequence[Row]) -> Message:
     lines = [rule.body.format_map(_fields(pipeline, event, count)) for event in events[:MOST]]
     if count > MOST:
         lines.append(f"… and {count - MOST:,} more: octavo audit list")
-    title = rule.title.format_map(_fields(pipeline, gravest, count))
-    return Message(title, "\n".join(lines), gravest["severity"])
+    body = "\n".join(lines).strip("\n") or sentence(gravest)  # nobody takes a message without one
+    title = " ".join(rule.title.format_map(_fields(pipeline, gravest, count)).split())
+    return Message(title[:LONGEST], body, gravest["severity"])
 
 
 def _fields(pipeline: str, event: Row, count: int) -> dict[str, Any]:
