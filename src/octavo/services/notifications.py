@@ -63,11 +63,12 @@ class NotificationService:
 
     def tell(self) -> None:
         """Tell what is new, and send what is due; what cannot be sent now stays in the queue."""
-        self._show()
-        if self.deliveries is not None:
-            with suppress(ResourceError):  # the catalog is busy or full: sent with what comes next
-                self.deliveries.deliver()
+        with suppress(ResourceError):  # the catalog is busy or full: told with what comes next
             self._show()
+            if self.deliveries is not None:
+                with suppress(ResourceError):  # what was written down until then is told
+                    self.deliveries.deliver()
+                self._show()
 
     def _show(self) -> None:
         while events := self._after(self.told):

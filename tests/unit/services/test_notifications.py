@@ -50,6 +50,21 @@ def test_events_are_told_once_and_logged_all(tmp_path, catalog):
     assert kinds == ["model ready", "trial finished", "rows rejected"]
 
 
+def test_a_catalog_that_is_busy_fails_nothing_and_is_told_of_later(tmp_path, catalog, monkeypatch):
+    said = []
+    service = NotificationService(catalog, tmp_path / "log", lambda _, text: said.append(text))
+    catalog.emit("deployed", "candidate-1")
+
+    def busy(query):
+        raise ResourceError("the catalog is busy.", fix="Try again.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(catalog, "rows", busy)
+        service.tell()
+    service.tell()
+    assert said == ["deployed: candidate-1"]
+
+
 def test_events_are_sent_to_urls(tmp_path, catalog):
     with receiver() as (host, received):
         service = NotificationService(
