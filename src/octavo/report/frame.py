@@ -87,7 +87,9 @@ def _next(known: Known, found: Known) -> str:
     if found["state"] == "running":
         said = "It runs now, or was killed; what goes on with it:"
         return _box(paragraph(said, command, soft=True), "next")
-    error = known["error"] or "Why is not recorded."
+    error = known["failures"].get(found["name"]) or "Why is not recorded."
+    if (known["error"] or "").startswith(error):  # the last run's, with all its lines
+        error = known["error"]
     return _box(
         paragraph(error) + paragraph("What tries again:", command, soft=True),
         "failed" if found["state"] == "failed" else "next",

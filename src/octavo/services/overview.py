@@ -61,6 +61,7 @@ def overview(pipeline: Pipeline, home: Home, catalog: Catalog, now: int) -> dict
         "watched": _watched(catalog),
         "jobs": listed(jobs_of(pipeline), catalog, now),
         "told": {name: {} for name in named(pipeline.notify)} | counted(catalog),
+        "failures": _failures(catalog),
         "warnings": _warnings(catalog),
         "runs": _runs(catalog),
         "steps": _steps(catalog),
@@ -145,6 +146,15 @@ def _watched(catalog: Catalog) -> list[Row]:
     here = (table.c.stage == "monitoring") & (table.c.state == "succeeded")
     query = sa.select(table).where(here).order_by(table.c.id.desc()).limit(WATCHED)
     return [row for row in reversed(catalog.rows(query)) if row["outputs"].get("drift")]
+
+
+def _failures(catalog: Catalog) -> dict[str, str]:
+    """Return of each stage that ever failed why it did the last time."""
+    table = tables.events
+    here = table.c.kind == "run failed"
+    newest = sa.select(sa.func.max(table.c.id)).where(here).group_by(table.c.subject)
+    rows = catalog.rows(sa.select(table).where(table.c.id.in_(newest)))
+    return {row["subject"]: row["document"].get("error", "") for row in rows}
 
 
 def _warnings(catalog: Catalog) -> list[Row]:

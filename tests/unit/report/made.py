@@ -86,7 +86,7 @@ def made(word: str = "w", **given: Any) -> dict[str, Any]:
         "watched": [{"finished_at": AT - n * HOUR, "outputs": look} for n in (2, 1)],
         "jobs": [{"job": word, "state": word, "ended_at": AT, "result": word, "why": word,
                   "on": None, "next": AT}], "told": {word: {"delivered": 3}},
-        "warnings": [event], "decisions": [event],
+        "failures": {}, "warnings": [event], "decisions": [event],
         "runs": [{"run_id": word, "started_at": AT - HOUR, "finished_at": AT, "state": word,
                   "reason": word, "error": word}],
         "steps": [

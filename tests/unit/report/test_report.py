@@ -64,13 +64,24 @@ def test_the_same_is_drawn_alike():
 
 def test_a_stage_that_failed_says_why_and_what_tries_again():
     known = made(error="the disk is full.\nFree some space.")
+    known["failures"] = {"training": "the disk is full.", "prep": "a file is gone."}
+    known["stages"][2] |= {"state": "failed"}
     known["stages"][4] |= {"state": "failed"}
     known["stages"][5] |= {"state": "waiting", "seconds": None}
     known["stages"][6] |= {"state": "running", "seconds": None}
     text, _ = read_page(report(known, AT))
     assert "the disk is full. Free some space. What tries again: octavo train" in text
+    assert "a file is gone. What tries again: octavo prep" in text, "its own, not the last run's"
     assert "It has not run yet. What runs it: octavo evaluate" in text
     assert "It runs now, or was killed; what goes on with it: octavo deploy" in text
+
+
+def test_why_a_stage_failed_is_what_was_recorded_of_it_last(make_project, tmp_path):
+    project = load(make_project(tmp_path / "shop", orders=20))
+    for stage, error in (("prep", "first."), ("prep", "then."), ("training", "other.")):
+        project.catalog.emit("run failed", stage, severity="error", error=error)
+    known = overview(project.definition, project.home, project.catalog, AT)
+    assert known["failures"] == {"prep": "then.", "training": "other."}
 
 
 def test_where_nothing_ran_each_stage_names_its_command(make_project, tmp_path):
