@@ -31,6 +31,11 @@ LOOK = 1.0
 """Seconds between two looks for what is due: two queries of the catalog, about a millisecond."""
 
 _TABLE, _EVENTS, _TOLD = tables.deliveries, tables.events, tables.told
+_DECIDING = (
+    *(_TABLE.c[name] for name in ("id", "attempts", "next_at")),
+    *(_EVENTS.c[name] for name in ("kind", "at", "severity")),
+)
+"""What decides which deliveries are next."""
 
 
 def named(notifies: Sequence[Notify]) -> dict[str, Notify]:
@@ -139,15 +144,19 @@ class Deliveries:
         if not self.catalog.rows(_waiting(target).where(_TABLE.c.next_at <= now).limit(1)):
             return []
         with self.catalog.transaction(alone=True) as connection:
-            rows = [dict(row) for row in connection.execute(_waiting(target)).mappings()]
+            # Of thousands that wait only what decides is read, as all who write wait for this.
+            light = _waiting(target).with_only_columns(*_DECIDING)
+            rows = [dict(row) for row in connection.execute(light).mappings()]
             lost = [r for r in rows if r["attempts"] >= rule.attempts and r["next_at"] <= now]
             self._give_up(connection, target, lost, UNKNOWN)
-            found = messages(rule, [_seen(row) for row in rows if row not in lost], now)
+            over = {row["id"] for row in lost}
+            found = messages(rule, [_seen(row) for row in rows if row["id"] not in over], now)
             chosen = {each.id for each in found[0]} if found else set()
-            mine = _TABLE.update().where(_TABLE.c.id.in_(chosen))
+            mine = _TABLE.c.id.in_(chosen)
             claim = {"attempts": _TABLE.c.attempts + 1, "next_at": now + LEASE}
-            connection.execute(mine.values(**claim))
-            return [row | {"attempts": row["attempts"] + 1} for row in rows if row["id"] in chosen]
+            connection.execute(_TABLE.update().where(mine).values(**claim))
+            claimed = connection.execute(_waiting(target).where(mine)).mappings()
+            return [dict(row) for row in claimed]
 
     def _send(self, target: str, rule: Notify, claimed: Sequence[Row]) -> str:
         """Send one message, and write down what came of it; return why it was not taken."""
