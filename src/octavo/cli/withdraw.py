@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from octavo.cli.display import TerminalDisplay
-from octavo.errors import DefinitionError, ExitCode
+from octavo.errors import DefinitionError, ExitCode, OctavoError
 
 _NAMED = 5
 """Candidates and deployments that are named, at the most."""
@@ -27,20 +27,30 @@ def withdrawn(project: Any, batch_id: str, reason: str, *, rebuild: bool, as_jso
     found = _found(project, batch_id, marks)
     if not as_json:
         _tell(found)
-    if rebuild and marks:
-        with TerminalDisplay() as display:
-            project.run(display, first="prep", last="prep")
+    failed = _rebuilt(project) if rebuild and marks else None
     still = {mark["name"] for mark in project.catalog.stale() if mark["batch_id"] == batch_id}
     found["rebuilt"] = [name for name in found["stale"] if name not in still]
     found["remains"] = _remains(found, batch_id)
     if as_json:
         click.echo(json.dumps(found))
-        return ExitCode.DONE
-    if found["rebuilt"]:
-        click.echo(f"Made anew without it: {', '.join(found['rebuilt'])}.")
-    for each in found["remains"]:
-        click.echo(f"Remains: {each}")
+    else:
+        if found["rebuilt"]:
+            click.echo(f"Made anew without it: {', '.join(found['rebuilt'])}.")
+        for each in found["remains"]:
+            click.echo(f"Remains: {each}")
+    if failed is not None:  # the batch is withdrawn all the same, which was told
+        raise failed
     return ExitCode.DONE
+
+
+def _rebuilt(project: Any) -> OctavoError | None:
+    """Fold anew what is stale; return why that could not be done."""
+    try:
+        with TerminalDisplay() as display:
+            project.run(display, first="prep", last="prep")
+    except OctavoError as error:
+        return error
+    return None
 
 
 def _found(project: Any, batch_id: str, marks: Sequence[dict[str, Any]]) -> dict[str, Any]:
