@@ -17,10 +17,12 @@ from octavo.services.lineage.records import (
     told,
 )
 from octavo.services.lineage.sight import Place, could_see, prepped, recorded
-from octavo.services.lineage.uses import Reach, _within
+from octavo.services.lineage.uses import COLUMNS, Reach, Uses, _Finder, _within
 from octavo.stores import catalog as tables
 from octavo.stores.catalog import Catalog
-from octavo.stores.raw import ROWS_PER_BATCH
+from octavo.stores.home import Home
+from octavo.stores.predictions import SCHEMA, PredictionStore
+from octavo.stores.raw import ROWS_PER_BATCH, RawStore
 
 PAYMENTS = ov.Dataset("payments", ov.Files("p.csv"), event_id="id", event_time="at")
 OUTCOMES = ov.Dataset("outcomes", ov.Files("o.csv"), event_id="id", event_time="at")
@@ -186,3 +188,17 @@ def test_an_event_is_within_reach_of_the_windows(reach, within):
     )
     facts = pl.DataFrame({"_key": ["a", "a"], "_time": [40, 100], "_fact": [40, 100]})
     assert sorted(_within(asked, facts, reach).to_list()) == within
+
+
+def test_predictions_for_rows_of_a_dataset_that_has_none_any_more_crash_nothing(tmp_path):
+    home, catalog = Home(tmp_path / "home"), Catalog(tmp_path / "empty.db")
+    stores = RawStore(home), PredictionStore(home)
+    uses = Uses(PIPELINE, catalog, Records(PIPELINE, catalog), *stores)
+    finder = object.__new__(_Finder)
+    finder._uses, finder._batch = uses, {"sequence": 1, "clock": 1, "withdrawn": None}
+    predicted = {"origin": ["batch"], "positions": ['{"card": 5}'], "_event_id": ["e"]}
+    schema = {name: SCHEMA[name] for name in COLUMNS}
+    block = pl.DataFrame(predicted, schema_overrides=schema).match_to_schema(
+        schema, missing_columns="insert"
+    )
+    assert finder._of_rows(PIPELINE.views[0], block.with_row_index("_row")).is_empty()

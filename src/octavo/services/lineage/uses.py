@@ -157,7 +157,7 @@ class _Finder:
         }
         came = [text for text, has_come in through.items() if has_come]
         of_rows = of_rows.filter(pl.col("positions").is_in(came))
-        if not of_rows.height:
+        if not of_rows.height or self._uses.rows.is_empty():
             return _asking(view, None)
         asked = of_rows.select("_row", EVENT_ID, EVENT_TIME, _at=pl.col("at").cast(pl.Int64))
         asked = asked.join(self._uses.rows.drop(EVENT_TIME), on=EVENT_ID, how="inner")

@@ -138,7 +138,7 @@ def _view_of(pipeline: Pipeline, feature: str) -> View:
         raise DefinitionError(
             "it is no window: it is computed from its own row, or from other features.",
             where=f"feature {feature!r}",
-            fix="Ask for a window feature: " + ", ".join(windows[:8]) + ".",
+            fix=f"Ask for a window feature: {', '.join(windows[:8]) or 'there are none'}.",
         )
     raise DefinitionError.unknown("window feature", feature, windows)
 
