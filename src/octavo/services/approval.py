@@ -7,8 +7,11 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
+import sqlalchemy as sa
+
 from octavo.errors import DataError, DefinitionError
 from octavo.stores import approvals, deployments
+from octavo.stores import catalog as tables
 from octavo.stores.catalog import Catalog, Row, now
 
 
@@ -66,8 +69,8 @@ def asked(catalog: Catalog, candidate: str = "") -> Row:
         If there is no request, or it has its answer.
     """
     if candidate and catalog.candidate(candidate) is None:
-        newest = approvals.newest(catalog)
-        known = [newest["candidate_id"]] if newest else []
+        names = sa.select(tables.candidates.c.candidate_id)
+        known = [row["candidate_id"] for row in catalog.rows(names)]
         raise DefinitionError.unknown("candidate", candidate, known)
     request = approvals.newest(catalog, candidate)
     if request is None:

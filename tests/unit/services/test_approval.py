@@ -74,6 +74,11 @@ def test_what_nobody_asks_for_is_refused(catalog):
         approve(catalog, able, "", **JANE)
     with pytest.raises(DefinitionError, match="there is no candidate 'candidate-9'"):
         approve(catalog, able, "candidate-9", **JANE)
+    ask(catalog, "candidate-1")
+    ask(catalog, "candidate-2", at=2)
+    with pytest.raises(DefinitionError, match="candidate-1") as refused:
+        approve(catalog, able, "candidate-9", **JANE)
+    assert "candidate-2" in str(refused.value), "also where another one is asked for"
 
 
 def test_a_newer_verdict_supersedes(catalog):
