@@ -160,15 +160,21 @@ class Project:
         return jobs_of(self.definition)
 
     def offered(self, job: Job) -> str | None:
-        """Return a fingerprint of what there is for a job to run on; None if nothing is new."""
+        """Return a fingerprint of what there is for a job to run on; None if nothing is new.
+
+        Training brings segregation with it: a data version that is to be fixed is new as well.
+        """
         only = [job.dataset] if job.dataset else []
         if job.schedule.on == DRIFT and not self._is_out_of_date():
             return None
+        runner = self.runner(Unseen(), only)
         try:
-            step = self.runner(Unseen(), only).step(job.stage)
-        except OctavoError:  # what it reads is not there yet
-            return None
-        return whole(step.parts) if step.reason else None
+            for name in between(job.stage if job.dataset else job.first, job.stage):
+                if (step := runner.step(name)).reason:
+                    return whole(step.parts)
+        except (OctavoError, OSError):  # what it reads is not there yet, or cannot be looked at
+            pass
+        return None
 
     def _is_out_of_date(self) -> bool:
         """Say whether nothing is live, or what is live sees other data than it learned from.

@@ -60,6 +60,11 @@ def run(
 
     project = Project(folder, home, profile, os.environ.get(RELEASE))
     if dry_run:
+        if fresh:
+            raise DefinitionError(
+                "--dry-run looks at the home as it is, --fresh deletes it.",
+                fix="Leave out one of them: after --fresh all stages run.",
+            )
         return _explain(project, first, last, as_json, only)
     watch_parent()  # of a run that the scheduler began
     return _run(project, first, last, as_json, fresh=fresh, only=only, wait=wait)

@@ -100,6 +100,16 @@ def test_what_is_due_together_runs_together_and_apart_if_that_fails(world):
     assert there.begun[-1][1] == names
 
 
+def test_a_wrong_definition_of_one_dataset_does_not_stop_another(world):
+    names = ["ingestion/orders", "ingestion/returns"]
+    there = world(*(job(name, "problem", "prep", cron="0 * * * *") for name in names))
+    there.ends["ingestion/returns"] = [BROKEN, BROKEN]
+    there.go(NOW + 70 * MINUTE)
+    assert [each for _, each in there.begun] == [names, [names[0]], [names[1]]]
+    assert there.done(names[0]) == [NOW + HOUR]
+    assert [there.row(name)["state"] for name in names] == ["armed", "failed"]
+
+
 def test_other_stages_wait_for_the_run_that_goes_on(world):
     there = world(job("training", cron="0 * * * *"), job("monitoring", cron="1 * * * *"))
     there.takes = 10 * MINUTE
@@ -205,6 +215,43 @@ def test_another_schedule_begins_anew_and_what_is_not_declared_is_forgotten(worl
     there.go(NOW + 6 * HOUR)
     assert [(due - NOW) // HOUR for due in there.done("training")] == [1, 2, 5]
     assert [e["subject"] for e in there.events("job removed")] == ["monitoring"]
+
+
+@pytest.mark.parametrize(
+    ("new", "expected"),
+    [
+        ({"cron": "0 * * * *"}, [60, 120, 180]),
+        ({"every": "1h"}, [18, 78, 138]),
+        ({"every": "1h", "from_": "2026-05-01T10:30"}, [30, 90, 150]),
+    ],
+)
+def test_another_schedule_does_not_wait_for_the_beginning_of_the_one_before(world, new, expected):
+    there = world(job("training", every="1d", from_="2027-06-01")).go(NOW + 17 * MINUTE)
+    there.jobs = [job("training", **new)]
+    there.start_over()
+    there.go(NOW + 3 * HOUR + MINUTE)
+    assert [(due - NOW) // MINUTE for due in there.done("training")] == expected
+
+
+def test_an_interval_that_gets_a_beginning_counts_from_it(world):
+    there = world(job("training", every="1h")).go(NOW + 17 * MINUTE)
+    there.jobs = [job("training", every="1h", from_="2026-05-01T09:30")]
+    there.start_over()
+    there.go(NOW + 2 * HOUR)
+    assert there.done("training")[1:] == [NOW + 30 * MINUTE, NOW + 90 * MINUTE]
+
+
+def test_a_failure_is_told_once_also_when_the_job_was_paused_since(world):
+    dark = [("2026-05-01T12:30", "2026-05-01T12:40")]
+    there = world(job("training", cron="0 12 * * *", blackouts=dark))
+    there.ends["training"] = [WRONG]
+    there.go(NOW + 140 * MINUTE)
+    control.pause(there.jobs[0], there.catalog, "", there.now)
+    there.go(there.now + 5 * MINUTE)
+    control.resume(there.jobs[0], there.catalog, there.now)
+    there.go(NOW + 3 * HOUR)
+    assert there.row("training")["state"] == "failed"
+    assert len(there.events("job failed")) == 1
 
 
 def test_a_scheduler_that_comes_back_counts_for_nothing(world):

@@ -69,8 +69,13 @@ def fresh(job: Job, now: int) -> Row:
 
 
 def declared_anew(job: Job, row: Row, now: int) -> Row:
-    """Return what the catalog is to have of a job whose schedule is another one now."""
-    place = max(first_place(job.schedule, now), row["place"])
+    """Return what the catalog is to have of a job whose schedule is another one now.
+
+    An interval that declares no beginning goes on from the last time that was settled.
+    """
+    place = first_place(job.schedule, now)
+    if job.schedule.from_ is None and row["place"] <= now:  # else it had not begun
+        place = max(place, row["place"])
     return row | {"declared": job.declared, "place": place, "retry_at": None}
 
 
@@ -149,7 +154,7 @@ def ended(job: Job, row: Row, now: int, how: Ended, *, alone: bool) -> Row:
     if not how.failed:
         return told | {"state": ARMED, "reason": "", "result": DONE, "tries": 0}
     told["result"], left = FAILED, row["tries"] - alone
-    if how.definite or left == 0:
+    if (how.definite and alone) or left == 0:
         return told | {"state": FAILED, "reason": how.why, "tries": 0}
     wait = _backoff(job, left) if alone else 0
     told |= {"state": WAITING, "reason": _again(how.why)}

@@ -191,7 +191,8 @@ def _moved(before: Row | None, after: Row, at: Standing) -> _Move:
     state = after["state"]
     is_new = before is None or before["state"] != state or state == RUNNING
     told: dict[str, Any] = {"reason": after["reason"]}
-    kind = store.TOLD[state] if is_new else ""
+    # That its run failed was told when it ended; that it was paused since does not make it new.
+    kind = store.TOLD[store.ARMED if state == store.FAILED else state] if is_new else ""
     if state == RUNNING:
         told["due"] = after["due"]
     if at.skipped is None or after["place"] != at.place:
