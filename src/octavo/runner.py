@@ -60,6 +60,8 @@ STAGES: dict[str, Stage] = {
     "monitoring": monitoring,
 }
 """The one list of stages that run, dry run, status and schedules walk."""
+KILLED = "the last run of it was killed"
+"""Why a stage is to run that began and did not end, to who holds the home for a run."""
 
 
 class Display(Protocol):
@@ -244,6 +246,8 @@ class Runner:
             reason = None
             with suppress(OctavoError) if due else nullcontext():  # what it reads may come yet
                 reason = self.step(name).reason
+            if reason == KILLED and self.home.is_running:
+                reason = "it runs now"
             if reason is None and due:
                 reason = f"{due[0][0]} comes first and may change what it reads"
             if reason is not None:
@@ -293,8 +297,8 @@ class Runner:
         done = self.catalog.one(runs.where(table.c.state == "succeeded"))
         before = (done["parts"] if done else None) or {}
         if last["state"] != "succeeded":
-            failed = f"the last run of it {last['state'].replace('running', 'was killed')}"
-            return Step(name, parts, failed, before)
+            failed = f"the last run of it {last['state']}"
+            return Step(name, parts, KILLED if last["state"] == "running" else failed, before)
         return Step(name, parts, self._changed(last, parts), before)
 
     def _changed(self, last: Row, parts: Parts) -> str | None:

@@ -597,6 +597,8 @@ def test_commands_that_run_give_one_document_too(finished, here):
 
 
 WRONG = {
+    "run DIR --fresh --dry-run": "--dry-run looks at the home as it is, --fresh deletes it. "
+    "Leave out one of them: after --fresh all stages run.",
     "data DIR --split tarin": "there is no split 'tarin'. Did you mean 'train'?",
     "data DIR -o DIR/x.xls": "DIR/x.xls: there is no format '.xls'. "
     "Known: .arrow, .csv, .ndjson, .parquet.",

@@ -124,9 +124,13 @@ def _done(
 
 
 def _project(folder: Path, home: Path | None) -> Any:
+    """Return the project as the scheduler has it: as released, while services run."""
     from octavo.project import Project
+    from octavo.stores import releases
 
-    return Project(folder, home)
+    project = Project(folder, home)
+    live = releases.live(project.catalog) if project.home.is_supervised else None
+    return project.of_release(live["release_id"], None) if live else project
 
 
 def _shown(row: dict[str, Any]) -> dict[str, Any]:

@@ -278,6 +278,16 @@ class Home:
         (self.path / "locks").mkdir(parents=True, exist_ok=True)
         return (self.path / "locks" / name).open("a+")
 
+    @property
+    def is_running(self) -> bool:
+        """Whether a process runs the pipeline."""
+        with (self.path / "lock").open("a+") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return True
+        return False
+
     @contextlib.contextmanager
     def lock(self, *, wait: bool = False) -> Iterator[None]:
         """Hold the home for one run; the lock goes with the process, however that ends.
