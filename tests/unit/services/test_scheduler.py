@@ -120,6 +120,15 @@ def test_other_stages_wait_for_the_run_that_goes_on(world):
     assert there.done("monitoring") == [NOW + HOUR + MINUTE]
 
 
+def test_what_waits_for_news_gets_its_turn_beside_a_job_that_is_always_due(world):
+    there = world(job("monitoring", every="10m"), job("training", on="upstream"))
+    there.takes = 15 * MINUTE
+    there.go(NOW + 5 * MINUTE)
+    there.offered["training"] = "new"
+    there.go(NOW + 2 * HOUR)
+    assert [names for _, names in there.begun].index(["training"]) == 1
+
+
 def test_nothing_begins_in_a_blackout_and_what_was_due_runs_once_after_it(world):
     dark = [("2026-05-01T12:30", "2026-05-01T15:30")]
     there = world(job("training", cron="0 * * * *", blackouts=dark))

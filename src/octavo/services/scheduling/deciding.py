@@ -108,7 +108,9 @@ def _by_schedule(job: Job, row: Row, now: int, offered: str | None) -> Standing:
     if schedule.on is not None:
         if offered in (None, row["token"]) or not is_active(schedule, now):
             return Standing(*resting, place)
-        return Standing(WAITING, "there is something new", place, now)
+        # Since it waits, so that it comes before what is due again and again.
+        due = row["since"] if row["state"] == WAITING else now
+        return Standing(WAITING, "there is something new", place, due)
     newest = newest_time(schedule, place, now)
     if newest is None:
         return Standing(*resting, place)
