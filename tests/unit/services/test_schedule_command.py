@@ -40,6 +40,7 @@ def edit(folder, edits):
 def test_jobs_are_those_of_what_was_released_while_services_run(tmp_path):
     folder = write_project(tmp_path / "shop", orders=20, edits=training(cron="0 2 * * *"))
     released = load(folder).kept_for_release(None)
+    assert released.release is not None
     released.begin_release()
     releases.go_live(released.catalog, released.release)
     text = (folder / "pipeline.py").read_text()

@@ -44,7 +44,7 @@ def test_what_becomes_of_missed_times(world, missed, hours):
     first = there.done("training")[0]
     assert [round((due - first) / HOUR, 3) for due in there.done("training")] == hours
     skipped = [e["document"]["skipped"] for e in there.events() if "skipped" in e["document"]]
-    expected = {"all": [], "once": [[1, 4]], "skip": [[1, 4]]}[missed]
+    expected = {"all": [], "once": [[1, 3]], "skip": [[1, 4]]}[missed]
     assert [[(each - first) / HOUR for each in pair] for pair in skipped] == expected
 
 

@@ -117,7 +117,8 @@ def _by_schedule(job: Job, row: Row, now: int, offered: str | None) -> Standing:
     first = next_time(schedule, place)
     assert first is not None, "there is one up to now"
     due = first if schedule.missed == ALL else newest
-    skipped = (first, newest) if first < due else None
+    before = newest_time(schedule, place, due - 1)
+    skipped = None if before is None else (first, before)
     if schedule.missed == SKIP and now - newest > PUNCTUAL:
         return Standing(*resting, newest, skipped=(first, newest))
     return Standing(WAITING, f"due at {written(job, due)}", due, due, skipped)
