@@ -6,14 +6,14 @@ An error is ``{"error": …}``, whatever was asked for; MLflow's clients get the
 """
 
 import asyncio
-import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from octavo.errors import DataError, DefinitionError, OctavoError
-from octavo.server import docs, lookups, mlflow, openapi
+from octavo.logs import LOG, about, also
+from octavo.server import docs, lookups, mlflow, openapi, request_ids
 from octavo.server.access import CALLER
 from octavo.server.answers import AGAIN, Answer, Refused, as_json, not_allowed
 from octavo.server.asgi import CLOSE, Message, Receive, Scope, Send
@@ -33,8 +33,6 @@ from octavo.services.rows import RowService
 from octavo.services.waiting import BehindError
 
 _EVENTS = "/v1/datasets/{name}/events"
-_FAULT = Refused(500, "a fault of the server; its log says more", (CLOSE,))
-_LOGGER = logging.getLogger("uvicorn.error")
 
 
 @dataclass(frozen=True)
@@ -98,15 +96,15 @@ class App:
             return
         if scope["type"] != "http":
             return
-        found, fault = self.routes.find(scope["path"]), None
+        found = self.routes.find(scope["path"])
         try:
+            if (request_id := request_ids.given(scope)) is not None:
+                also(request_id=request_id.decode())  # to the end of this task
             answer = await self._answer(found, scope, receive)
-        except Exception as error:  # noqa: BLE001  it is counted and answered, then told in the log
-            answer, fault = refusal(_FAULT, scope["path"]), error
+        except Exception as error:  # noqa: BLE001  it is told in the log, counted and answered
+            answer = refusal(_told(error, request_ids.given(scope)), scope["path"])
         self.metrics.answered(found.pattern if found else "other", answer.status)
         await answered(answer, scope, send, is_last=self.is_leaving)
-        if fault is not None:
-            raise fault
 
     def at_once(self, scope: Scope) -> Take | None:
         """Return what answers requests of one head whose body is there; None: `__call__` does."""
@@ -241,12 +239,17 @@ class _Reply:
 
     def set_exception(self, error: BaseException) -> None:
         """Answer with a refusal; what is nobody's fault but ours is told in the log."""
-        if isinstance(error, Refused | OctavoError):
-            refused = _refused(error)
-        else:
-            refused = _FAULT
-            _LOGGER.error("Exception in ASGI application\n", exc_info=error)
+        refused = _refused(error) if isinstance(error, Refused | OctavoError) else _told(error)
         self.set_result(refusal(refused, self._path))
+
+
+def _told(error: BaseException, request_id: bytes | None = None) -> Refused:
+    """Tell of a fault in the log; return how it is refused: with what finds it there again."""
+    named = request_ids.made() if request_id is None else request_id.decode()
+    headers = (CLOSE,) if request_id else (CLOSE, (request_ids.HEADER, named.encode()))
+    with about(request_id=named):
+        LOG.error(f"A fault of the server, request {named}", exc_info=error)
+    return Refused(500, f"a fault of the server; its log says more, of request {named}", headers)
 
 
 def _refused(error: Refused | OctavoError) -> Refused:

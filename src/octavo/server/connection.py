@@ -19,6 +19,7 @@ from uvicorn.protocols.http.httptools_impl import (
     HttpToolsProtocol,
 )
 
+from octavo.server import request_ids
 from octavo.server.answers import Answer
 from octavo.server.asgi import CLOSE, Message, Scope, Send
 
@@ -144,8 +145,9 @@ class Heads:
 _HEADS, _SHORT_HEAD = 1024, 2048
 """How many heads are kept, and of how many bytes at the most."""
 _END = b"\r\n\r\n"
-_MORE = {b"expect", b"upgrade", b"transfer-encoding"}
-"""Headers after which more may come than a body of the length that is said."""
+_MORE = {b"expect", b"upgrade", b"transfer-encoding", request_ids.HEADER}
+"""Headers after which more may come than a body of the length that is said; and the one that no
+other request has."""
 _OTHERS = ("HEAD", "CONNECT")
 """Methods: of one the answer has no body, of the other the request, whatever length it says."""
 _HEADERS = 64
@@ -386,7 +388,8 @@ def arrived(scope: Scope) -> Message | None:
 
 
 async def answered(answer: Answer, scope: Scope, send: Send, *, is_last: bool) -> None:
-    """Send an answer; after the last one the connection ends."""
+    """Send an answer, with the ID of its request; after the last one the connection ends."""
+    answer = request_ids.identified(answer, scope)
     is_written = not is_last and _is_written(answer, scope)
     scope.pop(_CYCLE, None)  # which has the scope: they would wait for the garbage collector
     if is_written:

@@ -67,7 +67,7 @@ class Asking:
         headers = {"host": "x", "content-type": "application/json", **headers}
         headers |= {"content-length": len(body)} if body else {}
         lines = [f"{method} {path} HTTP/1.1", *(f"{n}: {v}" for n, v in headers.items()), "", ""]
-        self.send("\r\n".join(lines).encode(), body)
+        self.send("\r\n".join(lines).encode("latin-1"), body)
         answer = http.client.HTTPResponse(self._socket, method=method)
         with answer:
             answer.begin()
@@ -521,3 +521,47 @@ def test_what_is_no_request_never_gets_the_key_of_who_asked_before(tmp_path, ask
         ask.send = lambda head, body: ask._socket.sendall(refused + body)
         assert ask(*CASES["features"])[0] == 400
     known.close()
+
+
+@pytest.mark.parametrize("path", ["/v1/nothing", "/health", FEATURES])
+def test_the_id_of_a_request_comes_back(client, path, asking):
+    ask, method = asking(client), "GET" if path == "/health" else "POST"
+    for number in range(4):
+        _, headers, _ = ask(method, path, {}, **{"x-request-id": f"mine-{number}"})
+        assert headers["x-request-id"] == f"mine-{number}"
+    for given in ("x" * 129, "\xe4", "a b"):
+        assert "x-request-id" not in ask(method, path, {}, **{"x-request-id": given})[1]
+    assert "x-request-id" not in ask(method, path, {})[1]
+
+
+def test_the_gate_gives_it_back_too(tmp_path, asking):
+    known = KnownKeys(Catalog(tmp_path / "catalog.db"), lambda text: None)
+    app, _ = hosting(None, Scorer(1))
+    with served(app, known=known) as client:
+        status, headers, _ = asking(client)(*CASES["features"], **{"x-request-id": "mine"})
+        assert (status, headers["x-request-id"]) == (401, "mine")
+    known.close()
+
+
+@pytest.mark.parametrize("given", [{}, {"x-request-id": "mine"}])
+@pytest.mark.parametrize("times", [1, 4])
+def test_a_fault_is_found_in_the_log_by_its_id(monkeypatch, caplog, given, times, asking):
+    app, _ = hosting(None, Scorer(1))
+    with served(app) as client:
+        ask = asking(client)
+        for _ in range(times - 1):
+            assert ask(*CASES["features"], **given)[0] == 200
+
+        def fails(*told):
+            raise ZeroDivisionError("of ours")
+
+        monkeypatch.setattr("octavo.server.predicting._json", fails)
+        status, headers, body = ask(*CASES["features"], **given)
+        monkeypatch.undo()
+        found = headers["x-request-id"]
+        assert (status, headers["connection"]) == (500, "close")
+        assert found in json.loads(body)["error"]
+        assert found == given.get("x-request-id", found)
+        assert ask.is_closed()
+    (record,) = [each for each in caplog.records if each.exc_info]
+    assert found in record.getMessage()
