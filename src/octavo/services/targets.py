@@ -54,11 +54,14 @@ def as_arrow(rows: pl.DataFrame) -> bytes:
     """Return rows as a block: equal rows are equal bytes.
 
     They are gathered before, so that no bit goes that is of a row beside them. Texts of which all
-    are null keep such bits (Polars 2.1), and are made anew.
+    are null keep such bits, and so do truth values in their last byte (Polars 2.1): these are made
+    anew.
     """
     buffer = io.BytesIO()
     rows = rows.select(pl.all().gather(pl.int_range(pl.len())))
     nulls = [each for each in rows if each.null_count() == each.len()]
+    truths = rows.select(pl.col(pl.Boolean))
+    rows = rows.with_columns(pl.Series(each.name, each.to_list(), pl.Boolean) for each in truths)
     rows = rows.with_columns(pl.lit(None, each.dtype).alias(each.name) for each in nulls)
     rows.write_ipc_stream(buffer, compat_level=pl.CompatLevel.oldest())
     return buffer.getvalue()
