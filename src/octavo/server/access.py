@@ -8,6 +8,7 @@ of its body. It knows nothing of what is asked. Of a request with a key the appl
 import asyncio
 import math
 import re
+from collections.abc import Callable
 from functools import lru_cache, partial
 from typing import Any
 
@@ -107,15 +108,26 @@ class Access:
     def at_once(self, scope: Scope) -> Take | None:
         """Return what answers requests of one head at once, as `App.at_once`; None: nothing does.
 
-        Whoever asks is let in, or refused, each time.
+        Whoever asks is let in, or refused, each time; where neither keys nor rates are looked at,
+        only the load and the body are.
         """
         take = self._app.at_once(scope)
-        return take and partial(self._take, take)
+        is_known = self._keys is not None or self._limits.rate is not None
+        if is_known or needed(scope["method"], scope["path"]) == OPEN:
+            return take and partial(self._take, take, self.admit)
+        return take and partial(self._take, take, self._check_load)
 
-    def _take(self, take: Take, scope: Scope, body: bytes, owed: Owed) -> None:
+    def _take(
+        self,
+        take: Take,
+        admit: Callable[[Scope], None],
+        scope: Scope,
+        body: bytes,
+        owed: Owed,
+    ) -> None:
         size = len(body)
         try:
-            self.admit(scope)
+            admit(scope)
             self._bodies.hold(size)
         except Refused as refused:
             self._refused.labels(refused.status).inc()
@@ -158,6 +170,9 @@ class Access:
         self._check_rate(caller, scope)
         if length:
             self._bodies.check(int(length))
+        self._check_load(scope)
+
+    def _check_load(self, scope: Scope) -> None:
         if self._busy >= self._limits.in_flight:
             raise Refused(429, "the server has as much to do as it takes on", (AGAIN,))
 

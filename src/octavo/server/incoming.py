@@ -93,8 +93,9 @@ class Bodies:
         Raises
         ------
         Refused
-            If all bodies together are too large; then it is not counted.
+            If it, or all bodies together, are too large; then it is not counted.
         """
+        self.check(size)
         if self._bytes + size > TOGETHER * self.largest:
             raise _too_much()
         self._bytes += size

@@ -565,3 +565,11 @@ def test_a_fault_is_found_in_the_log_by_its_id(monkeypatch, caplog, given, times
         assert ask.is_closed()
     (record,) = [each for each in caplog.records if each.exc_info]
     assert found in record.getMessage()
+
+
+def test_a_body_that_is_too_large_is_refused_each_time(asking):
+    app, _ = hosting(None, Scorer(1))
+    with served(app, Limits(largest_body=100)) as client:
+        for _ in range(4):  # each ends its connection
+            assert asking(client)("POST", FEATURES, {"features": [ROW] * 9})[0] == 413
+        assert asking(client)(*CASES["features"])[0] == 200
