@@ -28,7 +28,8 @@ def with_a_second(folder: Path) -> Project:
     dataclasses.replace(bundle, model=other).save(project.home.candidate(SECOND))
     profile = project.home.candidate(live["candidate_id"]) / "profile.json"
     shutil.copy(profile, project.home.candidate(SECOND))
-    deployments.begin(project.catalog, SECOND, live["run_id"], at=tables.now())
+    with project.catalog.transaction(alone=True) as connection:
+        deployments.replace(connection, SECOND, live["run_id"], at=tables.now())
     return project
 
 

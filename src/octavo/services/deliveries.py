@@ -23,7 +23,11 @@ from octavo.stores.user import user
 
 WAITING, DELIVERED, FAILED = "waiting", "delivered", "failed"
 DELAYED_KIND, FAILED_KIND = "notification delayed", "notification failed"
-"""Told on the console and in the log alone: another target may be as unreachable."""
+"""Told on the console and in the log alone, unless a target asks for them: another one may be as
+unreachable. That such a message did not arrive is itself told to nobody, or there were no end."""
+_OF_DELIVERIES = {DELAYED_KIND, FAILED_KIND}
+TOGETHER = 10_000
+"""Events that one message is of at the most; it shows far fewer."""
 UNKNOWN = "the process that sent it ended"
 LEASE = 120_000_000
 """Microseconds for which what is sent belongs to a process; no attempt takes so long."""
@@ -151,7 +155,7 @@ class Deliveries:
             self._give_up(connection, target, lost, UNKNOWN)
             over = {row["id"] for row in lost}
             found = messages(rule, [_seen(row) for row in rows if row["id"] not in over], now)
-            chosen = {each.id for each in found[0]} if found else set()
+            chosen = {each.id for each in found[0][:TOGETHER]} if found else set()
             mine = _TABLE.c.id.in_(chosen)
             claim = {"attempts": _TABLE.c.attempts + 1, "next_at": now + LEASE}
             connection.execute(_TABLE.update().where(mine).values(**claim))
@@ -180,9 +184,8 @@ class Deliveries:
         for row in rows:
             done = {"state": FAILED, "error": why, "ended_at": self._now()}
             connection.execute(_of(row).values(**done))
-        if rows:
-            kinds = ", ".join(dict.fromkeys(row["kind"] for row in rows))
-            reason = f"it did not take {kinds}: {why}; given up"
+        if kinds := [row["kind"] for row in rows if row["kind"] not in _OF_DELIVERIES]:
+            reason = f"it did not take {', '.join(dict.fromkeys(kinds))}: {why}; given up"
             tables.emit(connection, FAILED_KIND, target, severity="warning", reason=reason)
 
     def _try_later(
@@ -202,7 +205,7 @@ class Deliveries:
         waits = (_TABLE.c.target == target) & (_TABLE.c.state == WAITING)
         late = _TABLE.update().where(waits, _TABLE.c.next_at < later)
         connection.execute(late.values(next_at=later))
-        if is_first:
+        if is_first and rows[0]["kind"] not in _OF_DELIVERIES:
             reason = f"it did not take {rows[0]['kind']!r}: {why}; it is tried again"
             tables.emit(connection, DELAYED_KIND, target, severity="warning", reason=reason)
 

@@ -53,7 +53,7 @@ def overview(pipeline: Pipeline, home: Home, catalog: Catalog, now: int) -> dict
         "rules": _rules(catalog),
         "quality": _quality(catalog, [each.name for each in pipeline.datasets]),
         "groups": catalog.live_groups(),
-        "data": _newest(catalog, tables.data_versions, "created_at"),
+        "data": catalog.newest(tables.data_versions, "created_at"),
         "study": _study(catalog),
         "judged": _judged(catalog, home),
         "verdicts": catalog.rows(sa.select(tables.verdicts).order_by(tables.verdicts.c.id)),
@@ -67,10 +67,6 @@ def overview(pipeline: Pipeline, home: Home, catalog: Catalog, now: int) -> dict
         "steps": _steps(catalog),
         "decisions": entries(catalog, last=LISTED),
     }
-
-
-def _newest(catalog: Catalog, table: sa.Table, column: str) -> Row | None:
-    return catalog.one(sa.select(table).order_by(table.c[column].desc()))
 
 
 def _batches(catalog: Catalog) -> list[Row]:
@@ -108,7 +104,7 @@ def _quality(catalog: Catalog, datasets: Iterable[str]) -> dict[str, dict[str, A
 
 def _study(catalog: Catalog) -> dict[str, Any] | None:
     """Return the newest search with its trials, in order."""
-    study = _newest(catalog, tables.studies, "started_at")
+    study = catalog.newest(tables.studies, "started_at")
     if study is None:
         return None
     table = tables.trials
@@ -118,7 +114,7 @@ def _study(catalog: Catalog) -> dict[str, Any] | None:
 
 def _judged(catalog: Catalog, home: Home) -> dict[str, Any] | None:
     """Return what the model card of the newest judged candidate knows, if it is still there."""
-    found = _newest(catalog, tables.verdicts, "id")
+    found = catalog.newest(tables.verdicts, "id")
     if found is None:
         return None
     try:
@@ -171,7 +167,7 @@ def _runs(catalog: Catalog) -> list[Row]:
 
 def _steps(catalog: Catalog) -> list[Row]:
     """Return the stages of the newest run, each time that one was begun, in order."""
-    run = _newest(catalog, tables.runs, "started_at")
+    run = catalog.newest(tables.runs, "started_at")
     table = tables.stage_runs
     query = sa.select(table).where(table.c.run_id == (run["run_id"] if run else ""))
     return catalog.rows(query.order_by(table.c.id))

@@ -44,4 +44,6 @@ def roll_back(
     load(target)
     about = {"actor": user(), "reason": reason, "back_to": target["deployment_id"]}
     told = {"at": now(), "kind": "rolled back", "severity": "warning", "about": about}
-    return deployments.begin(catalog, target["candidate_id"], target["run_id"], **told), live
+    with catalog.transaction(alone=True) as connection:
+        names = target["candidate_id"], target["run_id"]
+        return deployments.replace(connection, *names, **told), live

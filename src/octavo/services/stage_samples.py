@@ -11,14 +11,13 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 from octavo.definition import Pipeline
+from octavo.definition.kinds import STAGES
 from octavo.stages.prep.stale import ALL
 from octavo.stores import catalog as tables
-from octavo.stores.catalog import Catalog, Row
+from octavo.stores.catalog import Catalog
 
 STATES = ("waiting", "running", "succeeded", "failed", "interrupted")
 """Of a stage; ``waiting`` before its first run."""
-STAGES = ("problem", "ingestion", "prep", "segregation", "training", "evaluation", "deployment",
-          "monitoring")  # fmt: skip
 _FIGURES = ("test", "validation", "baseline", "threshold")
 """Of a verdict: ``threshold`` is what was needed."""
 
@@ -147,7 +146,7 @@ def _features(catalog: Catalog) -> Iterator[Sample]:
 
 
 def _search(catalog: Catalog, *, more_is_better: bool) -> Iterator[Sample]:
-    study = _newest(catalog, tables.studies, "started_at")
+    study = catalog.newest(tables.studies, "started_at")
     if study is None:
         return
     table = tables.trials
@@ -162,12 +161,12 @@ def _search(catalog: Catalog, *, more_is_better: bool) -> Iterator[Sample]:
 
 def _metric(catalog: Catalog) -> str:
     """Return the metric of the newest definition."""
-    found = _newest(catalog, tables.definitions, "created_at")
+    found = catalog.newest(tables.definitions, "created_at")
     return found["problem"]["metric"] if found else ""
 
 
 def _verdict(catalog: Catalog) -> Iterator[Sample]:
-    row = _newest(catalog, tables.verdicts, "id")
+    row = catalog.newest(tables.verdicts, "id")
     if row is None:
         return
     document = row["document"]
@@ -207,10 +206,6 @@ def _monitoring(catalog: Catalog) -> Iterator[Sample]:
 
 def _select(*columns: sa.ColumnElement[Any]) -> sa.Select[Any]:
     return sa.select(*columns)
-
-
-def _newest(catalog: Catalog, table: sa.Table, column: str) -> Row | None:
-    return catalog.one(sa.select(table).order_by(table.c[column].desc()))
 
 
 def _moment(name: str, microseconds: int, *labels: Any) -> Sample:

@@ -66,22 +66,6 @@ def before(catalog: Catalog) -> Row:
     )
 
 
-def begin(
-    catalog: Catalog,
-    candidate_id: str,
-    run_id: str,
-    *,
-    at: int,
-    kind: str = "deployed",
-    severity: str = "info",
-    about: Mapping[str, Any] = {},
-) -> Row:
-    """Let a candidate answer, in the place of what does, in a transaction of its own; `replace`."""
-    with catalog.transaction(alone=True) as connection:
-        told = {"at": at, "kind": kind, "severity": severity, "about": about}
-        return replace(connection, candidate_id, run_id, **told)
-
-
 def replace(
     connection: sa.Connection,
     candidate_id: str,

@@ -72,6 +72,31 @@ def test_what_is_refused_twice_arrives_at_the_third_attempt_and_once(catalog, cl
     assert kinds(catalog) == ["model ready", "notification delayed"], "told once, not each time"
 
 
+def test_that_nobody_could_be_told_of_what_failed_is_told_to_nobody(catalog, clock):
+    kinds_ = ["notification failed", "notification delayed", "model ready"]
+    with receiver() as (host, _):
+        urls = [f"json://one@{host}/no", f"json://two@{host}/no"]
+        waiting = queue(catalog, clock, *(ov.Notify(u, kinds=kinds_, attempts=1) for u in urls))
+        catalog.emit("model ready", "candidate-1")
+        for _ in range(6):
+            waiting.deliver()
+            clock.later(7200)
+    assert kinds(catalog) == ["model ready"] + ["notification failed"] * 2
+    assert undelivered(catalog)["waiting"] == 0
+
+
+def test_a_message_is_of_so_many_events_at_the_most(catalog, clock, monkeypatch):
+    monkeypatch.setattr("octavo.services.deliveries.TOGETHER", 3)
+    with receiver() as (host, received):
+        waiting = queue(catalog, clock, ov.Notify(f"json://{host}/", digest="1m"))
+        for number in range(7):
+            catalog.emit("model ready", f"candidate-{number}")
+        clock.later(7200)
+        assert waiting.deliver() == []
+    assert [posted.document["message"].count("candidate-") for posted in received] == [3, 3, 1]
+    assert states(catalog) == [("model ready", "delivered", 1)] * 7
+
+
 def test_it_is_given_up_and_said_so(catalog, clock):
     with receiver() as (host, received):
         waiting = queue(catalog, clock, ov.Notify(f"json://{host}/no", attempts=2))

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from octavo.definition import Pipeline, Schedule, fingerprint
+from octavo.definition.kinds import STAGES
 
-ORDER = ("ingestion", "prep", "segregation", "training", "evaluation", "deployment", "monitoring")
 _BEFORE = {"ingestion": "problem", "training": "segregation"}
 """What has no schedule of its own, and comes before a stage that has one."""
 
@@ -57,7 +57,7 @@ def jobs_of(pipeline: Pipeline) -> list[Job]:
 def _last(stage: str, scheduled: set[str]) -> str:
     """Return the last stage that follows one: before the next that has a schedule."""
     last = stage
-    for name in ORDER[ORDER.index(stage) + 1 :]:
+    for name in STAGES[STAGES.index(stage) + 1 :]:
         if name in scheduled:
             break
         last = name

@@ -108,7 +108,8 @@ def _replace(context: Context, candidate_id: str) -> Row:
     learns_from = context.pipeline.problem.learns_from
     rows = context.segregation().data("validation", learns_from, most=SERVABLE_ROWS)
     check_servable(bundle, rows)
-    return deployments.begin(context.catalog, candidate_id, context.run_id, at=context.now())
+    with context.catalog.transaction(alone=True) as connection:
+        return deployments.replace(connection, candidate_id, context.run_id, at=context.now())
 
 
 def check_servable(bundle: Bundle, rows: pl.DataFrame) -> None:

@@ -146,6 +146,10 @@ class Catalog:
         found = self.rows(query.limit(1))
         return found[0] if found else None
 
+    def newest(self, table: sa.Table, column: str) -> Row | None:
+        """Return the row that has the greatest value in a column, or None."""
+        return self.one(sa.select(table).order_by(table.c[column].desc()))
+
     def insert(self, table: sa.Table, **values: Any) -> None:
         """Insert one row in a transaction of its own."""
         with self.transaction() as connection:
