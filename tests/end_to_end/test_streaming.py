@@ -30,7 +30,7 @@ def begin_run(folder):
 def stream_and_kill(folder, *, kills, clients, seed):
     """Return the project, and the clients with what they sent and what was acknowledged."""
     project, chance = make(folder), random.Random(seed)
-    assert begin_run(folder).wait(300) == 0
+    assert begin_run(folder).wait(300) == 0, (folder.parent / "run.txt").read_text()
     with Tree(folder) as one, Tree(folder, "ingestion", "prep", name="more") as other:
         trees, address = (one, other), one.address(within=180)
         senders = [Client(address, number + 1) for number in range(clients)]
@@ -72,7 +72,7 @@ def strike(folder, trees, chance, kills):
             deliver(folder, 1)
             run = begin_run(folder)
     assert run is not None
-    assert run.wait(300) == 0
+    assert run.wait(300) == 0, (folder.parent / "run.txt").read_text()
 
 
 def wait_until_done(project):

@@ -131,7 +131,7 @@ def running(
     app: Any, grpc: bool = False, admit: Any = None, in_flight: int | None = None
 ) -> Iterator[SimpleNamespace]:
     """Serve an application until the block ends; give its ports."""
-    config = uvicorn.Config(app, port=0, log_level="warning", lifespan="off")
+    config = uvicorn.Config(app, port=0, log_config=None, lifespan="off")
     server = uvicorn.Server(config)
     found = SimpleNamespace(http=0, grpc=0)
     began = threading.Event()
