@@ -7,12 +7,14 @@ import shutil
 import time
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import IO
 
 from octavo.errors import ResourceError
 
 _LOOK = 0.02  # seconds between two looks whether a lock is free
+_LOOKS = 5  # of who does not wait
 
 
 @dataclass(frozen=True)
@@ -321,13 +323,16 @@ class Home:
 
 
 def _take(file: IO[str], wait: bool) -> None:
-    """Lock a file; wakes now and then, so that Ctrl-C ends the waiting."""
-    while True:
+    """Lock a file; wakes now and then, so that Ctrl-C ends the waiting.
+
+    Who only looks whether a run is under way holds it for a moment too: that refuses nothing.
+    """
+    for look in count():
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            if not wait:
+            if not wait and look == _LOOKS:
                 raise
-            time.sleep(10 * _LOOK)
+            time.sleep(_LOOK)
         else:
             return
