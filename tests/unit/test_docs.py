@@ -4,13 +4,17 @@ import dataclasses
 import re
 from collections.abc import Iterator
 from functools import cache
+from importlib import import_module
 from pathlib import Path
+from pkgutil import iter_modules
 from typing import Any
 
+import click
 import pytest
 
 import octavo
-from octavo.cli.main import app
+import octavo.cli
+from octavo.cli.main import MODULES, app
 
 ROOT = Path(__file__).parents[2]
 REFERENCE = (ROOT / "docs" / "reference.md").read_text()
@@ -26,14 +30,24 @@ def commands() -> dict[str, Any]:
 
 
 def _leaves(command: Any, words: tuple[str, ...]) -> Iterator[tuple[str, Any]]:
-    inner = getattr(command, "commands", None)
-    if inner is None:
+    if not isinstance(command, click.Group):
         yield " ".join(words), command
         return
+    at = click.Context(command)
     if default := getattr(command, "default", ""):
-        yield " ".join(words), inner[default]
-    for name, child in inner.items():
-        yield from _leaves(child, (*words, name))
+        yield " ".join(words), command.get_command(at, default)
+    for name in command.list_commands(at):
+        yield from _leaves(command.get_command(at, name), (*words, name))
+
+
+def test_every_command_is_listed_with_its_module():
+    modules = [import_module(f"octavo.cli.{m.name}") for m in iter_modules(octavo.cli.__path__)]
+    found = {
+        module.__name__.removeprefix("octavo.cli."): tuple(each.name for each in module.COMMANDS)
+        for module in modules
+        if hasattr(module, "COMMANDS")
+    }
+    assert found == MODULES
 
 
 def options(command: Any) -> set[str]:

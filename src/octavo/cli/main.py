@@ -3,67 +3,62 @@
 import os
 import sys
 import traceback
+from importlib import import_module
 
 import click
 
-from octavo.cli import (
-    approval,
-    audit,
-    data,
-    init,
-    keys,
-    lineage,
-    look,
-    maintain,
-    metrics,
-    mirror,
-    notifications,
-    page,
-    quality,
-    release,
-    replay,
-    reproduce,
-    rollback,
-    run,
-    schedule,
-    serve,
-    settings,
-    up,
-)
-from octavo.cli.arguments import Group
 from octavo.errors import ExitCode, OctavoError, ResourceError
 
-app = Group(
+MODULES = {
+    "init": ("init",),
+    "run": (
+        "run", "explain", "status", "prep", "ingest", "train", "evaluate", "deploy", "monitor",
+    ),
+    "data": ("data", "leaks"),
+    "look": ("batches", "candidates", "card", "export", "features"),
+    "page": ("report",),
+    "metrics": ("metrics",),
+    "quality": ("quality",),
+    "up": ("up",),
+    "release": ("release",),
+    "approval": ("approve", "decline"),
+    "rollback": ("rollback",),
+    "replay": ("replay",),
+    "schedule": ("schedule",),
+    "maintain": ("maintain",),
+    "serve": ("score",),
+    "keys": ("keys",),
+    "settings": ("config",),
+    "audit": ("audit",),
+    "lineage": ("lineage",),
+    "notifications": ("notifications",),
+    "reproduce": ("reproduce",),
+    "mirror": ("mirror",),
+}  # fmt: skip
+"""The modules of this package, each with its commands, in the order of the help."""
+
+
+class Commands(click.Group):
+    """The commands of `MODULES`: one that is asked for waits for no other to be imported."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names in order."""
+        return [name for names in MODULES.values() for name in names]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return a command; None: there is none of that name."""
+        for module, names in MODULES.items():
+            if cmd_name in names:
+                found = import_module(f"octavo.cli.{module}").COMMANDS
+                return next(command for command in found if command.name == cmd_name)
+        return None
+
+
+app = Commands(
     "octavo",
     help="From raw data to a monitored model in production, from one definition.",
     epilog="Every command takes --debug: with an error it shows where it arose.",
 )
-GROUPS = (
-    init,
-    run,
-    data,
-    look,
-    page,
-    metrics,
-    quality,
-    up,
-    release,
-    approval,
-    rollback,
-    replay,
-    schedule,
-    maintain,
-    serve,
-    keys,
-    settings,
-    audit,
-    lineage,
-    notifications,
-    reproduce,
-    mirror,
-)
-for command in (command for group in GROUPS for command in group.COMMANDS):
-    app.add_command(command)
 
 
 def main() -> None:
