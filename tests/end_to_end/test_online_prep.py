@@ -7,6 +7,7 @@ import time
 
 import polars as pl
 import pytest
+import sqlalchemy as sa
 
 from octavo.definition.versions import ROWS, table_fingerprints
 from octavo.project import load
@@ -16,6 +17,8 @@ from octavo.stages.prep import stretch
 from octavo.stages.prep.online import OnlinePrep
 from octavo.stages.prep.recording import record
 from octavo.stages.prep.stretch import Stretch
+from octavo.stores import catalog as tables
+from octavo.stores.catalog import now
 from octavo.stores.state import StateStore
 from octavo.streams import Block
 
@@ -33,8 +36,8 @@ EDITS = {
 class LiveShop:
     """A shop with services that take a turn when they are told to, and may be left at any time."""
 
-    def __init__(self, folder, make_project):
-        make_project(folder, parts=2, orders=500, edits=EDITS)
+    def __init__(self, folder, make_project, edits=EDITS):
+        make_project(folder, parts=2, orders=500, edits=edits)
         self.folder, self.newer = folder, {}
         for name in ("orders", "returns"):
             path = folder / "data" / f"{name}-1.csv"
@@ -52,9 +55,10 @@ class LiveShop:
         self.ingestion = OnlineIngestion(p.definition, p.home, p.catalog, self.stream, **told)
         return self.ingestion
 
-    def begin_prep(self):
+    def begin_prep(self, **more):
         p = self.project
-        self.prep = OnlinePrep(p.definition, p.folder, p.home, p.catalog, self.stream, tell=print)
+        told = {"tell": print, **more}
+        self.prep = OnlinePrep(p.definition, p.folder, p.home, p.catalog, self.stream, **told)
         return self.prep
 
     def send(self, name, lines, key=None):
@@ -203,7 +207,7 @@ def test_rows_that_not_all_groups_know_are_in_no_data_version(tmp_path, make_pro
     before = shop.rows()
     shop.prep.prep()
     context = shop.prep._context
-    one = Stretch(context, shop.stream)
+    one = Stretch(context, shop.stream, {})
     one.__enter__()
     for name, lines in shop.newer.items():
         shop.send(name, lines)
@@ -217,6 +221,37 @@ def test_rows_that_not_all_groups_know_are_in_no_data_version(tmp_path, make_pro
     shop.follow()
     assert shop.rows().height == 500
     assert_same(shop.rows(), shop.rebuilt(tmp_path / "again" / "shop"))
+
+
+def test_of_what_comes_too_late_people_are_told_once_an_hour(tmp_path, make_project, monkeypatch):
+    edits = {before: after for before, after in EDITS.items() if "late" not in before}
+    shop, clock = LiveShop(tmp_path / "shop", make_project, edits), [now()]
+    shop.project.run(Silent(), first="ingestion", last="prep")
+    shop.begin_prep(clock=lambda: clock[0])
+
+    def told():
+        query = sa.select(tables.events).where(tables.events.c.kind == "late data")
+        return [event["subject"] for event in shop.project.catalog.rows(query)]
+
+    def too_late():
+        return sum(group["too_late"] for group in shop.groups())
+
+    seen = [too_late()]
+    assert (seen, told()) == ([0], [])
+    monkeypatch.setattr(stretch, "WRITTEN_EVERY", 3600)
+    with Stretch(shop.prep._context, shop.stream, {}) as one:
+        for part, minutes in enumerate((0, 30, 30, 59, 1)):  # what is sent is of 2024
+            clock[0] += minutes * 60_000_000
+            for name, lines in shop.newer.items():
+                shop.send(name, lines[part::5])
+            shop.ingest()
+            while shop.waits():
+                one.turn()
+            one._write()
+            seen.append(too_late())
+    assert sorted(set(seen)) == seen, "each time some came"
+    expected = seen[1], seen[3] - seen[1], seen[5] - seen[3]
+    assert told() == [f"view 'customer': {many:,} observations" for many in expected]
 
 
 def test_a_worker_that_waits_for_a_prep_can_be_told_to_stop(tmp_path, make_project):

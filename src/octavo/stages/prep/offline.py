@@ -5,7 +5,7 @@ folded from the beginning. Nothing counts before the last transaction, in which 
 all groups become live together. What a killed prep left behind is computed again, and written once.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -27,6 +27,7 @@ from octavo.stages.prep.groups import REBUILD, Work, plan, rebuild_names
 from octavo.stages.prep.history import Events
 from octavo.stages.prep.hot import Hot, tell_hot
 from octavo.stages.prep.lanes import Lane, Observed, check_key, event_schemas, lanes
+from octavo.stages.prep.late import newly_late, tell_late
 from octavo.stages.prep.own import keys_of, own_columns, stored
 from octavo.stages.prep.recording import settle
 from octavo.stages.prep.reports import report_quality
@@ -149,7 +150,7 @@ def alone(context: Context) -> Outcome:
     with context.catalog.transaction() as connection:
         _count(context, connection, batches, versions)
         told = tell_hot(connection, context.run_id, later.hot)
-        _tell_late(context, connection, planned.work, versions)
+        tell_late(connection, context.run_id, newly_late(_counted(planned.work, versions)))
         _cut_over(context, connection, planned)
         tables.emit(
             connection,
@@ -210,6 +211,12 @@ def _fold(
     return versions
 
 
+def _counted(work: Sequence[Work], versions: list[Row]) -> Iterator[tuple[Work, int]]:
+    """Give the groups that were folded, with all that ever came too late for each."""
+    counts = {version["group_id"]: version["too_late"] for version in versions}
+    return ((each, counts[each.group_id]) for each in work if each.group_id in counts)
+
+
 def _count(
     context: Context, connection: sa.Connection, batches: list[Row], versions: list[Row]
 ) -> None:
@@ -218,28 +225,6 @@ def _count(
     for version in versions:
         values = {"clock": clock, "run_id": context.run_id, "committed_at": context.now()}
         connection.execute(tables.feature_versions.insert().values(**values, **version))
-
-
-def _tell_late(
-    context: Context, connection: sa.Connection, work: Sequence[Work], versions: list[Row]
-) -> None:
-    """Say of each view how many observations came since the last prep that no window can see."""
-    counts = {version["group_id"]: version["too_late"] for version in versions}
-    late: dict[str, int] = {}
-    for each in work:
-        if each.last is not None:  # what a new group is folded from has come before
-            new = counts.get(each.group_id, 0) - each.last["too_late"]
-            late[each.name] = late.get(each.name, 0) + new
-    for view, count in late.items():
-        if count > 0:
-            tables.emit(
-                connection,
-                "late data",
-                f"view {view!r}: {count:,} observations",
-                severity="warning",
-                run_id=context.run_id,
-                reason="they are older than its state keeps, and change nothing; see View.late",
-            )
 
 
 def _cut_over(context: Context, connection: sa.Connection, planned: _Planned) -> None:

@@ -62,6 +62,7 @@ class OnlinePrep:
         told = pipeline, folder, home, catalog
         self._context = Context.beside_runs(*told, run_id="online", clock=clock)
         self._stream, self._tell = stream, tell
+        self._told: dict[str, int] = {}
 
     def run(self, stop: threading.Event) -> None:
         """Go on until told to stop; what was folded is written then, and counts."""
@@ -104,7 +105,7 @@ class OnlinePrep:
         with self._context.home.folding(is_over) as is_awaited:
             if is_awaited is None:
                 return False
-            with Stretch(self._context, self._stream) as stretch:
+            with Stretch(self._context, self._stream, self._told) as stretch:
                 while not (stretch.is_due or is_over() or is_awaited()):
                     if not stretch.turn():
                         wait()

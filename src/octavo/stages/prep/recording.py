@@ -14,25 +14,46 @@ from octavo.stages.contract import Context
 from octavo.stages.prep.committer import Committer
 from octavo.stages.prep.following import Written
 from octavo.stages.prep.groups import Work
+from octavo.stages.prep.late import EVERY, newly_late, tell_late
 from octavo.stages.prep.stale import new_marks, write_marks
 from octavo.stores import catalog as tables
 from octavo.stores.catalog import Row
 from octavo.stores.state import StateStore
 
 
-def record(context: Context, session: str, found: Iterable[tuple[Work, Written]]) -> None:
-    """Let what was written count, and mark the entities that corrections in it make stale."""
+def record(
+    context: Context,
+    session: str,
+    found: Iterable[tuple[Work, Written]],
+    told: dict[str, int] | None = None,
+) -> None:
+    """Let what was written count, and mark the entities that corrections in it make stale.
+
+    People are told of what came too late: of a view once an hour at the most.
+
+    Parameters
+    ----------
+    told
+        When they were told last, by view, microseconds since the epoch; kept up here. None: never.
+    """
     moved = [(work, written) for work, written in found if written.position > _position(work)]
     if not moved:
         return
     marks = [mark for work, written in moved for mark in _marks(context, work, written.position)]
+    told, now = {} if told is None else told, context.now()
+    late = newly_late((work, written.too_late) for work, written in moved)
+    late = {view: many for view, many in late.items() if now - told.get(view, -EVERY) >= EVERY}
     with context.catalog.transaction() as connection:
         for work, written in moved:
             _put(connection, context, session, work, written)
-        write_marks(connection, marks, context.now(), None)
+        write_marks(connection, marks, now, None)
+        tell_late(connection, context.run_id, late)
+    told |= dict.fromkeys(late, now)
     for work, written in moved:
         assert work.last is not None, "a group that is kept up was prepped before"
         work.last.update(position=written.position, rows=work.last["rows"] + written.rows)
+        if work.name in late:
+            work.last.update(too_late=written.too_late)
 
 
 def settle(context: Context, names: Collection[str] | None = None) -> None:

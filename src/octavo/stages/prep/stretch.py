@@ -45,9 +45,14 @@ class Stretch:
 
     When it ends without an exception, what was folded is written and counts. After one it waits in
     the states, or is computed again from the raw store.
+
+    Parameters
+    ----------
+    told
+        As `octavo.stages.prep.recording.record` takes it.
     """
 
-    def __init__(self, context: Context, stream: Stream) -> None:
+    def __init__(self, context: Context, stream: Stream, told: dict[str, int]) -> None:
         self._context, self._catalog = context, context.catalog
         self._session = f"online-{uuid.uuid4().hex[:10]}"
         self._schemas = self._catalog.schemas()
@@ -58,6 +63,7 @@ class Stretch:
         self._shared = -SHARED_EVERY
         self._looked, self._look_again = -1, 0.0
         self._followers: dict[str, list[Follower]] = {}
+        self._told = told
         self._writing = threading.Lock()
         self._open = ExitStack()
         self._stop = threading.Event()
@@ -191,7 +197,7 @@ class Stretch:
         with self._writing:
             followers = [each for view in self._followers.values() for each in view]
             written = [(each.work, each.write()) for each in followers]
-            record(self._context, self._session, written)
+            record(self._context, self._session, written, self._told)
 
 
 def _piece(ready: Sequence[Row]) -> Sequence[Row]:
