@@ -12,11 +12,11 @@ from functools import partial
 from typing import Any
 
 from octavo.errors import DataError, DefinitionError, OctavoError
-from octavo.logs import LOG, about, also
-from octavo.server import docs, lookups, mlflow, openapi, request_ids
+from octavo.logs import also
+from octavo.server import docs, faults, lookups, mlflow, openapi, request_ids
 from octavo.server.access import CALLER
 from octavo.server.answers import AGAIN, Answer, Refused, as_json, not_allowed
-from octavo.server.asgi import CLOSE, Message, Receive, Scope, Send
+from octavo.server.asgi import Message, Receive, Scope, Send
 from octavo.server.connection import Owed, Take, answered
 from octavo.server.events import Events
 from octavo.server.metrics import Metrics
@@ -102,7 +102,7 @@ class App:
                 also(request_id=request_id.decode())  # to the end of this task
             answer = await self._answer(found, scope, receive)
         except Exception as error:  # noqa: BLE001  it is told in the log, counted and answered
-            answer = refusal(_told(error, request_ids.given(scope)), scope["path"])
+            answer = refusal(faults.told(error, request_ids.given(scope)), scope["path"])
         self.metrics.answered(found.pattern if found else "other", answer.status)
         await answered(answer, scope, send, is_last=self.is_leaving)
 
@@ -239,17 +239,9 @@ class _Reply:
 
     def set_exception(self, error: BaseException) -> None:
         """Answer with a refusal; what is nobody's fault but ours is told in the log."""
-        refused = _refused(error) if isinstance(error, Refused | OctavoError) else _told(error)
+        is_known = isinstance(error, Refused | OctavoError)
+        refused = _refused(error) if is_known else faults.told(error)
         self.set_result(refusal(refused, self._path))
-
-
-def _told(error: BaseException, request_id: bytes | None = None) -> Refused:
-    """Tell of a fault in the log; return how it is refused: with what finds it there again."""
-    named = request_ids.made() if request_id is None else request_id.decode()
-    headers = (CLOSE,) if request_id else (CLOSE, (request_ids.HEADER, named.encode()))
-    with about(request_id=named):
-        LOG.error(f"A fault of the server, request {named}", exc_info=error)
-    return Refused(500, f"a fault of the server; its log says more, of request {named}", headers)
 
 
 def _refused(error: Refused | OctavoError) -> Refused:

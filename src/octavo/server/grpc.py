@@ -1,10 +1,11 @@
 """The Open Inference Protocol over gRPC, in the event loop of the server, on a port of its own.
 
 Answers have raw contents. What does not fit is INVALID_ARGUMENT, what there is not NOT_FOUND, what
-is not there yet UNAVAILABLE. Needs the extra ``grpc``.
+is not there yet UNAVAILABLE; a fault of the server INTERNAL, as HTTP's 500. The metadata
+``x-request-id`` comes back with the answer. Needs the extra ``grpc``.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from time import perf_counter_ns
 from typing import Any, NamedTuple
 
@@ -13,6 +14,8 @@ import grpc.aio
 from google.protobuf.message import DecodeError
 
 from octavo.errors import DataError, OctavoError, ResourceError
+from octavo.logs import also
+from octavo.server import faults, request_ids
 from octavo.server.answers import Refused
 from octavo.server.bodies import LARGE, apart
 from octavo.server.metrics import Metrics
@@ -41,6 +44,7 @@ _PATHS = {
     "ModelInfer": ("POST", "/v2/models/NAME/infer"),
 }
 """The request over REST that a method is: what that needs, this needs, whatever the model."""
+_REQUEST_ID = request_ids.HEADER.decode()
 _STATUSES = {
     401: grpc.StatusCode.UNAUTHENTICATED,
     403: grpc.StatusCode.PERMISSION_DENIED,
@@ -185,9 +189,13 @@ def _handler(
 
     async def answer(body: bytes, context: grpc.aio.ServicerContext) -> Any:
         status = grpc.StatusCode.UNKNOWN  # as gRPC calls what is caught nowhere
+        headers = _headers(context)
+        if (request_id := request_ids.among(headers)) is not None:
+            also(request_id=request_id.decode())  # to the end of this task
+            context.set_trailing_metadata(((_REQUEST_ID, request_id.decode()),))
         try:
             if admit is not None:
-                admit(_scope(name, len(body), context))
+                admit(_scope(name, len(body), headers, context.peer()))
             response = await handler(read(body))
             status = grpc.StatusCode.OK
             return response
@@ -201,6 +209,8 @@ def _handler(
             status, told = grpc.StatusCode.INVALID_ARGUMENT, str(error)
         except OctavoError as error:
             status, told = grpc.StatusCode.UNAVAILABLE, str(error)
+        except Exception as error:  # noqa: BLE001  it is told in the log, counted and answered
+            status, told = grpc.StatusCode.INTERNAL, str(faults.told(error, request_id))
         finally:
             metrics.answered(f"/{SERVICE}/{name}", status.name)
         return await context.abort(status, told)
@@ -211,20 +221,28 @@ def _handler(
     )
 
 
-def _scope(name: str, size: int, context: grpc.aio.ServicerContext) -> dict[str, Any]:
-    """Return the head of the request over REST that a call of so many bytes is."""
-    method, path = _PATHS[name]
-    headers = [
+def _headers(context: grpc.aio.ServicerContext) -> list[tuple[bytes, bytes]]:
+    return [
         (key.encode(), value if isinstance(value, bytes) else value.encode())
         for key, value in context.invocation_metadata() or ()
     ]
-    headers.append((b"content-length", str(size).encode()))  # the last one counts
-    # "ipv4:127.0.0.1:41234", "ipv6:%5B::1%5D:41234"
-    host = context.peer().partition(":")[2].rpartition(":")[0]
+
+
+def _scope(
+    name: str, size: int, headers: Sequence[tuple[bytes, bytes]], peer: str
+) -> dict[str, Any]:
+    """Return the head of the request over REST that a call of so many bytes is.
+
+    Parameters
+    ----------
+    peer
+        "ipv4:127.0.0.1:41234", "ipv6:%5B::1%5D:41234"
+    """
+    method, path = _PATHS[name]
     return {
         "type": "http",
         "method": method,
         "path": path,
-        "headers": headers,
-        "client": (host, 0),
+        "headers": [*headers, (b"content-length", str(size).encode())],  # the last one counts
+        "client": (peer.partition(":")[2].rpartition(":")[0], 0),
     }

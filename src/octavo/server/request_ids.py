@@ -7,6 +7,7 @@ unless there is a fault that is to be found again in the log.
 
 import re
 import uuid
+from collections.abc import Iterable
 
 from octavo.server.answers import Answer
 from octavo.server.asgi import Scope
@@ -17,7 +18,12 @@ _FORM = re.compile(rb"[!-~]{1,128}")
 
 def given(scope: Scope) -> bytes | None:
     """Return the ID that a client gave; None: it gave none, or none that can be told."""
-    for name, value in scope["headers"]:
+    return among(scope["headers"])
+
+
+def among(headers: Iterable[tuple[bytes, bytes]]) -> bytes | None:
+    """Return the ID among some headers, as `given`."""
+    for name, value in headers:
         if name == HEADER:
             return value if _FORM.fullmatch(value) else None
     return None

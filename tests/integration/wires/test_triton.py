@@ -17,7 +17,7 @@ from tritonclient.utils import InferenceServerException, np_to_triton_dtype
 
 from octavo.server import App
 from octavo.server.metrics import FOLD
-from octavo.server.v2.messages import messages
+from octavo.server.v2.messages import SERVICE, messages
 from octavo.services.inferences import answered, context
 
 from .wired import BUNDLES, WIDTH, models_of, running, serving
@@ -319,6 +319,28 @@ def test_a_body_whose_packed_texts_are_none(ports):
     assert (answer.status_code, "input 'x0', data" in answer.text) == (400, True), answer.text
 
 
+@pytest.mark.parametrize("given", [(), (("x-request-id", "mine"),)])
+def test_a_call_has_an_id_that_comes_back_and_finds_a_fault_in_the_log(given, caplog):
+    app = App(models_of(BUNDLES), [])
+    with running(app, grpc=True) as found, grpc.insecure_channel(f"127.0.0.1:{found.grpc}") as to:
+        infer = to.unary_unary(f"/{SERVICE}/ModelInfer")
+        inputs = [{"name": "features", "datatype": "FP64", "shape": MATRIX.shape}]
+        request = messages.ModelInferRequest(
+            model_name="numbers", inputs=inputs, raw_input_contents=[MATRIX.tobytes()]
+        ).SerializeToString()
+        _, call = infer.with_call(request, metadata=given)
+        assert tuple(call.trailing_metadata()) == given
+        app.models.live("numbers").bundle = None
+        with pytest.raises(grpc.RpcError) as error:
+            infer(request, metadata=given)
+    assert error.value.code() is grpc.StatusCode.INTERNAL
+    assert tuple(error.value.trailing_metadata()) == given
+    (record,) = [each for each in caplog.records if each.exc_info]
+    told = record.getMessage().rpartition(" ")[2]
+    assert error.value.details().endswith(f"request {told}")
+    assert told == "mine" if given else len(told) == 32
+
+
 def test_calls_are_admitted_by_their_size_and_number():
     """By what came, whatever a client says of it; and what fails is not counted as answered."""
     seen = []
@@ -335,9 +357,9 @@ def test_calls_are_admitted_by_their_size_and_number():
         app.models.live("numbers").bundle = None
         with pytest.raises(InferenceServerException) as error:
             client.infer("numbers", inputs)
-        assert error.value.status() == "StatusCode.UNKNOWN"
+        assert error.value.status() == "StatusCode.INTERNAL"
         time.sleep(1.1 * FOLD)
-        assert 'ModelInfer",status="UNKNOWN"} 1.0' in app.metrics.text().decode()
+        assert 'ModelInfer",status="INTERNAL"} 1.0' in app.metrics.text().decode()
 
         async def together():
             address = f"127.0.0.1:{found.grpc}"
