@@ -1,5 +1,7 @@
 """The ``octavo`` command: where errors become one clear paragraph and an exit code."""
 
+import atexit
+import gc
 import os
 import sys
 import traceback
@@ -63,6 +65,8 @@ app = Commands(
 
 def main() -> None:
     """Run the command line; never a traceback unless ``--debug`` is given."""
+    # All that is loaded goes with the process: to look through it for garbage takes long.
+    atexit.register(gc.freeze)
     debug = "--debug" in sys.argv
     arguments = [a for a in sys.argv[1:] if a != "--debug"]
     try:

@@ -174,10 +174,11 @@ def written(folder: Path, frame: pl.DataFrame) -> AddAction:
 def write_shared(path: Path, frame: pl.DataFrame) -> None:
     """Write a data file that can become a table's, as a part of `Shared`.
 
-    Packed quickly: there are many small ones, which are packed again when they are merged.
+    Packed quickly: there are many small ones, which are packed again when they are merged. A table
+    keeps its own statistics of each.
     """
-    statistics = {_STATISTICS: json.dumps(_statistics(frame))}
-    frame.write_parquet(path, compression="zstd", compression_level=1, metadata=statistics)
+    options: dict[str, Any] = {"compression": "zstd", "compression_level": 1, "statistics": False}
+    frame.write_parquet(path, **options, metadata={_STATISTICS: json.dumps(_statistics(frame))})
 
 
 def _new_in(folder: Path) -> Path:

@@ -86,3 +86,17 @@ def test_help_is_cheap():
     seconds, loaded = cost(HELP)
     assert not loaded
     assert seconds < 0.3
+
+
+END = """
+import atexit, gc, sys
+sys.argv = ["octavo", "--help"]
+atexit.register(lambda: print(gc.get_freeze_count(), file=sys.stderr))
+from octavo.cli.main import main
+main()
+"""
+
+
+def test_at_its_end_a_command_looks_through_nothing():
+    done = subprocess.run([sys.executable, "-c", END], capture_output=True, text=True, check=True)
+    assert int(done.stderr) > 10_000
