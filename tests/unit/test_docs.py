@@ -9,7 +9,6 @@ from pathlib import Path
 from pkgutil import iter_modules
 from typing import Any
 
-import click
 import pytest
 
 import octavo
@@ -30,14 +29,14 @@ def commands() -> dict[str, Any]:
 
 
 def _leaves(command: Any, words: tuple[str, ...]) -> Iterator[tuple[str, Any]]:
-    if not isinstance(command, click.Group):
+    inner = getattr(command, "commands", None)
+    if inner is None:
         yield " ".join(words), command
         return
-    at = click.Context(command)
     if default := getattr(command, "default", ""):
-        yield " ".join(words), command.get_command(at, default)
-    for name in command.list_commands(at):
-        yield from _leaves(command.get_command(at, name), (*words, name))
+        yield " ".join(words), inner[default]
+    for name, child in inner.items():
+        yield from _leaves(child, (*words, name))
 
 
 def test_every_command_is_listed_with_its_module():

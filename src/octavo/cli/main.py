@@ -5,10 +5,13 @@ import gc
 import os
 import sys
 import traceback
+from collections.abc import Iterator, Mapping
 from importlib import import_module
+from itertools import chain
 
 import click
 
+from octavo.cli.arguments import Group
 from octavo.errors import ExitCode, OctavoError, ResourceError
 
 MODULES = {
@@ -40,24 +43,26 @@ MODULES = {
 """The modules of this package, each with its commands, in the order of the help."""
 
 
-class Commands(click.Group):
+class _Commands(Mapping[str, click.Command]):
     """The commands of `MODULES`: one that is asked for waits for no other to be imported."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """Return the names in order."""
-        return [name for names in MODULES.values() for name in names]
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Return a command; None: there is none of that name."""
+    def __getitem__(self, name: str) -> click.Command:
         for module, names in MODULES.items():
-            if cmd_name in names:
+            if name in names:
                 found = import_module(f"octavo.cli.{module}").COMMANDS
-                return next(command for command in found if command.name == cmd_name)
-        return None
+                return next(command for command in found if command.name == name)
+        raise KeyError(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return chain.from_iterable(MODULES.values())
+
+    def __len__(self) -> int:
+        return sum(map(len, MODULES.values()))
 
 
-app = Commands(
+app = Group(
     "octavo",
+    commands=_Commands(),  # type: ignore[arg-type]  none is added
     help="From raw data to a monitored model in production, from one definition.",
     epilog="Every command takes --debug: with an error it shows where it arose.",
 )
