@@ -9,8 +9,9 @@ import io
 import json
 import os
 import shutil
+import struct
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -116,9 +117,21 @@ class Bundle:
     def encode_rows(self, rows: Sequence[Sequence[Any]]) -> np.ndarray:
         """Encode rows of values of the types of `schema`, in its order; None: it is missing."""
         if self.encoder.is_plain:
-            return np.array(rows, np.float64)
+            return self._matrix(rows)
         columns = zip(self.schema, zip(*rows, strict=True), strict=True)
         return self.encode_arrays({name: _array(values) for name, values in columns})
+
+    def _matrix(self, rows: Sequence[Sequence[Any]]) -> np.ndarray:
+        """Return rows of numbers as a matrix; where none is missing in a third of the time."""
+        try:
+            data = bytearray().join([self._pack(*row) for row in rows])
+        except struct.error:
+            return np.array(rows, np.float64)
+        return np.frombuffer(data).reshape(len(rows), len(self.schema))
+
+    @cached_property
+    def _pack(self) -> Callable[..., bytes]:
+        return struct.Struct(f"{len(self.schema)}d").pack
 
     def predict_encoded(self, X: np.ndarray) -> np.ndarray:
         """Predict for encoded rows what `predict` gives of their features, to the same bits."""

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+import msgspec
+
 from octavo.errors import DataError, DefinitionError, OctavoError
 from octavo.logs import also
 from octavo.server import docs, faults, lookups, mlflow, openapi, request_ids
@@ -216,32 +218,32 @@ class App:
         return await settings(of.config, asked)
 
 
-class _Reply:
+class _Reply(msgspec.Struct):
     """Answers a request that is answered at once."""
 
-    __slots__ = ("_app", "_owed", "_path", "_pattern")
-
-    def __init__(self, app: App, pattern: str, path: str, owed: Owed) -> None:
-        self._app, self._pattern, self._path, self._owed = app, pattern, path, owed
+    app: App
+    pattern: str
+    path: str
+    owed: Owed
 
     def done(self) -> bool:
         """Return whether its client has gone."""
-        return self._owed.disconnected
+        return self.owed.disconnected
 
     def cancel(self) -> None:
         """Leave it: its client has gone."""
-        self._owed.drop()
+        self.owed.drop()
 
     def set_result(self, answer: Answer) -> None:
         """Answer."""
-        self._app.metrics.answered(self._pattern, answer.status)
-        self._owed.give(answer, is_last=self._app.is_leaving)
+        self.app.metrics.answered(self.pattern, answer.status)
+        self.owed.give(answer, is_last=self.app.is_leaving)
 
     def set_exception(self, error: BaseException) -> None:
         """Answer with a refusal; what is nobody's fault but ours is told in the log."""
         is_known = isinstance(error, Refused | OctavoError)
         refused = _refused(error) if is_known else faults.told(error)
-        self.set_result(refusal(refused, self._path))
+        self.set_result(refusal(refused, self.path))
 
 
 def _refused(error: Refused | OctavoError) -> Refused:

@@ -93,19 +93,20 @@ class Metrics:
         """Count an answer, by how long each of `PARTS` took. Belongs to the event loop."""
         self._taken.append(nanoseconds)
         self._rows += len(found.outputs)
-        self._fold_soon()
+        if not self._is_folding:
+            self._fold_soon()
         if found.flags is not None:
             self.flagged.inc(sum(each is not None for each in found.flags))
 
     def answered(self, path: str, status: int | str) -> None:
         """Count a request, by its path's pattern and status. Belongs to the event loop."""
         self._answered[path, status] += 1
-        self._fold_soon()
+        if not self._is_folding:
+            self._fold_soon()
 
     def _fold_soon(self) -> None:
-        if not self._is_folding:
-            self._is_folding = True
-            asyncio.get_running_loop().call_later(FOLD, self.fold)
+        self._is_folding = True
+        asyncio.get_running_loop().call_later(FOLD, self.fold)
 
     def fold(self) -> None:
         """Put what was counted into the metrics. Belongs to the event loop."""

@@ -15,8 +15,11 @@ def outputs(model: Model, predicted: np.ndarray) -> Mapping[str, np.ndarray]:
     predicted
         As the model gave it: float64 of shape (rows,), or (rows, classes).
     """
-    columns = predicted.T if predicted.ndim == 2 else [predicted]
-    return {**dict(zip(model.outputs, columns, strict=True)), **model.bundle.decisions(predicted)}
+    if predicted.ndim == 2:
+        named = dict(zip(model.outputs, predicted.T, strict=True))
+    else:
+        named = {model.outputs[0]: predicted}
+    return named | model.bundle.decisions(predicted)
 
 
 def no_outputs(model: Model) -> Mapping[str, np.ndarray]:

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from time import perf_counter_ns
-from typing import Generic, NamedTuple, Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from octavo.errors import OctavoError
 
@@ -54,10 +54,8 @@ class Bounds:
     come already."""
 
 
-class _Waiting(NamedTuple, Generic[Item, Result]):
-    item: Item
-    rows: int
-    owed: Owed[Result]
+_Waiting = tuple[Item, int, Owed[Result]]
+"""An item, its rows, and who takes its result; a tuple, as each request makes one."""
 
 
 class MicroBatch(Generic[Item, Result]):
@@ -111,7 +109,7 @@ class MicroBatch(Generic[Item, Result]):
         owed
             Takes it, or what `submit` raises, in the event loop; it must not raise itself.
         """
-        waiting = _Waiting(item, rows, owed)
+        waiting = item, rows, owed
         if rows >= self._bounds.rows:
             task = loop.run_in_executor(None, self._worked, [waiting], rows)
             task.add_done_callback(lambda done: _give(loop, [waiting], done.result()))
@@ -136,13 +134,14 @@ class MicroBatch(Generic[Item, Result]):
     def _taken(self) -> tuple[list[_Waiting[Item, Result]], int]:
         """Take as many as a batch may have; those whose client has gone are left out."""
         batch, rows = [], 0
-        while self._waiting and rows + self._waiting[0].rows <= self._bounds.rows:
+        while self._waiting and rows + self._waiting[0][1] <= self._bounds.rows:
             each = self._waiting.popleft()
-            if each.owed.done():
-                each.owed.cancel()
+            _, many, owed = each
+            if owed.done():
+                owed.cancel()
             else:
                 batch.append(each)
-                rows += each.rows
+                rows += many
         return batch, rows
 
     def _worked(
@@ -150,9 +149,9 @@ class MicroBatch(Generic[Item, Result]):
     ) -> Sequence[Result | BaseException]:
         began = perf_counter_ns()
         try:
-            return self._work([each.item for each in batch]) if batch else []
+            return self._work([item for item, *_ in batch]) if batch else []
         except OctavoError as error:
-            return [error] if len(batch) == 1 else [self._alone(each.item) for each in batch]
+            return [error] if len(batch) == 1 else [self._alone(item) for item, *_ in batch]
         except BaseException as error:  # noqa: BLE001  whatever it is, all who wait are told
             return [error] * len(batch)
         finally:
@@ -183,13 +182,13 @@ def _give(
     batch: Sequence[_Waiting[Item, Result]],
     results: Sequence[Result | BaseException],
 ) -> None:
-    for each, result in zip(batch, results, strict=True):
+    for (_, _, owed), result in zip(batch, results, strict=True):
         try:
-            if each.owed.done():  # its client has gone
-                each.owed.cancel()
+            if owed.done():  # its client has gone
+                owed.cancel()
             elif isinstance(result, BaseException):
-                each.owed.set_exception(result)
+                owed.set_exception(result)
             else:
-                each.owed.set_result(result)
+                owed.set_result(result)
         except Exception as error:  # noqa: BLE001  others are in its batch, and wait for the next
             loop.call_exception_handler({"message": "a result was not taken", "exception": error})

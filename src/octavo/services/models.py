@@ -14,6 +14,7 @@ from datetime import datetime
 from time import perf_counter_ns
 from typing import Any, NamedTuple
 
+import msgspec
 import numpy as np
 
 from octavo.bundle import Bundle
@@ -58,7 +59,7 @@ class Took(NamedTuple):
     model: int
 
 
-class Predicted(NamedTuple):
+class Predicted(msgspec.Struct, frozen=True):
     """The answer to one request."""
 
     outputs: np.ndarray

@@ -71,8 +71,19 @@ def test_numbers_alone_are_taken_as_they_are():
     assert encoder.is_plain
     assert not OrdinalEncoder.fit(TRAIN).is_plain
     assert not LinearEncoder.fit(TRAIN.select("number")).is_plain
-    X = bundle_of(encoder).encode_rows([(1.0, True), (None, None)])
-    np.testing.assert_array_equal(X, [[1.0, 1.0], [np.nan, np.nan]])
+    bundle = bundle_of(encoder)
+    for rows in (
+        [(1.0, True), (None, None)],
+        [(1.0, True), (-0.0, False), (5e-324, True)],
+        [(2**53 + 1, False), (math.nan, True)],
+        [(-math.inf, True)],
+        [],
+    ):
+        expected = np.array(rows, np.float64).reshape(-1, 2)
+        assert bundle.encode_rows(rows).tobytes() == expected.tobytes()
+        assert bundle.encode_rows(rows).shape == expected.shape
+    with pytest.raises(OverflowError):
+        bundle.encode_rows([(10**400, True)])
 
 
 @pytest.mark.parametrize(
