@@ -177,14 +177,21 @@ class Predicting:
         return Answer(as_json(told | {"versions": [each._asdict() for each in versions]}))
 
 
-class _OwedFeatures:
+class _OwedFeatures(msgspec.Struct):
     """Answers with what was predicted."""
 
-    __slots__ = ("_decoded", "_metrics", "_model", "_reply", "cancel", "done")
+    metrics: Metrics
+    model: Model
+    decoded: int
+    reply: Reply
 
-    def __init__(self, metrics: Metrics, model: Model, decoded: int, reply: Reply) -> None:
-        self._metrics, self._model, self._decoded, self._reply = metrics, model, decoded, reply
-        self.done, self.cancel = reply.done, reply.cancel
+    def done(self) -> bool:
+        """Return whether its client has gone."""
+        return self.reply.done()
+
+    def cancel(self) -> None:
+        """Leave it: its client has gone."""
+        self.reply.cancel()
 
     def set_result(self, found: Predicted) -> None:
         """Answer when the record of it is where it must be."""
@@ -198,16 +205,16 @@ class _OwedFeatures:
 
     def set_exception(self, error: BaseException) -> None:
         """Answer with why there is none."""
-        self._reply.set_exception(error)
+        self.reply.set_exception(error)
 
     def _give_kept(self, found: Predicted, sent: Future[None]) -> None:
         if (error := sent.exception()) is None:
             self._give(found)
         else:
-            self._reply.set_exception(error)
+            self.reply.set_exception(error)
 
     def _give(self, found: Predicted) -> None:
-        began, told = perf_counter_ns(), (self._model, found, {})
+        began, told = perf_counter_ns(), (self.model, found, {})
         if len(found.outputs) <= MANY:
             self._end(began, found, _json, *told)
             return
@@ -218,11 +225,11 @@ class _OwedFeatures:
         try:
             answer = write(*told)
         except Exception as error:  # noqa: BLE001  others are in its batch
-            self._reply.set_exception(error)
+            self.reply.set_exception(error)
             return
-        taken = (self._decoded, *found.took, perf_counter_ns() - began)
-        self._metrics.predicted_in(taken, found)
-        self._reply.set_result(answer)
+        taken = (self.decoded, *found.took, perf_counter_ns() - began)
+        self.metrics.predicted_in(taken, found)
+        self.reply.set_result(answer)
 
 
 def _live(models: Models, name: str) -> dict[str, Any]:

@@ -246,7 +246,7 @@ class Model:
         sent = self._keep(columns, found, tables.now(), took, parts, flags)
         for came, rows in asked:
             own = slice(row, row := row + len(rows))
-            told = _flagged(flags, own)
+            told = flags and _flagged(flags, own)
             answers.append(Predicted(found[own], (), (), Took(began - came, 0, took), told, sent))
         return answers
 
