@@ -344,7 +344,7 @@ def _piece(answer: Answer, more: list[tuple[bytes, bytes]], *, is_last: bool = F
         If a header would be another one too.
     """
     status, body = STATUS_LINE[answer.status], answer.body
-    if not (more or answer.headers or is_last):  # as most are, and in half of the time
+    if not (more or answer.headers or is_last):  # as most are, and in two thirds of the time
         return _ORDINARY % (status, answer.kind, len(body), body)
     parts = [status]
     for name, value in more:
